@@ -1,0 +1,40 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writing files so that a reader sees the old content or the new one, never a torn one."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import tempfile
+
+__all__ = ("write_atomically",)
+
+
+def write_atomically(path: str, content: bytes, mode: int, owner: str = "root", group: str | None = None) -> None:
+    """Write the content to a temporary file beside the path, sync it, and rename it.
+
+    The group defaults to the owner's own. A path that is a mount point (a container's /etc/resolv.conf) cannot be replaced by a
+    rename and is written in place.
+    """
+    account = pwd.getpwnam(owner)
+    gid = grp.getgrnam(group).gr_gid if group else account.pw_gid
+    if os.path.ismount(path):
+        with open(path, "wb") as stream:
+            stream.write(content)
+        return
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            os.fchown(descriptor, account.pw_uid, gid)
+            os.fchmod(descriptor, mode)
+            stream.flush()
+            os.fsync(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,22 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How every module of the collection ends: compare, act unless in check mode, report."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+__all__ = ("finish",)
+
+
+def finish(module: AnsibleModule, before: t.Any, after: t.Any, apply: t.Callable[[], t.Any], **extra: t.Any) -> t.NoReturn:
+    """Apply where before and after differ (never in check mode) and exit with exactly these two values as the diff."""
+    changed = before != after
+    if changed and not module.check_mode:
+        apply()
+    module.exit_json(changed=changed, diff={"before": before, "after": after}, **extra)
