@@ -15,19 +15,15 @@ import urllib.parse
 
 from ._errors import HostError
 
-__all__ = ("HEALTH", "problem", "wait")
+__all__ = ("HEALTH", "TLS", "problem", "wait")
 
 POLL_SECONDS = 0.1
 REQUEST_SECONDS = 5
 
+TLS = {"ca_path": {"type": "path"}, "certificate_path": {"type": "path"}, "key_path": {"type": "path", "no_log": False}}
+
 # How a service's health is asked for.
-HEALTH = {
-    "url": {"type": "str", "required": True},
-    "ca_path": {"type": "path"},
-    "certificate_path": {"type": "path"},
-    "key_path": {"type": "path", "no_log": False},
-    "condition": {"type": "str"},
-}
+HEALTH = {"url": {"type": "str", "required": True}, **TLS, "condition": {"type": "str"}}
 
 
 def problem(health: dict[str, t.Any]) -> str | None:

@@ -55,7 +55,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions: &entry
+    suboptions:
       path:
         description: Absolute path.
         type: path
@@ -73,7 +73,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions: &artifact
+    suboptions:
       component:
         description: Name of the component.
         type: str
@@ -169,7 +169,7 @@ options:
       health:
         description: How the service is asked for its health. Without it, an active unit counts as healthy.
         type: dict
-        suboptions: &health
+        suboptions:
           url:
             description: URL that answers 200 when the service is healthy.
             type: str
@@ -187,15 +187,27 @@ options:
             description: Condition that the Kubernetes object in the answer must have.
             type: str
   peers:
-    description: Health of the other members of the group, asked before a restart.
-    type: list
-    elements: dict
-    default: []
-    suboptions: *health
-  peers_required:
-    description: How many of O(peers) must be healthy before a unit is restarted.
-    type: int
-    default: 0
+    description: The other members of the group, which are asked for their health before a unit is restarted.
+    type: dict
+    suboptions:
+      urls:
+        description: URLs that answer 200 when a member is healthy.
+        type: list
+        elements: str
+        required: true
+      required:
+        description: How many of them must be healthy.
+        type: int
+        required: true
+      ca_path:
+        description: File with the authorities that the servers' certificates are verified against.
+        type: path
+      certificate_path:
+        description: File with the client certificate.
+        type: path
+      key_path:
+        description: File with the client's private key.
+        type: path
   timeout:
     description: Seconds to wait for the health of each unit.
     type: int
@@ -398,12 +410,13 @@ class Job:
                 self._wait_healthy(unit)
 
     def _ask_peers(self, name: str) -> None:
-        problems = [found for peer in self.options["peers"] if (found := _health.problem(peer)) is not None]
-        healthy = len(self.options["peers"]) - len(problems)
-        if healthy < self.options["peers_required"]:
-            raise HostError(
-                f"{name} is not restarted: {self.options['peers_required']} of the other members must be healthy, found {healthy}: {'; '.join(problems)}"
-            )
+        peers = self.options["peers"]
+        if not peers:
+            return
+        problems = [found for url in peers["urls"] if (found := _health.problem({**peers, "url": url})) is not None]
+        healthy = len(peers["urls"]) - len(problems)
+        if healthy < peers["required"]:
+            raise HostError(f"{name} is not restarted: {peers['required']} other members must be healthy, found {healthy}: {'; '.join(problems)}")
 
     def _wait_healthy(self, unit: dict[str, t.Any]) -> None:
         name = unit["name"]
@@ -525,8 +538,10 @@ def main() -> None:
                 "default": [],
                 "options": {**_systemd.UNIT, "health": {"type": "dict", "options": _health.HEALTH}},
             },
-            "peers": {"type": "list", "elements": "dict", "default": [], "options": _health.HEALTH},
-            "peers_required": {"type": "int", "default": 0},
+            "peers": {
+                "type": "dict",
+                "options": {**_health.TLS, "urls": {"type": "list", "elements": "str", "required": True}, "required": {"type": "int", "required": True}},
+            },
             "timeout": {"type": "int", "default": 120},
         },
         supports_check_mode=True,

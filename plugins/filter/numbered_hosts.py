@@ -1,0 +1,76 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: numbered_hosts
+short_description: Name the hosts of groups and give them fixed addresses
+version_added: "0.1.0"
+description:
+  - Turns sizes of groups into a list of hosts, numbered from 0 within each group as BOSH numbers instances.
+  - A host keeps its address whatever the sizes become, because every group has a range of its own.
+author:
+  - The cfcr.kubernetes maintainers
+positional: _input, subnet, first
+options:
+  _input:
+    description: Number of hosts by group.
+    type: dict
+    required: true
+  subnet:
+    description: Network of the hosts, in CIDR notation.
+    type: str
+    required: true
+  first:
+    description: Place in the subnet of each group's first host; a group's range ends where the next one begins.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show three hosts
+  ansible.builtin.debug:
+    msg: "{{ {'master': 2, 'worker': 1} | cfcr.kubernetes.numbered_hosts('10.30.0.0/24', {'master': 11, 'worker': 21}) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The hosts, each with C(name), C(group) and C(address).
+  type: list
+  elements: dict
+  sample: [{name: master-0, group: master, address: 10.30.0.11}]
+"""
+
+import ipaddress
+
+from ansible.errors import AnsibleFilterError
+
+
+def numbered_hosts(sizes: dict[str, int], subnet: str, first: dict[str, int]) -> list[dict[str, str]]:
+    """Return name, group and address of every host."""
+    unknown = sorted(set(sizes) - set(first))
+    if unknown:
+        raise AnsibleFilterError(f"unknown groups of hosts: {', '.join(unknown)}; known: {', '.join(first)}")
+    try:
+        network = ipaddress.ip_network(subnet)
+    except ValueError as error:
+        raise AnsibleFilterError(f"subnet: {error}") from error
+    hosts = []
+    for group, size in sizes.items():
+        end = min((place for place in first.values() if place > first[group]), default=network.num_addresses - 1)
+        if first[group] + size > end:
+            raise AnsibleFilterError(f"{size} hosts in group {group}, but {subnet} has room for {max(end - first[group], 0)}")
+        hosts += [
+            {"name": f"{group}-{number}", "group": group, "address": str(network[first[group] + number])} for number in range(size)
+        ]
+    return hosts
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict:
+        """Return filters by name."""
+        return {"numbered_hosts": numbered_hosts}

@@ -1,0 +1,55 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The addresses of a group's hosts, without facts of them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: addresses
+short_description: Addresses of the hosts of groups
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Returns one mapping from the hosts of the groups to their addresses, in the order of the inventory. The address is a host's
+    C(cluster_host_address), else its C(ansible_host), else its name. A group that does not exist is empty.
+options:
+  _terms:
+    description: Groups.
+    type: list
+    elements: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the endpoints of etcd
+  ansible.builtin.debug:
+    msg: "{{ lookup('cfcr.kubernetes.addresses', 'etcd').values() | map('regex_replace', '$', ':2379') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Address by host.
+  type: list
+  elements: dict
+  sample: [{"etcd-0": "10.30.0.61"}]
+"""
+
+from ansible.plugins.lookup import LookupBase
+
+
+class LookupModule(LookupBase):
+    """Look hosts up in the inventory."""
+
+    def run(self, terms, variables=None, **kwargs):
+        """Return a list with the one mapping."""
+        hosts = [host for group in terms for host in variables["groups"].get(group, [])]
+        return [{host: self._address(host, variables["hostvars"][host]) for host in hosts}]
+
+    @staticmethod
+    def _address(host, hostvars):
+        for name in ("cluster_host_address", "ansible_host"):
+            if name in hostvars:
+                return hostvars[name]
+        return host
