@@ -1,0 +1,56 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: artifacts
+short_description: Release files of components
+description:
+  - Returns what the modules M(cfcr.kubernetes.release) and M(cfcr.kubernetes.job) take as artifacts, from the catalog of the cluster's
+    version of Kubernetes.
+version_added: "0.1.0"
+author:
+  - The cfcr.kubernetes maintainers (@cfcr)
+extends_documentation_fragment:
+  - cfcr.kubernetes._artifact_source
+options:
+  _terms:
+    description: Names of components.
+    type: list
+    elements: str
+    required: true
+seealso:
+  - plugin: cfcr.kubernetes.images
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Install etcd
+  cfcr.kubernetes.release:
+    artifacts: "{{ lookup('cfcr.kubernetes.artifacts', 'etcd') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description:
+    - One element, the list of artifacts, so that C(lookup) returns that list.
+    - Each has O(ignore:component), O(ignore:version), and by architecture the C(url), its C(sha256) or the C(checksum_url) of a file that
+      has it, and C(files), the member of the archive by program; an empty member means that the download is the program.
+  type: list
+  elements: list
+"""
+
+import typing as t
+
+from ..plugin_utils import _catalog
+from ..plugin_utils._lookup import CatalogLookup
+
+
+class LookupModule(CatalogLookup):
+    """Release files of components."""
+
+    def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
+        """Return the components."""
+        return _catalog.artifacts(catalog, names, self.source())

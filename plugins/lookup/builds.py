@@ -1,0 +1,56 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: builds
+short_description: What a mirror is built of
+description:
+  - Returns what the module M(cfcr.kubernetes.artifact_build) takes as builds. It has the content of C(go.mod) and C(go.sum) of each project,
+    the flags, and the files of the mirror that come out.
+version_added: "0.1.0"
+author:
+  - The cfcr.kubernetes maintainers (@cfcr)
+options:
+  _terms:
+    description: Names of builds; all of them where none is named.
+    type: list
+    elements: str
+  kubernetes_version:
+    description: Minor version of Kubernetes, quoted; names the file of the catalog.
+    type: str
+    required: true
+    vars:
+      - name: cluster_kubernetes_version
+seealso:
+  - module: cfcr.kubernetes.artifact_build
+"""
+
+EXAMPLES = r"""
+- name: Build etcd
+  cfcr.kubernetes.artifact_build:
+    directory: /var/cache/cfcr/artifacts
+    builds: "{{ lookup('cfcr.kubernetes.builds', 'etcd') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One element, the list of builds, so that C(lookup) returns that list.
+  type: list
+  elements: list
+"""
+
+import typing as t
+
+from ..plugin_utils import _catalog
+from ..plugin_utils._lookup import CatalogLookup
+
+
+class LookupModule(CatalogLookup):
+    """What a mirror is built of."""
+
+    def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
+        """Return the builds."""
+        return _catalog.builds(catalog, names or catalog["builds"])

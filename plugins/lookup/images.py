@@ -1,0 +1,55 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: images
+short_description: Container images that a cluster needs inside
+description:
+  - Returns the references of images and, where they are not pulled from a registry, the archives that are imported on the hosts.
+version_added: "0.1.0"
+author:
+  - The cfcr.kubernetes maintainers (@cfcr)
+extends_documentation_fragment:
+  - cfcr.kubernetes._artifact_source
+options:
+  _terms:
+    description: Names of images.
+    type: list
+    elements: str
+    required: true
+seealso:
+  - plugin: cfcr.kubernetes.artifacts
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Show what the registry calls the image of CoreDNS
+  ansible.builtin.debug:
+    msg: "{{ lookup('cfcr.kubernetes.images', 'coredns')[0].reference }}"
+"""
+
+RETURN = r"""
+_raw:
+  description:
+    - One element, the list of images, so that C(lookup) returns that list.
+    - Each has C(name), C(reference) and C(archive). The archive has by architecture the C(url) and its C(sha256) or the C(checksum_url) of a
+      file that has it; it is null where the image is pulled from its registry.
+  type: list
+  elements: list
+"""
+
+import typing as t
+
+from ..plugin_utils import _catalog
+from ..plugin_utils._lookup import CatalogLookup
+
+
+class LookupModule(CatalogLookup):
+    """Container images that a cluster needs inside."""
+
+    def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
+        """Return the images."""
+        return _catalog.images(catalog, names, self.source())

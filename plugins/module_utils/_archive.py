@@ -1,0 +1,114 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Archives of programs, laid out as upstream projects publish them; the same programs give the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import struct
+import tarfile
+import typing as t
+from pathlib import Path
+
+__all__ = ("sha256", "write_image", "write_tarball")
+
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+CAPABILITIES = {"net_bind_service": 10}  # see capabilities(7)
+IMAGE_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def write_tarball(target: Path, members: dict[str, Path]) -> None:
+    """Write a tar.gz of programs by member name. It is stored, not compressed: every host unpacks it, and a local mirror is near."""
+    with target.open("wb") as raw, gzip.GzipFile("", "wb", 0, raw, mtime=0) as stream, _tar(stream) as archive:
+        for name, program in sorted(members.items()):
+            _add_program(archive, name, program)
+
+
+def write_image(target: Path, program: Path, image: dict[str, t.Any], architecture: str) -> None:
+    """Write an archive as `docker save` does, of an image with one layer: the program, and what programs expect around them."""
+    layer = target.with_suffix(".layer")
+    with layer.open("wb") as stream, _tar(stream) as archive:
+        _add_program(archive, image["program"], program, image["capability"])
+        _add_directory(archive, "tmp", 0o1777)
+        _add_directory(archive, "etc", 0o755)
+        _add_text(archive, "etc/passwd", b"root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n")
+        _add_text(archive, "etc/group", b"root:x:0:\nnobody:x:65534:\n")
+        _add_text(archive, "etc/nsswitch.conf", b"hosts: files dns\n")
+        if image["certificates"]:
+            _add_directory(archive, "etc/ssl", 0o755)
+            _add_directory(archive, "etc/ssl/certs", 0o755)
+            _add_text(archive, "etc/ssl/certs/ca-certificates.crt", CERTIFICATES.read_bytes())
+    layer_digest = sha256(layer)
+    config = _json(
+        {
+            "architecture": architecture,
+            "os": "linux",
+            "config": {
+                "User": image["user"],
+                "Env": [IMAGE_PATH],
+                "Entrypoint": [f"/{image['program']}"],
+                "Cmd": image["arguments"],
+                "WorkingDir": "/",
+            },
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
+        }
+    )
+    config_name, layer_name = f"{hashlib.sha256(config).hexdigest()}.json", f"{layer_digest}/layer.tar"
+    manifest = _json([{"Config": config_name, "RepoTags": [image["reference"]], "Layers": [layer_name]}])
+    with target.open("wb") as stream, _tar(stream) as archive:
+        _add_text(archive, "manifest.json", manifest)
+        _add_text(archive, config_name, config)
+        with layer.open("rb") as content:
+            archive.addfile(_entry(layer_name, 0o644, layer.stat().st_size), content)
+    layer.unlink()
+
+
+def _json(value: t.Any) -> bytes:
+    return json.dumps(value, sort_keys=True).encode()
+
+
+def _tar(stream: t.BinaryIO) -> tarfile.TarFile:
+    archive = tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT)
+    archive.copybufsize = 1 << 20
+    return archive
+
+
+def _entry(name: str, mode: int, size: int = 0) -> tarfile.TarInfo:
+    """Return a member without owner or time of its own, so that it depends on nothing but its content."""
+    entry = tarfile.TarInfo(name)
+    entry.mode, entry.size = mode, size
+    return entry
+
+
+def _add_program(archive: tarfile.TarFile, name: str, program: Path, capability: str = "") -> None:
+    entry = _entry(name, 0o755, program.stat().st_size)
+    if capability:
+        # struct vfs_ns_cap_data of the kernel, revision 2, effective: what `setcap cap_…=+ep` writes.
+        value = struct.pack("<5I", 0x02000001, 1 << CAPABILITIES[capability], 0, 0, 0)
+        entry.pax_headers = {"SCHILY.xattr.security.capability": value.decode("ascii")}
+    with program.open("rb") as content:
+        archive.addfile(entry, content)
+
+
+def _add_directory(archive: tarfile.TarFile, name: str, mode: int) -> None:
+    entry = _entry(name, mode)
+    entry.type = tarfile.DIRTYPE
+    archive.addfile(entry)
+
+
+def _add_text(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    archive.addfile(_entry(name, 0o644, len(content)), io.BytesIO(content))

@@ -1,0 +1,229 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: artifact_build
+short_description: Compile release files into a mirror
+description:
+  - Compiles programs for this machine's architecture and lays them out in a directory with the names and archive layouts of the
+    projects' own releases, so that hosts download from there as they would from a mirror of those.
+  - What may be compiled is decided by the C(go.sum) among the inputs; Go verifies every module against it.
+  - A record beside the outputs says which inputs they were made of, down to the version of the compiler. What is there and was made
+    of the same inputs is not built again.
+  - Two calls on one directory wait for each other, and a call that was interrupted leaves nothing half made in the mirror.
+  - Needs Go, a C compiler with a static C library, and for runc C(pkg-config) and the development files of libseccomp.
+version_added: "0.1.0"
+author:
+  - The cfcr.kubernetes maintainers (@cfcr)
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  directory:
+    description:
+      - The mirror. Made if it is missing.
+    type: path
+    required: true
+  builds:
+    description:
+      - What to build, as the lookup P(cfcr.kubernetes.builds#lookup) returns it.
+      - The text C({architecture}) in a path or a member stands for this machine's architecture, as Go names it.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the build, and of the program where it is written in C.
+        type: str
+        required: true
+      version:
+        description: Version of the project.
+        type: str
+        required: true
+      inputs:
+        description: Content of the source files by name; C(go.mod) and C(go.sum), or C.
+        type: dict
+        required: true
+      packages:
+        description: Go package by program. Without any, the inputs are one program in C.
+        type: dict
+        default: {}
+      cgo:
+        description: Whether the Go packages need C.
+        type: bool
+        default: false
+      tags:
+        description: Build tags of Go.
+        type: list
+        elements: str
+        default: []
+      ldflags:
+        description: Flags of the Go linker, besides those that leave out symbols.
+        type: str
+        default: ""
+      outputs:
+        description: The files to make of the programs.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: Path below O(directory).
+            type: str
+            required: true
+          files:
+            description:
+              - Member of the archive by program; the archive is a gzipped tar.
+              - One program whose member is empty is no archive, the file is the program.
+            type: dict
+          image:
+            description: Makes an archive of a container image instead, as C(docker save) does.
+            type: dict
+            suboptions:
+              reference:
+                description: Name of the image.
+                type: str
+                required: true
+              program:
+                description: The program in the image's root, and its entry point.
+                type: str
+                required: true
+              arguments:
+                description: Default arguments.
+                type: list
+                elements: str
+                default: []
+              user:
+                description: User, and group after a colon, that the program runs as.
+                type: str
+                default: ""
+              certificates:
+                description: Whether this machine's bundle of public certificate authorities is in the image.
+                type: bool
+                default: false
+              capability:
+                description: Capability of the program file.
+                type: str
+                choices: ["", net_bind_service]
+                default: ""
+seealso:
+  - plugin: cfcr.kubernetes.builds
+    plugin_type: lookup
+  - plugin: cfcr.kubernetes.artifacts
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+- name: Build what the catalog has
+  cfcr.kubernetes.artifact_build:
+    directory: /var/cache/cfcr/artifacts
+    builds: "{{ lookup('cfcr.kubernetes.builds') }}"
+  vars:
+    cluster_kubernetes_version: "1.36"
+  register: build
+
+- name: Show the checksums that go into cluster_artifact_checksums
+  ansible.builtin.debug:
+    var: build.checksums
+"""
+
+RETURN = r"""
+checksums:
+  description: SHA-256 of every output of O(builds) that is there, by its path below O(directory).
+  returned: success
+  type: dict
+  sample:
+    runc/1.5.2/amd64/runc.amd64: 0f1f4c4e6b1f5ab2bd2aeb8d9d0ccb6d44b9d0fd0db5c1cd8f9ee1b30dd86a5f
+built:
+  description: Seconds that each build took which was made by this call.
+  returned: success
+  type: dict
+  sample:
+    runc: 8.3
+"""
+
+import contextlib
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._build import Mirror, Toolchain
+from ..module_utils._errors import HostError
+from ..module_utils._result import finish
+
+GO_DIRECTORIES = ["/usr/local/go/bin", "/usr/lib/go/bin"]  # where Go is that was not put on the PATH
+
+IMAGE = {
+    "reference": {"type": "str", "required": True},
+    "program": {"type": "str", "required": True},
+    "arguments": {"type": "list", "elements": "str", "default": []},
+    "user": {"type": "str", "default": ""},
+    "certificates": {"type": "bool", "default": False},
+    "capability": {"type": "str", "choices": ["", "net_bind_service"], "default": ""},
+}
+OUTPUT = {
+    "path": {"type": "str", "required": True},
+    "files": {"type": "dict"},
+    "image": {"type": "dict", "options": IMAGE},
+}
+BUILD = {
+    "name": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "inputs": {"type": "dict", "required": True},
+    "packages": {"type": "dict", "default": {}},
+    "cgo": {"type": "bool", "default": False},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    "ldflags": {"type": "str", "default": ""},
+    "outputs": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": OUTPUT,
+        "mutually_exclusive": [["files", "image"]],
+        "required_one_of": [["files", "image"]],
+    },
+}
+OPTIONS = {
+    "directory": {"type": "path", "required": True},
+    "builds": {"type": "list", "elements": "dict", "required": True, "options": BUILD},
+}
+
+
+def main() -> None:
+    """Build what is not there yet."""
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    builds = module.params["builds"]
+    checksums, built = {}, {}
+
+    def apply() -> None:
+        for build in builds:
+            if before.get(build["name"]) != after[build["name"]]:
+                started = time.monotonic()
+                mirror.make(build)
+                built[build["name"]] = round(time.monotonic() - started, 1)
+        mirror.write_checksums()
+        checksums.update(mirror.checksums(builds))
+
+    try:
+        go = module.get_bin_path("go", required=True, opt_dirs=GO_DIRECTORIES)
+        mirror = Mirror(module.params["directory"], Toolchain.find(go, module.get_bin_path("cc", required=True)))
+        with contextlib.nullcontext() if module.check_mode else mirror.locked():
+            before, after = mirror.found(builds), mirror.wanted(builds)
+            checksums.update(mirror.checksums(builds))
+            finish(module, before, after, apply, checksums=checksums, built=built)
+    except HostError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
