@@ -14,9 +14,18 @@ if t.TYPE_CHECKING:
 __all__ = ("finish",)
 
 
-def finish(module: AnsibleModule, before: t.Any, after: t.Any, apply: t.Callable[[], t.Any], **extra: t.Any) -> t.NoReturn:
-    """Apply where before and after differ (never in check mode) and exit with exactly these two values as the diff."""
+def finish(
+    module: AnsibleModule,
+    before: t.Any,
+    after: t.Any,
+    apply: t.Callable[[], t.Any],
+    settle: t.Callable[[], t.Any] = lambda: None,
+    **extra: t.Any,
+) -> t.NoReturn:
+    """Apply where before and after differ, settle in any case (neither in check mode), exit with exactly these two values as the diff."""
     changed = before != after
     if changed and not module.check_mode:
         apply()
+    if not module.check_mode:
+        settle()
     module.exit_json(changed=changed, diff={"before": before, "after": after}, **extra)

@@ -1,0 +1,88 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Kubernetes objects lack to be available, told from the objects alone."""
+
+from __future__ import annotations
+
+import typing as t
+
+__all__ = ("pod_problem", "shortfall")
+
+# What a controller rolls out, generation by generation.
+ROLLED_OUT = ("Deployment", "DaemonSet", "StatefulSet")
+
+
+def shortfall(obj: dict[str, t.Any]) -> str:
+    """Return what an object still lacks to be available; nothing for a kind that just is."""
+    status = obj.get("status") or {}
+    if obj["kind"] in ROLLED_OUT and status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
+        return "its controller has not seen it yet"
+    check = CHECKS.get(obj["kind"])
+    return check(obj.get("spec") or {}, status) if check else ""
+
+
+def pod_problem(pod: dict[str, t.Any]) -> str:
+    """Return why a pod does not run; nothing where it does."""
+    status = pod.get("status") or {}
+    told = [_told(condition) for condition in status.get("conditions") or [] if condition.get("reason") == "Unschedulable"]
+    for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
+        waiting = container.get("state", {}).get("waiting")
+        ended = container.get("lastState", {}).get("terminated")
+        if waiting:
+            told.append(": ".join(filter(None, (container["name"], waiting.get("reason"), waiting.get("message")))))
+        if ended and not container.get("ready"):
+            told.append(f"{container['name']} ended with exit code {ended.get('exitCode')}: {ended.get('message') or ended.get('reason', '')}")
+        elif not waiting and not container.get("ready"):
+            told.append(f"{container['name']} is not ready")
+    return "; ".join(told)
+
+
+def _deployment(spec: dict[str, t.Any], status: dict[str, t.Any]) -> str:
+    wanted = spec.get("replicas", 1)
+    missing = _missing(status, wanted, "updatedReplicas", "availableReplicas")
+    if not missing and status.get("replicas", 0) > wanted:
+        missing = f"{status['replicas'] - wanted} replicas of an older revision remain"
+    return "; ".join([missing, *filter(None, (_untrue(status, name) for name in ("Available", "Progressing")))]) if missing else ""
+
+
+def _daemon_set(spec: dict[str, t.Any], status: dict[str, t.Any]) -> str:
+    return _missing(status, status.get("desiredNumberScheduled", 0), "updatedNumberScheduled", "numberAvailable")
+
+
+def _stateful_set(spec: dict[str, t.Any], status: dict[str, t.Any]) -> str:
+    return _missing(status, spec.get("replicas", 1), "updatedReplicas", "availableReplicas")
+
+
+def _api_service(spec: dict[str, t.Any], status: dict[str, t.Any]) -> str:
+    return _untrue(status, "Available")
+
+
+def _definition(spec: dict[str, t.Any], status: dict[str, t.Any]) -> str:
+    return _untrue(status, "Established")
+
+
+def _missing(status: dict[str, t.Any], wanted: int, *fields: str) -> str:
+    return ", ".join(f"{field} is {status.get(field, 0)} of {wanted}" for field in fields if status.get(field, 0) < wanted)
+
+
+def _untrue(status: dict[str, t.Any], name: str) -> str:
+    """Return what keeps a condition from being true."""
+    conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
+    if name not in conditions:
+        return f"has no condition {name} yet"
+    return "" if conditions[name]["status"] == "True" else _told(conditions[name])
+
+
+def _told(condition: dict[str, t.Any]) -> str:
+    return ": ".join(filter(None, (f"{condition['type']} is {condition['status']}", condition.get("reason"), condition.get("message"))))
+
+
+CHECKS = {
+    "Deployment": _deployment,
+    "DaemonSet": _daemon_set,
+    "StatefulSet": _stateful_set,
+    "APIService": _api_service,
+    "CustomResourceDefinition": _definition,
+}

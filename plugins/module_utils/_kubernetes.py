@@ -1,0 +1,219 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A small client of the Kubernetes API: one kept-alive connection, server-side apply, discovery."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+import tempfile
+import time
+import typing as t
+import urllib.parse
+
+try:
+    import yaml
+except ImportError:  # a kubeconfig in JSON can be read without it
+    yaml = None
+
+__all__ = ("Kubernetes", "KubernetesError", "Resource", "title")
+
+FIELD_MANAGER = "cfcr"
+POLL_SECONDS = 0.2
+REQUEST_SECONDS = 15
+
+# What an API server, or a proxy before it, answers while it starts, restarts or is overloaded; what etcd lacks, it calls a 500.
+PASSING = {429, 502, 503, 504}
+ETCD_ERROR = "etcdserver: "
+AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+class KubernetesError(Exception):
+    """The API server refuses, cannot be reached, or something does not become as it should; the message names it."""
+
+
+class Resource(t.NamedTuple):
+    """Where the API serves a kind."""
+
+    prefix: str
+    plural: str
+    namespaced: bool
+
+
+def title(obj: dict[str, t.Any]) -> str:
+    """Return how an object is called in messages and diffs."""
+    metadata = obj["metadata"]
+    path = "/".join(part for part in (metadata.get("namespace"), metadata.get("name")) if part)
+    return f"{obj['kind']} {path}"
+
+
+class Kubernetes:
+    """An API server, spoken to as the current user of a kubeconfig, until a deadline."""
+
+    def __init__(self, kubeconfig: str, timeout: float) -> None:
+        self._server, self._tls = _credentials(_load(kubeconfig))
+        self._connection: http.client.HTTPSConnection | None = None
+        self._resources: dict[tuple[str, str], dict[str, Resource]] | None = None
+        self._deadline = time.monotonic() + timeout
+        self._timeout = timeout
+
+    def request(self, method: str, path: str, body: t.Any = None, headers: dict[str, str] | None = None, **query: t.Any) -> t.Any:
+        """Return the answer, or None where nothing is found; try again while the server does not really answer.
+
+        Only requests that may be repeated may be made: reading, server-side apply, deletion.
+        """
+        url = f"{path}?{urllib.parse.urlencode(query)}" if query else path
+        headers = {"Accept": "application/json", **(headers or {})}
+        content = None if body is None else json.dumps(body)
+        while True:
+            try:
+                status, answer = self._send(method, url, content, headers)
+                if status < 300:
+                    return json.loads(answer)
+                if status == 404:
+                    return None
+                problem = f"{status} {_message(answer)}"
+                if status not in PASSING and ETCD_ERROR not in problem:
+                    raise KubernetesError(f"{method} {path}: {problem}")
+            except ssl.SSLCertVerificationError as error:
+                raise KubernetesError(f"https://{self._server}: {error}") from error
+            except (OSError, http.client.HTTPException) as error:
+                problem = str(error) or type(error).__name__
+                self._connection = None
+            self.pause(lambda told=problem: f"{method} https://{self._server}{path}: {told}")
+
+    def pause(self, problem: t.Callable[[], str]) -> None:
+        """Wait a moment before something is asked for again; fail with the problem when the time is up."""
+        if time.monotonic() > self._deadline:
+            raise KubernetesError(f"{problem()} (after {self._timeout:g} seconds)")
+        time.sleep(POLL_SECONDS)
+
+    def resource(self, api_version: str, kind: str) -> Resource | None:
+        """Return where a kind of an API version is served, or None where it is not."""
+        group, _unused, version = api_version.rpartition("/")
+        return self._discovered().get((group, kind), {}).get(version)
+
+    def served(self, group: str, kind: str) -> tuple[str, Resource] | None:
+        """Return the preferred API version of a kind and where that is served, or None where it is not."""
+        for version, resource in self._discovered().get((group, kind), {}).items():
+            return (f"{group}/{version}" if group else version), resource
+        return None
+
+    def forget(self) -> None:
+        """Discover again: the kinds that are served may have changed."""
+        self._resources = None
+
+    def get(self, obj: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """Return an object as it is, or None."""
+        return self.request("GET", self._path(obj))
+
+    def apply(self, obj: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
+        """Apply an object server-side, taking over fields that others own, and return what came of it."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
+        answer = self.request("PATCH", self._path(obj), obj, {"Content-Type": "application/apply-patch+yaml"}, **query)
+        if answer is None:
+            raise KubernetesError(f"{title(obj)}: its namespace or its kind does not exist")
+        return answer
+
+    def delete(self, obj: dict[str, t.Any]) -> None:
+        """Delete exactly this object, not one of the same name that came after it."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": obj["metadata"]["uid"]}}
+        self.request("DELETE", self._path(obj), options, {"Content-Type": "application/json"})
+
+    def list(self, group: str, kind: str, namespace: str = "", **query: str) -> list[dict[str, t.Any]]:
+        """Return the objects of a kind; none where the kind is not served."""
+        found = self.served(group, kind)
+        if found is None:
+            return []
+        version, resource = found
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        items = (self.request("GET", f"{resource.prefix}{scope}/{resource.plural}", **query) or {}).get("items", [])
+        return [{"apiVersion": version, "kind": kind, **item} for item in items]
+
+    def _path(self, obj: dict[str, t.Any]) -> str:
+        resource = self.resource(obj["apiVersion"], obj["kind"])
+        if resource is None:
+            raise KubernetesError(f"{title(obj)}: the API server does not serve {obj['kind']} of {obj['apiVersion']}")
+        namespace = obj["metadata"].get("namespace", "")
+        if resource.namespaced != bool(namespace):
+            raise KubernetesError(f"{title(obj)}: {obj['kind']} {'needs' if resource.namespaced else 'has no'} metadata.namespace")
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{resource.prefix}{scope}/{resource.plural}/{obj['metadata']['name']}"
+
+    def _discovered(self) -> dict[tuple[str, str], dict[str, Resource]]:
+        """Return, by group and kind, where each version is served, the preferred version first."""
+        if self._resources is None:
+            self._resources = {}
+            for root in ("/api", "/apis"):
+                answer = self.request("GET", root, headers={"Accept": AGGREGATED_DISCOVERY})
+                for group in answer["items"]:
+                    self._add(root, group["metadata"].get("name", ""), group["versions"])
+        return self._resources
+
+    def _add(self, root: str, group: str, versions: list[dict[str, t.Any]]) -> None:
+        for version in versions:
+            prefix = "/".join(part for part in (root, group, version["version"]) if part)
+            for resource in version.get("resources", []):
+                kinds = self._resources.setdefault((group, resource["responseKind"]["kind"]), {})
+                kinds[version["version"]] = Resource(prefix, resource["resource"], resource["scope"] == "Namespaced")
+
+    def _send(self, method: str, url: str, content: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        if self._connection is None:
+            self._connection = http.client.HTTPSConnection(self._server, timeout=REQUEST_SECONDS, context=self._tls)
+        self._connection.request(method, url, content, headers)
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+
+def _message(answer: bytes) -> str:
+    """Return what a Status object says, or the beginning of any other answer."""
+    try:
+        return json.loads(answer)["message"]
+    except (ValueError, KeyError, TypeError):
+        return " ".join(answer.decode(errors="replace").split())[:500]
+
+
+def _load(path: str) -> dict[str, t.Any]:
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = stream.read()
+    except OSError as error:
+        raise KubernetesError(f"kubeconfig {path}: {error.strerror}") from error
+    try:
+        return json.loads(content)
+    except ValueError:
+        if yaml is None:
+            raise KubernetesError(f"kubeconfig {path}: is not JSON, and PyYAML is missing") from None
+    try:
+        return yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise KubernetesError(f"kubeconfig {path}: {error}") from error
+
+
+def _credentials(config: dict[str, t.Any]) -> tuple[str, ssl.SSLContext]:
+    """Return host:port of the current context's server, and a TLS context that verifies it and shows the client certificate."""
+    try:
+        context = _named(config["contexts"], config["current-context"])["context"]
+        cluster = _named(config["clusters"], context["cluster"])["cluster"]
+        user = _named(config["users"], context["user"])["user"]
+        authority, certificate, key = (
+            base64.b64decode(value).decode()
+            for value in (cluster["certificate-authority-data"], user["client-certificate-data"], user["client-key-data"])
+        )
+        tls = ssl.create_default_context(cadata=authority)
+        with tempfile.NamedTemporaryFile("w", encoding="ascii") as stream:  # 0600; ssl takes a client certificate from a file only
+            stream.write(f"{key}\n{certificate}")
+            stream.flush()
+            tls.load_cert_chain(stream.name)
+    except (KeyError, TypeError, ValueError, StopIteration, ssl.SSLError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise KubernetesError(f"the kubeconfig has no usable current context with embedded certificates: {problem}") from error
+    return urllib.parse.urlsplit(cluster["server"]).netloc, tls
+
+
+def _named(items: list[dict[str, t.Any]], name: str) -> dict[str, t.Any]:
+    return next(item for item in items if item["name"] == name)

@@ -1,0 +1,174 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A real kube-apiserver on a real etcd, on loopback, for the tests of what speaks to the Kubernetes API."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import ipaddress
+import json
+import os
+import pathlib
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+ARTIFACTS = pathlib.Path(os.environ.get("CFCR_ARTIFACTS", pathlib.Path.home() / ".cache/cfcr/artifacts"))
+START_SECONDS = 60
+
+
+def program(component: str, name: str) -> str:
+    """Return the newest version of a program in the mirror that the build source fills."""
+    found = sorted((path for path in ARTIFACTS.glob(f"{component}/*/*/{name}") if os.access(path, os.X_OK)), key=os.path.getmtime)
+    if not found:
+        pytest.skip(f"{name} is not below {ARTIFACTS}; build the artifacts first")
+    return str(found[-1])
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Pair:
+    """A private key and its certificate, both in PEM, issued by another pair or by itself."""
+
+    def __init__(self, name: str, organization: str = "cfcr", issuer: Pair | None = None) -> None:
+        self.private = ec.generate_private_key(ec.SECP256R1())
+        self.subject = x509.Name(
+            [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization), x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]
+        )
+        now = datetime.datetime.now(datetime.timezone.utc)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(self.subject)
+            .issuer_name((issuer or self).subject)
+            .public_key(self.private.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+            .sign((issuer or self).private, hashes.SHA256())
+        )
+        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
+        self.key = self.private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+
+    def write(self, path: pathlib.Path) -> tuple[str, str]:
+        """Write path.crt and path.key and return both names."""
+        for suffix, content in ((".crt", self.certificate), (".key", self.key)):
+            path.with_suffix(suffix).write_bytes(content)
+        return f"{path}.crt", f"{path}.key"
+
+
+def kubeconfig(path: pathlib.Path, port: int, authority: Pair, user: Pair) -> str:
+    def encoded(content: bytes) -> str:
+        return base64.b64encode(content).decode()
+
+    cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": encoded(authority.certificate)}
+    credential = {"client-certificate-data": encoded(user.certificate), "client-key-data": encoded(user.key)}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": credential}],
+    }
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+class ApiServer:
+    """The two processes; the API server can be stopped and started."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+        self.port, client, peer = free_port(), free_port(), free_port()
+        authority = Pair("authority")
+        authority_path, _key = authority.write(directory / "ca")
+        server, server_key = Pair("kube-apiserver", issuer=authority).write(directory / "server")
+        _certificate, account_key = Pair("service-account").write(directory / "service-account")
+        self.kubeconfig = kubeconfig(directory / "kubeconfig", self.port, authority, Pair("admin", "system:masters", authority))
+        self._tls = ssl.create_default_context(cafile=authority_path)
+        etcd = {
+            "data-dir": directory / "etcd",
+            "listen-client-urls": f"http://127.0.0.1:{client}",
+            "advertise-client-urls": f"http://127.0.0.1:{client}",
+            "listen-peer-urls": f"http://127.0.0.1:{peer}",
+            "unsafe-no-fsync": "true",
+        }
+        self._command = [program("kubernetes", "kube-apiserver")] + _flags(
+            {
+                "etcd-servers": f"http://127.0.0.1:{client}",
+                "bind-address": "127.0.0.1",
+                "secure-port": self.port,
+                "tls-cert-file": server,
+                "tls-private-key-file": server_key,
+                "client-ca-file": authority_path,
+                "authorization-mode": "RBAC",
+                "service-account-issuer": "https://kubernetes.default.svc",
+                "service-account-key-file": account_key,
+                "service-account-signing-key-file": account_key,
+                "service-cluster-ip-range": "10.100.200.0/24",
+            }
+        )
+        self._log = open(directory / "log", "wb")  # noqa: SIM115 - closed in close()
+        self._etcd = subprocess.Popen([program("etcd", "etcd"), *_flags(etcd)], stdout=self._log, stderr=self._log)
+        self._server: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self._server = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
+
+    def await_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(f"https://127.0.0.1:{self.port}/readyz", context=self._tls, timeout=2):
+                    return
+            except (OSError, urllib.error.URLError) as error:
+                if time.monotonic() > deadline or self._server.poll() is not None:
+                    raise AssertionError(f"{error}\n{(self.directory / 'log').read_text()[-4000:]}") from error
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.terminate()
+            self._server.wait()
+            self._server = None
+
+    def close(self) -> None:
+        self.stop()
+        self._etcd.terminate()
+        self._etcd.wait()
+        self._log.close()
+
+
+def _flags(options: dict[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+@pytest.fixture(scope="session")
+def apiserver(tmp_path_factory):
+    """A running API server of the session; whoever stops it starts it again."""
+    server = ApiServer(tmp_path_factory.mktemp("apiserver"))
+    try:
+        server.start()
+        server.await_ready()
+        yield server
+    finally:
+        server.close()

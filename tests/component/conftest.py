@@ -1,0 +1,9 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures that start real servers, one file for each."""
+
+from __future__ import annotations
+
+from _apiserver import apiserver  # noqa: F401 - a fixture
