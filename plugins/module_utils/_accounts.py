@@ -1,0 +1,34 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""System accounts that services run as."""
+
+from __future__ import annotations
+
+import pwd
+
+from ._command import run
+from ._errors import HostError
+
+__all__ = ("account_exists", "ensure_account")
+
+
+def account_exists(name: str) -> bool:
+    """Tell whether the account is there."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def ensure_account(name: str) -> None:
+    """Make a system account, with a group of its own, without home and login, where it is missing."""
+    if account_exists(name):
+        return
+    try:
+        run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name)
+    except HostError:
+        if not account_exists(name):  # else another task made it meanwhile
+            raise

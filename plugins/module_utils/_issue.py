@@ -1,0 +1,108 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the director answers to a host: which certificates and bundles must be other than they are, and their new content.
+
+Names, usages and lifetimes come from the controller; the host contributes public keys and the certificates that it has.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ._authorities import authority_key, get_authority
+from ._certificate import Certificate, Names, expiry, reasons, wanted_names
+from ._errors import HostError
+from ._store import FileStore
+from ._x509 import Authority, describe, key_name, key_type, now, read, read_public_key, sign
+
+__all__ = ("Terms", "authorities", "issue")
+
+
+class Terms(t.NamedTuple):
+    """What holds for every certificate of a call."""
+
+    days: int
+    renew_before_days: int
+    key_type: str
+    check_mode: bool
+
+
+def authorities(store: FileStore, names: t.Iterable[str], check_mode: bool) -> dict[str, Authority | None]:
+    """Return the authorities by name; one that is missing is an error, and None in check mode, where nobody made it."""
+    found = {name: get_authority(store, name) for name in names}
+    missing = sorted(name for name, authority in found.items() if authority is None)
+    if missing and not check_mode:
+        raise HostError(f"no authority {', '.join(missing)} in the store {store.directory}; it has {', '.join(store.names('authorities')) or 'none'}")
+    return found
+
+
+def issue(store: FileStore, certificates: list[dict], bundles: list[dict], terms: Terms) -> dict:
+    """Return what to write and what it changes.
+
+    certificates: path, authority, common_name, organizations, alternative_names, usages as wanted; public_key, certificate as they are.
+    bundles: path, authority as wanted; content as it is.
+    """
+    found = authorities(store, {entry["authority"] for entry in (*certificates, *bundles)}, terms.check_mode)
+    moment = now()
+    return {
+        "certificates": [_certificate(store, entry, found[entry["authority"]], terms, moment) for entry in certificates],
+        "bundles": [_bundle(entry, found[entry["authority"]]) for entry in bundles],
+        "warnings": [
+            f"authority {name} ends at {authority.not_after():%Y-%m-%d %H:%M}: no certificate of it can last longer; replace it"
+            for name, authority in sorted(found.items())
+            if authority and authority.not_after() < moment + datetime.timedelta(days=terms.renew_before_days)
+        ],
+    }
+
+
+def _certificate(store: FileStore, entry: dict, authority: Authority | None, terms: Terms, moment: datetime.datetime) -> dict:
+    """Plan one certificate and, unless in check mode, sign it."""
+    names = wanted_names(*(entry[option] for option in ("common_name", "organizations", "alternative_names", "usages")))
+    actual = read(entry["certificate"], authority)
+    key = _public_key(entry, terms)
+    wanted = Certificate(
+        names=names,
+        issuer=authority.issuer() if authority else f"{entry['authority']} (new)",
+        key=key_name(key) if key else f"{terms.key_type} (new)",
+        not_after=expiry(moment, terms.days, authority.not_after() if authority else datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)),
+    )
+    why = reasons(actual, names, wanted.issuer, wanted.key, moment, terms.renew_before_days, wanted.not_after)
+    after = wanted if why else actual
+    pem = None
+    if why and not terms.check_mode:
+        pem = sign(names, key, terms.days, authority, authority_key(store, authority.name), moment)
+        after = read(pem, authority)
+    return {
+        "path": entry["path"],
+        "certificate": pem,
+        "reasons": why,
+        "before": actual.summary() if actual else None,
+        "after": after.summary(),
+    }
+
+
+def _public_key(entry: dict, terms: Terms):
+    """Return the key that a host sent. It must be of the type that was asked for: a host cannot choose a weak one."""
+    if entry["public_key"] is None:
+        if not terms.check_mode:
+            raise HostError(f"{entry['path']}: the host sent no public key")
+        return None
+    key = read_public_key(entry["public_key"])
+    if key_type(key) != terms.key_type:
+        raise HostError(f"{entry['path']}: the host sent a key of type {key_type(key)}, wanted is {terms.key_type}")
+    return key
+
+
+def _bundle(entry: dict, authority: Authority | None) -> dict:
+    """Plan one bundle of authorities."""
+    wanted = authority.bundle() if authority else None
+    return {
+        "path": entry["path"],
+        "content": wanted if wanted != entry["content"] else None,
+        "before": describe(entry["content"]),
+        "after": describe(wanted) if authority else [f"{entry['authority']} (new)"],
+        "changed": wanted is None or wanted != entry["content"],
+    }

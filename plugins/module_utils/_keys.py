@@ -1,0 +1,109 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private keys on a host: what kind they are and what their public half is, read without a process; new ones by openssl."""
+
+from __future__ import annotations
+
+import base64
+import re
+import typing as t
+
+from ._command import run
+from ._errors import HostError
+
+__all__ = ("KEY_TYPES", "PublicKey", "generate", "public_key")
+
+KEY_TYPES = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096")
+
+_RSA = bytes.fromhex("2a864886f70d010101")
+_EC = bytes.fromhex("2a8648ce3d0201")
+_CURVES = {bytes.fromhex("2a8648ce3d030107"): "ecdsa-p256", bytes.fromhex("2b81040022"): "ecdsa-p384"}
+_INTEGER, _BIT_STRING, _SEQUENCE, _EC_PUBLIC_KEY = 0x02, 0x03, 0x30, 0xA1
+_PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/=\n]+)-----END PRIVATE KEY-----\n?")
+
+
+class PublicKey(t.NamedTuple):
+    """The public half of a key."""
+
+    type: str  # one of KEY_TYPES, or what else it is
+    der: str  # SubjectPublicKeyInfo, DER in base64
+
+
+def generate(key_type: str) -> bytes:
+    """Return a new private key: PKCS #8 in PEM."""
+    kind, _, size = key_type.partition("-")
+    if kind == "rsa":
+        options = ("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{size}")
+    else:
+        options = ("-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:P-{size[1:]}", "-pkeyopt", "ec_param_enc:named_curve")
+    return run("openssl", "genpkey", *options).encode()
+
+
+def public_key(path: str) -> PublicKey | None:
+    """Return the public half of the private key in a file, or None where there is no file or no whole, unencrypted key in it."""
+    try:
+        with open(path, "rb") as stream:
+            pem = stream.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HostError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return parse(pem)
+    except (ValueError, IndexError):
+        pass  # torn; or another of the formats that openssl reads
+    try:
+        return parse(run("openssl", "pkey", "-in", path, "-passin", "pass:").encode())
+    except (HostError, ValueError, IndexError):
+        return None
+
+
+def parse(pem: bytes) -> PublicKey:
+    """Return the public half of a private key in PKCS #8 PEM (RFC 5208, 5915, 8017)."""
+    match = _PEM.fullmatch(pem)
+    if not match:
+        raise ValueError("not one private key in PKCS #8")
+    ((_tag, info),) = _items(base64.b64decode(match.group(1)))
+    algorithm, (_tag, octets) = _items(info)[1:3]
+    ((_tag, key),) = _items(octets)
+    (_tag, kind), *parameters = _items(algorithm[1])
+    fields = _items(key)
+    if kind == _RSA:
+        modulus, exponent = fields[1:3]
+        name = f"rsa-{int.from_bytes(modulus[1], 'big').bit_length()}"
+        bits = b"\0" + _item(_SEQUENCE, _item(*modulus) + _item(*exponent))
+    elif kind == _EC:
+        name = _CURVES.get(parameters[0][1], "ecdsa")
+        bits = _items(dict(fields)[_EC_PUBLIC_KEY])[0][1] if _EC_PUBLIC_KEY in dict(fields) else b""
+        if not bits:
+            raise ValueError("the public half is left out")
+    else:
+        raise ValueError("neither RSA nor ECDSA")
+    spki = _item(_SEQUENCE, _item(*algorithm) + _item(_BIT_STRING, bits))
+    return PublicKey(name, base64.b64encode(spki).decode())
+
+
+def _items(data: bytes) -> list[tuple[int, bytes]]:
+    """Return the tags and contents of DER values that follow each other."""
+    items = []
+    while data:
+        tag, length, start = data[0], data[1], 2
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(data[2:start], "big")
+        if len(data) < start + length:
+            raise ValueError("the key is cut off")
+        items.append((tag, data[start : start + length]))
+        data = data[start + length :]
+    return items
+
+
+def _item(tag: int, content: bytes) -> bytes:
+    """Return one DER value."""
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content

@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keep generated credentials in the credential store."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: credential
+short_description: Keep generated credentials in the credential store
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Makes the credentials that the store does not have yet, and returns the values of all. Runs on the director. Set C(no_log) on the
+    task, for its result has the secrets.
+  - Passwords, keys and RSA key pairs are made once and never changed, also when their options are others than those that they were made
+    with; they are for new ones only. A name that the store has with another type is an error.
+  - A certificate is issued again, with a new private key, when its names or usages are others than those asked for, when
+    its authority signs with another key by now, or when it has fewer than O(credentials[].renew_before_days) days left.
+  - Of two runs at once, one makes a credential and both return the same.
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._store]
+options:
+  credentials:
+    description: The credentials to keep.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name in the store, a-z, 0-9 and inside of it C(.), C(_), C(-).
+        type: str
+        required: true
+      type:
+        description:
+          - V(password) is of letters and digits, V(key) of random bytes in base64, V(rsa) a key pair in PEM, V(certificate) a key
+            with a certificate of an authority of the store.
+        type: str
+        required: true
+        choices: [password, key, rsa, certificate]
+      length:
+        description: Characters of a password.
+        type: int
+        default: 32
+      bytes:
+        description: Bytes of a key.
+        type: int
+        default: 32
+      bits:
+        description: Size of an RSA key.
+        type: int
+        choices: [2048, 3072, 4096]
+        default: 2048
+      authority:
+        description: Authority that signs the certificate. Required for a certificate.
+        type: str
+      common_name:
+        description: Common name of the certificate's subject.
+        type: str
+      organizations:
+        description: Organizations of the certificate's subject. To Kubernetes they are groups.
+        type: list
+        elements: str
+        default: []
+      alternative_names:
+        description: DNS names and IP addresses of the certificate.
+        type: list
+        elements: str
+        default: []
+      usages:
+        description: What the certificate may be used for.
+        type: list
+        elements: str
+        choices: [client_auth, server_auth]
+        default: [client_auth]
+      days:
+        description: Lifetime of the certificate.
+        type: int
+        default: 365
+      renew_before_days:
+        description: A certificate that has fewer days left is renewed; less than O(credentials[].days).
+        type: int
+        default: 60
+      key_type:
+        description: Type of the certificate's private key.
+        type: str
+        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
+        default: ecdsa-p256
+seealso:
+  - module: cfcr.kubernetes.certificate
+  - module: cfcr.kubernetes.certificate_authority
+"""
+
+EXAMPLES = r"""
+- name: Keep the credentials of the cluster
+  cfcr.kubernetes.credential:
+    store: /var/lib/cfcr/cfcr
+    credentials:
+      - name: etcd-root
+        type: password
+      - name: service-account
+        type: rsa
+      - name: encryption-at-rest
+        type: key
+        bytes: 32
+      - name: admin
+        type: certificate
+        authority: kubernetes
+        common_name: admin
+        organizations: [system:masters]
+  register: made
+  no_log: true
+"""
+
+RETURN = r"""
+credentials:
+  description: The values by name. In check mode those of a credential that is still to be made are empty strings.
+  type: dict
+  returned: success
+  contains:
+    password:
+      description: The password.
+      type: str
+      returned: for type V(password)
+    key:
+      description: The bytes in base64.
+      type: str
+      returned: for type V(key)
+    private_key:
+      description: The private key, PKCS#8 in PEM.
+      type: str
+      returned: for types V(rsa) and V(certificate)
+    public_key:
+      description: The public key in PEM.
+      type: str
+      returned: for type V(rsa)
+    certificate:
+      description: The certificate in PEM.
+      type: str
+      returned: for type V(certificate)
+    bundle:
+      description: The certificates of the authority in PEM.
+      type: str
+      returned: for type V(certificate)
+    not_after:
+      description: When the certificate ends.
+      type: str
+      returned: for type V(certificate)
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._certificate import USAGES
+from ..module_utils._credentials import Credential
+from ..module_utils._errors import HostError
+from ..module_utils._keys import KEY_TYPES
+from ..module_utils._result import finish
+from ..module_utils._store_module import STORE, open_store
+from ..module_utils._x509 import now
+
+SPEC = {
+    **STORE,
+    "credentials": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "type": {"type": "str", "required": True, "choices": ["password", "key", "rsa", "certificate"]},
+            "length": {"type": "int", "default": 32},
+            "bytes": {"type": "int", "default": 32},
+            "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
+            "authority": {"type": "str"},
+            "common_name": {"type": "str"},
+            "organizations": {"type": "list", "elements": "str", "default": []},
+            "alternative_names": {"type": "list", "elements": "str", "default": []},
+            "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "default": ["client_auth"]},
+            "days": {"type": "int", "default": 365},
+            "renew_before_days": {"type": "int", "default": 60},
+            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
+        },
+        "required_if": [("type", "certificate", ("authority",))],
+    },
+}
+
+
+def main() -> None:
+    """Keep what is there and make the rest."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    store, moment = open_store(module), now()
+    try:
+        credentials = [Credential(store, entry, moment, module.check_mode) for entry in module.params["credentials"]]
+        returned: dict[str, dict] = {}
+        if module.check_mode:
+            returned.update({credential.name: credential.values() for credential in credentials})
+        finish(
+            module,
+            before={credential.name: credential.before for credential in credentials if credential.before},
+            after={credential.name: credential.after for credential in credentials},
+            apply=lambda: [credential.make() for credential in credentials if credential.before != credential.after],
+            settle=lambda: returned.update({credential.name: credential.values() for credential in credentials}),
+            credentials=returned,
+        )
+    except HostError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
