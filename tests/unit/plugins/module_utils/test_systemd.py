@@ -1,0 +1,76 @@
+"""Units as data."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import _systemd
+
+UNIT = {
+    "name": "etcd",
+    "description": "etcd",
+    "program": "etcd",
+    "arguments": [],
+    "flags": {},
+    "account": "root",
+    "settings": {},
+    "watch": [],
+    "start": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch):
+    monkeypatch.setattr(_systemd, "_has_capability", lambda number: True)
+
+
+def lines(**options) -> list[str]:
+    return _systemd.render({**UNIT, **options}).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"a": "b"}, "--a=b"),
+        ({"a": True, "b": False}, "--a=true --b=false"),
+        ({"a": ["x", 1]}, "--a=x,1"),
+        ({"a": {"x": 1, "y": "z"}}, "--a=x=1,y=z"),
+        ({"a": None}, ""),
+        ({"a": "50%"}, "--a=50%%"),
+        ({"a": "$x"}, "--a=$$x"),
+        ({"a": 'say "hi"'}, '"--a=say \\"hi\\""'),
+    ],
+)
+def test_flags_become_arguments(flags, expected):
+    assert f"ExecStart=/opt/cfcr/bin/etcd {expected}".rstrip() in lines(flags=flags)
+
+
+def test_settings_are_laid_over_the_defaults():
+    text = lines(settings={"Service": {"Type": "notify", "ReadWritePaths": ["/a", "/b"], "NoNewPrivileges": True}})
+    assert {"Type=notify", "ReadWritePaths=/a", "ReadWritePaths=/b", "NoNewPrivileges=true", "Restart=always"} <= set(text)
+    assert "Type=exec" not in text
+
+
+def test_only_other_accounts_than_root_are_named():
+    assert "User=etcd" in lines(account="etcd")
+    assert not [line for line in lines() if line.startswith("User=")]
+
+
+def test_the_digest_covers_the_unit_and_what_it_depends_on():
+    plain = _systemd.digest(_systemd.render(UNIT))
+    assert plain == _systemd.digest(_systemd.render(UNIT))
+    assert plain != _systemd.digest(_systemd.render(UNIT, "another configuration"))
+    assert plain != _systemd.digest(_systemd.render({**UNIT, "flags": {"a": "b"}}))
+
+
+def test_the_digest_stands_beside_the_environment_of_the_unit():
+    environment = [line for line in lines(settings={"Service": {"Environment": "PATH=/bin"}}) if line.startswith("Environment=")]
+    assert environment[0] == "Environment=PATH=/bin"
+    assert environment[1].startswith("Environment=CFCR_DIGEST=")
+
+
+def test_a_host_is_asked_only_for_what_it_may_give(monkeypatch):
+    monkeypatch.setattr(_systemd, "_has_capability", lambda number: False)
+    monkeypatch.setattr(_systemd.resource, "prlimit", lambda pid, what: (1024, 20000))
+    text = lines(settings={"Service": {"LimitNOFILE": 1048576, "OOMScoreAdjust": -999}})
+    assert "LimitNOFILE=20000" in text
+    assert not [line for line in text if line.startswith("OOMScoreAdjust")]
