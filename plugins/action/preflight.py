@@ -1,0 +1,70 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's preflight: collect plain values, apply the rules, fail once with all that is wrong."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._contract import Contract
+from ..plugin_utils._ports import ports_of
+from ..plugin_utils._preflight import Problem, merge, report
+from ..plugin_utils._preflight_hosts import Host, Limits, check_hosts
+from ..plugin_utils._preflight_inventory import GROUPS, Inventory, check_inventory, check_names, check_values
+
+_OPTIONS = {
+    "scope": {"type": "str", "choices": ["inventory", "hosts"], "required": True},
+    "whole": {"type": "bool", "default": True},
+    "operating_systems": {"type": "dict", "default": {}},
+    "memory_mib": {"type": "dict", "default": {}},
+    "disk_mib": {"type": "dict", "default": {}},
+    "clock_skew": {"type": "float", "default": 2.0},
+}
+
+
+class ActionModule(ActionBase):
+    """Check an inventory, or the hosts whose facts were gathered."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Fail with the list of all problems, or return that there are none."""
+        result = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        contract = Contract(self._loader)
+        problems = (self._inventory if options["scope"] == "inventory" else self._hosts)(options, contract, task_vars or {})
+        if problems:
+            raise AnsibleActionFail(report(problems))
+        return {**result, "changed": False}
+
+    def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
+        """Check every host of the inventory, whatever the play is limited to."""
+        groups, hostvars = variables["groups"], variables["hostvars"]
+        raw = {host: hostvars.raw_get(host) for host in groups["all"]}
+        values, problems = {}, {}
+        for host in Inventory(groups, {}).hosts(*GROUPS):
+            values[host], problems[host] = check_values(contract.of(raw[host]), contract.options)
+        return [
+            *check_names(raw, contract.options),
+            *merge(problems),
+            *check_inventory(Inventory(groups, values, versions=contract.versions, whole=options["whole"])),
+        ]
+
+    def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
+        """Check the hosts of the play that have facts."""
+        hosts = {}
+        for name in variables["ansible_play_hosts_all"]:
+            values = contract.of(variables["hostvars"].raw_get(name))
+            facts = values.get("ansible_facts", {}).get("cfcr_host")
+            if facts:
+                groups = [group for group in values["group_names"] if group in GROUPS]
+                networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
+                hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks)
+        limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
+        return check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports})

@@ -1,0 +1,254 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: Gather what the collection asks of a host
+version_added: "0.1.0"
+description:
+  - Returns as the fact C(cfcr_host) what a host is and who listens on the ports that it will need, in one round trip, and changes nothing.
+  - The controller adds how far the host's clock is from its own.
+author: The cfcr.kubernetes maintainers (@cfcr)
+extends_documentation_fragment: [cfcr.kubernetes._attributes]
+attributes:
+  diff_mode:
+    support: none
+    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    details: There is nothing to change.
+options:
+  ports:
+    description:
+      - The ports to look at, as C(2379/tcp) or C(30000-32767/udp).
+      - Default are the ports that the collection uses on hosts of this host's groups.
+    type: list
+    elements: str
+  ours:
+    description:
+      - Names of programs that are looked at first. It only makes the search for the owner of a port short.
+      - Default are the programs of the collection.
+    type: list
+    elements: str
+  disks:
+    description: Directories whose file systems are measured.
+    type: list
+    elements: path
+    default: [/var/lib, /opt]
+  on_failure:
+    description:
+      - What happens when the host cannot be reached, or cannot run the module.
+      - V(report) returns the reason as the fact C(cfcr_host.error), so that M(cfcr.kubernetes.preflight) can list all hosts that have one.
+    type: str
+    choices: [fail, report]
+    default: fail
+seealso:
+  - module: cfcr.kubernetes.preflight
+"""
+
+EXAMPLES = r"""
+- name: Gather what the collection asks of a host
+  cfcr.kubernetes.host_facts:
+
+- name: Ask who serves the web
+  cfcr.kubernetes.host_facts:
+    ports: [80/tcp, 443/tcp]
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts to add to ansible_facts.
+  returned: always
+  type: dict
+  contains:
+    cfcr_host:
+      description: What the host is.
+      returned: always
+      type: dict
+      contains:
+        error:
+          description: Why there is nothing else.
+          returned: when O(on_failure=report) and the host cannot be reached or cannot run the module
+          type: str
+          sample: "unreachable: Connection timed out"
+        user:
+          description: The user that modules run as.
+          returned: success
+          type: str
+          sample: root
+        euid:
+          description: The effective user ID that modules run with.
+          returned: success
+          type: int
+          sample: 0
+        python_version:
+          description: Version of Python.
+          returned: success
+          type: str
+          sample: 3.11.2
+        operating_system:
+          description: Identifier of the operating system, C(ID) of os-release.
+          returned: success
+          type: str
+          sample: debian
+        operating_system_version:
+          description: Version of the operating system, C(VERSION_ID) of os-release.
+          returned: success
+          type: str
+          sample: "12"
+        kernel:
+          description: Release of the kernel.
+          returned: success
+          type: str
+          sample: 6.1.0-40-amd64
+        architecture:
+          description: Architecture, as the Kubernetes project names it.
+          returned: success
+          type: str
+          sample: amd64
+        init:
+          description: Name of process 1.
+          returned: success
+          type: str
+          sample: systemd
+        systemd_version:
+          description: Version of systemd, 0 where there is none.
+          returned: success
+          type: int
+          sample: 252
+        container:
+          description: Whether the host is a container.
+          returned: success
+          type: bool
+          sample: false
+        memory_mib:
+          description: Memory in MiB; the limit of the host's control group where that is less.
+          returned: success
+          type: int
+          sample: 3912
+        swap_mib:
+          description: Swap in MiB.
+          returned: success
+          type: int
+          sample: 0
+        disks:
+          description: Size and free space in MiB, by directory.
+          returned: success
+          type: dict
+          sample: {/var/lib: {total_mib: 20030, free_mib: 11877}}
+        cgroup_version:
+          description: Version of the control groups, 1 on hybrid hosts.
+          returned: success
+          type: int
+          sample: 2
+        cgroup_driver:
+          description: The driver of control groups that the kubelet and the container runtime are to use, C(systemd) or C(cgroupfs).
+          returned: success
+          type: str
+          sample: systemd
+        nofile_limit:
+          description: Hard limit of open files of a unit.
+          returned: success
+          type: int
+          sample: 1073741816
+        can_raise_limits:
+          description: Whether units may ask for more than the hard limits, and for negative OOM scores (CAP_SYS_RESOURCE).
+          returned: success
+          type: bool
+          sample: true
+        conntrack_writable:
+          description: Whether the size of the table of connections can be set.
+          returned: success
+          type: bool
+          sample: true
+        kernel_features:
+          description: C(present), C(loadable) or C(missing), for overlay, br_netfilter, vxlan and nftables.
+          returned: success
+          type: dict
+          sample: {overlay: present, br_netfilter: loadable, vxlan: loadable, nftables: present}
+        interfaces:
+          description: Names of the network interfaces.
+          returned: success
+          type: list
+          elements: str
+          sample: [eth0, lo]
+        networks:
+          description: The IPv4 networks that are routed without a gateway, with their interface.
+          returned: success
+          type: list
+          elements: dict
+          sample: [{interface: eth0, network: 10.0.0.0/24}]
+        listeners:
+          description:
+            - Who listens on the ports of O(ports).
+            - The process is empty and its number 0 where the kernel itself listens, or where another user's processes cannot be examined.
+          returned: success
+          type: list
+          elements: dict
+          sample: [{port: 2379, protocol: tcp, address: "::", pid: 412, process: etcd, unit: etcd.service}]
+        nameservers:
+          description: The nameservers of resolv.conf.
+          returned: success
+          type: list
+          elements: str
+          sample: [10.0.0.2]
+        search:
+          description: The search domains of resolv.conf.
+          returned: success
+          type: list
+          elements: str
+          sample: [example.com]
+        systemd_resolved:
+          description: Whether systemd-resolved runs.
+          returned: success
+          type: bool
+          sample: false
+        time:
+          description: The host's clock, in seconds since 1970 (UTC), while the module ran.
+          returned: success
+          type: float
+          sample: 1795255000.25
+        clock_offset:
+          description:
+            - How many seconds the host's clock is ahead of the controller's, as the least and the most that it can be. The module ran somewhere
+              between sending it and receiving its answer, and it is not known when.
+          returned: success
+          type: list
+          elements: float
+          sample: [-0.4, 0.3]
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._host_facts import disks, facts
+from ..module_utils._kernel_features import kernel_features
+from ..module_utils._listeners import listeners
+
+
+def main() -> None:
+    """Gather the facts."""
+    module = AnsibleModule(
+        argument_spec={
+            "ports": {"type": "list", "elements": "str"},
+            "ours": {"type": "list", "elements": "str"},
+            "disks": {"type": "list", "elements": "path", "default": ["/var/lib", "/opt"]},
+            "on_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+        },
+        supports_check_mode=True,
+    )
+    cfcr_host = {
+        **facts(),
+        "disks": disks(module.params["disks"]),
+        "kernel_features": kernel_features(),
+        "listeners": listeners(module.params["ports"] or [], module.params["ours"] or []),
+        "time": time.time(),
+    }
+    module.exit_json(changed=False, ansible_facts={"cfcr_host": cfcr_host})
+
+
+if __name__ == "__main__":
+    main()

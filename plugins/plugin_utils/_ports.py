@@ -1,0 +1,59 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The ports of catalog/ports.yml, for the groups that a host is in."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+__all__ = ("Port", "ports_of")
+
+
+@dataclasses.dataclass(frozen=True)
+class Port:
+    """One port, or one range of ports, that a component listens on."""
+
+    component: str
+    unit: str
+    first: int
+    last: int
+    protocol: str
+    address: str = ""
+    interface: str = ""
+
+    def __str__(self) -> str:
+        number = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{number}/{self.protocol}"
+
+
+def ports_of(catalog: t.Iterable[t.Mapping[str, t.Any]], groups: t.Collection[str], variables: t.Mapping[str, t.Any]) -> list[Port]:
+    """Return the ports that a host in these groups listens on."""
+    return [
+        Port(
+            component=entry["component"],
+            unit=entry["unit"],
+            first=first,
+            last=last,
+            protocol=entry["protocol"],
+            address=entry.get("address", ""),
+            interface=entry.get("interface", ""),
+        )
+        for entry in catalog
+        if set(entry["hosts"]) & set(groups)
+        for first, last in _ranges(entry["port"], variables)
+    ]
+
+
+def _ranges(port: int | str, variables: t.Mapping[str, t.Any]) -> list[tuple[int, int]]:
+    """Return what a port of the catalog stands for, each as (first, last)."""
+    if isinstance(port, int):
+        return [(port, port)]
+    first, dash, last = port.partition("-")
+    if dash:
+        return [(int(first), int(last))]
+    value = variables.get(port, [])
+    numbers = [item["port"] for item in value] if isinstance(value, list) else [value]
+    return [(int(number), int(number)) for number in numbers]

@@ -1,0 +1,42 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What preflight finds, and how it tells."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+__all__ = ("Problem", "merge", "report")
+
+_WIDEST = 44
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is not as it must be."""
+
+    subject: str  # the host, group or variable
+    found: str
+    allowed: str
+
+
+def merge(problems: t.Mapping[str, t.Sequence[Problem]]) -> list[Problem]:
+    """Return the problems of all hosts: one that every host has is the variable's, else the subject says whose it is."""
+    hosts: dict[Problem, list[str]] = {}
+    for host, its_problems in problems.items():
+        for problem in its_problems:
+            hosts.setdefault(problem, []).append(host)
+    return [
+        problem if len(named) == len(problems) else dataclasses.replace(problem, subject=f"{problem.subject} ({', '.join(named)})")
+        for problem, named in hosts.items()
+    ]
+
+
+def report(problems: t.Sequence[Problem]) -> str:
+    """Return the list that people read."""
+    width = min(_WIDEST, max(len(problem.subject) for problem in problems) + 1)
+    lines = [f"  {problem.subject + ':':<{width}} found {problem.found}, allowed {problem.allowed}" for problem in problems]
+    return "\n".join([f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}, and nothing was changed:", *lines])

@@ -1,0 +1,95 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Facts of hosts that are not at hand: trees of files."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host_facts import disks, facts
+
+DEBIAN = {
+    "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nID=debian\n',
+    "etc/resolv.conf": "# a comment\ndomain old.example\nsearch a.example b.example\nnameserver 10.0.0.2\nnameserver 10.0.0.3\n",
+    "proc/meminfo": "MemTotal:        4014080 kB\nMemFree:          100 kB\nSwapTotal:       1048576 kB\n",
+    "proc/1/comm": "systemd\n",
+    "proc/1/limits": "Limit   Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files\n",
+    "proc/1/status": "Name:\tsystemd\nCapEff:\t000001ffffffffff\n",
+    "proc/net/route": (
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    ),
+    "usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so": "",
+    "sys/class/net/eth0": "",
+    "sys/class/net/lo": "",
+}
+
+
+@pytest.fixture
+def host(tmp_path):
+    """Return a function that makes a root of these files."""
+
+    def make(**files):
+        for name, content in {**DEBIAN, **files}.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return facts(tmp_path)
+
+    return make
+
+
+def test_virtual_machine(host):
+    found = host(**{"sys/fs/cgroup/cgroup.controllers": "cpu memory\n", "sys/fs/cgroup/system.slice/systemd-resolved.service/x": ""})
+    expected = {
+        "operating_system": "debian",
+        "operating_system_version": "12",
+        "init": "systemd",
+        "systemd_version": 252,
+        "memory_mib": 3920,
+        "swap_mib": 1024,
+        "container": False,
+        "cgroup_version": 2,
+        "cgroup_driver": "systemd",
+        "nofile_limit": 524288,
+        "can_raise_limits": True,
+        "conntrack_writable": True,
+        "nameservers": ["10.0.0.2", "10.0.0.3"],
+        "search": ["a.example", "b.example"],
+        "systemd_resolved": True,
+        "interfaces": ["eth0", "lo"],
+        "networks": [{"interface": "eth0", "network": "10.0.0.0/24"}],
+    }
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_container_on_version_1(host):
+    found = host(
+        **{
+            "run/systemd/container": "podman",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "536870912\n",
+            "proc/1/status": "CapEff:\t000001fffeffffff\n",
+        }
+    )
+    expected = {
+        "container": True,
+        "memory_mib": 512,
+        "cgroup_version": 1,
+        "cgroup_driver": "cgroupfs",
+        "can_raise_limits": False,
+        "conntrack_writable": False,
+        "systemd_resolved": False,
+    }
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("limit", ["max\n", "9223372036854771712\n"])
+def test_no_limit_of_memory(host, limit):
+    assert host(**{"sys/fs/cgroup/memory.max": limit})["memory_mib"] == 3920
+
+
+def test_disk_of_a_directory_that_is_not_there_yet(tmp_path):
+    path = str(tmp_path / "not/yet")
+    assert disks([path])[path] == disks([str(tmp_path)])[str(tmp_path)]

@@ -1,0 +1,207 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every rule of the inventory, broken once."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import yaml
+from ansible.errors import AnsibleUndefinedVariable
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight import Problem
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_inventory import (
+    Inventory,
+    check_inventory,
+    check_names,
+    check_values,
+)
+
+ROLE = pathlib.Path(__file__).parents[4] / "roles" / "cluster"
+OPTIONS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+GROUPS = {"master": ["m0", "m1"], "worker": ["w0", "w1", "w2"], "etcd": ["e0", "e1", "e2"], "proxy": ["p0"]}
+HOSTS = [host for hosts in GROUPS.values() for host in hosts]
+VALUES = {
+    "cluster_name": "cfcr",
+    "cluster_topology": "proxy",
+    "cluster_kubernetes_version": "1.36",
+    "cluster_api_host": "api.example.com",
+    "cluster_api_port": 8443,
+    "cluster_api_alternative_names": [],
+    "cluster_service_cidr": "10.100.200.0/24",
+    "cluster_dns_address": "10.100.200.10",
+    "cluster_pod_cidr": "10.200.0.0/16",
+    "cluster_domain": "cluster.local",
+    "cluster_internal_domain": "cfcr.internal",
+    "cluster_director": "localhost",
+    "cluster_store_directory": "/var/lib/cfcr/cfcr",
+    "cluster_certificate_days": 365,
+    "cluster_certificate_renew_before_days": 60,
+    "cluster_authority_days": 3650,
+    "cluster_artifact_source": "upstream",
+    "cluster_artifact_mirror": "",
+    "cluster_artifact_checksums": {},
+}
+
+
+def inventory(groups=None, everywhere=None, hosts=None, **fields):
+    """Return nine hosts that keep all rules, but for what is given."""
+    groups = {**GROUPS, **(groups or {})}
+    named = dict.fromkeys(host for its_hosts in groups.values() for host in its_hosts)
+    values = {
+        host: {**VALUES, "cluster_host_address": f"10.30.0.{number}", **(everywhere or {}), **(hosts or {}).get(host, {})}
+        for number, host in enumerate(named, 10)
+    }
+    return Inventory(groups, values, **{"versions": ["1.35", "1.36"], **fields})
+
+
+def test_nine_hosts_have_no_problem():
+    assert check_inventory(inventory()) == []
+
+
+@pytest.mark.parametrize("groups", [{"etcd": ["e0"]}, {"etcd": ["e0", "e1", "e2", "e3", "e4"]}, {"director": ["d"]}])
+def test_other_sizes_that_are_right(groups):
+    assert check_inventory(inventory(groups)) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "subject", "found"),
+    [
+        ({"etcd": ["e0", "e1"]}, "group etcd", "2 hosts"),
+        ({"etcd": []}, "group etcd", "no hosts"),
+        ({"master": []}, "group master", "no hosts"),
+        ({"worker": []}, "group worker", "no hosts"),
+        ({"proxy": []}, "group proxy", "no hosts"),
+        ({"director": ["d0", "d1"]}, "group director", "2 hosts"),
+        ({"proxy": ["w0"]}, "w0", "groups worker and proxy"),
+        ({"etcd": ["m0", "m1", "e2"]}, "m0", "groups etcd and master"),
+        ({"director": ["m1"]}, "m1", "groups master and director"),
+    ],
+)
+def test_groups(groups, subject, found):
+    assert (subject, found) in [(problem.subject, problem.found) for problem in check_inventory(inventory(groups))]
+
+
+def test_group_with_another_name_is_suggested():
+    (problem,) = check_inventory(inventory({"worker": [], "workers": ["w0"], "ungrouped": []}))
+    assert problem == Problem("group worker", "no hosts", "one host at least; is workers meant?")
+
+
+def test_slice_is_not_counted():
+    assert check_inventory(inventory({"etcd": ["e0", "e1"], "proxy": [], "master": []}, whole=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "subject", "found", "allowed"),
+    [
+        ({"cluster_api_host": ""}, "cluster_api_host", "nothing", "DNS name or IP address"),
+        ({"cluster_api_host": "api_host"}, "cluster_api_host", "api_host", "DNS name or IP address"),
+        ({"cluster_api_host": "10.0.0.256"}, "cluster_api_host", "10.0.0.256", "DNS name or IP address"),
+        ({"cluster_api_host": "https://api.example.com"}, "cluster_api_host", "https://api.example.com", "DNS name or IP address"),
+        ({"cluster_api_port": 0}, "cluster_api_port", "0", "1 to 65535"),
+        ({"cluster_api_port": 65536}, "cluster_api_port", "65536", "1 to 65535"),
+        ({"cluster_api_alternative_names": ["a.example", "a b"]}, "cluster_api_alternative_names", "a b", "DNS names"),
+        ({"cluster_name": "My Cluster"}, "cluster_name", "My Cluster", "lower-case"),
+        ({"cluster_domain": "cluster_local"}, "cluster_domain", "cluster_local", "a DNS domain"),
+        ({"cluster_internal_domain": ""}, "cluster_internal_domain", "nothing", "a DNS domain"),
+        ({"cluster_internal_domain": "cluster.local"}, "cluster_internal_domain", "cluster.local", "apart from"),
+        ({"cluster_internal_domain": "hosts.cluster.local"}, "cluster_internal_domain", "hosts.cluster.local", "apart from"),
+        ({"cluster_service_cidr": "10.100.200.0"}, "cluster_dns_address", "10.100.200.10", "10.100.200.0/32"),
+        ({"cluster_service_cidr": "10.100.200.1/24"}, "cluster_service_cidr", "10.100.200.1/24", "without host bits"),
+        ({"cluster_service_cidr": "10.100.200.0/30"}, "cluster_service_cidr", "10.100.200.0/30", "/12 to /29"),
+        ({"cluster_service_cidr": "11.0.0.0/8"}, "cluster_service_cidr", "11.0.0.0/8", "/12 to /29"),
+        ({"cluster_service_cidr": "fd00::/108"}, "cluster_service_cidr", "fd00::/108", "an IPv4 network"),
+        ({"cluster_pod_cidr": ""}, "cluster_pod_cidr", "nothing", "an IPv4 network"),
+        ({"cluster_pod_cidr": "10.96.0.0/12"}, "cluster_pod_cidr", "10.96.0.0/12, which overlaps cluster_service_cidr 10.100.200.0/24", "apart"),
+        ({"cluster_pod_cidr": "10.200.0.0/22"}, "cluster_pod_cidr", "10.200.0.0/22, room for 3 hosts", "/21 or larger"),
+        ({"cluster_pod_cidr": "10.200.0.0/24"}, "cluster_pod_cidr", "10.200.0.0/24, room for 0 hosts", "/21 or larger"),
+        ({"cluster_dns_address": "10.100.201.10"}, "cluster_dns_address", "10.100.201.10", "an address of cluster_service_cidr"),
+        ({"cluster_dns_address": "10.100.200.1"}, "cluster_dns_address", "10.100.200.1", "service kubernetes"),
+        ({"cluster_dns_address": "10.100.200.255"}, "cluster_dns_address", "10.100.200.255", "neither the first nor the last"),
+        ({"cluster_dns_address": "dns"}, "cluster_dns_address", "dns", "an IPv4 address"),
+        ({"cluster_certificate_days": 0}, "cluster_certificate_days", "0", "one day"),
+        ({"cluster_certificate_renew_before_days": 365}, "cluster_certificate_renew_before_days", "365", "less than"),
+        ({"cluster_authority_days": 365}, "cluster_authority_days", "365", "more than"),
+        ({"cluster_kubernetes_version": "1.63"}, "cluster_kubernetes_version", "1.63", "1.35, 1.36"),
+        ({"cluster_artifact_source": "mirror"}, "cluster_artifact_mirror", "nothing", "a URL"),
+        ({"cluster_artifact_source": "build", "cluster_artifact_mirror": "/srv"}, "cluster_artifact_mirror", "/srv", "a URL"),
+        (
+            {"cluster_artifact_source": "mirror", "cluster_artifact_mirror": "http://mirror.example"},
+            "cluster_artifact_checksums", "none", "plain http",
+        ),
+    ],
+)  # fmt: skip
+def test_values(values, subject, found, allowed):
+    problems = check_inventory(inventory(everywhere=values))
+    assert any(problem.subject == subject and problem.found == found and allowed in problem.allowed for problem in problems), problems
+
+
+@pytest.mark.parametrize("hosts", range(1, 40))
+def test_network_that_is_asked_for_has_room(hosts):
+    workers = [f"w{number}" for number in range(hosts)]
+    (problem,) = check_inventory(inventory({"worker": workers, "proxy": ["p0"]}, {"cluster_pod_cidr": "10.200.0.0/24"}))
+    longest = problem.allowed.partition("/")[2].partition(" ")[0]
+    assert check_inventory(inventory({"worker": workers}, {"cluster_pod_cidr": f"10.200.0.0/{longest}"})) == []
+    assert check_inventory(inventory({"worker": workers}, {"cluster_pod_cidr": f"10.200.0.0/{int(longest) + 1}"})) != []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "subject", "found"),
+    [
+        ({"w0": {"cluster_host_address": "w0.example"}}, "w0: cluster_host_address", "w0.example"),
+        ({"w0": {"cluster_host_address": "127.0.0.1"}}, "w0: cluster_host_address", "127.0.0.1"),
+        ({"w0": {"cluster_host_address": "10.200.7.7"}}, "w0: cluster_host_address", "10.200.7.7"),
+        ({"w0": {"cluster_host_address": "10.100.200.7"}}, "w0: cluster_host_address", "10.100.200.7"),
+        ({"w0": {"cluster_host_address": "10.1.1.1"}, "e0": {"cluster_host_address": "10.1.1.1"}}, "w0 and e0", "one address, 10.1.1.1"),
+        ({"w0": {"cluster_domain": "other.local"}}, "cluster_domain", "cluster.local, but other.local (w0)"),
+        ({"w0": {"cluster_api_port": -1}}, "cluster_api_port (w0)", "-1"),
+    ],
+)
+def test_values_of_one_host(hosts, subject, found):
+    assert (subject, found) in [(problem.subject, problem.found) for problem in check_inventory(inventory(hosts=hosts))]
+
+
+def test_unknown_names_are_told_once_with_what_was_meant():
+    names = {"m0": ["cluster_api_hots", "other"], "w0": ["cluster_api_hots", "cluster_zzz", "cluster_name"]}
+    assert check_names(names, OPTIONS) == [
+        Problem("cluster_api_hots", "an unknown name", "a name that role cluster documents; is cluster_api_host meant?"),
+        Problem("cluster_zzz (w0)", "an unknown name", "a name that role cluster documents"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "found", "allowed"),
+    [
+        ({"type": "int"}, "many", "'many'", "a whole number"),
+        ({"type": "str", "choices": ["a", "b"]}, "c", "'c'", "one of a, b"),
+        ({"type": "list", "elements": "str", "choices": ["a", "b"]}, ["a", "c"], "['a', 'c']", "a list of a, b"),
+        ({"type": "dict"}, 3, "3", "a dictionary"),
+    ],
+)
+def test_types_and_choices(option, value, found, allowed):
+    assert check_values({"cluster_x": value}, {"cluster_x": option}) == ({}, [Problem("cluster_x", found, allowed)])
+
+
+def test_values_get_their_type():
+    assert check_values({"cluster_api_port": "6443"}, {"cluster_api_port": {"type": "int"}}) == ({"cluster_api_port": 6443}, [])
+
+
+def test_secret_is_never_told():
+    _valid, (problem,) = check_values({"cluster_store_passphrase": {"s3cret": 1}}, {"cluster_store_passphrase": {"type": "int"}})
+    assert "s3cret" not in str(problem)
+
+
+def test_broken_template_is_a_problem():
+    class Broken(dict):
+        def __getitem__(self, name):
+            raise AnsibleUndefinedVariable("'domain' is undefined")
+
+    _valid, (problem,) = check_values(Broken(), {"cluster_domain": {"type": "str"}})
+    assert problem == Problem("cluster_domain", "a template that fails: 'domain' is undefined", "a string")
+
+
+def test_every_variable_of_the_contract_is_checked_with_its_default():
+    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    assert check_values(defaults, OPTIONS)[1] == []
