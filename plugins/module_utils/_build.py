@@ -143,7 +143,7 @@ class Mirror:
         if output["image"]:
             write_image(made, programs[output["image"]["program"]], output["image"], self.toolchain.architecture)
         elif list(output["files"].values()) == [""]:
-            made = programs[next(iter(output["files"]))]
+            os.link(programs[next(iter(output["files"]))], made)  # other outputs may need the program too
         else:
             members = {member.replace("{architecture}", self.toolchain.architecture): programs[program] for program, member in output["files"].items()}
             write_tarball(made, members)

@@ -221,7 +221,7 @@ def main() -> None:
             before, after = mirror.found(builds), mirror.wanted(builds)
             checksums.update(mirror.checksums(builds))
             finish(module, before, after, apply, checksums=checksums, built=built)
-    except HostError as error:
+    except (HostError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

@@ -61,11 +61,10 @@ class Source(t.NamedTuple):
 @functools.lru_cache
 def load(minor: str) -> dict[str, t.Any]:
     """Return the catalog of one minor version of Kubernetes."""
-    path = CATALOG / f"{minor}.yml"
-    known = {found.stem: found for found in CATALOG.glob("*.yml")}
+    known = {path.stem: path for path in sorted(CATALOG.glob("[0-9]*.yml"))}
     if minor not in known:
-        raise CatalogError(f"cluster_kubernetes_version is {minor!r}; allowed: {', '.join(sorted(known))}")
-    return yaml_load(path.read_text(encoding="utf-8"))
+        raise CatalogError(f"cluster_kubernetes_version is {minor!r}; allowed: {', '.join(known)}")
+    return yaml_load(known[minor].read_text(encoding="utf-8"))
 
 
 def artifacts(catalog: dict[str, t.Any], names: t.Iterable[str], source: Source) -> list[dict[str, t.Any]]:

@@ -1,0 +1,37 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reading the checksums that projects publish beside their releases."""
+
+from __future__ import annotations
+
+import json
+import re
+
+__all__ = ("published",)
+
+
+def published(text: str, url: str) -> str | None:
+    """Return the SHA-256 that a checksum file gives for the file at a URL, or nothing.
+
+    Three forms are in use: one bare checksum; lines as of sha256sum, perhaps inside a signed message, whose names may be paths (then
+    the URL must end in the whole path: kubelet is the name of many files); and GitHub's description of a release, in JSON.
+    """
+    text = text.strip()
+    if re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        return text.lower()
+    for name, checksum in _release(text) if text.startswith("{") else _lines(text):
+        if f"/{url}".endswith(f"/{name}"):
+            return checksum.lower()
+    return None
+
+
+def _lines(text: str) -> list[tuple[str, str]]:
+    found = re.findall(r"^([0-9a-fA-F]{64}) [ *](?:\./)?(\S+)\s*$", text, re.MULTILINE)
+    return [(name, checksum) for checksum, name in found]
+
+
+def _release(text: str) -> list[tuple[str, str]]:
+    assets = json.loads(text).get("assets", [])
+    return [(asset["name"], asset["digest"].partition("sha256:")[2]) for asset in assets if (asset.get("digest") or "").startswith("sha256:")]

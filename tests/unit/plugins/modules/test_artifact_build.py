@@ -1,0 +1,139 @@
+"""The module against real compilers, on programs of a few lines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.modules import artifact_build
+
+COLLECTIONS = Path(artifact_build.__file__).parents[5]
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+HELLO_C = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
+HELLO_GO = 'package main\n\nvar version string\n\nfunc main() { println("hello", version) }\n'
+C_BUILD = {
+    "name": "hello",
+    "version": "1.0",
+    "inputs": {"hello.c": HELLO_C},
+    "outputs": [
+        {"path": "hello/1.0/{architecture}/hello", "files": {"hello": ""}},
+        {"path": "images/hello/1.0/{architecture}/hello.tar", "image": {"reference": "example/hello:1.0", "program": "hello"}},
+    ],
+}
+GO_BUILD = {
+    "name": "tool",
+    "version": "2.0",
+    "inputs": {"go.mod": "module example/tool/v2\n\ngo 1.21\n", "main.go": HELLO_GO},
+    "packages": {"tool": "example/tool/v2"},
+    "ldflags": "-X main.version=2.0",
+    "outputs": [{"path": "tool/2.0/{architecture}/tool.tgz", "files": {"tool": "./bin-{architecture}/tool"}}],
+}
+
+
+def start(directory: Path, builds: list[dict], check: bool = False) -> subprocess.Popen:
+    arguments = {"ANSIBLE_MODULE_ARGS": {"directory": str(directory), "builds": builds, "_ansible_check_mode": check, "_ansible_remote_tmp": str(directory.parent)}}
+    module = "ansible_collections.cfcr.kubernetes.plugins.modules.artifact_build"
+    process = subprocess.Popen(
+        [sys.executable, "-m", module], env={**os.environ, "PYTHONPATH": str(COLLECTIONS)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    process.stdin.write(json.dumps(arguments))
+    process.stdin.close()
+    return process
+
+
+def call(directory: Path, *builds: dict, check: bool = False) -> dict:
+    process = start(directory, list(builds), check)
+    answer = json.loads(process.stdout.read())
+    process.wait()
+    return answer
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    return tmp_path / "mirror"
+
+
+def test_check_apply_apply_check(mirror: Path) -> None:
+    checked = call(mirror, C_BUILD, GO_BUILD, check=True)
+    assert (checked["changed"], checked["built"], checked["checksums"]) == (True, {}, {})
+    assert not mirror.exists()
+    applied = call(mirror, C_BUILD, GO_BUILD)
+    assert applied["changed"]
+    assert list(applied["built"]) == ["hello", "tool"]
+    assert applied["diff"]["after"] == checked["diff"]["after"]
+    for path, checksum in applied["checksums"].items():
+        assert hashlib.sha256((mirror / path).read_bytes()).hexdigest() == checksum
+    assert (mirror / "SHA256SUMS").read_text() == "".join(f"{checksum}  {path}\n" for path, checksum in sorted(applied["checksums"].items()))
+    for check in (False, True):
+        again = call(mirror, C_BUILD, GO_BUILD, check=check)
+        assert (again["changed"], again["built"], again["checksums"]) == (False, {}, applied["checksums"])
+        assert again["diff"]["before"] == again["diff"]["after"]
+
+
+def test_outputs_run(mirror: Path) -> None:
+    call(mirror, C_BUILD, GO_BUILD)
+    program = mirror / f"hello/1.0/{ARCHITECTURE}/hello"
+    assert oct(program.stat().st_mode)[-3:] == "644"
+    program.chmod(0o755)
+    assert subprocess.run([program], capture_output=True, text=True, check=True).stdout == "hello\n"
+    with tarfile.open(mirror / f"tool/2.0/{ARCHITECTURE}/tool.tgz") as archive:
+        archive.extractall(mirror, filter="data")
+    assert subprocess.run([mirror / f"bin-{ARCHITECTURE}/tool"], capture_output=True, text=True, check=True).stderr == "hello 2.0\n"
+
+
+def test_only_what_differs_is_built(mirror: Path) -> None:
+    call(mirror, C_BUILD, GO_BUILD)
+    assert list(call(mirror, C_BUILD, {**GO_BUILD, "ldflags": "-X main.version=2.0.1"})["built"]) == ["tool"]
+    (mirror / f"images/hello/1.0/{ARCHITECTURE}/hello.tar").write_bytes(b"torn")
+    assert list(call(mirror, C_BUILD)["built"]) == ["hello"]
+    (mirror / "SHA256SUMS").unlink()
+    answer = call(mirror, C_BUILD)
+    assert (answer["changed"], answer["built"]) == (True, {})
+    assert "tool/2.0" in (mirror / "SHA256SUMS").read_text()
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (call(tmp_path / name, C_BUILD, GO_BUILD)["checksums"] for name in "ab")
+    assert first == second
+
+
+def test_a_failed_build_leaves_what_is_there(mirror: Path) -> None:
+    before = call(mirror, C_BUILD)["checksums"]
+    answer = call(mirror, {**C_BUILD, "inputs": {"hello.c": "int main(void) { return"}})
+    assert answer["failed"]
+    assert "hello.c" in answer["msg"]
+    assert call(mirror, C_BUILD)["built"] == {}
+    assert hashlib.sha256((mirror / next(iter(before))).read_bytes()).hexdigest() == next(iter(before.values()))
+
+
+def test_a_module_that_go_sum_does_not_have_is_refused(mirror: Path) -> None:
+    inputs = {**GO_BUILD["inputs"], "go.mod": "module example/tool/v2\n\ngo 1.21\n\nrequire golang.org/x/sys v0.30.0\n"}
+    inputs["main.go"] = 'package main\n\nimport _ "golang.org/x/sys/unix"\n\nfunc main() {}\n'
+    answer = call(mirror, {**GO_BUILD, "inputs": inputs})
+    assert answer["failed"]
+    assert "go.sum" in answer["msg"]
+
+
+def test_two_at_once_build_once(mirror: Path) -> None:
+    processes = [start(mirror, [C_BUILD, GO_BUILD]) for _ in range(2)]
+    answers = [json.loads(process.stdout.read()) for process in processes]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert sorted(answer["changed"] for answer in answers) == [False, True]
+    assert answers[0]["checksums"] == answers[1]["checksums"]
+
+
+def test_interrupted_and_called_again(mirror: Path) -> None:
+    process = start(mirror, [GO_BUILD])
+    while not (mirror / ".builds" / "work").exists():
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert list(call(mirror, GO_BUILD)["built"]) == ["tool"]
+    assert not (mirror / ".builds" / "work").exists()
