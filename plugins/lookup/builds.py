@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 name: builds
 short_description: What a mirror is built of
 description:
-  - Returns what the module M(cfcr.kubernetes.artifact_build) takes as builds. It has the content of C(go.mod) and C(go.sum) of each project,
-    the flags, and the files of the mirror that come out.
+  - Returns what the module M(cfcr.kubernetes.artifact_build) takes as builds. It has the content of C(go.mod) and C(go.sum) of each
+    project, the flags, and the files of the mirror that come out.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)

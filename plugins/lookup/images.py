@@ -35,8 +35,8 @@ RETURN = r"""
 _raw:
   description:
     - One element, the list of images, so that C(lookup) returns that list.
-    - Each has C(name), C(reference) and C(archive). The archive has by architecture the C(url) and its C(sha256) or the C(checksum_url) of a
-      file that has it; it is null where the image is pulled from its registry.
+    - Each has C(name), C(reference) and C(archive). The archive has by architecture the C(url) and its C(sha256) or the C(checksum_url) of
+      a file that has it; it is null where the image is pulled from its registry.
   type: list
   elements: list
 """

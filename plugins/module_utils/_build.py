@@ -57,7 +57,8 @@ class Toolchain(t.NamedTuple):
         for name, content in build["inputs"].items():
             (source / name).write_text(content, encoding="utf-8")
         if not build["packages"]:
-            run(self.cc, "-Os", "-static", "-s", "-Wall", "-Werror", "-o", str(target / build["name"]), *(str(source / name) for name in build["inputs"]))
+            sources = [str(source / name) for name in build["inputs"]]
+            run(self.cc, "-Os", "-static", "-s", "-Wall", "-Werror", "-o", str(target / build["name"]), *sources)
             return {build["name"]: target / build["name"]}
         # -mod=readonly: go.sum decides what may be compiled, and nothing changes it. The environment must not say otherwise.
         environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "1" if build["cgo"] else "0"}
@@ -107,7 +108,7 @@ class Mirror:
         shutil.rmtree(work, ignore_errors=True)  # an interrupted run may have left it
         work.mkdir()
         programs = self.toolchain.compile(build, work)
-        outputs = {self._path(output): self._lay_out(output, programs, work) for output in build["outputs"]}
+        outputs = {self._fill_in(output["path"]): self._lay_out(output, programs, work) for output in build["outputs"]}
         self._write(self._record_path(build), json.dumps({"digest": self.toolchain.digest(build), "outputs": outputs}, indent=1).encode())
         shutil.rmtree(work)
 
@@ -120,8 +121,8 @@ class Mirror:
         records = [self._record(build) for build in builds]
         return {path: output["sha256"] for record in records if record for path, output in record["outputs"].items()}
 
-    def _path(self, output: dict[str, t.Any]) -> str:
-        return output["path"].replace("{architecture}", self.toolchain.architecture)
+    def _fill_in(self, text: str) -> str:
+        return text.replace("{architecture}", self.toolchain.architecture)
 
     def _record_path(self, build: dict[str, t.Any]) -> Path:
         return self.records / f"{build['name']}-{build['version']}-{self.toolchain.architecture}.json"
@@ -139,14 +140,13 @@ class Mirror:
 
     def _lay_out(self, output: dict[str, t.Any], programs: dict[str, Path], work: Path) -> dict[str, t.Any]:
         """Make one output from the programs, put it in its place, and return what to record of it."""
-        target, made = self.directory / self._path(output), work / "output"
+        target, made = self.directory / self._fill_in(output["path"]), work / "output"
         if output["image"]:
             write_image(made, programs[output["image"]["program"]], output["image"], self.toolchain.architecture)
         elif list(output["files"].values()) == [""]:
             os.link(programs[next(iter(output["files"]))], made)  # other outputs may need the program too
         else:
-            members = {member.replace("{architecture}", self.toolchain.architecture): programs[program] for program, member in output["files"].items()}
-            write_tarball(made, members)
+            write_tarball(made, {self._fill_in(member): programs[program] for program, member in output["files"].items()})
         made.chmod(0o644)
         with made.open("rb") as stream:
             os.fsync(stream.fileno())

@@ -33,5 +33,5 @@ def _lines(text: str) -> list[tuple[str, str]]:
 
 
 def _release(text: str) -> list[tuple[str, str]]:
-    assets = json.loads(text).get("assets", [])
-    return [(asset["name"], asset["digest"].partition("sha256:")[2]) for asset in assets if (asset.get("digest") or "").startswith("sha256:")]
+    digests = [(asset["name"], asset.get("digest") or "") for asset in json.loads(text).get("assets", [])]
+    return [(name, digest.partition(":")[2]) for name, digest in digests if digest.startswith("sha256:")]

@@ -37,7 +37,8 @@ class Source(t.NamedTuple):
         if self.kind not in SOURCES:
             raise CatalogError(f"cluster_artifact_source is {self.kind!r}; allowed: {', '.join(SOURCES)}")
         if self.kind != "upstream" and not re.match(r"https?://[^/]", self.mirror):
-            raise CatalogError(f"cluster_artifact_mirror is {self.mirror!r}; allowed with cluster_artifact_source {self.kind}: an http or https URL")
+            allowed = f"allowed with cluster_artifact_source {self.kind}: an http or https URL"
+            raise CatalogError(f"cluster_artifact_mirror is {self.mirror!r}; {allowed}")
         for path, checksum in self.checksums.items():
             if not re.fullmatch(r"[0-9a-f]{64}", str(checksum)):
                 raise CatalogError(f"cluster_artifact_checksums has {checksum!r} for {path}; allowed: 64 hexadecimal digits, a SHA-256")
@@ -46,10 +47,12 @@ class Source(t.NamedTuple):
     def mirrored(self, paths: dict[str, str]) -> dict[str, dict[str, str]]:
         """Return the URL and the checksum of one file of the mirror per architecture, for those that can be verified."""
         base = self.mirror.rstrip("/")
-        found = {architecture: {"url": f"{base}/{path}", "sha256": self.checksums[path]} for architecture, path in paths.items() if path in self.checksums}
-        if base.startswith("https://"):
-            published = {architecture: {"url": f"{base}/{path}", "checksum_url": f"{base}/SHA256SUMS"} for architecture, path in paths.items()}
-            found = {**published, **found}
+        found = {}
+        for architecture, path in paths.items():
+            if path in self.checksums:
+                found[architecture] = {"url": f"{base}/{path}", "sha256": self.checksums[path]}
+            elif base.startswith("https://"):
+                found[architecture] = {"url": f"{base}/{path}", "checksum_url": f"{base}/SHA256SUMS"}
         if not found:
             raise CatalogError(
                 f"cluster_artifact_checksums has none of {', '.join(paths.values())}, and cluster_artifact_mirror is {self.mirror}; "
@@ -97,7 +100,7 @@ def builds(catalog: dict[str, t.Any], names: t.Iterable[str], inputs: Path = INP
 
 def _find(catalog: dict[str, t.Any], kind: str, name: str) -> dict[str, t.Any]:
     if name not in catalog[kind]:
-        raise CatalogError(f"the catalog of {catalog['components']['kubelet']['version']} has no {name!r} in {kind}; allowed: {', '.join(catalog[kind])}")
+        raise CatalogError(f"the catalog has no {name!r} in {kind}; allowed: {', '.join(catalog[kind])}")
     return catalog[kind][name]
 
 
@@ -108,7 +111,8 @@ def _urls(name: str, component: dict[str, t.Any], architecture: str) -> tuple[st
 
 
 def _files(component: dict[str, t.Any], architecture: str) -> dict[str, str]:
-    return {program: member.format(version=component["version"], architecture=architecture) for program, member in component["files"].items()}
+    values = {"version": component["version"], "architecture": architecture}
+    return {program: member.format(**values) for program, member in component["files"].items()}
 
 
 def _component_path(name: str, component: dict[str, t.Any], architecture: str) -> str:

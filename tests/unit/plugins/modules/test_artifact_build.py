@@ -38,12 +38,16 @@ GO_BUILD = {
 
 
 def start(directory: Path, builds: list[dict], check: bool = False) -> subprocess.Popen:
-    arguments = {"ANSIBLE_MODULE_ARGS": {"directory": str(directory), "builds": builds, "_ansible_check_mode": check, "_ansible_remote_tmp": str(directory.parent)}}
+    arguments = {"directory": str(directory), "builds": builds, "_ansible_check_mode": check, "_ansible_remote_tmp": str(directory.parent)}
     module = "ansible_collections.cfcr.kubernetes.plugins.modules.artifact_build"
     process = subprocess.Popen(
-        [sys.executable, "-m", module], env={**os.environ, "PYTHONPATH": str(COLLECTIONS)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", module],
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    process.stdin.write(json.dumps(arguments))
+    process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
     process.stdin.close()
     return process
 
@@ -70,7 +74,8 @@ def test_check_apply_apply_check(mirror: Path) -> None:
     assert applied["diff"]["after"] == checked["diff"]["after"]
     for path, checksum in applied["checksums"].items():
         assert hashlib.sha256((mirror / path).read_bytes()).hexdigest() == checksum
-    assert (mirror / "SHA256SUMS").read_text() == "".join(f"{checksum}  {path}\n" for path, checksum in sorted(applied["checksums"].items()))
+    lines = [f"{checksum}  {path}\n" for path, checksum in sorted(applied["checksums"].items())]
+    assert (mirror / "SHA256SUMS").read_text() == "".join(lines)
     for check in (False, True):
         again = call(mirror, C_BUILD, GO_BUILD, check=check)
         assert (again["changed"], again["built"], again["checksums"]) == (False, {}, applied["checksums"])
@@ -122,7 +127,7 @@ def test_a_module_that_go_sum_does_not_have_is_refused(mirror: Path) -> None:
 
 
 def test_two_at_once_build_once(mirror: Path) -> None:
-    processes = [start(mirror, [C_BUILD, GO_BUILD]) for _ in range(2)]
+    processes = [start(mirror, [C_BUILD, GO_BUILD]), start(mirror, [C_BUILD, GO_BUILD])]
     answers = [json.loads(process.stdout.read()) for process in processes]
     assert [process.wait() for process in processes] == [0, 0]
     assert sorted(answer["changed"] for answer in answers) == [False, True]

@@ -74,12 +74,12 @@ def test_images() -> None:
 @pytest.mark.parametrize(
     ("names", "source", "says"),
     [
-        pytest.param(["etdc"], Source("upstream"), ["'etdc'", "kubelet, ", "etcd"], id="unknown component"),
+        pytest.param(["etdc"], Source("upstream"), ["'etdc'", "kubectl, etcd"], id="unknown component"),
         pytest.param(["etcd"], Source("nirror"), ["cluster_artifact_source is 'nirror'", "upstream, mirror, build"], id="unknown source"),
         pytest.param(["etcd"], Source("build"), ["cluster_artifact_mirror is ''", "http or https"], id="no mirror"),
         pytest.param(["etcd"], Source("mirror", "ftp://mirror"), ["cluster_artifact_mirror is 'ftp://mirror'"], id="mirror without http"),
-        pytest.param(["etcd"], Source("mirror", "http://mirror"), ["cluster_artifact_checksums", etcd_path("amd64"), "https"], id="no checksum over http"),
-        pytest.param(["etcd"], Source("mirror", "http://m", {"x": "12"}), ["cluster_artifact_checksums has '12' for x"], id="not a checksum"),
+        pytest.param(["etcd"], Source("mirror", "http://m"), ["cluster_artifact_checksums", etcd_path("amd64"), "https"], id="unverified"),
+        pytest.param(["etcd"], Source("mirror", "http://m", {"x": "12"}), ["cluster_artifact_checksums has '12' for x"], id="no checksum"),
     ],
 )
 def test_errors_name_variable_found_and_allowed(names: list[str], source: Source, says: list[str]) -> None:
