@@ -40,7 +40,7 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Bring the image of the pods' sandboxes
   cfcr.kubernetes.container_image:
-    images: "{{ query('cfcr.kubernetes.images', 'pause') }}"
+    images: "{{ lookup('cfcr.kubernetes.images', 'pause') }}"
 """
 
 RETURN = r"""# """
