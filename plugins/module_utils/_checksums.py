@@ -33,5 +33,9 @@ def _lines(text: str) -> list[tuple[str, str]]:
 
 
 def _release(text: str) -> list[tuple[str, str]]:
-    digests = [(asset["name"], asset.get("digest") or "") for asset in json.loads(text).get("assets", [])]
+    try:
+        assets = json.loads(text).get("assets", [])
+    except ValueError:
+        return []
+    digests = [(asset["name"], asset.get("digest") or "") for asset in assets]
     return [(name, digest.partition(":")[2]) for name, digest in digests if digest.startswith("sha256:")]

@@ -27,6 +27,7 @@ GITHUB = json.dumps({"assets": [{"name": "old", "digest": None}, {"name": "f.tar
         pytest.param(GITHUB, "https://host/f.tar.gz", A, id="GitHub's description"),
         pytest.param(GITHUB, "https://host/old", None, id="a file without digest in GitHub's description"),
         pytest.param("<html>Not found</html>", KUBELET, None, id="something else"),
+        pytest.param('{"assets": [', KUBELET, None, id="torn JSON"),
         pytest.param("", KUBELET, None, id="nothing"),
     ],
 )
