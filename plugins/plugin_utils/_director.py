@@ -25,7 +25,10 @@ class Director:
     def __init__(self, action: ActionBase, host: str, task_vars: dict) -> None:
         self._action = action
         self._host = host
-        self._vars = dict(task_vars["hostvars"].raw_get(host))
+        task = action._task.copy()
+        task.delegate_to = host
+        found, _name = task.get_variable_manager().get_delegated_vars_and_hostname(action._templar, task, task_vars)
+        self._vars = {**found["ansible_delegated_vars"][host], "inventory_hostname": host}
         self._templar = action._templar.copy_with_new_env(available_variables=self._vars)
         self._connection_name = self._get("ansible_connection", action._task.connection)
         self._become = boolean(self._get("ansible_become", action._task.become))

@@ -1,0 +1,332 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules of the credential store and action certificate, run by ansible-playbook on this machine, judged by openssl."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+AUTHORITY = {"cfcr.kubernetes.certificate_authority": {"store": "{{ store }}", "authorities": [{"name": "etcd"}, {"name": "kubernetes"}]}}
+SERVER = {
+    "path": "{{ pki }}/server",
+    "authority": "etcd",
+    "authority_path": "{{ pki }}/ca.crt",
+    "alternative_names": ["10.0.0.1", "a.b"],
+    "usages": ["server_auth", "client_auth"],
+    "owner": "nobody",
+}
+CLIENT = {"path": "{{ pki }}/client", "authority": "etcd", "authority_path": "{{ pki }}/ca.crt", "common_name": "me", "usages": ["client_auth"]}
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="keys are given to their owners, which only root can do")
+
+
+class Machine:
+    """A store and a host, both directories of this machine."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory, self.pki, self.store = directory, directory / "pki", directory / "store"
+
+    def play(self, *tasks: dict, check: bool = False, hosts: str = "localhost,", fails: bool = False) -> list[dict]:
+        """Return the tasks' results."""
+        process = self.start(*tasks, check=check, hosts=hosts)
+        output, errors = process.communicate()
+        results = [next(iter(task["hosts"].values())) for task in json.loads(output)["plays"][0]["tasks"]]
+        assert (process.returncode != 0) == fails, (output, errors)
+        return results
+
+    def start(self, *tasks: dict, check: bool = False, hosts: str = "localhost,") -> subprocess.Popen:
+        """Start a playbook."""
+        variables = {
+            "store": str(self.store),
+            "pki": str(self.pki),
+            "cluster_director": "localhost",
+            "cluster_store_directory": str(self.store),
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+        }
+        path = self.directory / f"play-{os.urandom(4).hex()}.yml"
+        path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": list(tasks)}]))
+        command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", hosts, "--diff", *(["--check"] if check else []), str(path)]
+        environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def authorities(self) -> dict:
+        """Make the authorities."""
+        return self.play(AUTHORITY)[0]
+
+    def certificate(self, *entries: dict, check: bool = False, fails: bool = False, **options) -> dict:
+        """Run action certificate."""
+        return self.play({"cfcr.kubernetes.certificate": {"certificates": list(entries), **options}}, check=check, fails=fails)[0]
+
+    def verify(self, name: str, *options: str) -> None:
+        """Have openssl judge a certificate and whether the key belongs to it."""
+        openssl("verify", "-x509_strict", "-CAfile", str(self.pki / "ca.crt"), *options, str(self.pki / f"{name}.crt"))
+        public = openssl("x509", "-in", str(self.pki / f"{name}.crt"), "-noout", "-pubkey")
+        assert public == openssl("pkey", "-in", str(self.pki / f"{name}.key"), "-pubout")
+        assert not (self.pki / f"{name}.key.new").exists()
+
+    def files(self) -> dict[str, bytes]:
+        """Return what is on the host."""
+        return {path.name: path.read_bytes() for path in self.pki.glob("*")}
+
+
+def openssl(*arguments: str) -> str:
+    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A machine whose state the others copy, because every playbook takes a second."""
+    machine = Machine(tmp_path_factory.mktemp("made"))
+    machine.play(AUTHORITY, {"cfcr.kubernetes.certificate": {"certificates": [SERVER, CLIENT]}})
+    return machine
+
+
+@pytest.fixture
+def machine(made, tmp_path):
+    """A machine that has authorities in its store."""
+    subprocess.run(["cp", "-a", str(made.store), str(tmp_path)], check=True)
+    return Machine(tmp_path)
+
+
+@pytest.fixture
+def done(made, machine):
+    """A machine that has its certificates, too."""
+    subprocess.run(["cp", "-a", str(made.pki), str(machine.directory)], check=True)
+    return machine
+
+
+def again(machine: Machine, *entries: dict, reasons: list[list[str]], **options) -> dict:
+    """Expect check mode to tell the truth, a run to change, and a second one to change nothing."""
+    task = {"cfcr.kubernetes.certificate": {"certificates": list(entries), **options}}
+    foretold, result, last = machine.play({**task, "check_mode": True}, task, task)
+    assert [entry["reasons"] for entry in result["certificates"]] == [entry["reasons"] for entry in foretold["certificates"]] == reasons
+    assert result["changed"] and foretold["changed"]
+    assert set(result["diff"]["after"]) == set(foretold["diff"]["after"])
+    assert (last["changed"], last["diff"]) == (False, {"before": {}, "after": {}})
+    machine.verify("server", "-purpose", "sslserver", "-verify_ip", "10.0.0.1")
+    return result
+
+
+def test_check_apply_apply_check(machine):
+    foretold = machine.certificate(SERVER, CLIENT, check=True)
+    assert foretold["changed"]
+    assert not machine.pki.exists()
+    result = machine.certificate(SERVER, CLIENT)
+    assert set(result["diff"]["after"]) == set(foretold["diff"]["after"]) == {str(machine.pki / name) for name in ("server", "client", "ca.crt")}
+    machine.verify("server", "-purpose", "sslserver", "-verify_ip", "10.0.0.1")
+    machine.verify("server", "-purpose", "sslserver", "-verify_hostname", "a.b")
+    machine.verify("client", "-purpose", "sslclient")
+    modes = {path.name: (stat.S_IMODE(path.stat().st_mode), path.owner()) for path in machine.pki.glob("*")}
+    assert modes == {
+        "server.key": (0o600, "nobody"),
+        "client.key": (0o600, "root"),
+        "server.crt": (0o644, "root"),
+        "client.crt": (0o644, "root"),
+        "ca.crt": (0o644, "root"),
+    }
+    assert "PRIVATE" not in json.dumps(result)
+    before = machine.files()
+    for check in (False, True):
+        assert not machine.certificate(SERVER, CLIENT, check=check)["changed"]
+    assert machine.files() == before
+
+
+def test_before_anything_exists_check_mode_foretells_all(tmp_path):
+    machine = Machine(tmp_path)
+    results = machine.play(AUTHORITY, {"cfcr.kubernetes.certificate": {"certificates": [SERVER]}}, check=True)
+    assert [result["changed"] for result in results] == [True, True]
+    assert not machine.store.exists() and not machine.pki.exists()
+
+
+def test_changed_names(done):
+    before = done.files()
+    assert done.certificate({**SERVER, "alternative_names": ["10.0.0.1", "c.d"]}, key_type="rsa-2048", check=True)["changed"]
+    assert done.files() == before
+    again(done, {**SERVER, "alternative_names": ["10.0.0.1", "c.d"]}, CLIENT, reasons=[["other alternative_names"], []])
+    done.verify("server", "-verify_hostname", "c.d")
+    again(done, {**SERVER, "organizations": ["o"]}, CLIENT, reasons=[["other organizations", "other alternative_names"], []])
+    assert done.files()["server.key"] == before["server.key"]
+
+
+def test_renewal(done):
+    again(done, SERVER, CLIENT, days=500, renew_before_days=400, reasons=[[f"it ends at {end(done, name)}"] for name in ("server", "client")])
+
+
+def end(machine: Machine, name: str) -> str:
+    text = openssl("x509", "-in", str(machine.pki / f"{name}.crt"), "-noout", "-enddate", "-dateopt", "iso_8601")
+    return text.partition("=")[2][:16]
+
+
+def test_an_ended_certificate_is_renewed(done):
+    # What a certificate that ended looks like is made by openssl, with the authority's own key.
+    record = json.loads((done.store / "authorities/etcd.json").read_text())["versions"][-1]
+    (done.directory / "ca.key").write_text(record["secret"]["private_keys"][0])
+    (done.directory / "ca.crt").write_text(record["public"]["certificates"][0])
+    (done.directory / "names.cnf").write_text("subjectAltName=critical,IP:10.0.0.1,DNS:a.b\nextendedKeyUsage=serverAuth,clientAuth\n")
+    request = openssl("req", "-new", "-key", str(done.pki / "server.key"), "-subj", "/")
+    (done.directory / "server.csr").write_text(request)
+    signed = openssl(
+        *("x509", "-req", "-in", str(done.directory / "server.csr"), "-CA", str(done.directory / "ca.crt"), "-CAkey", str(done.directory / "ca.key")),
+        *("-days", "-1", "-extfile", str(done.directory / "names.cnf"), "-set_serial", "7"),
+    )
+    (done.pki / "server.crt").write_text(signed)
+    again(done, SERVER, CLIENT, reasons=[[f"it ends at {end(done, 'server')}"], []])
+
+
+def test_what_ends_with_its_authority_is_not_renewed_in_every_run(machine):
+    short = {"cfcr.kubernetes.certificate_authority": {"store": "{{ store }}", "authorities": [{"name": "short", "days": 20}]}}
+    task = {"cfcr.kubernetes.certificate": {"certificates": [{**SERVER, "authority": "short"}]}}
+    results = machine.play(short, task, task)
+    assert [result["changed"] for result in results] == [True, True, False]
+    assert "authority short ends at" in results[2]["warnings"][0]
+    machine.verify("server")
+
+
+def test_a_new_authority(done):
+    (done.store / "authorities/etcd.json").unlink()
+    done.authorities()
+    result = again(done, SERVER, CLIENT, reasons=[["another authority"]] * 2)
+    assert str(done.pki / "ca.crt") in result["diff"]["after"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("server.key", None, "another key"),
+        ("server.key", b"", "another key"),
+        ("server.key", b"half", "another key"),
+        ("server.crt", None, "there is none"),
+        ("server.crt", b"", "there is none"),
+        ("server.crt", b"half", "there is none"),
+        ("server.crt", b"\xff\xfe", "there is none"),
+        ("server.crt", b"client.crt", "other"),
+        ("server.key", b"client.key", "another key"),
+    ],
+)
+def test_damage_is_repaired(done, name, content, reason):
+    path, files = done.pki / name, done.files()
+    if content is None:
+        path.unlink()
+    elif content == b"half":
+        path.write_bytes(files[name][: len(files[name]) // 2])
+    else:
+        path.write_bytes(files.get(content.decode("ascii", "replace"), content))
+    task = {"cfcr.kubernetes.certificate": {"certificates": [SERVER, CLIENT]}}
+    result, last = done.play(task, task)
+    assert reason in " ".join(result["certificates"][0]["reasons"])
+    assert result["certificates"][1]["reasons"] == []
+    assert not last["changed"]
+    done.verify("server")
+
+
+def test_a_bundle_that_is_damaged_or_lost_is_written_again(done):
+    for damage in (lambda path: path.write_bytes(b"\xff"), lambda path: path.unlink()):
+        damage(done.pki / "ca.crt")
+        again(done, SERVER, CLIENT, reasons=[[], []])
+
+
+def test_a_key_of_another_type(done):
+    again(done, SERVER, CLIENT, key_type="rsa-2048", reasons=[["another key"]] * 2)
+    assert "Public-Key: (2048 bit)" in openssl("x509", "-in", str(done.pki / "server.crt"), "-noout", "-text")
+
+
+def test_owner_and_mode(done):
+    (done.pki / "server.key").chmod(0o644)
+    os.chown(done.pki / "server.key", 0, 0)
+    before = done.files()
+    result = again(done, SERVER, CLIENT, reasons=[[], []])
+    path = str(done.pki / "server.key")
+    assert result["diff"]["before"][path] == {"owner": "root", "group": "root", "mode": "0644"}
+    assert result["diff"]["after"][path] == {"owner": "nobody", "group": "nogroup", "mode": "0600"}
+    assert done.files() == before
+
+
+def test_interrupted_after_the_key_was_made(done):
+    """The old pair stays until the new certificate is there, and a key that waits is used."""
+    before = done.files()
+    (done.pki / "server.key.new").write_bytes(before["client.key"])
+    assert not done.certificate(SERVER, CLIENT)["changed"]
+    (done.pki / "server.key").unlink()
+    (done.pki / "server.key.new").write_bytes(before["client.key"])
+    done.certificate(SERVER, CLIENT)
+    done.verify("server")
+    assert done.files()["server.key"] == before["client.key"]
+
+
+MISTAKES = [
+    ([SERVER, SERVER], {}, "asked for as a key and as a key"),
+    ([SERVER, {**CLIENT, "authority": "kubernetes"}], {}, "as the bundle of authority etcd and as the bundle of authority kubernetes"),
+    ([{**SERVER, "authority_path": "{{ pki }}/server.crt"}], {}, "as a certificate and as the bundle"),
+    ([SERVER, {**CLIENT, "path": "client"}], {}, "path 'client': allowed are absolute, normal paths"),
+    ([SERVER, {**CLIENT, "path": "/etc/../client"}], {}, "allowed are absolute, normal paths"),
+    ([SERVER, {**CLIENT, "alternative_names": ["a b"]}], {}, "'a b' is neither an IP address nor a DNS name"),
+    ([SERVER, {**CLIENT, "common_name": ""}], {}, "needs a common_name or alternative_names"),
+    ([SERVER, {**CLIENT, "usages": ["email"]}], {}, "usages must be one or more of: client_auth, server_auth"),
+    ([SERVER, {**CLIENT, "usages": []}], {}, "usages are empty"),
+    ([SERVER, {**CLIENT, "owner": "a b"}], {}, "owner 'a b' is no name of a system account"),
+    ([SERVER, {**CLIENT, "authority": "etc", "authority_path": "{{ pki }}/b.crt"}], {}, "no authority etc in the store"),
+    ([SERVER], {"days": 30}, "renew_before_days is 60: allowed are 0 to less than days, which is 30"),
+    ([SERVER], {"key_type": "rsa-1024"}, "key_type must be one of"),
+]
+
+
+def test_mistakes_are_found_before_anything_is_touched(machine):
+    tasks = [{"cfcr.kubernetes.certificate": {"certificates": entries, **options}, "ignore_errors": True} for entries, options, _message in MISTAKES]
+    for result, (_entries, _options, message) in zip(machine.play(*tasks), MISTAKES):
+        assert result["failed"] and message in result["msg"]
+    assert not machine.pki.exists()
+
+
+def test_all_mistakes_are_named_at_once(machine):
+    result = machine.certificate({**SERVER, "path": "server"}, {**CLIENT, "common_name": ""}, fails=True)
+    assert "'server'" in result["msg"] and "common_name" in result["msg"]
+
+
+def test_two_runs_at_once(machine):
+    shutil.rmtree(machine.store)
+    tasks = (AUTHORITY, {"cfcr.kubernetes.certificate": {"certificates": [SERVER, CLIENT]}})
+    runs = [machine.start(*tasks) for _run in range(3)]
+    outputs = [run.communicate() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], outputs
+    made = {json.dumps(json.loads(output)["plays"][0]["tasks"][0]["hosts"]["localhost"]["authorities"]) for output, _errors in outputs}
+    assert len(made) == 1
+    machine.verify("server")
+    machine.verify("client")
+
+
+def test_a_store_with_a_passphrase(machine):
+    shutil.rmtree(machine.store)
+    options = {**AUTHORITY["cfcr.kubernetes.certificate_authority"], "passphrase": "right"}
+    machine.play({"cfcr.kubernetes.certificate_authority": options})
+    assert "PRIVATE" not in (machine.store / "authorities/etcd.json").read_text()
+    before = (machine.store / "authorities/etcd.json").read_bytes()
+    for passphrase in ("wrong", ""):
+        result = machine.certificate(SERVER, fails=True, passphrase=passphrase)
+        assert f"{machine.store}/authorities/etcd.json: " in result["msg"] and "passphrase" in result["msg"]
+        assert not (machine.pki / "server.crt").exists()
+    assert (machine.store / "authorities/etcd.json").read_bytes() == before
+    assert machine.certificate(SERVER, passphrase="right")["changed"]
+    machine.verify("server")
+    assert not machine.certificate(SERVER, passphrase="right")["changed"]
+
+
+def test_a_damaged_store_is_named(done):
+    path = done.store / "authorities/etcd.json"
+    path.write_bytes(path.read_bytes()[:100])
+    result = done.certificate(SERVER, fails=True)
+    assert f"{path}: damaged, restore it from a backup" in result["msg"]
+    assert path.stat().st_size == 100
