@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ansible.module_utils.urls import open_url
 
+from ._checksums import published
 from ._errors import HostError
 
 __all__ = ("ARTIFACT", "PROGRAMS", "architecture", "download", "install", "installed", "wanted")
@@ -98,14 +99,10 @@ def published_checksum(checksum_url: str | None, url: str) -> str:
             text = answer.read().decode()
     except OSError as error:
         raise HostError(f"{checksum_url}: {error}") from error
-    lines = [line.split() for line in text.splitlines() if line.strip()]
-    if len(lines) == 1 and len(lines[0]) == 1:
-        return lines[0][0].lower()
-    name = url.rpartition("/")[2]
-    for words in lines:
-        if len(words) == 2 and words[1].lstrip("*").rpartition("/")[2] == name:
-            return words[0].lower()
-    raise HostError(f"{checksum_url}: has no line for {name}")
+    found = published(text, url)
+    if found is None:
+        raise HostError(f"{checksum_url}: has no checksum for {url}")
+    return found
 
 
 def _fetch(url: str, target: Path) -> str:

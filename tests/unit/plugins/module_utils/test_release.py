@@ -116,17 +116,17 @@ def test_another_content_under_the_same_version_is_another_release(host, mirror)
     assert (host / "bin/kubelet").read_bytes() == b"two"
 
 
-@pytest.mark.parametrize("text", ["{sha}", "{sha}  kubelet\n", "1234  other\n{sha} *bin/kubelet\n"])
+@pytest.mark.parametrize("text", ["{sha}", "{sha}  kubelet\n", "{other}  v2/kubelet\n{sha} *v1/kubelet\n"])
 def test_published_checksums_are_read(mirror, text):
     root, url = mirror
-    (root / "SHA256SUMS").write_text(text.format(sha="A" * 64))
-    assert _release.published_checksum(f"{url}/SHA256SUMS", f"{url}/v1/kubelet") == ("a" * 64)
+    (root / "SHA256SUMS").write_text(text.format(sha="A" * 64, other="b" * 64))
+    assert _release.published_checksum(f"{url}/SHA256SUMS", f"{url}/v1/kubelet") == "a" * 64
 
 
 def test_a_file_without_a_published_checksum_is_refused(mirror):
     root, url = mirror
     (root / "SHA256SUMS").write_text("1234  other\n5678  another\n")
-    with pytest.raises(HostError, match="SHA256SUMS: has no line for kubelet"):
+    with pytest.raises(HostError, match="SHA256SUMS: has no checksum for"):
         _release.published_checksum(f"{url}/SHA256SUMS", f"{url}/kubelet")
     with pytest.raises(HostError, match="cannot be verified"):
         _release.published_checksum(None, f"{url}/kubelet")
