@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -23,26 +24,22 @@ class ActionModule(ActionBase):
         """Return the module's facts, or the reason why there are none."""
         variables = task_vars or {}
         result = super().run(tmp, variables)
+        arguments = self._arguments(variables)
+        reports = arguments.get("on_failure") == "report"
         sent = time.time()
         try:
-            reply = self._execute_module(module_args=self._arguments(variables), task_vars=variables)
-        except AnsibleConnectionFailure as error:
-            if not self._reports():
+            reply = self._execute_module(module_args=arguments, task_vars=variables)
+        except AnsibleError as error:  # no connection, or not the user that was asked for
+            if not reports:
                 raise
-            return {**result, **_report(f"unreachable: {error}")}
-        except AnsibleError as error:
-            if not self._reports():
-                raise
-            return {**result, **_report(str(error))}
+            return {**result, **_report("unreachable: " if isinstance(error, AnsibleConnectionFailure) else "", str(error))}
         received = time.time()
         if reply.get("failed"):
-            return {**result, **_report(_reason(reply))} if self._reports() else reply
+            said = reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"]
+            return {**result, **(_report("", said) if reports else reply)}
         facts = reply["ansible_facts"]["cfcr_host"]
         facts["clock_offset"] = [round(facts["time"] - received, 3), round(facts["time"] - sent, 3)]
         return {**result, **reply}
-
-    def _reports(self) -> bool:
-        return self._task.args.get("on_failure") == "report"
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the task's arguments, with the ports that the collection uses on this host where none are named."""
@@ -55,11 +52,7 @@ class ActionModule(ActionBase):
         return {**defaults, **self._task.args}
 
 
-def _report(error: str) -> dict[str, t.Any]:
-    return {"changed": False, "ansible_facts": {"cfcr_host": {"error": error}}}
-
-
-def _reason(reply: dict[str, t.Any]) -> str:
-    """Return why the module did not run: what the shell said, where it did not even start."""
-    lines = (reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", "")).strip().splitlines()
-    return lines[-1] if lines else "the module ended without an answer"
+def _report(kind: str, said: str) -> dict[str, t.Any]:
+    """Return what was said last, without Ansible's words before what SSH said, as the host's only fact."""
+    lines = said.strip().splitlines() or ["the module ended without an answer"]
+    return {"changed": False, "ansible_facts": {"cfcr_host": {"error": kind + re.sub(r"^.*?(over|via) ssh: ", "", lines[-1])}}}

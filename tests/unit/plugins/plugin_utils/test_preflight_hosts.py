@@ -156,3 +156,8 @@ def test_ports_of_variables():
     ports = [str(port) for port in ports_of(CATALOG, ["proxy"], variables)]
     assert {"443/tcp", "80/tcp", "444/tcp", "30000-32767/udp", "8472/udp"} <= set(ports)
     assert "2379/tcp" not in ports
+
+
+def test_what_only_root_sees_is_not_judged_for_others():
+    blind = host(euid=1000, user="joe", listeners=[listener(10250, pid=0, unit="")], kernel_features={"nftables": "missing"})
+    assert check(h=blind) == [("h", "user joe")]

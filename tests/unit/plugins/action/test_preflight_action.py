@@ -1,0 +1,98 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The two action plugins as Ansible runs them, on inventories whose hosts nobody may touch or nobody can."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+COLLECTIONS = pathlib.Path(__file__).parents[4] / "collections"
+RIGHT = {
+    "all": {
+        "vars": {"ansible_python_interpreter": sys.executable, "cluster_api_host": "api.example.com"},
+        "children": {
+            "etcd": {"hosts": {"e0": {"ansible_host": "10.0.0.1"}}},
+            "master": {"hosts": {"m0": {"ansible_host": "10.0.0.2"}}},
+            "worker": {"hosts": {"w0": {"ansible_host": "10.0.0.3"}}},
+            "proxy": {"hosts": {"p0": {"ansible_host": "10.0.0.4"}}},
+        },
+    }
+}
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Return a function that runs a part of the role and returns the exit code and what each task said, by host."""
+
+    def run(inventory, *arguments, tasks_from="inventory", **extra):
+        (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+        role = {"name": "cfcr.kubernetes.preflight", "tasks_from": tasks_from}
+        plays = [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}]
+        (tmp_path / "play.yml").write_text(yaml.safe_dump(plays))
+        environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_INJECT_FACT_VARS": "false",
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "-e", json.dumps(extra), *arguments, "play.yml"],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        tasks = json.loads(done.stdout[done.stdout.index("{"):])["plays"][0]["tasks"]
+        return done.returncode, tasks[-1]["hosts"]
+
+    return run
+
+
+def test_right_inventory_passes_without_a_connection(play):
+    assert play(RIGHT)[0] == 0  # its hosts do not exist
+
+
+def test_all_problems_of_an_inventory_are_told_at_once_also_under_a_limit(play):
+    code, hosts = play(
+        RIGHT, "--limit", "w0",
+        cluster_api_hots="x", cluster_api_port="many", cluster_pod_cidr="10.0.0.0/16", cluster_domain="{{ nothing }}.local",
+    )  # fmt: skip
+    assert code != 0
+    (result,) = hosts.values()
+    assert "unreachable" not in result
+    told = [line.split(":")[0].strip() for line in result["msg"].splitlines()[1:]]
+    assert told == ["cluster_api_hots", "cluster_api_port", "cluster_domain", "e0", "m0", "w0", "p0"]
+    assert "'nothing' is undefined" in result["msg"]
+
+
+@pytest.fixture
+def local():
+    """Return the right inventory on this machine, with one host that cannot be reached and one without Python."""
+    inventory = json.loads(json.dumps(RIGHT))
+    inventory["all"]["vars"]["ansible_connection"] = "local"
+    inventory["all"]["children"]["worker"]["hosts"]["w0"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.9", "ansible_port": 9}
+    inventory["all"]["children"]["proxy"]["hosts"]["p0"] = {"ansible_python_interpreter": "/nowhere/python3"}
+    return inventory
+
+
+def test_all_problems_of_the_hosts_are_told_at_once(play, local):
+    code, hosts = play(local, tasks_from="hosts", preflight_memory_mib={"etcd": 10**9})
+    assert code != 0
+    (result,) = hosts.values()
+    lines = result["msg"].splitlines()
+    assert any(line.startswith("  e0: found ") and line.endswith("allowed 1000000000 MiB or more for etcd") for line in lines)
+    assert any(line.startswith("  w0: found unreachable: ssh: connect to host 127.0.0.9 port 9") for line in lines)
+    assert any(line.startswith("  p0: found /bin/sh: ") and "/nowhere/python3" in line for line in lines)
+
+
+def test_hosts_beyond_the_limit_are_not_asked_for_anything(play, local):
+    code, hosts = play(local, "--limit", "w0", tasks_from="hosts")
+    assert code != 0
+    (result,) = hosts.values()
+    assert [line.split(":")[0].strip() for line in result["msg"].splitlines()] == ["1 problem, and nothing was changed", "w0"]
