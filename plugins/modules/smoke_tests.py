@@ -95,7 +95,6 @@ service_address:
   sample: 10.100.200.57
 """
 
-import subprocess
 import typing as t
 import urllib.request
 
@@ -103,10 +102,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _checks
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._availability import pod_problem, shortfall
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubectl import Kubectl
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import Kubernetes, KubernetesError
 
 PORT = 8080
-COMMAND_SECONDS = 15
 REQUEST_SECONDS = 5
 
 Object = t.Dict[str, t.Any]
@@ -133,6 +132,7 @@ class SmokeTests:
     def __init__(self, params: dict[str, t.Any]) -> None:
         self.params = params
         self.namespace = params["namespace"]
+        self.kubectl = Kubectl(params["kubectl"], params["kubeconfig"], params["namespace"])
         self.pods: list[Object] = []
         self.service: Object = {}
         self.deleted = ""
@@ -200,29 +200,23 @@ class SmokeTests:
 
     def kubectl_exec(self) -> str:
         """A command runs in a pod and its output arrives."""
-        answer = self.kubectl("exec", self.pods[0]["metadata"]["name"], "--", "/agnhost", "--version")
+        answer = self.kubectl.run("exec", self.pods[0]["metadata"]["name"], "--", "/agnhost", "--version")
         expect("agnhost version" in answer, f"answers {answer}")
         return answer
 
     def kubectl_logs(self) -> str:
         """What a pod logs can be read."""
-        answer = self.kubectl("logs", self.pods[-1]["metadata"]["name"])
+        answer = self.kubectl.run("logs", self.pods[-1]["metadata"]["name"])
         expect("Started HTTP server" in answer, f"answers {answer}")
         return answer.splitlines()[0]
 
     def kubectl_port_forward(self) -> str:
         """A port of a pod answers on this host."""
         name = self.pods[0]["metadata"]["name"]
-        command = [*self.command("port-forward"), "--address=127.0.0.1", f"pod/{name}", f":{PORT}"]
-        with self.start(command) as process:
-            try:
-                line = process.stdout.readline()  # "Forwarding from 127.0.0.1:40123 -> 8080", or nothing when it ends
-                expect(line.startswith("Forwarding from "), line or process.stderr.read())
-                answer = fetch(f"http://{line.split()[2]}/hostname")
-            finally:
-                process.terminate()
-        expect(answer == name, f"answers {answer}")
-        return f"{line.split()[2]} was {name}"
+        with self.kubectl.forwarded(name, PORT) as address:
+            answer = fetch(f"http://{address}/hostname")
+        expect(answer == name, f"{address} answers {answer}")
+        return f"{address} was {name}"
 
     def kubectl_top(self) -> str:
         """There is usage of every node; the first one takes two rounds of metrics-server."""
@@ -230,7 +224,7 @@ class SmokeTests:
         nodes = {node["metadata"]["name"] for node in cluster.list("", "Node")}
         measured = {item["metadata"]["name"] for item in cluster.list("metrics.k8s.io", "NodeMetrics")}
         expect(nodes == measured, f"no metrics of {', '.join(sorted(nodes - measured))}")
-        answer = self.kubectl("top", "nodes", "--no-headers")
+        answer = self.kubectl.run("top", "nodes", "--no-headers")
         expect(len(answer.splitlines()) == len(nodes), f"answers {answer}")
         return "; ".join(" ".join(line.split()) for line in answer.splitlines())
 
@@ -265,28 +259,6 @@ class SmokeTests:
         answer = cluster.request("GET", path, host=host, port=port, request="hostname", protocol="http", tries=1)
         expect(bool(answer and answer.get("responses")), f"{name} to {host}:{port}: {answer}")
         return answer["responses"]
-
-    def command(self, *arguments: str) -> list[str]:
-        """Return a command line of kubectl."""
-        return [self.params["kubectl"], f"--kubeconfig={self.params['kubeconfig']}", f"--namespace={self.namespace}", *arguments]
-
-    def start(self, command: list[str]) -> subprocess.Popen:
-        """Start a program."""
-        try:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        except OSError as error:
-            raise KubernetesError(f"{command[0]}: {error.strerror}") from error
-
-    def kubectl(self, *arguments: str) -> str:
-        """Return what kubectl prints."""
-        with self.start(self.command(*arguments)) as process:
-            try:
-                output, problem = process.communicate(timeout=COMMAND_SECONDS)
-            except subprocess.TimeoutExpired as error:
-                process.kill()
-                raise KubernetesError(f"does not end within {COMMAND_SECONDS} seconds") from error
-        expect(process.returncode == 0, problem.strip())
-        return output.strip()
 
 
 def main() -> None:

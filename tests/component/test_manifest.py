@@ -125,8 +125,6 @@ def test_namespace_and_definition_come_first(apply, cluster):
     assert cluster.get(widget)["size"] == 1
 
 
-
-
 def test_secrets_are_hidden(apply, cluster):
     secret = {"name": "hidden", "namespace": "default", "data": {"a": "first-value", "b": "same-value"}}
     first = apply([], secrets=[secret])
