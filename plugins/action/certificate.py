@@ -136,4 +136,4 @@ def _result(plan: dict, drift: dict) -> dict:
         before[path], after[path] = {**before.get(path, {}), **state["before"]}, {**after.get(path, {}), **state["after"]}
     certificates = [{"path": entry["path"], "reasons": entry["reasons"], **entry["after"]} for entry in plan["certificates"]]
     result = {"changed": before != after, "diff": {"before": before, "after": after}, "certificates": certificates}
-    return {**result, "warnings": plan["warnings"]} if plan["warnings"] else result
+    return {**result, "warnings": plan["remarks"]} if plan["remarks"] else result

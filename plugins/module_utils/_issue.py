@@ -50,7 +50,7 @@ def issue(store: FileStore, certificates: list[dict], bundles: list[dict], terms
     return {
         "certificates": [_certificate(store, entry, found[entry["authority"]], terms, moment) for entry in certificates],
         "bundles": [_bundle(entry, found[entry["authority"]]) for entry in bundles],
-        "warnings": [
+        "remarks": [
             f"authority {name} ends at {authority.not_after():%Y-%m-%d %H:%M}: no certificate of it can last longer; replace it"
             for name, authority in sorted(found.items())
             if authority and authority.not_after() < moment + datetime.timedelta(days=terms.renew_before_days)

@@ -75,6 +75,11 @@ bundles:
   type: list
   elements: dict
   returned: success
+remarks:
+  description: What the controller shows as warnings.
+  type: list
+  elements: str
+  returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule
