@@ -43,13 +43,11 @@ class ActionModule(ActionBase):
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the task's arguments, with the ports that the collection uses on this host where none are named."""
+        if "ports" in self._task.args:
+            return self._task.args
         contract = Contract(self._loader)
-        values = contract.of(variables)
-        defaults = {
-            "ports": [str(port) for port in ports_of(contract.ports, variables["group_names"], values)],
-            "ours": sorted({entry["unit"][:15] for entry in contract.ports}),  # as the kernel cuts the names of processes
-        }
-        return {**defaults, **self._task.args}
+        ports = ports_of(contract.ports, variables["group_names"], contract.of(variables))
+        return {**self._task.args, "ports": [str(port) for port in ports]}
 
 
 def _report(kind: str, said: str) -> dict[str, t.Any]:

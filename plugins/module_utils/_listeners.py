@@ -18,10 +18,10 @@ __all__ = ("listeners", "matches")
 _LISTENING = {"tcp": "0A", "udp": "07"}
 
 
-def listeners(ports: t.Sequence[str], known: t.Collection[str] = (), proc: Path = Path("/proc")) -> list[dict[str, t.Any]]:
-    """Return who listens on the ports ("2379/tcp", "30000-32767/udp"); processes with a known name are looked at first."""
+def listeners(ports: t.Sequence[str], proc: Path = Path("/proc")) -> list[dict[str, t.Any]]:
+    """Return who listens on the ports ("2379/tcp", "30000-32767/udp")."""
     found = [(inode, socket) for inode, socket in _sockets(proc) if matches(ports, socket["port"], socket["protocol"])]
-    owners = _owners({inode for inode, _socket in found}, known, proc)
+    owners = _owners({inode for inode, _socket in found}, proc)
     nobody = {"pid": 0, "process": "", "unit": ""}
     return [{**socket, **owners.get(inode, nobody)} for inode, socket in found]
 
@@ -56,17 +56,14 @@ def _address(text: str) -> str:
     return str(ipaddress.ip_address(b"".join(struct.pack("=I", word) for word in words)))
 
 
-def _owners(inodes: set[str], known: t.Collection[str], proc: Path) -> dict[str, dict[str, t.Any]]:
+def _owners(inodes: set[str], proc: Path) -> dict[str, dict[str, t.Any]]:
     """Return the owners by inode; looks no further once all are found, since a host may have thousands of processes."""
     owners: dict[str, dict[str, t.Any]] = {}
-    if not inodes:
-        return owners
-    names = {int(path.name): _name(path) for path in proc.iterdir() if path.name.isdecimal()}
-    for pid in sorted(names, key=lambda pid: (names[pid] not in known, pid)):
-        for inode in _open_sockets(proc / str(pid) / "fd") & inodes - owners.keys():
-            owners[inode] = {"pid": pid, "process": names[pid], "unit": _unit(proc / str(pid))}
+    for process in sorted((path for path in proc.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
         if len(owners) == len(inodes):
             break
+        for inode in _open_sockets(process / "fd") & inodes - owners.keys():
+            owners[inode] = {"pid": int(process.name), "process": _name(process), "unit": _unit(process)}
     return owners
 
 

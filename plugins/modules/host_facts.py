@@ -26,12 +26,6 @@ options:
       - Default are the ports that the collection uses on hosts of this host's groups.
     type: list
     elements: str
-  ours:
-    description:
-      - Names of programs that are looked at first. It only makes the search for the owner of a port short.
-      - Default are the programs of the collection.
-    type: list
-    elements: str
   disks:
     description: Directories whose file systems are measured.
     type: list
@@ -234,7 +228,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "ports": {"type": "list", "elements": "str"},
-            "ours": {"type": "list", "elements": "str"},
             "disks": {"type": "list", "elements": "path", "default": ["/var/lib", "/opt"]},
             "on_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
         },
@@ -244,7 +237,7 @@ def main() -> None:
         **facts(),
         "disks": disks(module.params["disks"]),
         "kernel_features": kernel_features(),
-        "listeners": listeners(module.params["ports"] or [], module.params["ours"] or []),
+        "listeners": listeners(module.params["ports"] or []),
         "time": time.time(),
     }
     module.exit_json(changed=False, ansible_facts={"cfcr_host": cfcr_host})

@@ -129,6 +129,7 @@ def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:
 def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     """Check the values of one host, where their types are right."""
     yield from _endpoint(values)
+    yield from _director(values, inventory)
     yield from _names_and_domains(values)
     yield from _networks(values, inventory)
     yield from _lifetimes(values)
@@ -144,6 +145,17 @@ def _endpoint(values: Values) -> t.Iterator[Problem]:
     for name in values.get("cluster_api_alternative_names", []):
         if not _is_host(name):
             yield Problem("cluster_api_alternative_names", name or "an empty name", "DNS names and IP addresses")
+
+
+def _director(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    """The director is a host that Ansible knows, and none that runs a part of the cluster."""
+    director = values.get("cluster_director")
+    if director is None or director == "localhost":
+        return
+    if director not in inventory.hosts(*inventory.groups):
+        yield Problem("cluster_director", director or "nothing", "a host of the inventory, or localhost")
+    elif director in inventory.hosts(*(group for group in GROUPS if group != "director")):
+        yield Problem("cluster_director", director, "a host that is in no other group of the cluster: it holds the keys of all authorities")
 
 
 def _names_and_domains(values: Values) -> t.Iterator[Problem]:

@@ -41,24 +41,24 @@ def proc(tmp_path):
 
 
 def test_owners(proc):
-    assert listeners(["2379-2380/tcp", "8472/udp"], ["etcd"], proc) == [
+    assert listeners(["2379-2380/tcp", "8472/udp"], proc) == [
         {"protocol": "tcp", "address": "127.0.0.1", "port": 2379, "pid": 200, "process": "etcd", "unit": "etcd.service"},
         {"protocol": "tcp", "address": "::", "port": 2380, "pid": 200, "process": "etcd", "unit": "etcd.service"},
         {"protocol": "udp", "address": "0.0.0.0", "port": 8472, "pid": 0, "process": "", "unit": ""},
     ]
 
 
-def test_process_with_a_known_name_spares_the_others(proc, monkeypatch):
+def test_search_ends_with_the_last_owner(proc, monkeypatch):
     looked_at = []
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: looked_at.append(str(path)) or scandir(path))
-    listeners(["2379/tcp"], ["etcd"], proc)
-    assert looked_at == [str(proc / "200" / "fd")]
+    listeners(["80/tcp"], proc)
+    assert looked_at == [str(proc / "100" / "fd")]
 
 
 def test_nothing_is_looked_at_where_nobody_listens(proc, monkeypatch):
     monkeypatch.setattr(os, "scandir", lambda path: pytest.fail(str(path)))
-    assert listeners(["2381/tcp"], [], proc) == []
+    assert listeners(["2381/tcp"], proc) == []
 
 
 def test_this_process():

@@ -103,6 +103,8 @@ def test_slice_is_not_counted():
         ({"cluster_api_port": 0}, "cluster_api_port", "0", "1 to 65535"),
         ({"cluster_api_port": 65536}, "cluster_api_port", "65536", "1 to 65535"),
         ({"cluster_api_alternative_names": ["a.example", "a b"]}, "cluster_api_alternative_names", "a b", "DNS names"),
+        ({"cluster_director": "nobody"}, "cluster_director", "nobody", "a host of the inventory"),
+        ({"cluster_director": "m0"}, "cluster_director", "m0", "in no other group"),
         ({"cluster_name": "My Cluster"}, "cluster_name", "My Cluster", "lower-case"),
         ({"cluster_domain": "cluster_local"}, "cluster_domain", "cluster_local", "a DNS domain"),
         ({"cluster_internal_domain": ""}, "cluster_internal_domain", "nothing", "a DNS domain"),
