@@ -36,6 +36,8 @@ def pod_problem(pod: dict[str, t.Any]) -> str:
             told.append(f"{container['name']} ended with exit code {ended.get('exitCode')}: {ended.get('message') or ended.get('reason', '')}")
         elif not waiting and not container.get("ready"):
             told.append(f"{container['name']} is not ready")
+    if not told and not any(condition["type"] == "Ready" and condition["status"] == "True" for condition in status.get("conditions") or []):
+        told.append(f"is {status.get('phase', 'new')} on {pod.get('spec', {}).get('nodeName', 'no node yet')}")
     return "; ".join(told)
 
 

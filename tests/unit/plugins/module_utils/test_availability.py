@@ -55,8 +55,13 @@ def test_shortfall(obj, lacks):
 @pytest.mark.parametrize(
     ("status", "problem"),
     [
-        ({}, ""),
-        ({"containerStatuses": [{"name": "c", "ready": True, "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}]}, ""),
+        ({}, "is new on no node yet"),
+        ({"phase": "Pending"}, "is Pending on no node yet"),
+        (
+            {"conditions": [{"type": "Ready", "status": "True"}],
+             "containerStatuses": [{"name": "c", "ready": True, "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}]},
+            "",
+        ),
         ({"containerStatuses": [{"name": "c", "ready": False, "state": {"running": {}}}]}, "c is not ready"),
         (
             {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]},
