@@ -1,0 +1,165 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Say who the members of etcd are and how they do."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_cluster_info
+short_description: Say who the members of etcd are and how they do
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Asks all members at once. One that does not answer is named with its reason, and is no failure of the module.
+extends_documentation_fragment:
+  - cfcr.kubernetes._etcd_connection
+  - cfcr.kubernetes._attributes
+"""
+
+EXAMPLES = r"""
+- name: Look at etcd
+  cfcr.kubernetes.etcd_cluster_info:
+    endpoints: ["https://10.0.0.1:2379", "https://10.0.0.2:2379", "https://10.0.0.3:2379"]
+    password: "{{ etcd_root_password }}"
+  register: etcd
+"""
+
+RETURN = r"""
+healthy:
+  description: Whether there is a quorum, every member is healthy and a voter, and no alarm is raised.
+  returned: success
+  type: bool
+  sample: true
+quorum:
+  description: How many voters there are, how many are healthy, how many are needed, and whether these are enough.
+  returned: success
+  type: dict
+  sample: {voters: 3, healthy: 3, needed: 2, reached: true}
+cluster_id:
+  description: Number of the cluster, in hexadecimal, as etcdctl prints it; empty where there is no quorum.
+  returned: success
+  type: str
+  sample: cdf818194e3a8c32
+leader:
+  description: Name of the leader; empty where there is none.
+  returned: success
+  type: str
+  sample: etcd-0
+members:
+  description: The members; empty where there is no quorum.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id: {description: Number in hexadecimal., type: str, returned: always}
+    name: {description: Name; empty where it has never started., type: str, returned: always}
+    peer_urls: {description: Where other members reach it., type: list, elements: str, returned: always}
+    client_urls: {description: Where clients reach it., type: list, elements: str, returned: always}
+    learner: {description: Whether it has no vote yet., type: bool, returned: always}
+    healthy: {description: Whether it takes part in the quorum., type: bool, returned: always}
+    problem: {description: Why it is not healthy., type: str, returned: always}
+    version: {description: Version of etcd., type: str, returned: when it answers}
+    db_size: {description: Size of its database in bytes., type: int, returned: when it answers}
+    raft_term: {description: Term of the election., type: int, returned: when it answers}
+    raft_index: {description: Last entry of its log., type: int, returned: when it answers}
+alarms:
+  description: Alarms that are raised.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{member: etcd-0, alarm: NOSPACE}]
+problems:
+  description: By client URL, why a member that was asked is not healthy.
+  returned: success
+  type: dict
+  sample: {"https://10.0.0.3:2379": connection refused}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import _etcd_membership as membership
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import CONNECTION, Etcd, EtcdError
+
+
+def look(etcd: Etcd) -> dict[str, t.Any]:
+    """Return what the module returns."""
+    health = etcd.health(etcd.endpoints)
+    cluster, members, alarms = None, (), []
+    if "" in health.values():
+        etcd.prefer(next(url for url, reason in health.items() if not reason))
+        cluster, members = membership.read(etcd)
+        health.update(etcd.health({url for member in members for url in member.client_urls} - health.keys()))
+        alarms = etcd.call("/v3/maintenance/alarm", {"action": "GET"}).get("alarms", [])
+    statuses = {member.id: status(etcd, member, health) for member in members}
+    return summary(cluster, members, health, statuses, alarms)
+
+
+def status(etcd: Etcd, member: membership.Member, health: dict[str, str]) -> dict[str, t.Any]:
+    """Return what a healthy member says of itself."""
+    for url in member.client_urls:
+        if health.get(url) == "":
+            try:
+                return etcd.call("/v3/maintenance/status", url=url)
+            except EtcdError as error:
+                health[url] = error.reason
+    return {}
+
+
+def summary(
+    cluster: int | None,
+    members: t.Sequence[membership.Member],
+    health: dict[str, str],
+    statuses: dict[int, dict[str, t.Any]],
+    alarms: list[dict[str, t.Any]],
+) -> dict[str, t.Any]:
+    """Return all that was heard as the module returns it."""
+    names = {member.id: member.name or f"{member.id:x}" for member in members}
+    voters = [member for member in members if not member.learner]
+    well = membership.healthy(members, health)
+    quorum = {"voters": len(voters), "healthy": len([one for one in voters if one in well]), "needed": len(voters) // 2 + 1}
+    leaders = {int(answer["leader"]) for answer in statuses.values() if answer.get("leader")}
+    return {
+        "healthy": bool(voters) and len(well) == len(voters) == len(members) and not alarms,
+        "quorum": {**quorum, "reached": bool(voters) and quorum["healthy"] >= quorum["needed"]},
+        "cluster_id": f"{cluster:x}" if cluster is not None else "",
+        "leader": names.get(leaders.pop(), "") if len(leaders) == 1 else "",
+        "members": [describe(member, member in well, health, statuses[member.id]) for member in members],
+        "alarms": [{"member": names.get(int(alarm["memberID"]), alarm["memberID"]), "alarm": alarm["alarm"]} for alarm in alarms],
+        "problems": {url: reason for url, reason in sorted(health.items()) if reason},
+    }
+
+
+def describe(member: membership.Member, is_healthy: bool, health: dict[str, str], answer: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return one member."""
+    fields = {
+        "id": f"{member.id:x}",
+        "name": member.name,
+        "peer_urls": list(member.peer_urls),
+        "client_urls": list(member.client_urls),
+        "learner": member.learner,
+        "healthy": is_healthy,
+        "problem": "" if is_healthy else membership.reason(member, health),
+    }
+    if answer:
+        fields["version"] = answer["version"]
+        fields.update(db_size=int(answer["dbSize"]), raft_term=int(answer["raftTerm"]), raft_index=int(answer["raftIndex"]))
+    return fields
+
+
+def main() -> None:
+    """Say who the members of etcd are and how they do."""
+    module = AnsibleModule(argument_spec=CONNECTION, supports_check_mode=True)
+    try:
+        module.exit_json(changed=False, **look(Etcd(module.params)))
+    except HostError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""etcd_member against real processes of etcd: founding, losing disks, being interrupted, being refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from _etcd import PASSWORD, result
+
+
+def unchanged(cluster, **options):
+    for answer in cluster.join(founded=True, **options):
+        assert answer.get("changed") is False, answer
+
+
+def precious(cluster, host=0):
+    return cluster.etcdctl("get", "/registry/precious", "--print-value-only", host=host).stdout.strip()
+
+
+def test_founds_once_and_stays(etcd_hosts):
+    for answer in etcd_hosts.join():
+        assert answer.get("changed") and answer["steps"] == ["found"], answer
+    info = etcd_hosts.await_healthy(3)
+    assert info["healthy"] and info["leader"] in etcd_hosts.members and info["quorum"]["reached"]
+    assert not any(host.bootstrap_file.exists() for host in etcd_hosts.hosts)
+    unchanged(etcd_hosts)
+    unchanged(etcd_hosts, check=True)
+
+
+def test_check_mode_founds_nothing(etcd_hosts):
+    before = [host.snapshot() for host in etcd_hosts.hosts]
+    for answer in etcd_hosts.join(check=True):
+        assert answer["changed"] and answer["steps"] == ["found"]
+        assert answer["diff"]["before"]["role"] == "none" and answer["diff"]["after"]["role"] == "member"
+    assert [host.snapshot() for host in etcd_hosts.hosts] == before
+
+
+def test_late_founder_is_let_in(etcd_hosts):
+    """One host at a time: when the third comes, the others are a living cluster already."""
+    for host in etcd_hosts.hosts:
+        assert host.member()["steps"] == ["found"]
+        if host is etcd_hosts.hosts[1]:
+            etcd_hosts.hosts[0].run("etcd_auth", enabled=False)  # waits for the quorum of two
+    assert etcd_hosts.await_healthy(3)["healthy"]
+
+
+def test_first_member_loses_its_disk(etcd_cluster):
+    before = etcd_cluster.await_healthy(3)
+    first = etcd_cluster.hosts[0]
+    first.lose_disk()
+    nothing = first.snapshot()
+    answer = first.member(founded=True, check=True)
+    assert answer["changed"] and answer["steps"] == ["remove", "add", "promote"], answer
+    assert first.snapshot() == nothing
+    answer = first.member(founded=True)
+    assert answer["changed"] and answer["steps"] == ["remove", "add", "promote"], answer
+    after = etcd_cluster.await_healthy(3)
+    assert after["cluster_id"] == before["cluster_id"] and after["healthy"]
+    ids = [{member["name"]: member["id"] for member in info["members"]}["etcd-0"] for info in (before, after)]
+    assert ids[0] != ids[1]
+    assert precious(etcd_cluster) == "kept"
+    unchanged(etcd_cluster)
+
+
+def test_lost_disk_is_noticed_where_the_store_knows_nothing(etcd_cluster):
+    """The run that founded the cluster was interrupted before it could be recorded."""
+    etcd_cluster.hosts[1].lose_disk()
+    answer = etcd_cluster.hosts[1].member(founded=False)
+    assert answer["steps"] == ["remove", "add", "promote"], answer
+    assert precious(etcd_cluster, host=1) == "kept"
+
+
+def test_refuses_without_quorum(etcd_cluster):
+    etcd_cluster.hosts[2].systemctl("stop")
+    etcd_cluster.hosts[0].lose_disk()
+    answer = etcd_cluster.hosts[0].member(founded=True)
+    assert answer["failed"] and "has no quorum" in answer["msg"] and "backup" in answer["msg"]
+    for host in etcd_cluster.hosts:
+        assert host.client_url in answer["msg"]
+    assert f"{etcd_cluster.hosts[2].client_url}: connection refused" in answer["msg"]
+    assert etcd_cluster.hosts[0].snapshot() == {"paths": [], "running": False}
+
+
+def test_interrupted_after_add(etcd_cluster):
+    """The learner is in the list, but its host knows nothing of it."""
+    lost = etcd_cluster.hosts[1]
+    lost.lose_disk()
+    ids = {member["name"]: member["id"] for member in etcd_cluster.info()["members"]}
+    assert etcd_cluster.etcdctl("member", "remove", ids["etcd-1"]).returncode == 0
+    deadline = time.monotonic() + 20
+    while etcd_cluster.etcdctl("member", "add", "etcd-1", "--learner", f"--peer-urls={lost.peer_url}").returncode:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert lost.member(founded=True)["steps"] == ["remove", "add", "promote"]
+    assert etcd_cluster.await_healthy(3)["healthy"]
+    assert precious(etcd_cluster, host=1) == "kept"
+
+
+def test_interrupted_before_promotion(etcd_cluster):
+    """The module dies at some point after its unit was started; what is there is promoted."""
+    lost = etcd_cluster.hosts[2]
+    lost.lose_disk()
+    process = lost.begin_member(founded=True)
+    while not (lost.data / "member" / "wal").exists():
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    answer = lost.member(founded=True)
+    assert not answer.get("failed") and set(answer["steps"]) <= {"settle", "promote"}, answer
+    assert not lost.bootstrap_file.exists()
+    assert etcd_cluster.await_healthy(3)["healthy"]
+    unchanged(etcd_cluster)
+
+
+def test_interrupted_anywhere(etcd_cluster):
+    """The module dies after ever longer times; the next run mends it."""
+    lost = etcd_cluster.hosts[0]
+    lost.lose_disk()
+    for delay in (0.5, 0.7, 0.9, 2.0, 4.0, 5.5, 6.0):
+        process = lost.begin_member(founded=True)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    answer = lost.member(founded=True)
+    assert not answer.get("failed"), answer
+    assert etcd_cluster.await_healthy(3)["healthy"]
+    assert precious(etcd_cluster) == "kept"
+    unchanged(etcd_cluster)
+
+
+def test_removed_member_with_data(etcd_cluster):
+    removed = etcd_cluster.hosts[1]
+    ids = {member["name"]: member["id"] for member in etcd_cluster.await_healthy(3)["members"]}
+    time.sleep(5)  # etcd refuses to remove a member while connections are younger than this
+    assert etcd_cluster.etcdctl("member", "remove", ids["etcd-1"]).returncode == 0
+    answer = removed.member(founded=True)
+    assert answer["steps"] == ["set_aside", "add", "promote"], answer
+    assert [path.name for path in removed.data.iterdir() if "removed" in path.name]
+    assert etcd_cluster.await_healthy(3)["healthy"]
+
+
+def test_data_of_another_cluster_is_refused(etcd_cluster):
+    stranger = etcd_cluster.hosts[2]
+    stranger.lose_disk()
+    stranger.bootstrap_file.write_text(
+        f"ETCD_INITIAL_CLUSTER=etcd-2={stranger.peer_url}\nETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER_TOKEN=other\n"
+    )
+    stranger.systemctl("start")
+    while not (stranger.data / "member" / "wal").exists():
+        time.sleep(0.05)
+    answer = stranger.member(founded=True, endpoints=[host.client_url for host in etcd_cluster.hosts[:2]])
+    assert answer["failed"] and "has data of cluster" in answer["msg"], answer
+
+
+def test_new_peer_url(etcd_cluster):
+    moved = etcd_cluster.hosts[2]
+    moved.systemctl("stop")
+    moved.peer_url = moved.peer_url.replace("127.0.0.1", "127.0.0.2")
+    moved.write_unit()
+    answer = moved.member(founded=True)
+    assert answer["changed"] and answer["steps"][0] == "start", answer
+    info = etcd_cluster.await_healthy(3)
+    assert {member["name"]: member["peer_urls"] for member in info["members"]}["etcd-2"] == [moved.peer_url]
+    unchanged(etcd_cluster)
+
+
+def test_wrong_password(etcd_cluster):
+    answer = etcd_cluster.hosts[0].member(founded=True, password="not it")
+    assert answer["failed"] and "user root cannot log in: authentication failed" in answer["msg"]
+    assert PASSWORD not in str(answer) and "not it" not in str(answer["msg"])
+
+
+def test_leaves_and_comes_back(etcd_cluster):
+    info = etcd_cluster.await_healthy(3)
+    leader = next(host for host in etcd_cluster.hosts if host.name == info["leader"])
+    time.sleep(5)
+    before = leader.snapshot()
+    assert leader.member(state="absent", check=True)["steps"] == ["move_leader", "remove", "stop"]
+    assert leader.snapshot() == before
+    answer = leader.member(state="absent", remove_data=True)
+    assert answer["steps"] == ["move_leader", "remove", "stop", "delete"], answer
+    assert not (leader.data / "member").exists()
+    answer = leader.member(state="absent", remove_data=True)
+    assert answer["changed"] is False
+    remaining = [host for host in etcd_cluster.hosts if host is not leader]
+    remaining[0].systemctl("stop")
+    answer = remaining[1].member(name=remaining[1].name, state="absent")
+    assert answer["failed"]
+    remaining[0].systemctl("start")
+    assert leader.member(founded=True)["steps"] == ["add", "promote"]
+    assert etcd_cluster.await_healthy(3)["healthy"]
+
+
+def test_removal_that_costs_the_quorum_is_refused(etcd_cluster):
+    etcd_cluster.hosts[2].systemctl("stop")
+    answer = etcd_cluster.hosts[0].run("etcd_member", name="etcd-1", state="absent")
+    assert answer["failed"] and "1 of the 2 other members are healthy, 2 are needed" in answer["msg"], answer
+    assert "etcd-2" in answer["msg"] and "connection refused" in answer["msg"]
+
+
+def test_two_hosts_join_at_once(etcd_hosts):
+    """Scale-out from one to three: etcd admits one learner at a time."""
+    first, *others = etcd_hosts.hosts
+    assert first.member(members={first.name: first.peer_url})["changed"]
+    assert not etcd_hosts.hosts[0].run("etcd_auth", enabled=False)["changed"]
+    processes = [host.begin_member(founded=True, wait_timeout=60) for host in others]
+    for answer in map(result, processes):
+        assert answer.get("changed") and answer["steps"] == ["add", "promote"], answer
+    assert etcd_hosts.await_healthy(3)["healthy"]
+
+
+def test_one_host_is_dead(etcd_cluster):
+    """The other members of the run are neither changed nor blocked by it."""
+    pid = int((etcd_cluster.hosts[2].directory / "supervisor.pid").read_text())
+    child = int(open(f"/proc/{pid}/task/{pid}/children").read().split()[0])
+    os.kill(child, signal.SIGSTOP)  # connections open, nobody answers
+    try:
+        begin = time.monotonic()
+        answer = etcd_cluster.hosts[0].member(founded=True)
+        assert answer.get("changed") is False, answer
+        assert time.monotonic() - begin < 2.5
+    finally:
+        os.kill(child, signal.SIGCONT)
