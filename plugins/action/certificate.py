@@ -103,7 +103,13 @@ class ActionModule(ActionBase):
         if director.is_here:
             store = FileStore(options["store"], options["passphrase"])
             return issue(store, certificates, wanted, Terms(**terms, check_mode=self._task.check_mode))
-        arguments = {"store": options["store"], "passphrase": options["passphrase"], "certificates": certificates, "bundles": wanted, **terms}
+        arguments = {
+            "store": options["store"],
+            "passphrase": options["passphrase"],
+            "certificates": certificates,
+            "bundles": wanted,
+            **terms,
+        }
         result = director.execute_module("cfcr.kubernetes.certificate_sign", arguments)
         if result.get("failed"):
             raise AnsibleActionFail(f"director {options['director']}: {result.get('msg', 'failed')}", result=result)

@@ -30,7 +30,9 @@ def authority_key(store: FileStore, name: str) -> str:
     """Return the private key that an authority signs with."""
     record = store.get(f"authorities/{name}")
     if record is None:
-        raise HostError(f"authority {name!r} is not in the store {store.directory}; it has {', '.join(store.names('authorities')) or 'none'}")
+        raise HostError(
+            f"authority {name!r} is not in the store {store.directory}; it has {', '.join(store.names('authorities')) or 'none'}"
+        )
     return record.secret()["private_keys"][record.public["signing"]]
 
 

@@ -88,7 +88,13 @@ def expiry(now: datetime.datetime, days: int, authority_not_after: datetime.date
 
 
 def reasons(
-    actual: Certificate | None, names: Names, issuer: str, key: str, now: datetime.datetime, renew_before_days: int, new_not_after: datetime.datetime
+    actual: Certificate | None,
+    names: Names,
+    issuer: str,
+    key: str,
+    now: datetime.datetime,
+    renew_before_days: int,
+    new_not_after: datetime.datetime,
 ) -> list[str]:
     """Return why a certificate must be issued, nothing where it may stay."""
     if actual is None:

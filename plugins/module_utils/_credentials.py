@@ -54,7 +54,9 @@ class Credential:
         """Plan what is made again when it must say something else."""
         options = self._options
         if not 0 <= options["renew_before_days"] < options["days"]:
-            raise HostError(f"credential {self.name}: renew_before_days is {options['renew_before_days']}: allowed are 0 to less than {options['days']}")
+            raise HostError(
+                f"credential {self.name}: renew_before_days is {options['renew_before_days']}: allowed are 0 to less than {options['days']}"
+            )
         try:
             self._names = wanted_names(*(options[option] for option in ("common_name", "organizations", "alternative_names", "usages")))
         except HostError as error:
@@ -105,5 +107,7 @@ class Credential:
     def _new_certificate(self) -> tuple[dict, dict]:
         key = new_private_key(self._options["key_type"])
         signing_key = authority_key(self._store, self._authority.name)
-        certificate = sign(self._names, read_public_key(public_half(key)), self._options["days"], self._authority, signing_key, self._moment)
+        certificate = sign(
+            self._names, read_public_key(public_half(key)), self._options["days"], self._authority, signing_key, self._moment
+        )
         return {"certificate": certificate}, {"private_key": key}

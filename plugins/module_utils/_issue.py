@@ -13,7 +13,7 @@ import datetime
 import typing as t
 
 from ._authorities import authority_key, get_authority
-from ._certificate import Certificate, Names, expiry, reasons, wanted_names
+from ._certificate import Certificate, expiry, reasons, wanted_names
 from ._errors import HostError
 from ._store import FileStore
 from ._x509 import Authority, describe, key_name, key_type, now, read, read_public_key, sign
@@ -35,7 +35,9 @@ def authorities(store: FileStore, names: t.Iterable[str], check_mode: bool) -> d
     found = {name: get_authority(store, name) for name in names}
     missing = sorted(name for name, authority in found.items() if authority is None)
     if missing and not check_mode:
-        raise HostError(f"no authority {', '.join(missing)} in the store {store.directory}; it has {', '.join(store.names('authorities')) or 'none'}")
+        raise HostError(
+            f"no authority {', '.join(missing)} in the store {store.directory}; it has {', '.join(store.names('authorities')) or 'none'}"
+        )
     return found
 
 
@@ -67,7 +69,9 @@ def _certificate(store: FileStore, entry: dict, authority: Authority | None, ter
         names=names,
         issuer=authority.issuer() if authority else f"{entry['authority']} (new)",
         key=key_name(key) if key else f"{terms.key_type} (new)",
-        not_after=expiry(moment, terms.days, authority.not_after() if authority else datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)),
+        not_after=expiry(
+            moment, terms.days, authority.not_after() if authority else datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
+        ),
     )
     why = reasons(actual, names, wanted.issuer, wanted.key, moment, terms.renew_before_days, wanted.not_after)
     after = wanted if why else actual

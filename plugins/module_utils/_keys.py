@@ -33,7 +33,7 @@ class PublicKey(t.NamedTuple):
 
 def generate(key_type: str) -> bytes:
     """Return a new private key: PKCS #8 in PEM."""
-    kind, _, size = key_type.partition("-")
+    kind, size = key_type.split("-")
     if kind == "rsa":
         options = ("-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{size}")
     else:

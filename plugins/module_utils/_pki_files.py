@@ -132,7 +132,11 @@ def _drift(path: str, owner: str, mode: int) -> dict | None:
         status = os.stat(path)
     except FileNotFoundError:
         return None
-    before = {"owner": _name(pwd.getpwuid, status.st_uid), "group": _name(grp.getgrgid, status.st_gid), "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+    before = {
+        "owner": _name(pwd.getpwuid, status.st_uid),
+        "group": _name(grp.getgrgid, status.st_gid),
+        "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+    }
     after = {"owner": owner, "group": _group(owner), "mode": f"{mode:04o}"}
     return {"before": before, "after": after} if before != after else None
 

@@ -81,7 +81,7 @@ def now() -> datetime.datetime:
 
 def new_private_key(key_type: str) -> str:
     """Return a new private key: PKCS #8 in PEM."""
-    kind, _, size = key_type.partition("-")
+    kind, size = key_type.split("-")
     key = rsa.generate_private_key(public_exponent=65537, key_size=int(size)) if kind == "rsa" else ec.generate_private_key(_CURVES[size]())
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
 

@@ -18,8 +18,8 @@ description:
   - A private key is made on the host and never leaves it. The public key goes to the director, which signs what the controller asks for
     (names, usages, lifetime); the certificate and the bundle come back and are written atomically. Key and certificate on disk belong
     together also when a run is interrupted.
-  - A certificate is issued again, for the same key, when it is missing or damaged, when its names or usages are others than those asked for,
-    when its authority signs with another key by now, when it does not belong to the private key, or when it has fewer than
+  - A certificate is issued again, for the same key, when it is missing or damaged, when its names or usages are others than those
+    asked for, when its authority signs with another key by now, when it does not belong to the private key, or when it has fewer than
     O(renew_before_days) days left. A private key is replaced only when it is missing, unreadable, or not of O(key_type).
   - No certificate outlives its authority. One that ends with its authority is not renewed in every run; a warning says that the
     authority must be replaced.
@@ -33,7 +33,8 @@ options:
     required: true
     suboptions:
       path:
-        description: Absolute path without suffix. The private key is C(<path>.key), of mode 0600; the certificate C(<path>.crt), of mode 0644.
+        description:
+          - Absolute path without suffix. The private key is C(<path>.key), of mode 0600; the certificate C(<path>.crt), of mode 0644.
         type: path
         required: true
       authority:

@@ -140,7 +140,9 @@ def common_name(entry: dict) -> str:
 
 def made(store: FileStore, entry: dict, moment: datetime.datetime) -> Authority:
     """Return an authority, made if it is not there."""
-    record = keep(store, f"authorities/{entry['name']}", lambda: make_authority(common_name(entry), entry["days"], entry["key_type"], moment))
+    record = keep(
+        store, f"authorities/{entry['name']}", lambda: make_authority(common_name(entry), entry["days"], entry["key_type"], moment)
+    )
     return to_authority(entry["name"], record)
 
 
@@ -148,7 +150,11 @@ def values(authority: Authority | None) -> dict:
     """Return an authority as callers see it."""
     if authority is None:
         return {"certificate": "", "bundle": "", "not_after": ""}
-    return {"certificate": authority.certificate(), "bundle": authority.bundle(), "not_after": f"{authority.not_after():%Y-%m-%dT%H:%M:%SZ}"}
+    return {
+        "certificate": authority.certificate(),
+        "bundle": authority.bundle(),
+        "not_after": f"{authority.not_after():%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 if __name__ == "__main__":

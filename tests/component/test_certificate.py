@@ -26,7 +26,13 @@ SERVER = {
     "usages": ["server_auth", "client_auth"],
     "owner": "nobody",
 }
-CLIENT = {"path": "{{ pki }}/client", "authority": "etcd", "authority_path": "{{ pki }}/ca.crt", "common_name": "me", "usages": ["client_auth"]}
+CLIENT = {
+    "path": "{{ pki }}/client",
+    "authority": "etcd",
+    "authority_path": "{{ pki }}/ca.crt",
+    "common_name": "me",
+    "usages": ["client_auth"],
+}
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="keys are given to their owners, which only root can do")
 
@@ -57,7 +63,14 @@ class Machine:
         }
         path = self.directory / f"play-{os.urandom(4).hex()}.yml"
         path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "vars": variables, "tasks": list(tasks)}]))
-        command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", hosts, "--diff", *(["--check"] if check else []), str(path)]
+        command = [
+            str(pathlib.Path(sys.executable).with_name("ansible-playbook")),
+            "-i",
+            hosts,
+            "--diff",
+            *(["--check"] if check else []),
+            str(path),
+        ]
         environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -126,7 +139,11 @@ def test_check_apply_apply_check(machine):
     assert foretold["changed"]
     assert not machine.pki.exists()
     result = machine.certificate(SERVER, CLIENT)
-    assert set(result["diff"]["after"]) == set(foretold["diff"]["after"]) == {str(machine.pki / name) for name in ("server", "client", "ca.crt")}
+    assert (
+        set(result["diff"]["after"])
+        == set(foretold["diff"]["after"])
+        == {str(machine.pki / name) for name in ("server", "client", "ca.crt")}
+    )
     machine.verify("server", "-purpose", "sslserver", "-verify_ip", "10.0.0.1")
     machine.verify("server", "-purpose", "sslserver", "-verify_hostname", "a.b")
     machine.verify("client", "-purpose", "sslclient")
@@ -163,7 +180,9 @@ def test_changed_names(done):
 
 
 def test_renewal(done):
-    again(done, SERVER, CLIENT, days=500, renew_before_days=400, reasons=[[f"it ends at {end(done, name)}"] for name in ("server", "client")])
+    again(
+        done, SERVER, CLIENT, days=500, renew_before_days=400, reasons=[[f"it ends at {end(done, name)}"] for name in ("server", "client")]
+    )
 
 
 def end(machine: Machine, name: str) -> str:
@@ -180,7 +199,16 @@ def test_an_ended_certificate_is_renewed(done):
     request = openssl("req", "-new", "-key", str(done.pki / "server.key"), "-subj", "/")
     (done.directory / "server.csr").write_text(request)
     signed = openssl(
-        *("x509", "-req", "-in", str(done.directory / "server.csr"), "-CA", str(done.directory / "ca.crt"), "-CAkey", str(done.directory / "ca.key")),
+        *(
+            "x509",
+            "-req",
+            "-in",
+            str(done.directory / "server.csr"),
+            "-CA",
+            str(done.directory / "ca.crt"),
+            "-CAkey",
+            str(done.directory / "ca.key"),
+        ),
         *("-days", "-1", "-extfile", str(done.directory / "names.cnf"), "-set_serial", "7"),
     )
     (done.pki / "server.crt").write_text(signed)
@@ -285,7 +313,10 @@ MISTAKES = [
 
 
 def test_mistakes_are_found_before_anything_is_touched(machine):
-    tasks = [{"cfcr.kubernetes.certificate": {"certificates": entries, **options}, "ignore_errors": True} for entries, options, _message in MISTAKES]
+    tasks = [
+        {"cfcr.kubernetes.certificate": {"certificates": entries, **options}, "ignore_errors": True}
+        for entries, options, _message in MISTAKES
+    ]
     for result, (_entries, _options, message) in zip(machine.play(*tasks), MISTAKES):
         assert result["failed"] and message in result["msg"]
     assert not machine.pki.exists()

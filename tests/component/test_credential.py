@@ -62,11 +62,17 @@ def test_check_apply_apply_check(run, tmp_path):
 def test_openssl_accepts_what_is_made(run, tmp_path):
     run.authority()
     made = run(RSA, ADMIN)["credentials"]
-    for name, text in (("ca.crt", made["admin"]["bundle"]), ("admin.crt", made["admin"]["certificate"]), ("admin.key", made["admin"]["private_key"])):
+    for name, text in (
+        ("ca.crt", made["admin"]["bundle"]),
+        ("admin.crt", made["admin"]["certificate"]),
+        ("admin.key", made["admin"]["private_key"]),
+    ):
         (tmp_path / name).write_text(text)
     verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", "ca.crt", "admin.crt"]
     assert subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "admin.crt: OK\n"
-    subject = subprocess.run(["openssl", "x509", "-in", "admin.crt", "-noout", "-subject"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    subject = subprocess.run(
+        ["openssl", "x509", "-in", "admin.crt", "-noout", "-subject"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert subject.stdout == "subject=O = system:masters, CN = admin\n"
     public = subprocess.run(
         ["openssl", "pkey", "-pubout"], input=made["service-account"]["private_key"], capture_output=True, text=True, check=True

@@ -22,9 +22,9 @@ def why(actual=ACTUAL, names=NAMES, issuer="CN=ca", key="ecdsa-p256 SHA256:00", 
 
 
 def test_names_have_one_form():
-    assert wanted_names("", [], ["2001:DB8:0::1", "A.b", "10.0.0.1", "a.b", "*.c.d"], ["server_auth", "client_auth", "server_auth"]) == wanted_names(
-        None, None, ["*.c.d", "a.b", "10.0.0.1", "2001:db8::1"], ["client_auth", "server_auth"]
-    )
+    assert wanted_names(
+        "", [], ["2001:DB8:0::1", "A.b", "10.0.0.1", "a.b", "*.c.d"], ["server_auth", "client_auth", "server_auth"]
+    ) == wanted_names(None, None, ["*.c.d", "a.b", "10.0.0.1", "2001:db8::1"], ["client_auth", "server_auth"])
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,10 @@ def test_a_passphrase_hides_secrets_and_nothing_else(store):
 
 def test_wrong_passphrase(tmp_path):
     FileStore(str(tmp_path / "s"), "right").put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
-    for passphrase, message in (("wrong", "credentials/a.json: not encrypted with the passphrase"), (None, "credentials/a.json: encrypted, yet no passphrase")):
+    for passphrase, message in (
+        ("wrong", "credentials/a.json: not encrypted with the passphrase"),
+        (None, "credentials/a.json: encrypted, yet no passphrase"),
+    ):
         store = FileStore(str(tmp_path / "s"), passphrase)
         assert store.get(NAME).public == {"type": "key"}
         with pytest.raises(HostError, match=message):
@@ -109,7 +112,9 @@ def test_lost_settings_lose_nothing(tmp_path):
     assert [store.get(name).secret()["key"] for name in (NAME, "credentials/b")] == ["x", "y"]
 
 
-@pytest.mark.parametrize("name", ["credentials/", "credentials/../x", "credentials/A", "credentials/.a", "a", "credentials/a/b", "credentials/a."])
+@pytest.mark.parametrize(
+    "name", ["credentials/", "credentials/../x", "credentials/A", "credentials/.a", "a", "credentials/a/b", "credentials/a."]
+)
 def test_names(store, name):
     with pytest.raises(HostError, match="is no name for the store"):
         store.get(name)

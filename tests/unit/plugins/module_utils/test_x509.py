@@ -37,7 +37,11 @@ def test_openssl_accepts_what_is_signed(of_authority, of_leaf, tmp_path):
     names = wanted_names("", [], ["10.0.0.1", "a.b"], ["server_auth", "client_auth"])
     (tmp_path / "ca.crt").write_text(ca.bundle())
     (tmp_path / "a.crt").write_text(_x509.sign(names, public_key(of_leaf), 365, ca, key, NOW))
-    for checks in (["-purpose", "sslserver", "-verify_ip", "10.0.0.1"], ["-purpose", "sslserver", "-verify_hostname", "a.b"], ["-purpose", "sslclient"]):
+    for checks in (
+        ["-purpose", "sslserver", "-verify_ip", "10.0.0.1"],
+        ["-purpose", "sslserver", "-verify_hostname", "a.b"],
+        ["-purpose", "sslclient"],
+    ):
         command = ["openssl", "verify", "-x509_strict", "-CAfile", "ca.crt", *checks, "a.crt"]
         assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "a.crt: OK\n"
 
@@ -69,7 +73,9 @@ def test_extensions():
 
 def test_it_is_backdated_and_does_not_outlive_its_authority():
     ca, key = authority(days=10)
-    certificate = x509.load_pem_x509_certificate(_x509.sign(wanted_names("a", [], [], ["client_auth"]), public_key(), 365, ca, key, NOW).encode())
+    certificate = x509.load_pem_x509_certificate(
+        _x509.sign(wanted_names("a", [], [], ["client_auth"]), public_key(), 365, ca, key, NOW).encode()
+    )
     assert certificate.not_valid_before_utc == NOW - datetime.timedelta(minutes=5)
     assert certificate.not_valid_after_utc == ca.not_after() == NOW + 10 * DAY
 
