@@ -12,7 +12,7 @@ import ipaddress
 import json
 import os
 import pathlib
-import socket
+import shutil
 import ssl
 import subprocess
 import time
@@ -20,26 +20,24 @@ import urllib.error
 import urllib.request
 
 import pytest
+from _etcd import ARTIFACTS, free_ports
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-ARTIFACTS = pathlib.Path(os.environ.get("CFCR_ARTIFACTS", pathlib.Path.home() / ".cache/cfcr/artifacts"))
 START_SECONDS = 60
 
 
-def program(component: str, name: str) -> str:
-    """Return the newest version of a program in the mirror that the build source fills."""
-    found = sorted((path for path in ARTIFACTS.glob(f"{component}/*/*/{name}") if os.access(path, os.X_OK)), key=os.path.getmtime)
+@pytest.fixture(scope="session")
+def apiserver_program(tmp_path_factory) -> pathlib.Path:
+    """The API server that the build source makes."""
+    found = sorted(ARTIFACTS.glob("kube-apiserver/*/amd64/kube-apiserver"), key=os.path.getmtime)
     if not found:
-        pytest.skip(f"{name} is not below {ARTIFACTS}; build the artifacts first")
-    return str(found[-1])
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        pytest.skip(f"kube-apiserver is not below {ARTIFACTS}; build the artifacts first")
+    program = tmp_path_factory.mktemp("kube-apiserver") / "kube-apiserver"
+    shutil.copyfile(found[-1], program)
+    program.chmod(0o755)
+    return program
 
 
 class Pair:
@@ -96,9 +94,9 @@ def kubeconfig(path: pathlib.Path, port: int, authority: Pair, user: Pair) -> st
 class ApiServer:
     """The two processes; the API server can be stopped and started."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(self, directory: pathlib.Path, program: pathlib.Path, etcd_program: pathlib.Path) -> None:
         self.directory = directory
-        self.port, client, peer = free_port(), free_port(), free_port()
+        self.port, client, peer = free_ports(3)
         authority = Pair("authority")
         authority_path, _key = authority.write(directory / "ca")
         server, server_key = Pair("kube-apiserver", issuer=authority).write(directory / "server")
@@ -112,7 +110,7 @@ class ApiServer:
             "listen-peer-urls": f"http://127.0.0.1:{peer}",
             "unsafe-no-fsync": "true",
         }
-        self._command = [program("kubernetes", "kube-apiserver")] + _flags(
+        self._command = [str(program)] + _flags(
             {
                 "etcd-servers": f"http://127.0.0.1:{client}",
                 "bind-address": "127.0.0.1",
@@ -128,7 +126,7 @@ class ApiServer:
             }
         )
         self._log = open(directory / "log", "wb")  # noqa: SIM115 - closed in close()
-        self._etcd = subprocess.Popen([program("etcd", "etcd"), *_flags(etcd)], stdout=self._log, stderr=self._log)
+        self._etcd = subprocess.Popen([str(etcd_program), *_flags(etcd)], stdout=self._log, stderr=self._log)
         self._server: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -163,9 +161,9 @@ def _flags(options: dict[str, object]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def apiserver(tmp_path_factory):
+def apiserver(tmp_path_factory, apiserver_program, etcd_programs):
     """A running API server of the session; whoever stops it starts it again."""
-    server = ApiServer(tmp_path_factory.mktemp("apiserver"))
+    server = ApiServer(tmp_path_factory.mktemp("apiserver"), apiserver_program, etcd_programs / "etcd")
     try:
         server.start()
         server.await_ready()

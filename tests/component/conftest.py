@@ -6,4 +6,5 @@
 
 from __future__ import annotations
 
-from _apiserver import apiserver  # noqa: F401 - a fixture
+from _apiserver import apiserver, apiserver_program  # noqa: F401 - fixtures
+from _etcd import etcd_cluster, etcd_hosts, etcd_pki, etcd_programs  # noqa: F401 - fixtures
