@@ -12,7 +12,7 @@ description:
   - Turns sizes of groups into a list of hosts, numbered from 0 within each group as BOSH numbers instances.
   - A host keeps its address whatever the sizes become, because every group has a range of its own.
 author:
-  - The cfcr.kubernetes maintainers
+  - The cfcr.kubernetes maintainers (@cfcr)
 positional: _input, subnet, first
 options:
   _input:

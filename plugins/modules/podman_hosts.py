@@ -15,7 +15,7 @@ description:
   - A host that is there is never made again because an option changed, since that would lose its disk; only another O(generation)
     does that.
 author:
-  - The cfcr.kubernetes maintainers
+  - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
 attributes:

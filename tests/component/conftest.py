@@ -6,5 +6,7 @@
 
 from __future__ import annotations
 
-from _apiserver import apiserver, apiserver_program  # noqa: F401 - fixtures
-from _etcd import etcd_cluster, etcd_hosts, etcd_pki, etcd_programs  # noqa: F401 - fixtures
+from _apiserver import apiserver, apiserver_program
+from _etcd import etcd_cluster, etcd_hosts, etcd_pki, etcd_programs
+
+__all__ = ("apiserver", "apiserver_program", "etcd_cluster", "etcd_hosts", "etcd_pki", "etcd_programs")

@@ -1,0 +1,225 @@
+"""Run every check there is, or the steps that are named, and count: `make test`, `tools/test lint unit`.
+
+A step that fails does not keep the others from running. What each one said is in .local/test/<step>.log.
+The last line of the output is "N passed, N failed"; tests that were skipped count as failed, for nothing here may be skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from xml.etree import ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+LOGS = ROOT / ".local/test"
+BUILD = ROOT / "build"
+COPY = BUILD / "ansible_collections/cfcr/kubernetes"
+SCENARIOS = ["certificate", "etcd", "default"]
+PROGRAMS = f"{ROOT}/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{os.environ.get('PATH', '')}"
+SHOWN_LINES = 60
+
+
+class Step:
+    """What runs under one name: it counts what passed and failed, and keeps what was said."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.path = LOGS / f"{name}.log"
+        self.passed = self.failed = 0
+        self.log = self.path.open("w", encoding="utf-8")
+
+    def run(self, *command: object, cwd: pathlib.Path = ROOT, **environment: object) -> bool:
+        """Run a command, its output into the log, and return whether it succeeded. Whatever it started ends with it."""
+        words = [str(word) for word in command]
+        print("$", *words, file=self.log, flush=True)
+        variables = {**os.environ, "PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **{key: str(value) for key, value in environment.items()}}
+        process = subprocess.Popen(
+            words, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            return process.wait() == 0
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            raise
+
+    def count(self, passed: bool, complaint: str = "") -> bool:
+        self.passed += passed
+        self.failed += not passed
+        if complaint and not passed:
+            print(complaint, file=self.log, flush=True)
+        return passed
+
+    def check(self, *command: object, **options) -> bool:
+        """Run a command that is one check."""
+        return self.count(self.run(*command, **options))
+
+    def check_cases(self, reports: pathlib.Path, *command: object, **options) -> None:
+        """Run a command that reports its cases as JUnit does, in one file or in a directory of them."""
+        succeeded = self.run(*command, **options)
+        files = sorted(reports.glob("*.xml")) if reports.is_dir() else [reports]
+        for case in (case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase")):
+            self.count(all(case.find(fault) is None for fault in ("failure", "error", "skipped")))
+        if not succeeded and not self.failed or not self.passed + self.failed:
+            self.count(False, "It failed, or ran nothing.")
+
+
+def artifacts(step: Step) -> None:
+    """What the hosts and the component tests run, compiled or fetched once and kept outside the work tree."""
+    step.check("ansible-playbook", "-i", "inventories/local/hosts.yml", "tests/artifacts.yml")
+
+
+def lint(step: Step) -> None:
+    step.check("ansible-lint")
+    step.check("antsibull-changelog", "lint")
+
+
+def unit(step: Step) -> None:
+    pytest(step, "tests/unit")
+
+
+def component(step: Step) -> None:
+    """Modules against a real etcd, a real API server and openssl."""
+    pytest(step, "tests/component")
+
+
+def pytest(step: Step, directory: str) -> None:
+    report = LOGS / f"{step.name}.xml"
+    report.unlink(missing_ok=True)
+    step.check_cases(report, "python", "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", "--durations=10", directory)
+
+
+def sanity(step: Step) -> None:
+    """ansible-test works in a real directory of the right name only, and on what git knows of it."""
+    copy_tree()
+    # It fetches get-pip from the net where the cache has none; Python's own does as well.
+    get_pip = pathlib.Path.home() / ".ansible/test/cache/get_pip_24_2.py"
+    if not get_pip.exists():
+        get_pip.parent.mkdir(parents=True, exist_ok=True)
+        get_pip.write_text("import ensurepip\nensurepip.bootstrap()\n", encoding="utf-8")
+    # pslint and shellcheck judge PowerShell, of which there is none, and shell scripts by a program that no Python package brings.
+    skipped = ["--skip-test=pslint", "--skip-test=shellcheck"]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    command = ["ansible-test", "sanity", "--local", f"--python={version}", "--junit", *skipped]
+    step.check_cases(COPY / "tests/output/junit", *command, cwd=COPY, ANSIBLE_TEST_CONTENT_ROOT=COPY)
+
+
+def copy_tree() -> None:
+    """Copy the files that git tracks, or would if they were added."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    for name in git_files():
+        (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, COPY / name, follow_symlinks=False)
+
+
+def git_files() -> list[str]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    return [name for name in names if name and os.path.lexists(ROOT / name)]
+
+
+def galaxy(step: Step) -> None:
+    """The collection as its users get it: built, installed elsewhere, imported."""
+    output, elsewhere = BUILD / "galaxy", BUILD / "installed"
+    for directory in (output, elsewhere):
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+    if not step.check("ansible-galaxy", "collection", "build", "--output-path", output):
+        return
+    (artifact,) = output.glob("*.tar.gz")
+    with tarfile.open(artifact) as archive:
+        shipped = {member.name for member in archive if not member.isdir()} - {"MANIFEST.json", "FILES.json"}
+    foreign = sorted(shipped - set(git_files()))
+    step.count(not foreign, f"The artifact holds what git does not: {foreign}")
+    # The collections it depends on come with the package ansible.
+    installed = {"cwd": elsewhere, "ANSIBLE_COLLECTIONS_PATH": elsewhere}
+    step.check("ansible-galaxy", "collection", "install", artifact, "--no-deps", "--offline", "--collections-path", elsewhere, **installed)
+    for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
+        name = f"cfcr.kubernetes.{playbook.stem}"
+        step.check("ansible-playbook", name, "--syntax-check", "-i", ROOT / "inventories/local/hosts.yml", **installed)
+    (output / "importer.cfg").write_text("[galaxy-importer]\nRUN_ANSIBLE_TEST = False\nCHECK_CHANGELOG = True\n", encoding="utf-8")
+    step.check("python", "-m", "galaxy_importer.main", artifact, cwd=output, GALAXY_IMPORTER_CONFIG=output / "importer.cfg")
+
+
+def molecule(step: Step) -> None:
+    """One scenario on hosts of its own, which are gone when it ends, however it ends."""
+    scenario = step.name.removeprefix("molecule-")
+    clean = False
+    try:
+        clean = step.check("molecule", "test", "--scenario-name", scenario)
+    finally:
+        if not clean:
+            step.run("molecule", "destroy", "--scenario-name", scenario)
+        left = left_behind(f"molecule-{scenario}")
+        step.count(not left, f"Left behind: {', '.join(left)}")
+
+
+def left_behind(cluster: str) -> list[str]:
+    """Containers, volumes and networks of a cluster, by the names that the local provider gives them."""
+    found = []
+    for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
+        field = "{{.Names}}" if kind[0] == "ps" else "{{.Name}}"
+        names = subprocess.run(["podman", *kind, "--format", field], check=True, capture_output=True, text=True).stdout.split()
+        found += [f"{kind[0]} {name}" for name in names if name == cluster or name.startswith(f"{cluster}-")]
+    return found
+
+
+# The quick ones first.
+STEPS = {
+    "lint": lint,
+    "unit": unit,
+    "galaxy": galaxy,
+    "artifacts": artifacts,
+    "component": component,
+    "sanity": sanity,
+    **{f"molecule-{scenario}": molecule for scenario in SCENARIOS if (ROOT / "molecule" / scenario).is_dir()},
+}
+
+
+def perform(name: str) -> Step:
+    """Run one step, and show what it said where it failed."""
+    begin = time.monotonic()
+    print(f"{name:22}", end="", flush=True)
+    step = Step(name)
+    try:
+        STEPS[name](step)
+    except Exception as error:
+        step.count(False, f"{type(error).__name__}: {error}")
+    finally:
+        step.log.close()
+    seconds = time.monotonic() - begin
+    print(f"{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}", flush=True)
+    if step.failed:
+        lines = step.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        print(*(f"    {line}" for line in lines[-SHOWN_LINES:]), f"    ({step.path.relative_to(ROOT)})", sep="\n", flush=True)
+    return step
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; all where none is named")
+    names = parser.parse_args().step or list(STEPS)
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        parser.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    # So that a step that is ended by a signal cleans up as it does after an interrupt.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    steps = [perform(name) for name in names]
+    broken = [step.name for step in steps if step.failed]
+    if broken:
+        print(f"\nFailed: {', '.join(broken)}")
+    print(f"\n{sum(step.passed for step in steps)} passed, {sum(step.failed for step in steps)} failed")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
