@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 
 from ._store import FileStore
 from ._x509 import CRYPTOGRAPHY_ERROR
@@ -22,6 +23,7 @@ def open_store(module: AnsibleModule) -> FileStore:
     """Return the store that the module's options name."""
     if CRYPTOGRAPHY_ERROR:
         module.fail_json(
-            msg=f"{missing_required_lib('cryptography')} Debian has it as package python3-cryptography.", exception=CRYPTOGRAPHY_ERROR
+            msg=f"The Python of the director, {sys.executable}, has no library cryptography; Debian's package is python3-cryptography.",
+            exception=CRYPTOGRAPHY_ERROR,
         )
     return FileStore(module.params["store"], module.params["passphrase"])

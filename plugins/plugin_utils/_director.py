@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 
 if t.TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Director:
         )
         try:
             return runner._execute_module(module_name=name, module_args=arguments, task_vars=self._vars)
+        except AnsibleConnectionFailure as error:  # not this host is unreachable, but that one
+            raise AnsibleActionFail(f"director {self._host} cannot be reached: {error}") from error
         finally:
             connection.close()
 
