@@ -23,6 +23,7 @@ __all__ = ("Credential",)
 
 _LETTERS = string.ascii_letters + string.digits
 _VALUES = {
+    "value": ("value",),
     "password": ("password",),
     "key": ("key",),
     "rsa": ("private_key", "public_key"),
@@ -40,7 +41,17 @@ class Credential:
         found = self._record.public["type"] if self._record else options["type"]
         if found != options["type"]:
             raise HostError(f"credential {self.name} is a {found} in the store {store.directory}, wanted is a {options['type']}")
-        self._plan_certificate(check_mode) if found == "certificate" else self._plan_once()
+        if found == "certificate":
+            self._plan_certificate(check_mode)
+        elif found == "value":
+            self._plan_value()
+        else:
+            self._plan_once()
+
+    def _plan_value(self) -> None:
+        """Plan what is given, not made; without a value it is only looked up."""
+        self.before = {"type": "value", "value": self._record.public["value"]} if self._record else None
+        self.after = {"type": "value", "value": self._options["value"]} if self._options["value"] else self.before
 
     def _plan_once(self) -> None:
         """Plan what is made once."""
@@ -93,6 +104,9 @@ class Credential:
             certificate = read(values["certificate"], self._authority)
             values.update(bundle=self._authority.bundle() if self._authority else "", not_after=certificate.summary()["not_after"])
         return {name: values[name] for name in _VALUES[self._options["type"]]}
+
+    def _new_value(self) -> tuple[dict, dict]:
+        return {"value": self._options["value"]}, {}
 
     def _new_password(self) -> tuple[dict, dict]:
         return {}, {"password": "".join(secrets.choice(_LETTERS) for _index in range(self._options["length"]))}

@@ -34,11 +34,15 @@ options:
         required: true
       type:
         description:
-          - V(password) is of letters and digits, V(key) of random bytes in base64, V(rsa) a key pair in PEM, V(certificate) a key
+          - V(value) is what O(credentials[].value) says, kept in plain text; V(password) is of letters and digits, V(key) of random bytes in base64, V(rsa) a key pair in PEM, V(certificate) a key
             with a certificate of an authority of the store.
         type: str
         required: true
-        choices: [password, key, rsa, certificate]
+        choices: [value, password, key, rsa, certificate]
+      value:
+        description: What a V(value) is from now on; an empty one only looks it up.
+        type: str
+        default: ""
       length:
         description: Characters of a password.
         type: int
@@ -119,6 +123,10 @@ credentials:
   type: dict
   returned: success
   contains:
+    value:
+      description: The value; empty where there is none.
+      type: str
+      returned: for type V(value)
     password:
       description: The password.
       type: str
@@ -167,7 +175,8 @@ SPEC = {
         "required": True,
         "options": {
             "name": {"type": "str", "required": True},
-            "type": {"type": "str", "required": True, "choices": ["password", "key", "rsa", "certificate"]},
+            "type": {"type": "str", "required": True, "choices": ["value", "password", "key", "rsa", "certificate"]},
+            "value": {"type": "str", "default": ""},
             "length": {"type": "int", "default": 32},
             "bytes": {"type": "int", "default": 32},
             "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
@@ -197,7 +206,7 @@ def main() -> None:
         finish(
             module,
             before={credential.name: credential.before for credential in credentials if credential.before},
-            after={credential.name: credential.after for credential in credentials},
+            after={credential.name: credential.after for credential in credentials if credential.after},
             apply=lambda: [credential.make() for credential in credentials if credential.before != credential.after],
             settle=lambda: returned.update({credential.name: credential.values() for credential in credentials}),
             credentials=returned,

@@ -59,6 +59,20 @@ def test_check_apply_apply_check(run, tmp_path):
     assert not run.authority(check=True)["changed"]
 
 
+def test_a_value_is_kept_when_it_is_given_and_looked_up_when_not(run):
+    value = {"name": "etcd-cluster", "type": "value"}
+    unknown = run(value)
+    assert (unknown["changed"], unknown["credentials"]) == (False, {"etcd-cluster": {"value": ""}})
+    assert run({**value, "value": "2f"}, check=True)["changed"]
+    assert run({**value, "value": "2f"})["changed"]
+    for again in (value, {**value, "value": "2f"}):
+        known = run(again)
+        assert (known["changed"], known["credentials"]) == (False, {"etcd-cluster": {"value": "2f"}})
+    changed = run({**value, "value": "30"})
+    assert changed["diff"]["before"]["etcd-cluster"]["value"] == "2f"
+    assert run(value)["credentials"] == {"etcd-cluster": {"value": "30"}}
+
+
 def test_openssl_accepts_what_is_made(run, tmp_path):
     run.authority()
     made = run(RSA, ADMIN)["credentials"]
