@@ -139,7 +139,8 @@ class Etcd:
         return self._post(url, path, body, self._token)
 
     def _post(self, url: str, path: str, body: dict[str, t.Any], token: str | None) -> dict[str, t.Any]:
-        headers = {"Content-Type": "application/json", **({"Authorization": token} if token else {})}
+        # Only by an Accept header does etcd tell the gateway's requests from those of the certificate that the gateway itself uses.
+        headers = {"Accept": "application/json", "Content-Type": "application/json", **({"Authorization": token} if token else {})}
         try:
             status, text = self._exchange(url, "POST", path, json.dumps(body).encode(), headers)
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -1,0 +1,119 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""etcd_auth, etcd_key and etcd_cluster_info against real processes of etcd, verified by etcdctl."""
+
+from __future__ import annotations
+
+import copy
+
+from _etcd import AUTH, PASSWORD
+
+
+def test_users_reach_their_keys_and_nothing_else(etcd_cluster):
+    flannel = {"user": "flannel"}
+    assert etcd_cluster.etcdctl("put", "/coreos.com/network/config", "{}", **flannel).returncode == 0
+    denied = etcd_cluster.etcdctl("get", "/registry/precious", **flannel)
+    assert denied.returncode != 0 and "permission denied" in denied.stderr
+    assert "kept" in etcd_cluster.etcdctl("get", "/registry/precious", user="kube-apiserver").stdout
+    nobody = etcd_cluster.etcdctl("get", "/registry/precious", user="server")
+    assert nobody.returncode != 0
+
+
+def test_second_run_and_check_mode_change_nothing(etcd_cluster):
+    host = etcd_cluster.hosts[1]
+    for options in ({}, {"check": True}, {"update_password": "always"}):
+        answer = host.run("etcd_auth", **AUTH, **options)
+        assert answer["changed"] is False and answer["cluster_id"] == etcd_cluster.info()["cluster_id"], answer
+
+
+def test_exact_permissions_and_purge(etcd_cluster):
+    host = etcd_cluster.hosts[0]
+    for arguments in (
+        ("role", "grant-permission", "flannel", "read", "/registry/", "--prefix"),
+        ("role", "grant-permission", "kube-apiserver", "read", "/registry/", "--prefix"),
+        ("role", "add", "stray"),
+        ("user", "add", "stray", "--no-password"),
+        ("user", "grant-role", "flannel", "kube-apiserver"),
+    ):
+        assert etcd_cluster.etcdctl(*arguments).returncode == 0
+    planned = host.run("etcd_auth", **AUTH, purge=True, check=True)
+    assert planned["changed"] and "stray" in planned["diff"]["before"]["users"] and "stray" not in planned["diff"]["after"]["roles"]
+    assert "permission denied" not in etcd_cluster.etcdctl("get", "/registry/precious", user="flannel").stderr
+    assert host.run("etcd_auth", **AUTH)["changed"]
+    assert "permission denied" in etcd_cluster.etcdctl("get", "/registry/precious", user="flannel").stderr
+    assert "stray" in etcd_cluster.etcdctl("user", "list").stdout
+    assert host.run("etcd_auth", **AUTH, purge=True)["changed"]
+    assert etcd_cluster.etcdctl("user", "list").stdout.split() == ["flannel", "kube-apiserver", "root"]
+    assert "stray" not in etcd_cluster.etcdctl("role", "list").stdout
+    assert host.run("etcd_auth", **AUTH, purge=True)["changed"] is False
+
+
+def test_password_of_root_is_rotated_when_asked(etcd_cluster):
+    rotated = copy.deepcopy(AUTH)
+    rotated["users"][0]["password"] = "another one"
+    host = etcd_cluster.hosts[0]
+    assert host.run("etcd_auth", **rotated)["changed"] is False
+    answer = host.run("etcd_auth", **rotated, update_password="always")
+    assert answer["changed"] and "another one" not in str(answer["diff"]) and PASSWORD not in str(answer["diff"])
+    assert host.run("etcd_auth", **rotated, update_password="always")["changed"] is False
+    wrong = host.run("etcd_auth", **AUTH)
+    assert wrong["failed"] and "user root cannot log in" in wrong["msg"]
+    assert host.run("etcd_auth", **rotated, password="another one")["changed"] is False
+
+
+def test_interrupted_before_enabling(etcd_hosts):
+    """root was made with another password; whoever enables authentication must not be locked out by it."""
+    etcd_hosts.join()
+    host = etcd_hosts.hosts[0]
+    half = copy.deepcopy(AUTH)
+    half["users"][0]["password"] = "older"
+    assert host.run("etcd_auth", **{**half, "enabled": False})["changed"]
+    assert host.run("etcd_auth", **{**half, "enabled": False})["changed"] is False
+    answer = host.run("etcd_auth", **AUTH)
+    assert answer["changed"] and answer["diff"]["before"]["users"]["root"]["password"] == "old"
+    assert host.run("etcd_auth", **AUTH)["changed"] is False
+    assert host.run("etcd_auth", enabled=False)["changed"]
+    assert host.run("etcd_auth", enabled=False)["changed"] is False
+
+
+def test_password_is_needed_and_wrong_ones_are_named(etcd_cluster):
+    host = etcd_cluster.hosts[0]
+    missing = host.run("etcd_key", key="/a", value="b", password=None)
+    assert missing["failed"] and "a password of user root is needed" in missing["msg"]
+    wrong = host.run("etcd_key", key="/a", value="b", password="wrong")
+    assert wrong["failed"] and "user root cannot log in: authentication failed" in wrong["msg"]
+
+
+def test_key(etcd_cluster):
+    host = etcd_cluster.hosts[2]
+    key = {"key": "/coreos.com/network/config", "value": '{"Network": "10.200.0.0/16"}'}
+    assert host.run("etcd_key", **key, check=True)["changed"]
+    assert etcd_cluster.etcdctl("get", key["key"]).stdout == ""
+    assert host.run("etcd_key", **key)["diff"] == {"before": {"key": key["key"], "value": None}, "after": key}
+    assert host.run("etcd_key", **key)["changed"] is False
+    assert etcd_cluster.etcdctl("get", key["key"], "--print-value-only").stdout.strip() == key["value"]
+    assert host.run("etcd_key", key=key["key"], state="absent")["changed"]
+    assert host.run("etcd_key", key=key["key"], state="absent")["changed"] is False
+
+
+def test_info_names_who_is_missing(etcd_cluster):
+    assert etcd_cluster.await_healthy(3)["healthy"]
+    etcd_cluster.hosts[2].systemctl("stop")
+    info = etcd_cluster.info()
+    gone = next(member for member in info["members"] if member["name"] == "etcd-2")
+    assert not info["healthy"] and not gone["healthy"] and "connection refused" in gone["problem"]
+    assert info["quorum"] == {"voters": 3, "healthy": 2, "needed": 2, "reached": True}
+    assert {member["version"] for member in info["members"] if member["healthy"]} == {info["members"][0]["version"]}
+    assert all(member["db_size"] > 0 and member["raft_index"] > 0 for member in info["members"] if member["healthy"])
+    etcd_cluster.hosts[1].systemctl("stop")
+    info = etcd_cluster.info()
+    assert not info["healthy"] and not info["quorum"]["reached"] and info["members"] == []
+    assert set(info["problems"]) == {host.client_url for host in etcd_cluster.hosts}
+
+
+def test_waits_no_longer_than_asked_for_a_quorum(etcd_hosts):
+    answer = etcd_hosts.hosts[0].run("etcd_auth", **AUTH, wait_timeout=0.3)
+    assert answer["failed"] and "no member of etcd is healthy after 0.3 seconds" in answer["msg"]
+    assert all(host.client_url in answer["msg"] for host in etcd_hosts.hosts)
