@@ -1,0 +1,38 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names and addresses of hosts."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.cfcr.kubernetes.plugins.filter.numbered_hosts import numbered_hosts
+
+FIRST = {"master": 11, "worker": 21, "etcd": 61}
+
+
+def test_hosts_are_numbered_from_zero():
+    """Every group counts for itself and has its own range."""
+    assert numbered_hosts({"worker": 2, "master": 1}, "10.30.0.0/24", FIRST) == [
+        {"name": "worker-0", "group": "worker", "address": "10.30.0.21"},
+        {"name": "worker-1", "group": "worker", "address": "10.30.0.22"},
+        {"name": "master-0", "group": "master", "address": "10.30.0.11"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "subnet", "message"),
+    [
+        ({"master": 11}, "10.30.0.0/24", "11 hosts in group master, but 10.30.0.0/24 has room for 10"),
+        ({"etcd": 3}, "10.30.0.0/26", "3 hosts in group etcd, but 10.30.0.0/26 has room for 2"),
+        ({"nodes": 1}, "10.30.0.0/24", "unknown groups of hosts: nodes"),
+        ({"master": 1}, "10.30.0.1/24", "subnet: 10.30.0.1/24 has host bits set"),
+    ],
+)
+def test_what_does_not_fit_is_said(sizes, subnet, message):
+    """A group never takes an address of the next one, nor one outside of the subnet."""
+    with pytest.raises(AnsibleFilterError, match=message):
+        numbered_hosts(sizes, subnet, FIRST)
