@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All tests import the collection from the checkout that they stand in."""
+"""All tests import the collection, and the tools, from the checkout that they stand in."""
 
 from __future__ import annotations
 
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "collections"))
+ROOT = pathlib.Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "collections"), str(ROOT / "tools")]

@@ -1,0 +1,74 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every role promises: its defaults, argument specs and documentation say the same."""
+
+from __future__ import annotations
+
+import _docs as docs
+import pytest
+import yaml
+
+ROOT = docs.ROOT
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+
+
+def load(role: str, path: str) -> dict:
+    """Read a YAML file of a role; none is empty."""
+    file = ROOT / "roles" / role / path
+    return (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
+
+
+def described(options: dict, path: str = ""):
+    """Yield every option with its path, nested ones too."""
+    for name, option in options.items():
+        yield f"{path}{name}", option
+        yield from described(option.get("options", {}), f"{path}{name}.")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_equal_argument_specs(role):
+    documented = {name: option["default"] for name, option in docs.options(role).items() if "default" in option}
+    assert load(role, "defaults/main.yml") == documented
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_has_a_type_and_a_description(role):
+    for path, option in described(docs.options(role)):
+        assert option.get("type"), path
+        assert option.get("description"), path
+        assert (option["type"] == "list") == ("elements" in option), path
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_names_of_variables_tell_whose_they_are(role):
+    assert [name for name in load(role, "defaults/main.yml") if not name.startswith(f"{role}_")] == []
+    assert [name for name in load(role, "vars/main.yml") if not name.startswith(f"__{role}_")] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_role_says_what_it_is(role):
+    galaxy = load(role, "meta/main.yml")["galaxy_info"]
+    assert galaxy["description"]
+    assert galaxy["license"] == "GPL-3.0-or-later"
+    assert load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["short_description"]
+    assert (ROOT / "roles" / role / "README.md").read_text().startswith("# ")
+
+
+# Preflight reads the contract itself, so that it can list all that is wrong with it at once.
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in ("cluster", "preflight")])
+def test_role_stands_on_the_contract(role):
+    assert load(role, "meta/main.yml")["dependencies"] == [{"role": "cfcr.kubernetes.cluster"}]
+
+
+@pytest.mark.parametrize("path", docs.contents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_documentation_is_up_to_date(path):
+    text = path.read_text()
+    assert text == docs.filled(text, docs.contents()[path]), "run tools/docs"
+
+
+def test_every_unit_that_listens_is_a_unit_of_a_job():
+    units = {unit["name"] for role in ROLES for unit in load(role, "vars/main.yml").get(f"__{role}_job", {}).get("units", [])}
+    ports = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
+    assert {port["unit"] for port in ports} <= units
