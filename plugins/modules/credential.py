@@ -34,8 +34,8 @@ options:
         required: true
       type:
         description:
-          - V(value) is what O(credentials[].value) says, kept in plain text; V(password) is of letters and digits, V(key) of random bytes in base64, V(rsa) a key pair in PEM, V(certificate) a key
-            with a certificate of an authority of the store.
+          - V(value) is what O(credentials[].value) says, kept in plain text; V(password) is of letters and digits, V(key) of random
+            bytes in base64, V(rsa) a key pair in PEM, V(certificate) a key with a certificate of an authority of the store.
         type: str
         required: true
         choices: [value, password, key, rsa, certificate]
