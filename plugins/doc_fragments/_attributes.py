@@ -24,10 +24,37 @@ attributes:
     support: full
 """
 
+    # Modules that change nothing.
+    INFO = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+    details: The module changes nothing.
+  diff_mode:
+    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: N/A
+    details: The module changes nothing.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+"""
+
     ACTION = r"""
 options: {}
 attributes:
   action:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
     support: full
+"""
+
+    ACTIONGROUP_ETCD = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/cfcr.kubernetes.etcd) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - cfcr.kubernetes.etcd
 """

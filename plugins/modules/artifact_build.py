@@ -21,13 +21,6 @@ author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   directory:
     description:

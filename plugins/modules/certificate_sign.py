@@ -16,7 +16,7 @@ description:
   - A part of M(cfcr.kubernetes.certificate), which runs it on the director where that is not the controller itself. It is not meant to be
     used by itself.
   - It changes nothing; the signed certificates are in its result.
-extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 options:
   certificates:
     description: >-

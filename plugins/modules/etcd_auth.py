@@ -85,6 +85,7 @@ options:
     type: float
     default: 60
 extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._etcd_connection
   - cfcr.kubernetes._attributes
 """

@@ -15,8 +15,9 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Asks all members at once. One that does not answer is named with its reason, and is no failure of the module.
 extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._etcd_connection
-  - cfcr.kubernetes._attributes
+  - cfcr.kubernetes._attributes.info
 """
 
 EXAMPLES = r"""

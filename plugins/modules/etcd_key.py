@@ -30,6 +30,7 @@ options:
     choices: [present, absent]
     default: present
 extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._etcd_connection
   - cfcr.kubernetes._attributes
 """

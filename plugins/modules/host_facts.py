@@ -13,12 +13,7 @@ description:
   - Returns as the fact C(cfcr_host) what a host is and who listens on the ports that it will need, in one round trip, and changes nothing.
   - The controller adds how far the host's clock is from its own.
 author: The cfcr.kubernetes maintainers (@cfcr)
-extends_documentation_fragment: [cfcr.kubernetes._attributes]
-attributes:
-  diff_mode:
-    support: none
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    details: There is nothing to change.
+extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
   ports:
     description:

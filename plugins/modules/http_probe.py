@@ -37,7 +37,7 @@ options:
     type: int
     default: 30
 extends_documentation_fragment:
-  - cfcr.kubernetes._attributes
+  - cfcr.kubernetes._attributes.info
 """
 
 EXAMPLES = r"""

@@ -18,13 +18,6 @@ author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 requirements:
   - podman and runc, run as root
 options:

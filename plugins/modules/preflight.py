@@ -13,12 +13,7 @@ description:
   - Fails once, with a list of all that is wrong. Each line has the host, group or variable, what was found, and what is allowed.
   - It runs on the controller and connects to no host.
 author: The cfcr.kubernetes maintainers (@cfcr)
-extends_documentation_fragment: [cfcr.kubernetes._attributes]
-attributes:
-  diff_mode:
-    support: none
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    details: There is nothing to change.
+extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
   scope:
     description:
