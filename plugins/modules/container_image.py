@@ -58,6 +58,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import Hos
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 CTR = (str(_release.PROGRAMS / "ctr"), "--namespace", "k8s.io", "images")
+DIRECTORY = "/var/lib/containerd"
 
 
 def present() -> set[str]:
@@ -75,7 +76,7 @@ def bring(image: dict[str, t.Any]) -> None:
     origin = image["archive"]["architectures"].get(_release.architecture())
     if origin is None:
         raise HostError(f"image {image['name']} is not there for {_release.architecture()}")
-    with tempfile.TemporaryDirectory(dir="/var/lib/containerd") as directory:
+    with tempfile.TemporaryDirectory(dir=DIRECTORY) as directory:
         archive = Path(directory) / "image.tar"
         _release.download(origin["url"], archive, origin.get("sha256"), origin.get("checksum_url"))
         run(*CTR, "import", str(archive))

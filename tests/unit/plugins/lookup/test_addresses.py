@@ -1,0 +1,34 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Addresses of hosts, as an inventory says them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.lookup.addresses import LookupModule
+
+VARIABLES = {
+    "groups": {"etcd": ["etcd-1", "etcd-0"], "worker": ["worker-0"], "proxy": []},
+    "hostvars": {
+        "etcd-0": {"ansible_host": "10.0.0.1"},
+        "etcd-1": {"ansible_host": "192.0.2.1", "cluster_host_address": "10.0.0.2"},
+        "worker-0": {},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("groups", "addresses"),
+    [
+        pytest.param(["etcd"], {"etcd-1": "10.0.0.2", "etcd-0": "10.0.0.1"}, id="the cluster's own address wins"),
+        pytest.param(["worker", "etcd"], {"worker-0": "worker-0", "etcd-1": "10.0.0.2", "etcd-0": "10.0.0.1"}, id="several groups"),
+        pytest.param(["proxy"], {}, id="no hosts"),
+        pytest.param(["director"], {}, id="no such group"),
+    ],
+)
+def test_addresses(groups, addresses):
+    (found,) = LookupModule().run(groups, VARIABLES)
+    assert found == addresses
+    assert list(found) == list(addresses), "in the order of the inventory"
