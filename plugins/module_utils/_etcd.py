@@ -17,7 +17,7 @@ import time
 import typing as t
 import urllib.parse
 
-from ._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 
 __all__ = ("CONNECTION", "Etcd", "EtcdError", "explain", "from_bytes", "prefix_end", "to_bytes")
 
@@ -124,18 +124,17 @@ class Etcd:
         try:
             return self._post(url, path, body, self._token)
         except EtcdError as error:
-            # Without a token the gateway comes as the user of no name, whom some requests call unknown and others forbid.
-            if error.reason not in NEEDS_TOKEN and (self._token or error.reason != "permission denied"):
+            if error.reason not in NEEDS_TOKEN:
                 raise
         if not self.password:
             raise EtcdError(f"{url}: authentication is enabled, a password of user {self.user} is needed")
         login = {"name": self.user, "password": self.password}
         try:
             self._token = self._post(url, "/v3/auth/authenticate", login, None)["token"]
-        except EtcdError as error:
-            if error.unavailable:
+        except EtcdError as refusal:
+            if refusal.unavailable:
                 raise
-            raise EtcdError(f"{url}: user {self.user} cannot log in: {error.reason}", reason=error.reason) from error
+            raise EtcdError(f"{url}: user {self.user} cannot log in: {refusal.reason}", reason=refusal.reason) from refusal
         return self._post(url, path, body, self._token)
 
     def _post(self, url: str, path: str, body: dict[str, t.Any], token: str | None) -> dict[str, t.Any]:

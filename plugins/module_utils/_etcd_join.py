@@ -137,7 +137,7 @@ class Join:
 
     def _settle(self) -> None:
         """Remove the bootstrap file: the data says from here on which cluster this is."""
-        self._bootstrap_file.unlink()
+        self._bootstrap_file.unlink(missing_ok=True)
 
     def _update(self) -> None:
         """Tell the others where this member is now."""
@@ -160,7 +160,7 @@ class Join:
                     raise EtcdError(f"{self.params['unit']} does not start; it says: {_systemd.journal(self.params['unit'])}")
                 time.sleep(POLL_SECONDS)
         finally:
-            self._bootstrap_file.unlink()
+            self._bootstrap_file.unlink(missing_ok=True)
 
     def _move_data(self) -> None:
         """Rename what there is, so that a new member takes nothing for its own. The directory itself may be a mount point."""

@@ -146,7 +146,7 @@ def main() -> None:
     try:
         change = (Join if module.params["state"] == "present" else Leave)(module.params, wait=not module.check_mode)
         finish(module, change.before, change.after, change.apply, steps=change.steps, cluster_id=change.cluster_id)
-    except HostError as error:
+    except (HostError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

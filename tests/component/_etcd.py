@@ -78,13 +78,13 @@ def etcd_pki(tmp_path_factory) -> pathlib.Path:
         subprocess.run(command, cwd=directory, check=True, capture_output=True)
 
     issue("ca", "/CN=etcd")
-    for name, subject in {"server": "/", "kube-apiserver": "/CN=kube-apiserver", "flannel": "/CN=flannel"}.items():
+    for name, subject in {"server": "/O=etcd", "kube-apiserver": "/CN=kube-apiserver", "flannel": "/CN=flannel"}.items():
         issue(name, subject, "-CA", "ca.crt", "-CAkey", "ca.key")
     return directory
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
+    sockets = [socket.socket() for _index in range(count)]
     for listener in sockets:
         listener.bind(("127.0.0.1", 0))
     ports = [listener.getsockname()[1] for listener in sockets]
