@@ -36,7 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, format, *args):  # pylint: disable=redefined-builtin - its parent's name
+    def log_message(self, *arguments):
         """Say nothing."""
 
 

@@ -30,7 +30,7 @@ esac
 class Silent(http.server.SimpleHTTPRequestHandler):
     """Serves files and says nothing."""
 
-    def log_message(self, format, *args):  # pylint: disable=redefined-builtin - its parent's name
+    def log_message(self, *arguments):
         pass
 
 
