@@ -1,5 +1,7 @@
 # The commands of a checkout. Each is safe to run again at any point.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# tools/machine puts a Go into the cache where the machine's own is missing or too old.
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cfcr
+export PATH := $(CURDIR)/.venv/bin:$(cache)/toolchain/go/bin:$(PATH):/usr/local/go/bin
 
 ready := .venv/.ready collections/ansible_collections/cfcr/kubernetes
 

@@ -208,7 +208,7 @@ def main() -> None:
         checksums.update(mirror.checksums(builds))
 
     try:
-        go = module.get_bin_path("go", required=True, opt_dirs=GO_DIRECTORIES)
+        go = module.get_bin_path("go") or module.get_bin_path("go", required=True, opt_dirs=GO_DIRECTORIES)
         mirror = Mirror(module.params["directory"], Toolchain.find(go, module.get_bin_path("cc", required=True)))
         with contextlib.nullcontext() if module.check_mode else mirror.locked():
             before, after = mirror.found(builds), mirror.wanted(builds)
