@@ -8,5 +8,30 @@ from __future__ import annotations
 
 
 def test_every_unit_runs(host):
-    """No unit failed."""
     assert host.run("systemctl is-system-running --wait").stdout.strip() == "running"
+
+
+def test_private_keys_are_for_their_owner_only(host):
+    found = host.check_output("find /etc /opt/cfcr /var/lib/etcd -name '*.key' -perm /077")
+    assert found == ""
+    assert host.check_output("grep --recursive --files-with-matches --exclude='*.key' 'PRIVATE KEY-----' /etc/kubernetes /etc/etcd /etc/flannel || true") == ""
+
+
+def test_what_holds_secrets_is_not_readable_by_all(host):
+    encryption = host.file("/etc/kubernetes/encryption.yaml")
+    assert not encryption.exists or encryption.mode == 0o600
+
+
+def test_the_resolver_knows_the_masters_and_every_host(host):
+    masters = {line.split()[0] for line in host.check_output("getent ahostsv4 master.cfcr.internal").splitlines()}
+    assert len(masters) == 2
+    for name in ("etcd-2.etcd", "worker-0.worker", "proxy-0.proxy"):
+        assert host.run_expect([0], f"getent ahostsv4 {name}.cfcr.internal")
+
+
+def test_processes_run_with_the_configuration_on_disk(host):
+    """The digest in the environment of each process is that of its unit."""
+    for unit in host.check_output("grep --files-with-matches CFCR_DIGEST /etc/systemd/system/*.service").split():
+        wanted = host.check_output(f"sed -n 's/^Environment=CFCR_DIGEST=//p' {unit}")
+        pid = host.check_output(f"systemctl show --property MainPID --value {unit.rpartition('/')[2]}")
+        assert f"CFCR_DIGEST={wanted}" in host.file(f"/proc/{pid}/environ").content_string.split("\0"), unit

@@ -1,0 +1,21 @@
+"""Run a playbook and kill it, with all that it started, one second after it came to a task: kill_at.py TASK INVENTORY PLAYBOOK."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+task, inventory, playbook = sys.argv[1:]
+command = ["ansible-playbook", "--inventory", inventory, playbook]
+with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as process:
+    for line in process.stdout:
+        if line.startswith("TASK") and task in line:
+            time.sleep(1)  # somewhere in the middle of the task, on every machine elsewhere
+            os.killpg(process.pid, signal.SIGKILL)
+            print(f"killed at: {line}")
+            sys.exit()
+        print(line, end="")
+sys.exit(f"The run ended with {process.returncode} before it came to: {task}")

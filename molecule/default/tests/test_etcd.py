@@ -1,0 +1,62 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The datastore, as its members and its clients see it."""
+
+from __future__ import annotations
+
+import json
+
+import testinfra
+
+testinfra_hosts = ["etcd-0"]
+
+API_SERVER = "/etc/kubernetes/pki/etcd-client"
+FLANNEL = "/etc/flannel/pki/etcd-client"
+
+
+def other(host, name: str):
+    """Return another host of the inventory."""
+    backend = host.backend
+    return testinfra.get_host(f"ansible://{name}?force_ansible=False", ansible_inventory=backend.ansible_runner.inventory_file)
+
+
+def test_three_members_vote(host, etcdctl):
+    members = json.loads(etcdctl(other(host, "master-0"), API_SERVER, "member", "list", "--write-out", "json").stdout)["members"]
+    assert sorted(member["name"] for member in members) == ["etcd-0", "etcd-1", "etcd-2"]
+    assert not [member for member in members if member.get("isLearner")]
+
+
+def test_flannel_reaches_its_own_keys_only(host, etcdctl):
+    worker = other(host, "worker-1")
+    allowed = etcdctl(worker, FLANNEL, "get", "/coreos.com/network/config")
+    assert '"Network": "10.200.0.0/16"' in allowed.stdout
+    for arguments in (("get", "/registry/", "--prefix"), ("put", "/registry/mine", "x"), ("get", "/", "--prefix")):
+        refused = etcdctl(worker, FLANNEL, *arguments)
+        assert refused.rc != 0 and "permission denied" in refused.stderr
+
+
+def test_the_api_server_reaches_its_own_keys_only(host, etcdctl):
+    refused = etcdctl(other(host, "master-0"), API_SERVER, "get", "/coreos.com/network/config")
+    assert refused.rc != 0 and "permission denied" in refused.stderr
+
+
+def test_secrets_are_encrypted_at_rest(host, etcdctl, kubectl):
+    secret = kubectl("get", "secrets", "--namespace", "kube-system")["items"][0]["metadata"]["name"]
+    stored = etcdctl(other(host, "master-0"), API_SERVER, "get", f"/registry/secrets/kube-system/{secret}", "--print-value-only")
+    assert stored.stdout.startswith("k8s:enc:secretbox:v1:key-1:")
+
+
+def test_nobody_is_served_without_a_certificate(host):
+    assert host.run("curl --silent --insecure https://127.0.0.1:2379/version").rc != 0
+    assert host.run("curl --silent http://127.0.0.1:2379/version").rc != 0
+
+
+def test_each_member_has_a_certificate_of_its_own(host):
+    fingerprints = {
+        other(host, f"etcd-{index}").check_output(f"openssl x509 -noout -fingerprint -in /etc/etcd/pki/{name}.crt")
+        for index in range(3)
+        for name in ("server", "peer")
+    }
+    assert len(fingerprints) == 6
