@@ -1,0 +1,64 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Write what a run does, task by task and host by host, as lines of JSON to the file that BENCH_EVENTS names."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: bench_events
+type: notification
+short_description: Write the events of a run as JSON lines
+description: A part of tools/bench.
+"""
+
+# What the floor repeats is read from what these modules were given. Values of no_log options never get here.
+RECORDED = ("cfcr.kubernetes.job", "cfcr.kubernetes.etcd_auth", "cfcr.kubernetes.etcd_key", "cfcr.kubernetes.manifest")
+
+
+class CallbackModule(CallbackBase):
+    """Start of every task, result of every host."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "bench_events"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stream = open(os.environ["BENCH_EVENTS"], "w", encoding="utf-8", buffering=1)
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        self._write("task", name=task.get_name(), action=task.action)
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._write("task", name=task.get_name(), action=task.action)
+
+    def v2_playbook_on_stats(self, stats):
+        self._write("end")
+
+    def v2_runner_on_ok(self, result):
+        self._result(result, "changed" if result.result.get("changed") else "ok")
+
+    def v2_runner_on_skipped(self, result):
+        self._result(result, "skipped")
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._result(result, "failed")
+
+    def v2_runner_on_unreachable(self, result):
+        self._result(result, "failed")
+
+    def _result(self, result, outcome):
+        arguments = result.result.get("invocation", {}).get("module_args") if result.task.action in RECORDED else None
+        self._write("result", host=result.host.get_name(), action=result.task.action, outcome=outcome, arguments=arguments)
+
+    def _write(self, event, **values):
+        self._stream.write(json.dumps({"event": event, "time": time.monotonic(), **values}, default=str) + "\n")

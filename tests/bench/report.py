@@ -1,0 +1,176 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""docs/benchmarks.md, rendered from what was measured."""
+
+from __future__ import annotations
+
+import statistics
+import typing as t
+from collections import Counter
+
+VALIDATION = "ansible.builtin.validate_argument_spec"
+LONGEST = 15
+
+# What others need, as measured by the project's study of its peers on a machine of the same size, with the same binaries.
+PEERS = """\
+## Others
+From the project's study of its peers (kubeasz 3.7.0 of 2026-08-09, eight hosts: 2 masters, 3 workers, 3 etcd; 2 cores, containers as
+hosts, the same binaries; kubespray's own documentation). They were not run again here.
+
+| | fresh | second run |
+|---|---:|---:|
+| kubeasz, without overlay network, DNS and proxy | 179 s | 221 s, 179 changed, both API servers not ready for 64 s |
+| kubeasz, results of tasks | 561 ok, 1079 skipped | |
+| kubespray, 3 machines, everything cached (docs/developers/vagrant.md) | 13 to 15 min | |
+| a bare shell script, nine hosts, without add-ons, images and DNS | 12 to 13 s | |
+"""
+
+INTRODUCTION = """\
+# Benchmarks
+Written by `make bench` on {date}; not edited by hand. One run each; a busy machine shows in all numbers alike, so compare the
+ratios first.
+
+| | |
+|---|---|
+| machine | {cores} cores, {memory} GiB of memory, Linux {kernel}; load average {load} at the start |
+| versions | {versions} |
+
+The hosts are containers of this machine, so its cores do the work of Ansible and that of all hosts. What is measured:
+
+- **floor**: a bare shell script (`tests/bench/floor`), one ssh for each host, all at once: it downloads the same artifacts from the same
+  mirror and verifies them, makes the same certificates with openssl, puts the same configuration in place and starts the same services, as
+  they were recorded from the hosts that site.yml had just set up; it ends when every service is healthy, every node Ready and every add-on
+  available.
+- **fresh**: `site.yml` on new hosts, with a warm artifact mirror and no open connection.
+- **second run**: the same right after it, nothing to change.
+"""
+
+ROUND_TRIPS = """\
+A round trip is one command that Ansible runs on a host by ssh. Tasks that only validate arguments, and those of a director that is the
+controller itself, need none.
+"""
+
+
+class Run(t.NamedTuple):
+    """One run of site.yml."""
+
+    seconds: float
+    cpu_seconds: float
+    events: list[dict[str, t.Any]]
+    round_trips: Counter[str]
+
+
+class Measurement(t.NamedTuple):
+    """A cluster of some size: the floor by what was reached when, and two runs."""
+
+    workers: int
+    hosts: int
+    floor: dict[str, float]
+    fresh: Run
+    second: Run
+
+    @property
+    def floor_seconds(self) -> float:
+        """Return how long the floor took."""
+        return max(self.floor.values())
+
+
+def render(measurements: list[Measurement], facts: dict[str, t.Any]) -> str:
+    """Return the page; the first measurement is the one that stands for all in the details."""
+    first = measurements[0]
+    parts = [INTRODUCTION.format(**facts), _summary(first), _effort(first)]
+    if len(measurements) > 1:
+        parts.append(_growth(measurements))
+    parts += [_longest("fresh", first.fresh), _longest("second run", first.second), PEERS]
+    return "\n".join(parts)
+
+
+def tasks(run: Run) -> list[dict[str, t.Any]]:
+    """Return the tasks of a run in their order, one after the other, each with its seconds of wall clock and its results."""
+    found: list[dict[str, t.Any]] = []
+    for event in run.events:
+        if event["event"] == "result":
+            found[-1]["results"].append(event["outcome"])
+            continue
+        if found:
+            found[-1]["seconds"] = event["time"] - found[-1]["time"]
+        if event["event"] == "task":
+            found.append({**event, "seconds": 0.0, "results": []})
+    return found
+
+
+def _table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[t.Any]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s"
+
+
+def _summary(measured: Measurement) -> str:
+    floor, fresh, second = measured.floor_seconds, measured.fresh.seconds, measured.second.seconds
+    rows = [
+        ("floor", _seconds(floor), "1.0", ""),
+        ("fresh", _seconds(fresh), f"{fresh / floor:.1f}", "at most 3.5 times the floor (45 s)"),
+        ("second run", _seconds(second), f"{second / floor:.1f}", "at most 12 s"),
+    ]
+    reached = ", ".join(f"{name} after {seconds:.1f} s" for name, seconds in measured.floor.items())
+    return f"## {measured.hosts} hosts\n{_table(('', 'time', 'ratio to the floor', 'aim'), rows)}\nThe floor reached: {reached}.\n"
+
+
+def _effort(measured: Measurement) -> str:
+    runs = (measured.fresh, measured.second)
+    rows = [
+        ("tasks", *(len(tasks(run)) for run in runs)),
+        ("of which validate arguments", *(sum(task["action"] == VALIDATION for task in tasks(run)) for run in runs)),
+        *((f"results: {outcome}", *(_outcomes(run)[outcome] for run in runs)) for outcome in ("ok", "changed", "skipped")),
+        ("remote round trips, all hosts", *(sum(run.round_trips.values()) for run in runs)),
+        ("remote round trips per host: fewest, median, most", *(_spread(list(run.round_trips.values())) for run in runs)),
+        ("processor time of Ansible on the controller", *(_seconds(run.cpu_seconds) for run in runs)),
+    ]
+    return f"## What a run is made of\n{_table(('', 'fresh', 'second run'), rows)}\n{ROUND_TRIPS}"
+
+
+def _outcomes(run: Run) -> Counter[str]:
+    return Counter(outcome for task in tasks(run) for outcome in task["results"])
+
+
+def _spread(values: list[int]) -> str:
+    return f"{min(values)}, {statistics.median(values):g}, {max(values)}"
+
+
+def _growth(measurements: list[Measurement]) -> str:
+    rows = [
+        (one.workers, one.hosts, *map(_seconds, (one.floor_seconds, one.fresh.seconds)), f"{one.fresh.seconds / one.floor_seconds:.1f}",
+         _seconds(one.second.seconds), f"{max(one.fresh.round_trips.values())}, {max(one.second.round_trips.values())}")
+        for one in measurements
+    ]
+    head = ("workers", "hosts", "floor", "fresh", "ratio", "second run", "most round trips of a host")
+    first, last = measurements[0], measurements[-1]
+
+    def per_worker(seconds: t.Callable[[Measurement], float]) -> str:
+        return f"{(seconds(last) - seconds(first)) / (last.workers - first.workers):.2f} s"
+
+    growth = (f"Each further worker costs {per_worker(lambda one: one.fresh.seconds)} in a fresh run (aim: below 1 s), "
+              f"{per_worker(lambda one: one.second.seconds)} in a second run, and the floor {per_worker(lambda one: one.floor_seconds)}.")
+    return f"## Growth\n{_table(head, rows)}\n{growth}\n"
+
+
+def _longest(title: str, run: Run) -> str:
+    total: Counter[str] = Counter()
+    results: Counter[str] = Counter()
+    for task in tasks(run):
+        name = "(validation of arguments, all roles)" if task["action"] == VALIDATION else task["name"].removeprefix("cfcr.kubernetes.")
+        total[name] += task["seconds"]
+        results[name] += len(task["results"])
+    longest = total.most_common(LONGEST)
+    rows = [(name, results[name], _seconds(seconds), f"{100 * seconds / run.seconds:.0f} %") for name, seconds in longest]
+    known = sum(total.values())
+    rest = [
+        (f"({len(total) - len(longest)} other tasks)", "", _seconds(known - sum(seconds for _name, seconds in longest)), ""),
+        ("(start and end of ansible-playbook)", "", _seconds(run.seconds - known), ""),
+    ]
+    return f"## Where the time goes: {title}\n{_table(('task', 'results', 'time', 'share'), [*rows, *rest])}"
