@@ -138,6 +138,7 @@ def test_removed_member_with_data(etcd_cluster):
     ids = {member["name"]: member["id"] for member in etcd_cluster.await_healthy(3)["members"]}
     time.sleep(5)  # etcd refuses to remove a member while connections are younger than this
     assert etcd_cluster.etcdctl("member", "remove", ids["etcd-1"]).returncode == 0
+    etcd_cluster.await_healthy(2)
     answer = removed.member(founded=True)
     assert answer["steps"] == ["set_aside", "add", "promote"], answer
     assert [path.name for path in removed.data.iterdir() if "removed" in path.name]
