@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = ["certificate", "etcd", "default"]
-PROGRAMS = f"{ROOT}/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{os.environ.get('PATH', '')}"
+PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
 SHOWN_LINES = 60
 
 
@@ -65,10 +66,15 @@ class Step:
         """Run a command that reports its cases as JUnit does, in one file or in a directory of them."""
         succeeded = self.run(*command, **options)
         files = sorted(reports.glob("*.xml")) if reports.is_dir() else [reports]
-        for case in (case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase")):
-            self.count(all(case.find(fault) is None for fault in ("failure", "error", "skipped")))
-        if not succeeded and not self.failed or not self.passed + self.failed:
-            self.count(False, "It failed, or ran nothing.")
+        cases = (case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase"))
+        self.count_all(succeeded, [all(case.find(fault) is None for fault in ("failure", "error", "skipped")) for case in cases])
+
+    def count_all(self, succeeded: bool, outcomes: list[bool]) -> None:
+        """Count what a command reported, and the command itself where its report does not explain how it ended."""
+        for outcome in outcomes:
+            self.count(outcome)
+        if not outcomes or not succeeded and all(outcomes):
+            self.count(False, "It failed for no reason that it reports, or ran nothing.")
 
 
 def artifacts(step: Step) -> None:
@@ -157,11 +163,13 @@ def galaxy(step: Step) -> None:
 def molecule(step: Step) -> None:
     """One scenario on hosts of its own, which are gone when it ends, however it ends."""
     scenario = step.name.removeprefix("molecule-")
-    clean = False
+    succeeded = False
     try:
-        clean = step.check("molecule", "test", "--scenario-name", scenario)
+        succeeded = step.run("molecule", "test", "--scenario-name", scenario)
+        actions = re.findall(rf"^{scenario} > \w+: Executed: (\w+)", step.path.read_text(encoding="utf-8"), re.MULTILINE)
+        step.count_all(succeeded, [action == "Successful" for action in actions])
     finally:
-        if not clean:
+        if not succeeded:
             step.run("molecule", "destroy", "--scenario-name", scenario)
         left = left_behind(f"molecule-{scenario}")
         step.count(not left, f"Left behind: {', '.join(left)}")
@@ -218,7 +226,11 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     # So that a step that is ended by a signal cleans up as it does after an interrupt.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    steps = [perform(name) for name in names]
+    try:
+        steps = [perform(name) for name in names]
+    except KeyboardInterrupt:
+        print("interrupted")
+        return 130
     broken = [step.name for step in steps if step.failed]
     if broken:
         print(f"\nFailed: {', '.join(broken)}")
