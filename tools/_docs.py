@@ -1,3 +1,7 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Write the documentation that is made of argument specs and catalogs; the unit tests fail where it is out of date.
 
 Tables stand between markers: in the README of every role that has variables, in docs/variables.md and in docs/ports.md.

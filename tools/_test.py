@@ -1,3 +1,7 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Run every check there is, or the steps that are named, and count: `make test`, `tools/test lint unit`.
 
 A step that fails does not keep the others from running. What each one said is in .local/test/<step>.log.

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import socket
+import ssl
 import subprocess
-import threading
 
 import pytest
+from _http import answers, serving
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 
@@ -27,27 +27,10 @@ ANSWERS = {
 }
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with what ANSWERS has."""
-
-    def do_GET(self):
-        status, body = ANSWERS[self.path]
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, *arguments):
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
+    with serving(answers(ANSWERS)) as url:
+        yield url
 
 
 @pytest.fixture
@@ -77,7 +60,7 @@ def test_a_service_that_does_not_listen_is_named(closed_port):
     assert _health.problem({"url": url}) == f"{url}: [Errno 111] Connection refused"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_problem(tmp_path, server):
+def test_a_certificate_that_nobody_vouches_for_is_a_problem(tmp_path):
     def issue(name):
         subject = ["-x509", "-days", "1", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.crt"]
@@ -85,16 +68,10 @@ def test_a_certificate_that_nobody_vouches_for_is_a_problem(tmp_path, server):
 
     issue("server")
     issue("another")
-    context = _health.ssl.SSLContext(_health.ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.socket = context.wrap_socket(running.socket, server_side=True)
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        health = {"url": f"https://127.0.0.1:{running.server_port}/readyz"}
-        found = {name: _health.problem({**health, "ca_path": str(tmp_path / f"{name}.crt")}) for name in ("server", "another")}
-        running.shutdown()
-        thread.join()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    with serving(answers(ANSWERS), tls) as url:
+        found = {name: _health.problem({"url": f"{url}/readyz", "ca_path": str(tmp_path / f"{name}.crt")}) for name in ("server", "another")}
     assert found["server"] is None
     assert "CERTIFICATE_VERIFY_FAILED" in found["another"]
 

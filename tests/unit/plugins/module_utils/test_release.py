@@ -1,15 +1,17 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Release files over real HTTP from a real directory."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
 import io
 import tarfile
-import threading
 
 import pytest
+from _http import files, serving
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _release
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 
@@ -25,11 +27,8 @@ def host(tmp_path, monkeypatch):
 def mirror(tmp_path):
     root = tmp_path / "mirror"
     root.mkdir()
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=root)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield root, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(files(root)) as url:
+        yield root, url
 
 
 def archive(**members: bytes) -> bytes:

@@ -6,13 +6,11 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
 import json
-import threading
 
 import pytest
+from _http import files, serving
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cfcr.kubernetes.plugins.modules import container_image
 
@@ -27,25 +25,14 @@ esac
 """
 
 
-class Silent(http.server.SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture
 def mirror(tmp_path):
     """An archive of the image example/pause:1 and its URL."""
     directory = tmp_path / "mirror"
     directory.mkdir()
     (directory / "pause.tar").write_text("example/pause:1\n")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=directory)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/pause.tar"
-        server.shutdown()
-        thread.join()
+    with serving(files(directory)) as url:
+        yield f"{url}/pause.tar"
 
 
 @pytest.fixture
