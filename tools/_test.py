@@ -136,7 +136,7 @@ def copy_tree() -> None:
 
 
 def git_files() -> list[str]:
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     return [name for name in names if name and os.path.lexists(ROOT / name)]
 
@@ -221,7 +221,7 @@ def perform(name: str) -> Step:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("tools/test", description=__doc__.splitlines()[0])
     parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; all where none is named")
     names = parser.parse_args().step or list(STEPS)
     unknown = [name for name in names if name not in STEPS]
