@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-testinfra_hosts = ["proxy-0"]
+testinfra_hosts = ["ansible://proxy-0?force_ansible=False"]
 
 CA = "/etc/kubernetes/pki/kubernetes-ca.crt"
 
