@@ -70,7 +70,9 @@ class Step:
         """Run a command that reports its cases as JUnit does, in one file or in a directory of them."""
         succeeded = self.run(*command, **options)
         files = sorted(reports.glob("*.xml")) if reports.is_dir() else [reports]
-        cases = (case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase"))
+        cases = [case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase")]
+        # A sanity test without files to look at, which is none.
+        cases = [case for case in cases if case.findtext("skipped", "").strip() != "No tests applicable."]
         self.count_all(succeeded, [all(case.find(fault) is None for fault in ("failure", "error", "skipped")) for case in cases])
 
     def count_all(self, succeeded: bool, outcomes: list[bool]) -> None:

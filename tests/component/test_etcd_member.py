@@ -222,8 +222,8 @@ def test_one_host_is_dead(etcd_cluster):
     os.kill(child, signal.SIGSTOP)  # connections open, nobody answers
     try:
         begin = time.monotonic()
-        answer = etcd_cluster.hosts[0].member(founded=True)
+        answer = etcd_cluster.hosts[0].member(founded=True, timeout=60)
         assert answer.get("changed") is False, answer
-        assert time.monotonic() - begin < 2.5
+        assert time.monotonic() - begin < 30, "it waited for the one that does not answer"
     finally:
         os.kill(child, signal.SIGCONT)
