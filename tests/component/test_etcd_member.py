@@ -217,7 +217,10 @@ def test_two_hosts_join_at_once(etcd_hosts):
 
 def test_one_host_is_dead(etcd_cluster):
     """The other members of the run are neither changed nor blocked by it."""
-    pid = int((etcd_cluster.hosts[2].directory / "supervisor.pid").read_text())
+    leader = etcd_cluster.hosts[0].run("etcd_cluster_info")["leader"]
+    # A follower: without the leader, the others would have an election to wait for first.
+    frozen = next(host for host in etcd_cluster.hosts[1:] if host.name != leader)
+    pid = int((frozen.directory / "supervisor.pid").read_text())
     child = int(open(f"/proc/{pid}/task/{pid}/children").read().split()[0])
     os.kill(child, signal.SIGSTOP)  # connections open, nobody answers
     try:
