@@ -11,6 +11,7 @@ The last line of the output is "N passed, N failed"; tests that were skipped cou
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import pathlib
 import re
@@ -28,7 +29,9 @@ BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = ["certificate", "etcd", "default"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
+# What is shown of a step that failed: its last lines, and before them those that tell of a fault.
 SHOWN_LINES = 60
+FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
 
 
 class Step:
@@ -169,16 +172,19 @@ def galaxy(step: Step) -> None:
 def molecule(step: Step) -> None:
     """One scenario on hosts of its own, which are gone when it ends, however it ends."""
     scenario = step.name.removeprefix("molecule-")
-    succeeded = False
-    try:
-        succeeded = step.run("molecule", "test", "--scenario-name", scenario)
-        actions = re.findall(rf"^{scenario} > \w+: Executed: (\w+)", step.path.read_text(encoding="utf-8"), re.MULTILINE)
-        step.count_all(succeeded, [action == "Successful" for action in actions])
-    finally:
-        if not succeeded:
-            step.run("molecule", "destroy", "--scenario-name", scenario)
-        left = left_behind(f"molecule-{scenario}")
-        step.count(not left, f"Left behind: {', '.join(left)}")
+    cluster = f"molecule-{scenario}"
+    # The names of the hosts are those of the machine: checkouts that are tested at once take turns.
+    with open(f"/run/lock/{cluster}", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            succeeded = step.run("molecule", "test", "--scenario-name", scenario)
+            actions = re.findall(rf"^{scenario} > \w+: Executed: (\w+)", step.path.read_text(encoding="utf-8"), re.MULTILINE)
+            step.count_all(succeeded, [action == "Successful" for action in actions if action != "Missing"])
+        finally:
+            if left_behind(cluster):
+                step.run("molecule", "destroy", "--scenario-name", scenario)
+            left = left_behind(cluster)
+            step.count(not left, f"Left behind: {', '.join(left)}")
 
 
 def left_behind(cluster: str) -> list[str]:
@@ -218,7 +224,9 @@ def perform(name: str) -> Step:
     print(f"{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}", flush=True)
     if step.failed:
         lines = step.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        print(*(f"    {line}" for line in lines[-SHOWN_LINES:]), f"    ({step.path.relative_to(ROOT)})", sep="\n", flush=True)
+        early = [line for line in lines[:-SHOWN_LINES] if FAULT.search(line)]
+        shown = [*early[:SHOWN_LINES], *(["…"] if early else []), *lines[-SHOWN_LINES:], f"({step.path.relative_to(ROOT)})"]
+        print(*(f"    {line}" for line in shown), sep="\n", flush=True)
     return step
 
 
