@@ -10,12 +10,17 @@ import time
 
 task, inventory, playbook = sys.argv[1:]
 command = ["ansible-playbook", "--inventory", inventory, playbook]
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True) as process:
-    for line in process.stdout:
-        if line.startswith("TASK") and task in line:
-            time.sleep(1)  # somewhere in the middle of the task, on every machine elsewhere
-            os.killpg(process.pid, signal.SIGKILL)
-            print(f"killed at: {line}")
-            sys.exit()
-        print(line, end="")
+    try:
+        for line in process.stdout:
+            if line.startswith("TASK") and task in line:
+                time.sleep(1)  # somewhere in the middle of the task, on every machine elsewhere
+                os.killpg(process.pid, signal.SIGKILL)
+                print(f"killed at: {line}")
+                sys.exit()
+            print(line, end="")
+    except KeyboardInterrupt:
+        process.terminate()
+        raise
 sys.exit(f"The run ended with {process.returncode} before it came to: {task}")
