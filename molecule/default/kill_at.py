@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import time
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that come from it: Ansible's workers have sessions of their own, so a process group is not enough."""
+    try:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return []
+    return [pid, *(member for child in children for member in family(int(child)))]
+
 
 task, inventory, playbook = sys.argv[1:]
 command = ["ansible-playbook", "--inventory", inventory, playbook]
@@ -16,7 +27,8 @@ with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         for line in process.stdout:
             if line.startswith("TASK") and task in line:
                 time.sleep(1)  # somewhere in the middle of the task, on every machine elsewhere
-                os.killpg(process.pid, signal.SIGKILL)
+                for pid in family(process.pid):
+                    os.kill(pid, signal.SIGKILL)
                 print(f"killed at: {line}")
                 sys.exit()
             print(line, end="")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+import contextlib
 import os
 import struct
 import typing as t
@@ -75,10 +76,11 @@ def _name(process: Path) -> str:
 
 
 def _open_sockets(directory: Path) -> set[str]:
-    try:
-        links = [os.readlink(entry.path) for entry in os.scandir(directory)]
-    except OSError:  # it has ended, or is another user's
-        return set()
+    links = []
+    with contextlib.suppress(OSError):  # it has ended, or is another user's
+        for entry in os.scandir(directory):
+            with contextlib.suppress(OSError):  # closed meanwhile; the others are still open
+                links.append(os.readlink(entry.path))
     return {link[len("socket:["):-1] for link in links if link.startswith("socket:[")}
 
 
