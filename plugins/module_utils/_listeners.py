@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import contextlib
+import ipaddress
 import os
 import struct
 import typing as t
