@@ -23,9 +23,16 @@ import typing as t
 from ._accounts import ensure_account
 from ._errors import HostError
 from ._files import write_atomically
-from ._keys import PublicKey, generate, public_key
+from ._keys import KEY_TYPES, PublicKey, generate, public_key
 
-__all__ = ("read", "write")
+__all__ = ("SPEC", "read", "write")
+
+SPEC = {
+    "phase": {"type": "str", "required": True, "choices": ["read", "write"]},
+    "certificates": {"type": "list", "elements": "dict", "required": True},
+    "bundles": {"type": "list", "elements": "dict", "required": True},
+    "key_type": {"type": "str", "required": True, "choices": list(KEY_TYPES), "no_log": False},
+}
 
 
 def read(certificates: list[dict], bundle_paths: list[str], key_type: str, check_mode: bool) -> dict:

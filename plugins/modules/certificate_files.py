@@ -73,21 +73,12 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
-from ..module_utils._keys import KEY_TYPES
-from ..module_utils._pki_files import read, write
+from ..module_utils._pki_files import SPEC, read, write
 
 
 def main() -> None:
     """Read, or write."""
-    module = AnsibleModule(
-        argument_spec={
-            "phase": {"type": "str", "required": True, "choices": ["read", "write"]},
-            "certificates": {"type": "list", "elements": "dict", "required": True},
-            "bundles": {"type": "list", "elements": "dict", "required": True},
-            "key_type": {"type": "str", "required": True, "choices": list(KEY_TYPES), "no_log": False},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     options = module.params
     os.umask(0o022)  # directories of certificates are for everyone, whatever the login shell says
     try:

@@ -13,8 +13,8 @@ short_description: Keep one component of a host as asked
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Applies in one call what a BOSH job has, in this order. Packages, kernel modules, sysctls, accounts, directories, release files,
-    files, systemd units, and the health of what runs.
+  - Applies in one call what a BOSH job has, in this order. Certificates, packages, kernel modules, sysctls, accounts, directories,
+    release files, files, systemd units, and the health of what runs.
   - Every unit carries a digest of all that it depends on in its environment, so that the running process tells which
     configuration it was started with. With O(state=present) a unit that is not running is started, and one that runs with
     an old digest is reported in RV(restart) with RV(ignore:changed) true; a handler restarts it with O(state=restarted).
@@ -31,6 +31,37 @@ options:
     type: str
     choices: [present, restarted]
     default: present
+  certificates:
+    description:
+      - Keys and certificates that the job's processes use, each as in M(cfcr.kubernetes.certificate), whose other options have their
+        defaults here. They are issued before anything else is applied.
+    type: list
+    elements: dict
+    default: []
+  pki:
+    description: The host's part in O(certificates), as M(cfcr.kubernetes.certificate_files) takes it. The action sets it, nobody else.
+    type: dict
+    suboptions:
+      phase:
+        description: With V(read) nothing is applied, the job and its certificates are only compared; V(write) writes what was signed and applies.
+        type: str
+        required: true
+        choices: [read, write]
+      certificates:
+        description: The certificates to read or to write.
+        type: list
+        elements: dict
+        required: true
+      bundles:
+        description: The bundles of authorities to read or to write.
+        type: list
+        elements: dict
+        required: true
+      key_type:
+        description: Type of the private keys.
+        type: str
+        required: true
+        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
   packages:
     description: Debian packages that must be installed. Services that they bring are not started.
     type: list
@@ -214,7 +245,9 @@ options:
     default: 120
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
+  - cfcr.kubernetes._attributes.action
 seealso:
+  - module: cfcr.kubernetes.certificate
   - name: BOSH jobs
     description: The unit that this module is modelled on.
     link: https://bosh.io/docs/jobs/
@@ -225,6 +258,12 @@ EXAMPLES = r"""
   cfcr.kubernetes.job:
     name: etcd
     artifacts: "{{ lookup('cfcr.kubernetes.artifacts', 'etcd') }}"
+    certificates:
+      - path: /etc/etcd/pki/server
+        authority: etcd
+        alternative_names: ["{{ cluster_host_address }}"]
+        usages: [server_auth, client_auth]
+        owner: etcd
     files:
       - path: /etc/etcd/etcd.env
         content: "ETCD_NAME=etcd-0\n"
@@ -240,6 +279,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+certificates:
+  description: What each certificate says, as M(cfcr.kubernetes.certificate) returns it.
+  returned: where O(certificates) are given
+  type: list
+  elements: dict
 restart:
   description: Units that run with an old digest and wait for a restart; with O(state=restarted) those that were restarted.
   returned: always
@@ -256,7 +300,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health, _host, _release, _systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health, _host, _pki_files, _release, _systemd
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._accounts import ensure_account
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._command import run
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
@@ -394,12 +438,14 @@ class Job:
         self._write_files(wanted.get("files", {}))
         self._run_units(wanted)
 
+    def is_healthy(self) -> bool:
+        """Tell whether a look at it finds everything healthy that must be."""
+        return all(self._problem(unit) is None for unit in self._asked_for_health())
+
     def check_health(self) -> None:
-        """Wait until what was started is healthy; what waits for a restart is not asked."""
-        outdated = self.outdated()
-        for unit in self.options["units"]:
-            if unit["start"] and unit["name"] not in outdated:
-                self._wait_healthy(unit)
+        """Wait until everything is healthy that must be."""
+        for unit in self._asked_for_health():
+            self._wait_healthy(unit)
 
     def restart(self, names: list[str]) -> None:
         """Restart units one after the other, each after a look at the peers, and wait for the health of each."""
@@ -418,13 +464,21 @@ class Job:
         if healthy < peers["required"]:
             raise HostError(f"{name} is not restarted: {peers['required']} other members must be healthy, found {healthy}: {'; '.join(problems)}")
 
+    def _asked_for_health(self) -> list[dict[str, t.Any]]:
+        """Return the units that were started; what waits for a restart is not asked."""
+        outdated = self.outdated()
+        return [unit for unit in self.options["units"] if unit["start"] and unit["name"] not in outdated]
+
+    @staticmethod
+    def _problem(unit: dict[str, t.Any]) -> str | None:
+        """Return what is wrong with a unit now, or None when it is healthy."""
+        if unit["health"]:
+            return _health.problem(unit["health"])
+        name = unit["name"]
+        return None if _systemd.state([name])[name].active else f"{name} is not active"
+
     def _wait_healthy(self, unit: dict[str, t.Any]) -> None:
         name = unit["name"]
-
-        def ask() -> str | None:
-            if unit["health"]:
-                return _health.problem(unit["health"])
-            return None if _systemd.state([name])[name].active else f"{name} is not active"
 
         def dead() -> str | None:
             now = _systemd.state([name])[name]
@@ -433,7 +487,7 @@ class Job:
             return None
 
         try:
-            _health.wait(ask, self.options["timeout"], dead)
+            _health.wait(lambda: self._problem(unit), self.options["timeout"], dead)
         except HostError as error:
             raise HostError(f"{name}: {error}") from error
 
@@ -518,6 +572,8 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
+            "certificates": {"type": "list", "elements": "dict", "default": []},
+            "pki": {"type": "dict", "options": _pki_files.SPEC},
             "packages": {"type": "list", "elements": "str", "default": []},
             "masked_units": {"type": "list", "elements": "str", "default": []},
             "kernel_modules": {"type": "list", "elements": "str", "default": []},
@@ -546,7 +602,11 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    os.umask(0o022)  # what has no mode of its own is for everyone, whatever the login shell says
+    pki = module.params["pki"]
     try:
+        if pki and pki["phase"] == "write" and not module.check_mode:
+            _pki_files.write(pki["certificates"], pki["bundles"])
         job = Job(module.params)
         if module.params["state"] == "restarted":
             outdated = job.outdated()
@@ -554,12 +614,16 @@ def main() -> None:
             finish(module, before, after, apply=lambda: job.restart(outdated), restart=outdated)
         before, after = differences(job.actual(), job.wanted())
         restart = job.outdated()
+        if pki and pki["phase"] == "read":
+            there = _pki_files.read(pki["certificates"], [bundle["path"] for bundle in pki["bundles"]], pki["key_type"], module.check_mode)
+            diff = {"before": before, "after": after}
+            module.exit_json(changed=before != after, diff=diff, restart=restart, healthy=job.is_healthy(), pki=there)
         if not module.check_mode:
             if after:
                 job.apply(after)
             job.check_health()
         finish(module, before, after, apply=lambda: None, restart=restart)
-    except HostError as error:
+    except (HostError, OSError) as error:
         module.fail_json(msg=f"{module.params['name']}: {error}")
 
 

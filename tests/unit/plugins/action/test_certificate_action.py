@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import yaml
-from ansible_collections.cfcr.kubernetes.plugins.action.certificate import SPEC
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import SPEC
 from ansible_collections.cfcr.kubernetes.plugins.modules.certificate import DOCUMENTATION
 
 DOCUMENTED = ("type", "elements", "choices", "default", "required")

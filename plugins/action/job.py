@@ -1,0 +1,55 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keep one component of a host as asked; the director signs the certificates that it needs in between."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import Certificates
+
+
+class ActionModule(ActionBase):
+    """One round trip to the host; a second one where a job that has certificates is not as asked yet."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Read, sign, apply."""
+        super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        options = {**self._task.args}
+        wanted = options.pop("certificates", None)
+        if not wanted or options.get("state") == "restarted":
+            return self._on_host(options, task_vars)
+        try:
+            certificates = Certificates(self, {"certificates": wanted}, task_vars)
+            result = self._on_host({**options, "pki": {"phase": "read", **certificates.wanted()}}, task_vars)
+            if result.get("failed") or result.get("unreachable"):
+                return result
+            issued = certificates.issue(result.pop("pki"))
+        except HostError as error:
+            raise AnsibleActionFail(f"{options.get('name')}: {error}") from error
+        healthy = result.pop("healthy")
+        if not self._task.check_mode and (issued.result["changed"] or result["changed"] or not healthy):
+            result = self._on_host({**options, "pki": {"phase": "write", **issued.files}}, task_vars)
+        return _joined(result, issued.result)
+
+    def _on_host(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return self._execute_module(module_name="cfcr.kubernetes.job", module_args=options, task_vars=task_vars)
+
+
+def _joined(job: dict[str, t.Any], issued: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the result of a job, together with what became of its certificates."""
+    if job.get("failed") or job.get("unreachable"):
+        return job
+    if issued["changed"]:
+        job["changed"] = True
+        for side in ("before", "after"):
+            job["diff"][side] = {"certificates": issued["diff"][side], **job["diff"][side]}
+    if "warnings" in issued:
+        job["warnings"] = [*job.get("warnings", []), *issued["warnings"]]
+    return {**job, "certificates": issued["certificates"]}
