@@ -45,17 +45,13 @@ _value:
   type: dict
 """
 
+from ..module_utils import _kubeconfig
+
 
 def kubeconfig(certificate, server, authority, user):
     """Return a kubeconfig as a structure."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "default", "cluster": {"server": server, "certificate-authority": authority}}],
-        "users": [{"name": user, "user": {"client-certificate": f"{certificate}.crt", "client-key": f"{certificate}.key"}}],
-        "contexts": [{"name": "default", "context": {"cluster": "default", "user": user}}],
-        "current-context": "default",
-    }
+    client = {"client-certificate": f"{certificate}.crt", "client-key": f"{certificate}.key"}
+    return _kubeconfig.kubeconfig("default", server, {"certificate-authority": authority}, user, client)
 
 
 class FilterModule:

@@ -35,7 +35,7 @@ class Credential:
     """One credential: what the store has, what there must be, and the way there."""
 
     def __init__(self, store: FileStore, options: dict, moment: datetime.datetime, check_mode: bool) -> None:
-        self.name, self._options, self._store, self._moment = options["name"], options, store, moment
+        self.name, self.type, self._options, self._store, self._moment = options["name"], options["type"], options, store, moment
         self._path = f"credentials/{self.name}"
         self._record = store.get(self._path)
         found = self._record.public["type"] if self._record else options["type"]

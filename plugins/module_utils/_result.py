@@ -11,21 +11,26 @@ import typing as t
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-__all__ = ("finish",)
+__all__ = ("finish", "outcome")
 
 
-def finish(
-    module: AnsibleModule,
+def outcome(
+    check_mode: bool,
     before: t.Any,
     after: t.Any,
     apply: t.Callable[[], t.Any],
     settle: t.Callable[[], t.Any] = lambda: None,
     **extra: t.Any,
-) -> t.NoReturn:
-    """Apply where before and after differ, settle in any case (neither in check mode), exit with exactly these two values as the diff."""
+) -> dict[str, t.Any]:
+    """Apply where before and after differ, settle in any case (neither in check mode), return exactly these two values as the diff."""
     changed = before != after
-    if changed and not module.check_mode:
+    if changed and not check_mode:
         apply()
-    if not module.check_mode:
+    if not check_mode:
         settle()
-    module.exit_json(changed=changed, diff={"before": before, "after": after}, **extra)
+    return {"changed": changed, "diff": {"before": before, "after": after}, **extra}
+
+
+def finish(module: AnsibleModule, *values: t.Any, **extra: t.Any) -> t.NoReturn:
+    """End the module with the outcome of these values."""
+    module.exit_json(**outcome(module.check_mode, *values, **extra))

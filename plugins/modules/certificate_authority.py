@@ -17,7 +17,7 @@ description:
   - An authority that exists is never changed, also when its options are others than those that it was made with; they are for new
     ones only. Of two runs at once, one makes it and both return the same.
   - The private keys never leave the store.
-extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 options:
   authorities:
     description: The authorities to keep.
@@ -75,86 +75,20 @@ authorities:
       sample: "2036-11-18T09:00:00Z"
 """
 
-import datetime
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._authorities import get_authority, make_authority, to_authority
+from ..module_utils._authority_list import SPEC, keep_authorities
 from ..module_utils._errors import HostError
-from ..module_utils._keys import KEY_TYPES
-from ..module_utils._result import finish
-from ..module_utils._store import FileStore, keep
-from ..module_utils._store_module import STORE, open_store
-from ..module_utils._x509 import Authority, describe, now
-
-SPEC = {
-    **STORE,
-    "authorities": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "common_name": {"type": "str"},
-            "days": {"type": "int", "default": 3650},
-            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
-        },
-    },
-}
+from ..module_utils._store_module import open_store
 
 
 def main() -> None:
     """Keep what is there and make the rest."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    store, moment = open_store(module), now()
-    wanted = {entry["name"]: entry for entry in module.params["authorities"]}
     try:
-        actual = {name: get_authority(store, name) for name in wanted}
-        returned = {name: values(authority) for name, authority in actual.items()}
-        finish(
-            module,
-            before={name: summary(authority) for name, authority in actual.items() if authority},
-            after={name: summary(actual[name]) if actual[name] else planned(entry, moment) for name, entry in wanted.items()},
-            apply=lambda: returned.update({name: values(made(store, entry, moment)) for name, entry in wanted.items()}),
-            authorities=returned,
-        )
+        module.exit_json(**keep_authorities(open_store(module.params), module.params, module.check_mode))
     except HostError as error:
         module.fail_json(msg=str(error))
-
-
-def summary(authority: Authority) -> dict:
-    """Return what a diff shows of an authority that exists."""
-    return {"certificates": describe(authority.bundle())}
-
-
-def planned(entry: dict, moment: datetime.datetime) -> dict:
-    """Return what a diff shows of an authority that is still to be made."""
-    not_after = moment + datetime.timedelta(days=entry["days"])
-    return {"certificates": [f"CN={common_name(entry)} {entry['key_type']} (new) until {not_after:%Y-%m-%dT%H:%M:%SZ}"]}
-
-
-def common_name(entry: dict) -> str:
-    """Return the common name of an authority's subject."""
-    return entry["common_name"] or entry["name"]
-
-
-def made(store: FileStore, entry: dict, moment: datetime.datetime) -> Authority:
-    """Return an authority, made if it is not there."""
-    record = keep(
-        store, f"authorities/{entry['name']}", lambda: make_authority(common_name(entry), entry["days"], entry["key_type"], moment)
-    )
-    return to_authority(entry["name"], record)
-
-
-def values(authority: Authority | None) -> dict:
-    """Return an authority as callers see it."""
-    if authority is None:
-        return {"certificate": "", "bundle": "", "not_after": ""}
-    return {
-        "certificate": authority.certificate(),
-        "bundle": authority.bundle(),
-        "not_after": f"{authority.not_after():%Y-%m-%dT%H:%M:%SZ}",
-    }
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def main() -> None:
     options = module.params
     try:
         terms = Terms(options["days"], options["renew_before_days"], options["key_type"], module.check_mode)
-        module.exit_json(changed=False, **issue(open_store(module), options["certificates"], options["bundles"], terms))
+        module.exit_json(changed=False, **issue(open_store(options), options["certificates"], options["bundles"], terms))
     except HostError as error:
         module.fail_json(msg=str(error))
 

@@ -20,7 +20,7 @@ description:
   - A certificate is issued again, with a new private key, when its names or usages are others than those asked for, when
     its authority signs with another key by now, or when it has fewer than O(credentials[].renew_before_days) days left.
   - Of two runs at once, one makes a credential and both return the same.
-extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 options:
   credentials:
     description: The credentials to keep.
@@ -91,6 +91,24 @@ options:
         type: str
         choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
         default: ecdsa-p256
+      kubeconfig:
+        description:
+          - A file of mode 0600 on the director that gives the certificate to kubectl, written again whenever it has another content.
+            Only for a certificate.
+        type: dict
+        suboptions:
+          path:
+            description: The file; its directory must be there.
+            type: path
+            required: true
+          cluster:
+            description: Name of the cluster, of the user and of the context.
+            type: str
+            required: true
+          server:
+            description: URL of the API.
+            type: str
+            required: true
 seealso:
   - module: cfcr.kubernetes.certificate
   - module: cfcr.kubernetes.certificate_authority
@@ -113,6 +131,10 @@ EXAMPLES = r"""
         authority: kubernetes
         common_name: admin
         organizations: [system:masters]
+        kubeconfig:
+          path: /var/lib/cfcr/cfcr/kubeconfig
+          cluster: cfcr
+          server: https://kubernetes.example.com:8443
   register: made
   no_log: true
 """
@@ -159,58 +181,16 @@ credentials:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._certificate import USAGES
-from ..module_utils._credentials import Credential
+from ..module_utils._credential_list import SPEC, keep_credentials
 from ..module_utils._errors import HostError
-from ..module_utils._keys import KEY_TYPES
-from ..module_utils._result import finish
-from ..module_utils._store_module import STORE, open_store
-from ..module_utils._x509 import now
-
-SPEC = {
-    **STORE,
-    "credentials": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "type": {"type": "str", "required": True, "choices": ["value", "password", "key", "rsa", "certificate"]},
-            "value": {"type": "str", "default": ""},
-            "length": {"type": "int", "default": 32},
-            "bytes": {"type": "int", "default": 32},
-            "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
-            "authority": {"type": "str"},
-            "common_name": {"type": "str"},
-            "organizations": {"type": "list", "elements": "str", "default": []},
-            "alternative_names": {"type": "list", "elements": "str", "default": []},
-            "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "default": ["client_auth"]},
-            "days": {"type": "int", "default": 365},
-            "renew_before_days": {"type": "int", "default": 60},
-            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
-        },
-        "required_if": [("type", "certificate", ("authority",))],
-    },
-}
+from ..module_utils._store_module import open_store
 
 
 def main() -> None:
     """Keep what is there and make the rest."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    store, moment = open_store(module), now()
     try:
-        credentials = [Credential(store, entry, moment, module.check_mode) for entry in module.params["credentials"]]
-        returned: dict[str, dict] = {}
-        if module.check_mode:
-            returned.update({credential.name: credential.values() for credential in credentials})
-        finish(
-            module,
-            before={credential.name: credential.before for credential in credentials if credential.before},
-            after={credential.name: credential.after for credential in credentials if credential.after},
-            apply=lambda: [credential.make() for credential in credentials if credential.before != credential.after],
-            settle=lambda: returned.update({credential.name: credential.values() for credential in credentials}),
-            credentials=returned,
-        )
+        module.exit_json(**keep_credentials(open_store(module.params), module.params, module.check_mode))
     except HostError as error:
         module.fail_json(msg=str(error))
 

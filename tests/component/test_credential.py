@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import pathlib
+import stat
 import subprocess
+import sys
 
 import pytest
+import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cfcr.kubernetes.plugins.modules import certificate_authority, credential
 
 PASSWORD = {"name": "etcd-root", "type": "password"}
 KEY = {"name": "encryption-at-rest", "type": "key", "bytes": 32}
 RSA = {"name": "service-account", "type": "rsa"}
+ROOT = pathlib.Path(__file__).parents[2]
 ADMIN = {"name": "admin", "type": "certificate", "authority": "kubernetes", "common_name": "admin", "organizations": ["system:masters"]}
 
 
@@ -31,6 +37,7 @@ def run(tmp_path, capsys):
     def run_credential(*credentials, **options):
         return run_module(credential, credentials=list(credentials), **options)
 
+    run_credential.module = run_module
     run_credential.authority = lambda **options: run_module(
         certificate_authority, authorities=[{"name": "kubernetes", **options.pop("authority", {})}], **options
     )
@@ -122,6 +129,8 @@ def test_a_certificate_is_made_anew_when_it_must_say_something_else(run):
         ({**ADMIN, "authority": "x"}, "credential admin: no authority x in the store"),
         ({**ADMIN, "common_name": ""}, "credential admin: a certificate needs a common_name"),
         ({**ADMIN, "days": 30}, "credential admin: renew_before_days is 60: allowed are 0 to less than 30"),
+        ({**PASSWORD, "kubeconfig": {"path": "/x", "cluster": "c", "server": "s"}}, "credential etcd-root: a kubeconfig is for a certificate"),
+        ({**ADMIN, "kubeconfig": {"path": "/dev/null/x", "cluster": "c", "server": "s"}}, "/dev/null/x: cannot be read: Not a directory"),
         ({**PASSWORD, "length": 3}, "credential etcd-root: length is 3, allowed are 12 and more"),
         ({**PASSWORD, "name": "../x"}, "'../x' is no name for the store"),
         ({**PASSWORD, "name": "service-account"}, "credential service-account is a rsa in the store"),
@@ -144,3 +153,86 @@ def test_a_passphrase(run, tmp_path):
         result = run(PASSWORD, passphrase=passphrase)
         assert f"{tmp_path}/store/credentials/etcd-root.json: " in result["msg"] and "passphrase" in result["msg"]
     assert run(PASSWORD, ADMIN, passphrase="right")["credentials"] == made["credentials"]
+
+
+def test_a_kubeconfig_is_kept_as_it_must_be(run, tmp_path):
+    path = tmp_path / "kubeconfig"
+    admin = {**ADMIN, "kubeconfig": {"path": str(path), "cluster": "cfcr", "server": "https://a.b:8443"}}
+    run.authority()
+    foretold = run(admin, check=True)
+    assert set(foretold["diff"]["after"]) == {"admin", str(path)} and foretold["diff"]["before"] == {} and not path.exists()
+
+    def is_right(server="https://a.b:8443"):
+        made = run(admin, check=True)
+        assert not made["changed"] and stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert "PRIVATE" not in json.dumps(made["diff"]) and base64.b64encode(b"-----BEGIN")[:12].decode() not in json.dumps(made["diff"])
+        content = yaml.safe_load(path.read_text())
+        assert content["clusters"][0]["cluster"]["server"] == server and content["current-context"] == "cfcr"
+        user = {name: base64.b64decode(value).decode() for name, value in content["users"][0]["user"].items()}
+        values = made["credentials"]["admin"]
+        assert user == {"client-certificate-data": values["certificate"], "client-key-data": values["private_key"]}
+        assert base64.b64decode(content["clusters"][0]["cluster"]["certificate-authority-data"]).decode() == values["bundle"]
+
+    assert run(admin)["changed"]
+    is_right()
+    for damage in (path.unlink, lambda: path.write_text("{}"), lambda: path.chmod(0o644)):
+        damage()
+        foretold = run(admin, check=True)["diff"]
+        repaired = run(admin)
+        assert repaired["changed"] and repaired["diff"] == foretold
+        assert repaired["diff"]["before"].get("admin") == repaired["diff"]["after"]["admin"]
+        is_right()
+    admin["organizations"] = ["others"]  # a new certificate comes with its file
+    assert run(admin, check=True)["diff"]["after"][str(path)]["content"] == "that of the new certificate"
+    assert run(admin)["changed"]
+    is_right()
+    admin["kubeconfig"]["server"] = "https://c.d"
+    assert run(admin)["changed"]
+    is_right("https://c.d")
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run a task by ansible-playbook on this machine and return its result."""
+
+    def run_task(task, check=False):
+        path = tmp_path / "play.yml"
+        path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+        program = pathlib.Path(sys.executable).with_name("ansible-playbook")
+        options = ["-i", "localhost,", "-e", json.dumps({"ansible_connection": "local", "ansible_python_interpreter": sys.executable})]
+        environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        process = subprocess.run(
+            [program, *options, *(["--check"] if check else []), "--diff", "-vvv", path],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "secret of the store" not in process.stdout + process.stderr
+        return json.loads(process.stdout[process.stdout.index("\n{") :])["plays"][0]["tasks"][0]["hosts"]["localhost"]
+
+    return run_task
+
+
+def test_the_actions_return_what_the_modules_return(run, play, tmp_path):
+    """They run in the process of Ansible, because the store is here."""
+    store = {"store": str(tmp_path / "store"), "passphrase": "secret of the store"}
+    kept = ("changed", "diff", "authorities", "credentials", "failed", "msg")
+
+    def compare(module, options, **values):
+        by_action = play({f"cfcr.kubernetes.{module.__name__.rpartition('.')[2]}": {**store, **options}}, check=True)
+        by_module = run.module(module, check=True, **store, **options)
+        assert "invocation" not in by_action
+        assert [by_action.get(key) for key in kept if key in by_module] == [by_module[key] for key in kept if key in by_module]
+        return by_module
+
+    authorities = {"authorities": [{"name": "kubernetes"}]}
+    assert play({"cfcr.kubernetes.certificate_authority": {**store, **authorities}})["changed"]
+    assert not compare(certificate_authority, authorities)["changed"]
+    credentials = {"credentials": [PASSWORD, KEY, RSA, ADMIN]}
+    assert play({"cfcr.kubernetes.credential": {**store, **credentials}})["changed"]
+    assert not compare(credential, credentials)["changed"]
+    assert compare(credential, {"credentials": [{**ADMIN, "authority": "x"}, {"name": "a", "type": "certificate"}]})["failed"]
+    assert compare(credential, {"credentials": [{**RSA, "type": "key"}]})["failed"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "store").rglob("*.json")} == {0o600}

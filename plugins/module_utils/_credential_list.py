@@ -1,0 +1,73 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The list of credentials that module credential keeps in the store, and the kubeconfigs that it gives them out in."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._certificate import USAGES
+from ._credentials import Credential
+from ._keys import KEY_TYPES
+from ._kubeconfig import KubeconfigFile
+from ._result import outcome
+from ._store import FileStore
+from ._store_module import STORE
+from ._x509 import now
+
+__all__ = ("SPEC", "keep_credentials")
+
+SPEC = {
+    **STORE,
+    "credentials": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "type": {"type": "str", "required": True, "choices": ["value", "password", "key", "rsa", "certificate"]},
+            "value": {"type": "str", "default": ""},
+            "length": {"type": "int", "default": 32},
+            "bytes": {"type": "int", "default": 32},
+            "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
+            "authority": {"type": "str"},
+            "common_name": {"type": "str"},
+            "organizations": {"type": "list", "elements": "str", "default": []},
+            "alternative_names": {"type": "list", "elements": "str", "default": []},
+            "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "default": ["client_auth"]},
+            "days": {"type": "int", "default": 365},
+            "renew_before_days": {"type": "int", "default": 60},
+            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
+            "kubeconfig": {
+                "type": "dict",
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "cluster": {"type": "str", "required": True},
+                    "server": {"type": "str", "required": True},
+                },
+            },
+        },
+        "required_if": [("type", "certificate", ("authority",))],
+    },
+}
+
+
+def keep_credentials(store: FileStore, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Keep what is there and make the rest."""
+    moment = now()
+    credentials = [Credential(store, entry, moment, check_mode) for entry in options["credentials"]]
+    files = [KubeconfigFile(entry["kubeconfig"], of) for entry, of in zip(options["credentials"], credentials) if entry["kubeconfig"]]
+    states = {item.name: item for item in (*credentials, *files)}
+    returned: dict[str, dict] = {}
+    if check_mode:
+        returned.update({credential.name: credential.values() for credential in credentials})
+    return outcome(
+        check_mode,
+        before={name: item.before for name, item in states.items() if item.before},
+        after={name: item.after for name, item in states.items() if item.after},
+        apply=lambda: [item.make() for item in states.values() if item.before != item.after],
+        settle=lambda: returned.update({credential.name: credential.values() for credential in credentials}),
+        credentials=returned,
+    )
