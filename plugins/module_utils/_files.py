@@ -6,16 +6,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
 import tempfile
 
-__all__ = ("write_atomically",)
+__all__ = ("make_directory", "write_atomically")
+
+
+def make_directory(path: str, mode: int = 0o777) -> None:
+    """Make a directory, if there is none, and the parents that are missing; what is written into it is not lost with their names."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_directory(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode)
+        _sync_directory(parent)
 
 
 def write_atomically(path: str, content: bytes, mode: int, owner: str = "root", group: str | None = None) -> None:
-    """Write the content to a temporary file beside the path, sync it, and rename it.
+    """Write the content to a temporary file beside the path, sync it, rename it, and sync the directory.
 
     The group defaults to the owner's own. A path that is a mount point (a container's /etc/resolv.conf) cannot be replaced by a
     rename and is written in place.
@@ -25,6 +36,8 @@ def write_atomically(path: str, content: bytes, mode: int, owner: str = "root", 
     if os.path.ismount(path):
         with open(path, "wb") as stream:
             stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         return
     descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=os.path.dirname(path))
     try:
@@ -38,3 +51,13 @@ def write_atomically(path: str, content: bytes, mode: int, owner: str = "root", 
     except BaseException:
         os.unlink(temporary)
         raise
+    _sync_directory(os.path.dirname(path))
+
+
+def _sync_directory(path: str) -> None:
+    """Have the names in a directory survive a loss of power, as fsync(2) has the content of a file do."""
+    descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -23,7 +23,7 @@ import re
 import typing as t
 
 from ._errors import HostError
-from ._files import write_atomically
+from ._files import make_directory, write_atomically
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -91,8 +91,7 @@ class FileStore:
                 raise Conflict(name)
             new = {"version": version + 1, "public": public, "secret": self._seal(name, secret) if self._passphrase else secret}
             content["versions"] = [*content["versions"], new][-_KEPT_VERSIONS:]
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(os.path.dirname(self._path(name)), 0o700)
+            make_directory(os.path.dirname(self._path(name)), 0o700)
             _save(self._path(name), content)
         return self._record(name, new)
 
@@ -107,9 +106,7 @@ class FileStore:
     @contextlib.contextmanager
     def _lock(self) -> t.Iterator[None]:
         try:
-            os.makedirs(os.path.dirname(self.directory), exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(self.directory, 0o700)
+            make_directory(self.directory, 0o700)
             descriptor = os.open(os.path.join(self.directory, ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise HostError(f"{error.filename}: the store cannot be written: {error.strerror}") from error
