@@ -13,6 +13,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +28,8 @@ RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")
 RECORD = ".release.json"
 ATTEMPTS = 3
+# What a killed run leaves of an unpacking is removed when no run can be at it any more.
+ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 PARALLEL_DOWNLOADS = 4
 
 # What an artifact is made of, as the lookup cfcr.kubernetes.artifacts returns it.
@@ -200,14 +203,22 @@ def _activate(artifact: dict[str, t.Any]) -> None:
     """Point the symlinks at the version, and keep of the others only the one that was active before, for rollback."""
     directory = _directory(artifact)
     PROGRAMS.mkdir(parents=True, exist_ok=True)
-    keep = {directory.name}
+    before = set()
     for program in source(artifact)["files"]:
         link, temporary = PROGRAMS / program, PROGRAMS / f".{program}.new"
         with contextlib.suppress(OSError):
-            keep.add(Path(os.readlink(link)).parent.name)
+            before.add(Path(os.readlink(link)).parent.name)
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(directory / program)
         temporary.rename(link)
     for other in directory.parent.iterdir():
-        if other.name not in keep:
-            shutil.rmtree(other)
+        with contextlib.suppress(FileNotFoundError):  # the other run is through
+            if _is_left_over(other, directory.name, before - {directory.name}):
+                shutil.rmtree(other)
+
+
+def _is_left_over(directory: Path, active: str, previous: set[str]) -> bool:
+    """Return whether nobody needs a directory any more; where the active version was made anew, what was kept before it is kept."""
+    if directory.name.startswith("."):  # another run may be unpacking there
+        return directory.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS
+    return bool(previous) and directory.name not in {active, *previous}

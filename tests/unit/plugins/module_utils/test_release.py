@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
+import time
 
 import pytest
 from _http import files, serving
@@ -67,6 +69,26 @@ def test_the_version_before_is_kept_and_older_ones_are_not(host, mirror):
         _release.install([publish(mirror, "kubelet", version.encode(), version, kubelet="")])
     assert sorted(path.name for path in (host / "releases/etcd").iterdir()) == ["1.1", "1.2"]
     assert (host / "bin/kubelet").read_bytes() == b"1.2"
+
+
+def test_the_version_before_is_kept_when_the_active_one_is_made_anew(host, mirror):
+    for version in ("1.0", "1.1"):
+        artifact = publish(mirror, "kubelet", version.encode(), version, kubelet="")
+        _release.install([artifact])
+    (host / "bin/kubelet").write_bytes(b"damaged")
+    _release.install([artifact])
+    assert sorted(path.name for path in (host / "releases/etcd").iterdir()) == ["1.0", "1.1"]
+    assert (host / "bin/kubelet").read_bytes() == b"1.1"
+
+
+def test_where_another_run_unpacks_is_left_alone_and_what_a_killed_one_left_is_removed(host, mirror):
+    work, abandoned = (host / "releases/etcd" / name for name in (".1.0-at-work", ".1.0-abandoned"))
+    for directory in (work, abandoned):
+        directory.mkdir(parents=True)
+    long_ago = time.time() - 2 * _release.ABANDONED_AFTER_SECONDS
+    os.utime(abandoned, (long_ago, long_ago))
+    _release.install([publish(mirror, "kubelet", b"kubelet", kubelet="")])
+    assert sorted(path.name for path in (host / "releases/etcd").iterdir()) == [".1.0-at-work", "1.0"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"truncat", b"another content"])
