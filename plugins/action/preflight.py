@@ -53,7 +53,7 @@ class ActionModule(ActionBase):
         return [
             *check_names(raw, contract.options),
             *merge(problems),
-            *check_inventory(Inventory(groups, values, versions=contract.versions, whole=options["whole"])),
+            *check_inventory(Inventory(groups, values, versions=contract.versions, ports=contract.ports, whole=options["whole"])),
         ]
 
     def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The contract of a cluster, role cluster's defaults and argument specs, for plays that run no role that depends on it."""
+"""The contract of a cluster, role cluster's defaults and argument specs, for plays that run no role that depends on it.
+
+Role proxy's are read as well: its listeners are ports of the cluster's hosts.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ if t.TYPE_CHECKING:
 __all__ = ("Contract", "Values")
 
 _COLLECTION = Path(__file__).parents[2]
+_ROLES = ("cluster", "proxy")
 
 
 class Values(c.Mapping):
@@ -49,12 +53,13 @@ class Contract:
     @functools.cached_property
     def options(self) -> dict[str, dict[str, t.Any]]:
         """The argument specs, by variable."""
-        return self._read("roles/cluster/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+        specs = [self._read(f"roles/{role}/meta/argument_specs.yml") for role in _ROLES]
+        return {name: option for spec in specs for name, option in spec["argument_specs"]["main"]["options"].items()}
 
     @functools.cached_property
     def defaults(self) -> dict[str, t.Any]:
         """The defaults, by variable."""
-        return self._read("roles/cluster/defaults/main.yml")
+        return {name: value for role in _ROLES for name, value in self._read(f"roles/{role}/defaults/main.yml").items()}
 
     @functools.cached_property
     def ports(self) -> list[dict[str, t.Any]]:

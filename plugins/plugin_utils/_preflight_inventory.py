@@ -16,6 +16,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ._ports import ports_of
 from ._preflight import Problem, merge
 
 __all__ = ("GROUPS", "Inventory", "check_inventory", "check_names", "check_values")
@@ -35,6 +36,7 @@ _SHARED = (
 )  # fmt: skip
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HAPROXY_OWN = ("api", "masters", "status")  # names in haproxy.cfg
 _HOST_SUBNET = 24  # what flannel leases to every host
 _FEWEST_SUBNETS = 4  # fewer than that flannel refuses
 
@@ -44,8 +46,9 @@ class Inventory:
     """What the rules look at."""
 
     groups: t.Mapping[str, t.Sequence[str]]
-    values: t.Mapping[str, Values]  # by host of the cluster: its valid cluster_* values
+    values: t.Mapping[str, Values]  # by host of the cluster: its valid values of the contract
     versions: t.Sequence[str] = ()  # minor versions that the catalog has
+    ports: t.Sequence[Values] = ()  # all of the catalog
     whole: bool = True  # whether the groups are all of the cluster, or a slice of it
 
     def hosts(self, *groups: str) -> list[str]:
@@ -74,7 +77,9 @@ def check_values(values: Values, options: t.Mapping[str, t.Mapping[str, t.Any]])
             continue
         result = ArgumentSpecValidator({name: dict(option)}).validate({name: value})
         if result.error_messages:
-            problems.append(Problem(name, _shown(name, value), _kind(option)))
+            # Of a structure, the message says what is wrong with which part.
+            found = "; ".join(result.error_messages) if "options" in option else _shown(name, value)
+            problems.append(Problem(name, found, _kind(option)))
         else:
             valid[name] = result.validated_parameters[name]
     return valid, problems
@@ -129,6 +134,8 @@ def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:
 def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     """Check the values of one host, where their types are right."""
     yield from _endpoint(values)
+    yield from _listeners(values)
+    yield from _ports_of_proxies(values, inventory)
     yield from _director(values, inventory)
     yield from _names_and_domains(values)
     yield from _networks(values, inventory)
@@ -145,6 +152,34 @@ def _endpoint(values: Values) -> t.Iterator[Problem]:
     for name in values.get("cluster_api_alternative_names", []):
         if not _is_host(name):
             yield Problem("cluster_api_alternative_names", name or "an empty name", "DNS names and IP addresses")
+
+
+def _listeners(values: Values) -> t.Iterator[Problem]:
+    """Every listener has a name and ports that HAProxy takes."""
+    listeners = values.get("proxy_listeners", [])
+    for name, times in Counter(listener["name"] for listener in listeners).items():
+        if not re.fullmatch(r"[A-Za-z0-9][-A-Za-z0-9]*", name) or name in _HAPROXY_OWN:
+            yield Problem("proxy_listeners", f"the name {name!r}", f"letters, digits and hyphens, and none of {', '.join(_HAPROXY_OWN)}")
+        if times > 1:
+            yield Problem("proxy_listeners", f"the name {name} {times} times", "a name for each listener")
+    for listener in listeners:
+        for option in ("port", "node_port"):
+            if not 0 < listener[option] < 65536:
+                yield Problem("proxy_listeners", f"{option} {listener[option]} of {listener['name']}", "a port, 1 to 65535")
+
+
+def _ports_of_proxies(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    """Nothing else on a proxy listens where the operator has HAProxy listen: it would not start, and the API had no endpoint."""
+    if not inventory.hosts("proxy"):
+        return
+    fixed = [port for port in ports_of(inventory.ports, ["proxy"], {}) if port.protocol == "tcp"]
+    taken = {number: port.component for port in fixed for number in range(port.first, port.last + 1)}
+    chosen = [("cluster_api_port", values["cluster_api_port"], "the API")] if "cluster_api_port" in values else []
+    chosen += [("proxy_listeners", listener["port"], listener["name"]) for listener in values.get("proxy_listeners", [])]
+    for variable, port, user in chosen:
+        if port in taken:
+            yield Problem(variable, f"port {port} for {user}, which {taken[port]} has", "a port of the proxy that nothing else has")
+        taken.setdefault(port, user)
 
 
 def _director(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
@@ -286,6 +321,8 @@ def _kind(option: t.Mapping[str, t.Any]) -> str:
     """Return what an argument spec allows, in words."""
     if option.get("choices"):
         return f"{'a list of' if option['type'] == 'list' else 'one of'} {', '.join(str(choice) for choice in option['choices'])}"
+    if option.get("options"):
+        return f"a list of dictionaries with {', '.join(option['options'])}"
     names = {"str": "a string", "int": "a whole number", "bool": "true or false", "path": "a path", "dict": "a dictionary", "list": "a list"}
     return names.get(option.get("type", "str"), str(option.get("type")))
 

@@ -19,8 +19,17 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_invento
     check_values,
 )
 
-ROLE = pathlib.Path(__file__).parents[4] / "roles" / "cluster"
-OPTIONS = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+ROOT = pathlib.Path(__file__).parents[4]
+ROLE = ROOT / "roles" / "cluster"
+PORTS = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
+
+
+def options(role):
+    """Return the argument specs of a role."""
+    return yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+
+
+OPTIONS = options("cluster")
 GROUPS = {"master": ["m0", "m1"], "worker": ["w0", "w1", "w2"], "etcd": ["e0", "e1", "e2"], "proxy": ["p0"]}
 HOSTS = [host for hosts in GROUPS.values() for host in hosts]
 VALUES = {
@@ -43,6 +52,7 @@ VALUES = {
     "cluster_artifact_source": "upstream",
     "cluster_artifact_mirror": "",
     "cluster_artifact_checksums": {},
+    "proxy_listeners": [{"name": "https", "port": 443, "node_port": 30443}],
 }
 
 
@@ -54,7 +64,7 @@ def inventory(groups=None, everywhere=None, hosts=None, **fields):
         host: {**VALUES, "cluster_host_address": f"10.30.0.{number}", **(everywhere or {}), **(hosts or {}).get(host, {})}
         for number, host in enumerate(named, 10)
     }
-    return Inventory(groups, values, **{"versions": ["1.35", "1.36"], **fields})
+    return Inventory(groups, values, **{"versions": ["1.35", "1.36"], "ports": PORTS, **fields})
 
 
 def test_nine_hosts_have_no_problem():
@@ -103,6 +113,8 @@ def test_slice_is_not_counted():
         ({"cluster_api_port": 0}, "cluster_api_port", "0", "1 to 65535"),
         ({"cluster_api_port": 65536}, "cluster_api_port", "65536", "1 to 65535"),
         ({"cluster_api_alternative_names": ["a.example", "a b"]}, "cluster_api_alternative_names", "a b", "DNS names"),
+        ({"cluster_api_port": 8404}, "cluster_api_port", "port 8404 for the API, which haproxy has", "nothing else"),
+        ({"cluster_api_port": 443}, "proxy_listeners", "port 443 for https, which the API has", "nothing else"),
         ({"cluster_director": "nobody"}, "cluster_director", "nobody", "a host of the inventory"),
         ({"cluster_director": "m0"}, "cluster_director", "m0", "in no other group"),
         ({"cluster_name": "My Cluster"}, "cluster_name", "My Cluster", "lower-case"),
@@ -138,6 +150,41 @@ def test_slice_is_not_counted():
 def test_values(values, subject, found, allowed):
     problems = check_inventory(inventory(everywhere=values))
     assert any(problem.subject == subject and problem.found == found and allowed in problem.allowed for problem in problems), problems
+
+
+def listener(name="web", port=80, node_port=30080):
+    return {"name": name, "port": port, "node_port": node_port}
+
+
+@pytest.mark.parametrize(
+    ("listeners", "found", "allowed"),
+    [
+        ([listener("api")], "the name 'api'", "none of api, masters, status"),
+        ([listener("my web")], "the name 'my web'", "letters, digits and hyphens"),
+        ([listener(), listener(port=81)], "the name web 2 times", "a name for each"),
+        ([listener(), listener("other")], "port 80 for other, which web has", "nothing else"),
+        ([listener(port=0)], "port 0 of web", "1 to 65535"),
+        ([listener(node_port=65536)], "node_port 65536 of web", "1 to 65535"),
+        ([listener(port=8443)], "port 8443 for web, which the API has", "nothing else"),
+        ([listener(port=8404)], "port 8404 for web, which haproxy has", "nothing else"),
+        ([listener(port=10256)], "port 10256 for web, which kube-proxy has", "nothing else"),
+        ([listener(port=30443)], "port 30443 for web, which kube-proxy has", "nothing else"),
+    ],
+)
+def test_listeners(listeners, found, allowed):
+    (problem,) = check_inventory(inventory(everywhere={"proxy_listeners": listeners}))
+    assert (problem.subject, problem.found) == ("proxy_listeners", found) and allowed in problem.allowed
+
+
+def test_listener_that_lacks_a_port_is_told_as_such():
+    _valid, (problem,) = check_values({"proxy_listeners": [{"name": "web", "node_port": 30080}]}, options("proxy"))
+    assert problem == Problem(
+        "proxy_listeners", "missing required arguments: port found in proxy_listeners", "a list of dictionaries with name, port, node_port"
+    )
+
+
+def test_where_there_is_no_proxy_the_port_of_the_api_is_a_load_balancers():
+    assert check_inventory(inventory({"proxy": []}, {"cluster_api_port": 10250}, whole=False)) == []
 
 
 @pytest.mark.parametrize("hosts", range(1, 40))
