@@ -16,6 +16,9 @@ from ._errors import HostError
 
 __all__ = ("apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "sysctls")
 
+# Its second line tells it from an operator's own.
+_POLICY = "#!/bin/sh\n# Written by the Ansible collection cfcr.kubernetes while it installs packages.\nexit 101\n"
+
 
 def installed_packages(names: list[str]) -> list[str]:
     """Return which of the packages are installed."""
@@ -30,27 +33,35 @@ def installed_packages(names: list[str]) -> list[str]:
 def install_packages(names: list[str]) -> None:
     """Install Debian packages without starting what they bring: jobs have units of their own."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    options = ("--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120")
     with _no_service_starts():
         run("apt-get", "update", "--quiet", environment=environment)
-        run("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *names, environment=environment)
+        try:
+            run("apt-get", "install", *options, *names, environment=environment)
+        except HostError as error:
+            # What apt-get says after a run that was killed, once it has the lock: until then dpkg may well be at work.
+            if "dpkg --configure -a" not in str(error):
+                raise
+            run("dpkg", "--configure", "-a", environment=environment)
+            run("apt-get", "install", *options, *names, environment=environment)
 
 
 @contextlib.contextmanager
 def _no_service_starts():
-    """Have invoke-rc.d refuse, as policy-rc.d (8) describes; an operator's own policy is left alone."""
+    """Have invoke-rc.d refuse, as policy-rc.d (8) describes; an operator's own policy is left alone, ours of a run that was killed is not."""
     policy = Path("/usr/sbin/policy-rc.d")
-    if policy.exists():
+    if policy.exists() and policy.read_text(encoding="utf-8", errors="replace") != _POLICY:
         yield
         return
-    descriptor, temporary = tempfile.mkstemp(dir=policy.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=".policy-rc.d-", dir=policy.parent)
     with os.fdopen(descriptor, "w") as stream:
-        stream.write("#!/bin/sh\nexit 101\n")
+        stream.write(_POLICY)
     os.chmod(temporary, 0o755)
     os.rename(temporary, policy)
     try:
         yield
     finally:
-        policy.unlink()
+        policy.unlink(missing_ok=True)
 
 
 def loaded_kernel_modules(names: list[str]) -> list[str]:

@@ -50,6 +50,8 @@ def commands(monkeypatch):
         ran.append((arguments, policy.read_text() if policy.exists() else None))
         if "broken" in arguments:
             raise HostError("apt-get: exit code 100")
+        if "interrupted" in arguments and ("dpkg", "--configure", "-a") not in [before for before, _policy in ran]:
+            raise HostError("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.")
 
     monkeypatch.setattr(_host, "run", run)
     return ran
@@ -64,7 +66,8 @@ def test_packages_do_not_start_their_services(host, commands):
     _host.install_packages(["haproxy"])
     (update, during_update), (install, during_install) = commands
     assert (update[:2], install[:2], install[-1]) == (("apt-get", "update"), ("apt-get", "install"), "haproxy")
-    assert during_update == during_install == "#!/bin/sh\nexit 101\n"
+    assert during_update == during_install == _host._POLICY
+    assert _host._POLICY.startswith("#!/bin/sh\n") and _host._POLICY.endswith("\nexit 101\n")
     assert [path.name for path in (host / "usr/sbin").iterdir()] == ["dpkg"]
 
 
@@ -75,12 +78,31 @@ def test_services_may_start_again_after_a_failure(host, commands):
     assert not (host / "usr/sbin/policy-rc.d").exists()
 
 
-def test_an_operators_own_policy_is_left_alone(host, commands):
+@pytest.mark.parametrize("code", [0, 101])
+def test_an_operators_own_policy_is_left_alone(host, commands, code):
     policy = host / "usr/sbin/policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 0\n")
+    own = f"#!/bin/sh\nexit {code}\n"
+    policy.write_text(own)
     _host.install_packages(["haproxy"])
-    assert [during for _command, during in commands] == ["#!/bin/sh\nexit 0\n"] * 2
+    assert [during for _command, during in commands] == [own] * 2
     assert policy.exists()
+
+
+def test_the_policy_of_a_run_that_was_killed_does_not_stay(host, commands):
+    policy = host / "usr/sbin/policy-rc.d"
+    policy.write_text(_host._POLICY)
+    _host.install_packages(["haproxy"])
+    assert [during for _command, during in commands] == [_host._POLICY] * 2
+    assert not policy.exists()
+
+
+@pytest.mark.usefixtures("host")
+def test_what_a_run_that_was_killed_left_half_done_is_finished_first(commands):
+    _host.install_packages(["interrupted"])
+    assert [command[:2] for command, _policy in commands] == [
+        ("apt-get", "update"), ("apt-get", "install"), ("dpkg", "--configure"), ("apt-get", "install"),
+    ]  # fmt: skip
+    assert {policy for _command, policy in commands} == {_host._POLICY}
 
 
 @pytest.mark.usefixtures("host")
