@@ -18,9 +18,15 @@ class ActionModule(ActionBase):
     """One round trip to the host; a second one where a job that has certificates is not as asked yet."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Read, sign, apply."""
+        """Keep the job, and have the task notify its handlers of units that wait for a restart, not of every change."""
         super().run(tmp, task_vars)
-        task_vars = task_vars or {}
+        result = self._keep(task_vars or {})
+        if not result.get("restart"):
+            self._task.notify = None  # of the copy of the task that this worker process has
+        return result
+
+    def _keep(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Read, sign, apply."""
         options = {**self._task.args}
         wanted = options.pop("certificates", None)
         if not wanted or options.get("state") == "restarted":

@@ -17,7 +17,8 @@ description:
     release files, files, systemd units, and the health of what runs.
   - Every unit carries a digest of all that it depends on in its environment, so that the running process tells which
     configuration it was started with. With O(state=present) a unit that is not running is started, and one that runs with
-    an old digest is reported in RV(restart) with RV(ignore:changed) true; a handler restarts it with O(state=restarted).
+    an old digest is reported in RV(restart) with RV(ignore:changed) true. Only then the task notifies its handlers, which restart
+    it with O(state=restarted).
   - A handler that restarts one member of a group at a time asks the other members first, see O(peers).
 options:
   name:
@@ -64,11 +65,6 @@ options:
         choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
   packages:
     description: Debian packages that must be installed. Services that they bring are not started.
-    type: list
-    elements: str
-    default: []
-  masked_units:
-    description: Services that come with a package, or clash with the job, and must never run.
     type: list
     elements: str
     default: []
@@ -143,11 +139,6 @@ options:
         description: Owner, a system account that is made where it is missing; the group is its own.
         type: str
         default: root
-  absent_files:
-    description: Files to remove.
-    type: list
-    elements: path
-    default: []
   secrets:
     description: Contents that must not be shown, by name.
     type: dict
@@ -198,8 +189,10 @@ options:
         type: bool
         default: true
       health:
-        description: How the service is asked for its health. Without it, an active unit counts as healthy.
-        type: dict
+        description: How the service is asked for its health, beside being active with the wanted configuration.
+        type: list
+        elements: dict
+        default: []
         suboptions:
           url:
             description: URL that answers 200 when the service is healthy.
@@ -343,7 +336,11 @@ def all_files(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
 
 def digest_of_dependencies(unit: dict[str, t.Any], artifacts: list[dict[str, t.Any]], contents: dict[str, str]) -> str:
     """Return a text that changes with whatever the unit's process reads at its start: its program and its watched files."""
-    parts = [f"{artifact['component']} {artifact['version']}" for artifact in artifacts if unit["program"] in _release.source(artifact)["files"]]
+    parts = []
+    for artifact in artifacts:
+        source = _release.source(artifact)
+        if unit["program"] in source["files"]:
+            parts.append(f"{artifact['component']} {artifact['version']} {source.get('sha256', '')}")
     for path in unit["watch"]:
         content = contents[path] if path in contents else read(path)
         parts.append(f"{path}\n{content}")
@@ -375,13 +372,11 @@ class Job:
         options = self.options
         return {
             "packages": dict.fromkeys(options["packages"], "installed"),
-            "masked units": dict.fromkeys(options["masked_units"], "masked"),
             "kernel modules": dict.fromkeys(options["kernel_modules"], "loaded"),
             "sysctls": {name: str(value) for name, value in options["sysctls"].items()},
             "directories": {entry["path"]: {"mode": entry["mode"], "owner": entry["owner"]} for entry in options["directories"]},
             "releases": _release.wanted(options["artifacts"]),
             "files": {entry["path"]: self._shown(entry, entry["content"]) for entry in self.files}
-            | dict.fromkeys(options["absent_files"], "absent")
             | {self._unit_path(name): {"content": text, "mode": "0644", "owner": "root"} for name, text in self.units.items()},
             "services": {
                 unit["name"]: {"enabled": True, **({"active": True, "configuration": "current"} if unit["start"] else {})}
@@ -394,13 +389,11 @@ class Job:
         options = self.options
         return {
             "packages": dict.fromkeys(_host.installed_packages(options["packages"]) if options["packages"] else [], "installed"),
-            "masked units": {name: "masked" for name in options["masked_units"] if self._is_masked(name)},
             "kernel modules": dict.fromkeys(_host.loaded_kernel_modules(options["kernel_modules"]), "loaded"),
             "sysctls": _host.sysctls(list(options["sysctls"])),
             "directories": {entry["path"]: self._status(entry["path"], stat.S_ISDIR) for entry in options["directories"]},
             "releases": _release.installed(options["artifacts"]),
             "files": {entry["path"]: self._actual_file(entry) for entry in self.files}
-            | {path: "present" if os.path.lexists(path) else "absent" for path in options["absent_files"]}
             | {
                 self._unit_path(name): self._actual_file({"path": self._unit_path(name), "content": text, "secret": False})
                 for name, text in self.units.items()
@@ -421,8 +414,6 @@ class Job:
     def apply(self, wanted: dict[str, t.Any]) -> None:
         """Make what is not as wanted so, in the order of the documentation, and wait for health."""
         options = self.options
-        if "masked units" in wanted:
-            run("systemctl", "mask", "--now", *wanted["masked units"])
         if "packages" in wanted:
             _host.install_packages(list(wanted["packages"]))
         if "kernel modules" in wanted:
@@ -469,13 +460,16 @@ class Job:
         outdated = self.outdated()
         return [unit for unit in self.options["units"] if unit["start"] and unit["name"] not in outdated]
 
-    @staticmethod
-    def _problem(unit: dict[str, t.Any]) -> str | None:
+    def _problem(self, unit: dict[str, t.Any]) -> str | None:
         """Return what is wrong with a unit now, or None when it is healthy."""
-        if unit["health"]:
-            return _health.problem(unit["health"])
         name = unit["name"]
-        return None if _systemd.state([name])[name].active else f"{name} is not active"
+        now = _systemd.state([name])[name]
+        if not now.active:
+            return f"{name} is not active"
+        # While a unit is being restarted, the process that ends may still answer.
+        if _systemd.running_digest(now.pid) != _systemd.digest(self.units[name]):
+            return f"{name} still runs with its former configuration"
+        return next((found for health in unit["health"] if (found := _health.problem(health)) is not None), None)
 
     def _wait_healthy(self, unit: dict[str, t.Any]) -> None:
         name = unit["name"]
@@ -492,9 +486,6 @@ class Job:
             raise HostError(f"{name}: {error}") from error
 
     def _write_files(self, wanted: dict[str, t.Any]) -> None:
-        for path, value in wanted.items():
-            if value == "absent":
-                os.unlink(path)
         for entry in self.files:
             if entry["path"] in wanted:
                 os.makedirs(os.path.dirname(entry["path"]), exist_ok=True)
@@ -555,11 +546,6 @@ class Job:
         return {"mode": f"{stat.S_IMODE(status.st_mode):04o}", "owner": owner}
 
     @staticmethod
-    def _is_masked(name: str) -> bool:
-        path = _systemd.UNITS / name
-        return path.is_symlink() and os.readlink(path) == "/dev/null"
-
-    @staticmethod
     def _unit_path(name: str) -> str:
         return str(_systemd.UNITS / f"{name}.service")
 
@@ -575,7 +561,6 @@ def main() -> None:
             "certificates": {"type": "list", "elements": "dict", "default": []},
             "pki": {"type": "dict", "options": _pki_files.SPEC},
             "packages": {"type": "list", "elements": "str", "default": []},
-            "masked_units": {"type": "list", "elements": "str", "default": []},
             "kernel_modules": {"type": "list", "elements": "str", "default": []},
             "sysctls": {"type": "dict", "default": {}},
             "directories": {"type": "list", "elements": "dict", "default": [], "options": {**entry, "mode": {"type": "str", "default": "0755"}}},
@@ -586,13 +571,12 @@ def main() -> None:
                 "default": [],
                 "options": {**entry, **content, "mode": {"type": "str", "default": "0644"}},
             },
-            "absent_files": {"type": "list", "elements": "path", "default": []},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "units": {
                 "type": "list",
                 "elements": "dict",
                 "default": [],
-                "options": {**_systemd.UNIT, "health": {"type": "dict", "options": _health.HEALTH}},
+                "options": {**_systemd.UNIT, "health": {"type": "list", "elements": "dict", "default": [], "options": _health.HEALTH}},
             },
             "peers": {
                 "type": "dict",
