@@ -28,6 +28,8 @@ LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = ["certificate", "etcd", "default"]
+# What Python on hosts runs.
+ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
 # What is shown of a step that failed: its last lines, and before them those that tell of a fault.
 SHOWN_LINES = 60
@@ -124,7 +126,8 @@ def sanity(step: Step) -> None:
     skipped = ["--skip-test=pslint", "--skip-test=shellcheck"]
     command = ["ansible-test", "sanity", "--local", f"--python={sys.version_info.major}.{sys.version_info.minor}", "--junit", *skipped]
     step.check_cases(COPY / "tests/output/junit", *command, **ansible_test)
-    # The oldest Python that hosts may have, where this machine has it.
+    # The oldest Python that hosts may have is judged by what our code needs; where this machine has that Python, it is asked as well.
+    step.check("vermin", "--target=3.9-", "--no-tips", "--violations", *ON_HOSTS)
     places = [*pathlib.Path.home().glob(".pyenv/versions/3.9.*/bin"), pathlib.Path("/usr/local/bin"), pathlib.Path("/usr/bin")]
     found = [place for place in places if (place / "python3.9").exists()]
     if found:
