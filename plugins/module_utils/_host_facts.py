@@ -15,10 +15,10 @@ import struct
 import typing as t
 from pathlib import Path
 
+from ._architecture import machine_architecture
+
 __all__ = ("disks", "facts")
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_CAP_SYS_RESOURCE = 24
 _MIB = 1024 * 1024
 
 
@@ -37,10 +37,9 @@ def _user() -> dict[str, t.Any]:
 
 def _system(root: Path) -> dict[str, t.Any]:
     release = _assignments(root / "etc/os-release")
-    machine = platform.machine()
     return {
         "python_version": platform.python_version(),
-        "architecture": _ARCHITECTURES.get(machine, machine),
+        "architecture": machine_architecture(),
         "kernel": platform.release(),
         "operating_system": release.get("ID", ""),
         "operating_system_version": release.get("VERSION_ID", ""),
@@ -61,10 +60,7 @@ def _systemd_version(root: Path) -> int:
 def _memory(root: Path) -> dict[str, t.Any]:
     amounts = {name: int(kib) // 1024 for name, kib in re.findall(r"^(\w+): +(\d+) kB$", _text(root / "proc/meminfo"), re.MULTILINE)}
     limits = [_text(root / "sys/fs/cgroup" / path) for path in ("memory.max", "memory/memory.limit_in_bytes")]
-    return {
-        "memory_mib": min([amounts["MemTotal"], *(int(limit) // _MIB for limit in limits if limit.isdecimal())]),
-        "swap_mib": amounts["SwapTotal"],
-    }
+    return {"memory_mib": min([amounts["MemTotal"], *(int(limit) // _MIB for limit in limits if limit.isdecimal())])}
 
 
 def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
@@ -83,17 +79,10 @@ def _control_groups(root: Path) -> dict[str, t.Any]:
 
 
 def _limits(root: Path) -> dict[str, t.Any]:
-    """Return what units may ask for: they are started by process 1 and have its limits and capabilities, not those of this session."""
-    limit = re.search(r"^Max open files +\S+ +(\d+)", _text(root / "proc/1/limits"), re.MULTILINE)
-    capabilities = re.search(r"^CapEff:\t(\w+)", _text(root / "proc/1/status"), re.MULTILINE)
     conntrack = root / "proc/sys/net/netfilter/nf_conntrack_max"
     container = (root / "run/systemd/container").exists()
-    return {
-        "nofile_limit": int(limit[1]) if limit else 0,
-        "can_raise_limits": bool(capabilities and int(capabilities[1], 16) >> _CAP_SYS_RESOURCE & 1),
-        # access(2) asks the kernel, which refuses even root in a network namespace. Where conntrack is not loaded yet, only a container is refused.
-        "conntrack_writable": os.access(conntrack, os.W_OK) if conntrack.exists() else not container,
-    }
+    # access(2) asks the kernel, which refuses even root in a network namespace. Where conntrack is not loaded yet, only a container is refused.
+    return {"conntrack_writable": os.access(conntrack, os.W_OK) if conntrack.exists() else not container}
 
 
 def _resolver(root: Path) -> dict[str, t.Any]:

@@ -117,11 +117,6 @@ ansible_facts:
           returned: success
           type: int
           sample: 3912
-        swap_mib:
-          description: Swap in MiB.
-          returned: success
-          type: int
-          sample: 0
         disks:
           description: Size and free space in MiB, by directory.
           returned: success
@@ -137,16 +132,6 @@ ansible_facts:
           returned: success
           type: str
           sample: systemd
-        nofile_limit:
-          description: Hard limit of open files of a unit.
-          returned: success
-          type: int
-          sample: 1073741816
-        can_raise_limits:
-          description: Whether units may ask for more than the hard limits, and for negative OOM scores (CAP_SYS_RESOURCE).
-          returned: success
-          type: bool
-          sample: true
         conntrack_writable:
           description: Whether the size of the table of connections can be set.
           returned: success

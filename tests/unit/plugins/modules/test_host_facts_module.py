@@ -35,4 +35,4 @@ def test_values(capsys):
     assert facts["euid"] == os.geteuid()
     assert abs(facts["time"] - time.time()) < 5
     assert facts["disks"]["/"]["total_mib"] >= facts["disks"]["/"]["free_mib"]
-    assert facts["memory_mib"] > 0 and facts["nofile_limit"] > 0
+    assert facts["memory_mib"] > 0
