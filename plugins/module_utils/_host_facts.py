@@ -20,11 +20,12 @@ from ._architecture import machine_architecture
 __all__ = ("disks", "facts")
 
 _MIB = 1024 * 1024
+_RESOLVED = ("127.0.0.53", "127.0.0.54")  # where systemd-resolved listens
 
 
 def facts(root: Path = Path("/")) -> dict[str, t.Any]:
     """Return all that is plain to read."""
-    return {**_user(), **_system(root), **_memory(root), **_control_groups(root), **_limits(root), **_resolver(root), **_networks(root)}
+    return {**_user(), **_system(root), **_memory(root), **_control_groups(root), **_connection_tracking(root), **_resolver(root), **_networks(root)}
 
 
 def _user() -> dict[str, t.Any]:
@@ -78,7 +79,8 @@ def _control_groups(root: Path) -> dict[str, t.Any]:
     return {"cgroup_version": version, "cgroup_driver": "systemd" if version == 2 and _text(root / "proc/1/comm") == "systemd" else "cgroupfs"}
 
 
-def _limits(root: Path) -> dict[str, t.Any]:
+def _connection_tracking(root: Path) -> dict[str, t.Any]:
+    """Return whether the size of the table of connections may be set."""
     conntrack = root / "proc/sys/net/netfilter/nf_conntrack_max"
     container = (root / "run/systemd/container").exists()
     # access(2) asks the kernel, which refuses even root in a network namespace. Where conntrack is not loaded yet, only a container is refused.
@@ -86,13 +88,22 @@ def _limits(root: Path) -> dict[str, t.Any]:
 
 
 def _resolver(root: Path) -> dict[str, t.Any]:
-    lines = [line.split() for line in _text(root / "etc/resolv.conf").splitlines()]
-    units = (root / "sys/fs/cgroup" / path / "system.slice/systemd-resolved.service" for path in (".", "systemd"))
+    """Return whom the host asks for names: in place of systemd-resolved those whom that asks in turn."""
+    lines = _resolv_conf(root / "etc/resolv.conf")
+    behind = [server for server in _nameservers(_resolv_conf(root / "run/systemd/resolve/resolv.conf")) if server not in _RESOLVED]
+    servers = (behind if server in _RESOLVED else [server] for server in _nameservers(lines))
     return {
-        "nameservers": [fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver"],
-        "search": next((fields[1:] for fields in reversed(lines) if fields and fields[0] in ("search", "domain")), []),
-        "systemd_resolved": any(unit.exists() for unit in units),
+        "nameservers": list(dict.fromkeys(server for those in servers for server in those)),
+        "search": next((fields[1:] for fields in reversed(lines) if fields[0] in ("search", "domain")), []),
     }
+
+
+def _resolv_conf(path: Path) -> list[list[str]]:
+    return [line.split() for line in _text(path).splitlines() if line.strip()]
+
+
+def _nameservers(lines: list[list[str]]) -> list[str]:
+    return [fields[1] for fields in lines if len(fields) > 1 and fields[0] == "nameserver"]
 
 
 def _networks(root: Path) -> dict[str, t.Any]:

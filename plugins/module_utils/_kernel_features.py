@@ -12,6 +12,8 @@ import subprocess
 import typing as t
 from pathlib import Path
 
+from ._capability import CAP_SYS_MODULE, has_capability
+
 __all__ = ("kernel_features",)
 
 _MODULES = {"overlay": "overlay", "br_netfilter": "br_netfilter", "vxlan": "vxlan", "nftables": "nf_tables"}
@@ -52,10 +54,8 @@ def _otherwise(module: str) -> str:
 
 
 def _may_load_modules(root: Path = Path("/")) -> bool:
-    status = (root / "proc/self/status").read_text(encoding="ascii")
-    effective = int(status.partition("CapEff:")[2].split(None, 1)[0], 16)
     disabled = root / "proc/sys/kernel/modules_disabled"
-    return bool(effective >> 16 & 1) and not (disabled.exists() and disabled.read_text(encoding="ascii").strip() == "1")
+    return has_capability(CAP_SYS_MODULE, root=root) and not (disabled.exists() and disabled.read_text(encoding="ascii").strip() == "1")
 
 
 def _nftables_answers() -> bool:

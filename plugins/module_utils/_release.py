@@ -18,12 +18,12 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ._architecture import architecture
 from ._checksums import published
 from ._errors import HostError
 
-__all__ = ("ARTIFACT", "PROGRAMS", "architecture", "download", "install", "installed", "wanted")
+__all__ = ("ARTIFACT", "PROGRAMS", "download", "install", "installed", "wanted")
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")
 RECORD = ".release.json"
@@ -38,14 +38,6 @@ ARTIFACT = {
     "version": {"type": "str", "required": True},
     "architectures": {"type": "dict", "required": True},
 }
-
-
-def architecture() -> str:
-    """Return this host's architecture as upstream projects name it."""
-    machine = os.uname().machine
-    if machine not in ARCHITECTURES:
-        raise HostError(f"architecture {machine} is not supported; allowed: {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[machine]
 
 
 def source(artifact: dict[str, t.Any]) -> dict[str, t.Any]:

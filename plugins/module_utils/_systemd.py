@@ -15,15 +15,14 @@ import resource
 import typing as t
 from pathlib import Path
 
+from ._capability import CAP_SYS_RESOURCE, has_capability
 from ._command import run
-from ._errors import HostError
 from ._release import PROGRAMS
 
 __all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "render", "restart", "running_digest", "start", "state")
 
 DIGEST = "CFCR_DIGEST"
 UNITS = Path("/etc/systemd/system")
-CAP_SYS_RESOURCE = 24
 
 # What a job says about one of its units.
 UNIT = {
@@ -137,20 +136,13 @@ def _sections(unit: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
 
 def _fit_limits(service: dict[str, t.Any]) -> None:
     """Ask only for what the host may give: without CAP_SYS_RESOURCE a unit that asks for more does not start at all."""
-    if _has_capability(CAP_SYS_RESOURCE):
+    if has_capability(CAP_SYS_RESOURCE, process=1):
         return
     hard = resource.prlimit(1, resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY:
         service["LimitNOFILE"] = min(int(service["LimitNOFILE"]), hard)
     if int(service.get("OOMScoreAdjust", 0)) < 0:
         del service["OOMScoreAdjust"]
-
-
-def _has_capability(number: int) -> bool:
-    for line in Path("/proc/1/status").read_text().splitlines():
-        if line.startswith("CapBnd:"):
-            return bool(int(line.split()[1], 16) >> number & 1)
-    raise HostError("/proc/1/status: has no CapBnd line")
 
 
 def _flags(flags: dict[str, t.Any]) -> list[str]:

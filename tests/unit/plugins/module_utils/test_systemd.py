@@ -24,7 +24,7 @@ UNIT = {
 
 @pytest.fixture(autouse=True)
 def limits(monkeypatch):
-    monkeypatch.setattr(_systemd, "_has_capability", lambda number: True)
+    monkeypatch.setattr(_systemd, "has_capability", lambda _capability, process: True)
 
 
 def lines(**options) -> list[str]:
@@ -73,7 +73,7 @@ def test_the_digest_stands_beside_the_environment_of_the_unit():
 
 
 def test_a_host_is_asked_only_for_what_it_may_give(monkeypatch):
-    monkeypatch.setattr(_systemd, "_has_capability", lambda number: False)
+    monkeypatch.setattr(_systemd, "has_capability", lambda _capability, process: False)
     monkeypatch.setattr(_systemd.resource, "prlimit", lambda pid, what: (1024, 20000))
     text = lines(settings={"Service": {"LimitNOFILE": 1048576, "OOMScoreAdjust": -999}})
     assert "LimitNOFILE=20000" in text
