@@ -14,7 +14,7 @@ version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Applies in one call what a BOSH job has, in this order. Certificates, packages, kernel modules, sysctls, accounts, directories,
-    release files, files, systemd units, and the health of what runs.
+    release files, files, systemd units, the health of what runs, and images of containers.
   - Every unit carries a digest of all that it depends on in its environment, so that the running process tells which
     configuration it was started with. With O(state=present) a unit that is not running is started, and one that runs with
     an old digest is reported in RV(restart) with RV(ignore:changed) true. Only then the task notifies its handlers, which restart
@@ -210,6 +210,26 @@ options:
           condition:
             description: Condition that the Kubernetes object in the answer must have.
             type: str
+  images:
+    description:
+      - Images that containerd, a unit of the job, shall have before any pod asks for them, as the lookup
+        P(cfcr.kubernetes.images#lookup) returns them. They are imported from verified archives, in parallel, or where there is no
+        archive pulled from their registry.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the image in the catalog.
+        type: str
+        required: true
+      reference:
+        description: Reference that pods ask for.
+        type: str
+        required: true
+      archive:
+        description: For each of its C(architectures) the C(url) and the C(sha256) or C(checksum_url) of a docker archive.
+        type: dict
   peers:
     description: The other members of the group, which are asked for their health before a unit is restarted.
     type: dict
@@ -293,7 +313,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health, _host, _pki_files, _release, _systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health, _host, _images, _pki_files, _release, _systemd
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._accounts import ensure_account
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._command import run
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
@@ -382,6 +402,7 @@ class Job:
                 unit["name"]: {"enabled": True, **({"active": True, "configuration": "current"} if unit["start"] else {})}
                 for unit in options["units"]
             },
+            "images": {image["reference"]: "present" for image in options["images"]},
         }
 
     def actual(self) -> dict[str, t.Any]:
@@ -405,6 +426,7 @@ class Job:
                 }
                 for unit in options["units"]
             },
+            "images": dict.fromkeys(_images.present() if options["images"] else [], "present"),
         }
 
     def outdated(self) -> list[str]:
@@ -437,6 +459,10 @@ class Job:
         """Wait until everything is healthy that must be."""
         for unit in self._asked_for_health():
             self._wait_healthy(unit)
+
+    def bring_images(self, wanted: dict[str, t.Any]) -> None:
+        """Bring the images that are not there, now that containerd is."""
+        _images.bring(image for image in self.options["images"] if image["reference"] in wanted)
 
     def restart(self, names: list[str]) -> None:
         """Restart units one after the other, each after a look at the peers, and wait for the health of each."""
@@ -578,6 +604,7 @@ def main() -> None:
                 "default": [],
                 "options": {**_systemd.UNIT, "health": {"type": "list", "elements": "dict", "default": [], "options": _health.HEALTH}},
             },
+            "images": {"type": "list", "elements": "dict", "default": [], "options": _images.IMAGE},
             "peers": {
                 "type": "dict",
                 "options": {**_health.TLS, "urls": {"type": "list", "elements": "str", "required": True}, "required": {"type": "int", "required": True}},
@@ -606,6 +633,7 @@ def main() -> None:
             if after:
                 job.apply(after)
             job.check_health()
+            job.bring_images(after.get("images", {}))
         finish(module, before, after, apply=lambda: None, restart=restart)
     except (HostError, OSError) as error:
         module.fail_json(msg=f"{module.params['name']}: {error}")

@@ -54,7 +54,7 @@ class Contract:
     def options(self) -> dict[str, dict[str, t.Any]]:
         """The argument specs, by variable."""
         specs = [self._read(f"roles/{role}/meta/argument_specs.yml") for role in _ROLES]
-        return {name: option for spec in specs for name, option in spec["argument_specs"]["main"]["options"].items()}
+        return {name: option for spec in specs for entry in spec["argument_specs"].values() for name, option in entry["options"].items()}
 
     @functools.cached_property
     def defaults(self) -> dict[str, t.Any]:

@@ -26,7 +26,8 @@ PORTS = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
 
 def options(role):
     """Return the argument specs of a role."""
-    return yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    return {name: option for entry in specs.values() for name, option in entry["options"].items()}
 
 
 OPTIONS = options("cluster")
