@@ -163,7 +163,8 @@ ansible_facts:
           elements: dict
           sample: [{port: 2379, protocol: tcp, address: "::", pid: 412, process: etcd, unit: etcd.service}]
         nameservers:
-          description: The nameservers of resolv.conf.
+          description:
+            - The nameservers of resolv.conf; in place of systemd-resolved, which nobody but the host itself reaches, those that it asks.
           returned: success
           type: list
           elements: str
@@ -174,11 +175,6 @@ ansible_facts:
           type: list
           elements: str
           sample: [example.com]
-        systemd_resolved:
-          description: Whether systemd-resolved runs.
-          returned: success
-          type: bool
-          sample: false
         time:
           description: The host's clock, in seconds since 1970 (UTC), while the module ran.
           returned: success

@@ -40,7 +40,7 @@ def host(tmp_path):
 
 
 def test_virtual_machine(host):
-    found = host(**{"sys/fs/cgroup/cgroup.controllers": "cpu memory\n", "sys/fs/cgroup/system.slice/systemd-resolved.service/x": ""})
+    found = host(**{"sys/fs/cgroup/cgroup.controllers": "cpu memory\n"})
     expected = {
         "operating_system": "debian",
         "operating_system_version": "12",
@@ -53,7 +53,6 @@ def test_virtual_machine(host):
         "conntrack_writable": True,
         "nameservers": ["10.0.0.2", "10.0.0.3"],
         "search": ["a.example", "b.example"],
-        "systemd_resolved": True,
         "interfaces": ["eth0", "lo"],
         "networks": [{"interface": "eth0", "network": "10.0.0.0/24"}],
     }
@@ -73,7 +72,6 @@ def test_container_on_version_1(host):
         "cgroup_version": 1,
         "cgroup_driver": "cgroupfs",
         "conntrack_writable": False,
-        "systemd_resolved": False,
     }
     assert {name: found[name] for name in expected} == expected
 
@@ -81,6 +79,24 @@ def test_container_on_version_1(host):
 @pytest.mark.parametrize("limit", ["max\n", "9223372036854771712\n"])
 def test_no_limit_of_memory(host, limit):
     assert host(**{"sys/fs/cgroup/memory.max": limit})["memory_mib"] == 3920
+
+
+STUB = "nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch a.example\n"
+
+
+@pytest.mark.parametrize(
+    ("resolv_conf", "behind", "nameservers"),
+    [
+        pytest.param(STUB, "nameserver 10.0.0.2\nnameserver 10.0.0.3\n", ["10.0.0.2", "10.0.0.3"], id="a fresh Ubuntu"),
+        pytest.param("nameserver 127.0.0.2\n" + STUB, "nameserver 10.0.0.2\n", ["127.0.0.2", "10.0.0.2"], id="behind a resolver of ours"),
+        pytest.param(STUB, "nameserver 127.0.0.53\n", [], id="it asks itself"),
+        pytest.param("nameserver 10.0.0.2\n", "nameserver 10.0.0.9\n", ["10.0.0.2"], id="it is not asked"),
+        pytest.param("nameserver 127.0.0.1\n", "", ["127.0.0.1"], id="another resolver of the host"),
+        pytest.param("\n# nothing\n", "", [], id="nobody is asked"),
+    ],
+)
+def test_name_servers(host, resolv_conf, behind, nameservers):
+    assert host(**{"etc/resolv.conf": resolv_conf, "run/systemd/resolve/resolv.conf": behind})["nameservers"] == nameservers
 
 
 def test_disk_of_a_directory_that_is_not_there_yet(tmp_path):

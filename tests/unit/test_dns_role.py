@@ -1,0 +1,63 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom the hosts and the pods of a cluster ask for names, whatever the host's own name servers are."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+VARS = pathlib.Path(__file__).parents[2] / "roles/dns/vars/main.yml"
+OURS = "127.0.0.2"
+
+
+@pytest.fixture
+def render():
+    """Return a function that renders a variable of the role on a host with these name servers."""
+    loader = DataLoader()
+    variables = loader.load_from_file(str(VARS), trusted_as_template=True)
+
+    def run(name, found, configured=()):
+        facts = {"cfcr_host": {"nameservers": list(found), "search": []}}
+        host = {"dns_address": OURS, "dns_upstreams": list(configured), "cluster_host_address": "10.0.0.7", "ansible_facts": facts}
+        return Templar(loader=loader, variables={**variables, **host}).template(variables[name])
+
+    return run
+
+
+def servers(resolv_conf):
+    return [line.split()[1] for line in resolv_conf.splitlines() if line.startswith("nameserver ")]
+
+
+@pytest.mark.parametrize("found", [[], ["10.0.0.2"], ["10.0.0.2", "10.0.0.3", "10.0.0.4"], ["127.0.0.1", "10.0.0.2"]])
+def test_second_run_finds_what_the_first_one_left(render, found):
+    first = render("__dns_upstreams", found)
+    left = servers(render("__dns_resolv_conf", found))
+    assert left == [OURS, *found[:2]]
+    assert render("__dns_upstreams", left) == first
+    assert render("__dns_resolv_conf", left) == render("__dns_resolv_conf", found)
+
+
+def test_all_name_servers_that_the_operator_lists_are_asked(render):
+    configured = ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
+    assert render("__dns_upstreams", ["10.9.9.9"], configured) == configured
+    assert servers(render("__dns_resolv_conf", ["10.9.9.9"], configured)) == [OURS, "10.0.0.2", "10.0.0.3"]
+
+
+@pytest.mark.parametrize(
+    ("found", "pods"),
+    [
+        (["10.0.0.2", "fd00::2"], ["10.0.0.2", "fd00::2"]),
+        (["127.0.0.1", "10.0.0.2"], ["10.0.0.2"]),
+        (["::1", "10.0.0.2"], ["10.0.0.2"]),
+        (["127.0.0.1"], ["10.0.0.7"]),
+        ([], ["10.0.0.7"]),
+    ],
+)
+def test_pods_ask_nobody_on_the_loopback_of_the_host_but_always_somebody(render, found, pods):
+    assert render("__dns_upstreams_of_pods", found) == pods
