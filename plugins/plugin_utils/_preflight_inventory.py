@@ -260,7 +260,7 @@ def _artifacts(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     if source in ("mirror", "build") and mirror is not None:
         if not mirror.startswith(("http://", "https://")):
             yield Problem("cluster_artifact_mirror", mirror or "nothing", f"a URL, since cluster_artifact_source is {source}")
-        elif mirror.startswith("http://") and not values.get("cluster_artifact_checksums", True):
+        elif source == "mirror" and mirror.startswith("http://") and not values.get("cluster_artifact_checksums", True):
             yield Problem("cluster_artifact_checksums", "none", "checksums, since cluster_artifact_mirror is plain http; or https")
 
 

@@ -11,6 +11,8 @@ import pathlib
 import pytest
 import yaml
 from ansible.errors import AnsibleUndefinedVariable
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._contract import Contract
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight import Problem
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_inventory import (
     Inventory,
@@ -20,7 +22,6 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_invento
 )
 
 ROOT = pathlib.Path(__file__).parents[4]
-ROLE = ROOT / "roles" / "cluster"
 PORTS = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
 
 
@@ -93,6 +94,10 @@ def test_other_sizes_that_are_right(groups):
 )
 def test_groups(groups, subject, found):
     assert (subject, found) in [(problem.subject, problem.found) for problem in check_inventory(inventory(groups))]
+
+
+def test_what_the_director_compiles_has_checksums_once_it_is_compiled():
+    assert check_inventory(inventory(everywhere={"cluster_artifact_source": "build", "cluster_artifact_mirror": "http://mirror.example"})) == []
 
 
 def test_group_with_another_name_is_suggested():
@@ -253,5 +258,5 @@ def test_broken_template_is_a_problem():
 
 
 def test_every_variable_of_the_contract_is_checked_with_its_default():
-    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    defaults = Contract(DataLoader()).of({"inventory_hostname": "m0", "groups": GROUPS})
     assert check_values(defaults, OPTIONS)[1] == []
