@@ -17,9 +17,13 @@ import tarfile
 import time
 
 import pytest
+import yaml
 
 ARTIFACTS = pathlib.Path(os.environ.get("CFCR_ARTIFACTS", pathlib.Path.home() / ".cache/cfcr/artifacts"))
 COLLECTIONS = pathlib.Path(__file__).parents[2] / "collections"
+ROLE = yaml.safe_load((pathlib.Path(__file__).parents[2] / "roles/etcd/vars/main.yml").read_text())
+# As whom the role's members know each other.
+PEER = next(entry["common_name"] for entry in ROLE["__etcd_certificates"] if entry["path"].endswith("/peer"))
 PASSWORD = "root's password"
 RUN = """
 import importlib, sys
@@ -66,7 +70,7 @@ def etcd_programs(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def etcd_pki(tmp_path_factory) -> pathlib.Path:
-    """An authority, a certificate without a common name for members and modules, and one for each user, all by openssl."""
+    """An authority, a certificate without a common name for servers and modules, one for peers, and one for each user, all by openssl."""
     directory = tmp_path_factory.mktemp("dev-etcd-pki")
     (directory / "config").write_text(OPENSSL_CONFIG)
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -78,7 +82,8 @@ def etcd_pki(tmp_path_factory) -> pathlib.Path:
         subprocess.run(command, cwd=directory, check=True, capture_output=True)
 
     issue("ca", "/CN=etcd")
-    for name, subject in {"server": "/O=etcd", "kube-apiserver": "/CN=kube-apiserver", "flannel": "/CN=flannel"}.items():
+    subjects = {"server": "/O=etcd", "peer": f"/CN={PEER}", "kube-apiserver": "/CN=kube-apiserver", "flannel": "/CN=flannel"}
+    for name, subject in subjects.items():
         issue(name, subject, "-CA", "ca.crt", "-CAkey", "ca.key")
     return directory
 
@@ -106,7 +111,8 @@ class Host:
         self.client_url, self.peer_url = f"https://127.0.0.1:{client}", f"https://127.0.0.1:{peer}"
         self.write_unit()
 
-    def write_unit(self) -> None:
+    def write_unit(self, **changes) -> None:
+        """Write it with the role's flags, but for what is given; a flag that is None is left out."""
         pki = self.cluster.pki
         flags = {
             "name": self.name,
@@ -115,15 +121,17 @@ class Host:
             "advertise-client-urls": self.client_url,
             "listen-peer-urls": self.peer_url,
             "initial-advertise-peer-urls": self.peer_url,
-            **{f"{prefix}cert-file": pki / "server.crt" for prefix in ("", "peer-")},
-            **{f"{prefix}key-file": pki / "server.key" for prefix in ("", "peer-")},
+            **{f"{prefix}cert-file": pki / f"{name}.crt" for prefix, name in (("", "server"), ("peer-", "peer"))},
+            **{f"{prefix}key-file": pki / f"{name}.key" for prefix, name in (("", "server"), ("peer-", "peer"))},
             **{f"{prefix}trusted-ca-file": pki / "ca.crt" for prefix in ("", "peer-")},
             **{f"{prefix}client-cert-auth": "true" for prefix in ("", "peer-")},
+            "peer-cert-allowed-cn": ROLE["__etcd_flags"]["peer-cert-allowed-cn"],
             "bcrypt-cost": 4,
             "unsafe-no-fsync": "true",
+            **changes,
         }
         unit = {
-            "command": [str(self.cluster.programs / "etcd"), *(f"--{flag}={value}" for flag, value in flags.items())],
+            "command": [str(self.cluster.programs / "etcd"), *(f"--{flag}={value}" for flag, value in flags.items() if value is not None)],
             "conditions": [str(self.data / "member" / "wal"), str(self.bootstrap_file)],
             "environment_file": str(self.bootstrap_file),
         }
