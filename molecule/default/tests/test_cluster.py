@@ -45,6 +45,7 @@ def test_haproxy_sees_every_backend(host):
 
 
 def test_metrics_are_served_by_a_verified_api(kubectl):
+    """API servers, beside whom no kube-proxy runs, reach it by the address of its pod: through a Service it would not be available."""
     service = kubectl("get", "apiservice", "v1beta1.metrics.k8s.io")
     assert not service["spec"].get("insecureSkipTLSVerify")
     assert service["spec"]["caBundle"]

@@ -32,6 +32,12 @@ def test_the_resolver_knows_the_masters_and_every_host(host):
         assert host.run_expect([0], f"getent ahostsv4 {name}.cfcr.internal")
 
 
+def test_pods_are_sent_to_no_name_server_that_only_the_host_reaches(host):
+    servers = host.check_output("sed -n 's/^nameserver //p' /etc/cfcr/pods-resolv.conf").split()
+    assert servers
+    assert not [server for server in servers if server == "::1" or server.startswith("127.")]
+
+
 def test_processes_run_with_the_configuration_on_disk(host):
     """The digest in the environment of each process is that of its unit."""
     for unit in host.check_output("grep --files-with-matches CFCR_DIGEST /etc/systemd/system/*.service").split():
