@@ -27,7 +27,8 @@ Network = ipaddress.IPv4Network
 # The groups that have a meaning, and which of them a topology needs. A host is in one of them only: every group brings its own
 # certificates and keys, and the director's store holds the keys of all authorities.
 GROUPS = ("etcd", "master", "worker", "proxy", "director")
-_NEEDED = {"proxy": ("etcd", "master", "worker", "proxy")}
+_ALWAYS_NEEDED = ("etcd", "master", "worker")
+_NEEDED = {"proxy": (*_ALWAYS_NEEDED, "proxy")}
 
 # What every host of one cluster must agree on.
 _SHARED = (
@@ -37,6 +38,7 @@ _SHARED = (
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HAPROXY_OWN = ("api", "masters", "status")  # names in haproxy.cfg
+_API_SERVER_PORT = 8443
 _HOST_SUBNET = 24  # what flannel leases to every host
 _FEWEST_SUBNETS = 4  # fewer than that flannel refuses
 
@@ -98,11 +100,13 @@ def check_inventory(inventory: Inventory) -> list[Problem]:
 
 def _groups(inventory: Inventory) -> t.Iterator[Problem]:
     """Every group of the topology has hosts; etcd an odd number of them."""
-    topologies = {values["cluster_topology"] for values in inventory.values.values() if "cluster_topology" in values} or set(_NEEDED)
-    for group in dict.fromkeys(group for topology in sorted(topologies) for group in _NEEDED[topology]):
+    topologies = sorted({values["cluster_topology"] for values in inventory.values.values() if "cluster_topology" in values}) or [""]
+    for group in dict.fromkeys(group for topology in topologies for group in _NEEDED.get(topology, _ALWAYS_NEEDED)):
         if not inventory.hosts(group):
             others = set(inventory.groups) - set(GROUPS) - {"all", "ungrouped"}
             yield Problem(f"group {group}", "no hosts", _suggestion(group, others, "one host at least"))
+    if topologies == ["iaas_lb"] and inventory.hosts("proxy"):
+        yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), "no hosts: with cluster_topology iaas_lb a load balancer does what a proxy does")
     members = len(inventory.hosts("etcd"))
     if members and members % 2 == 0:
         yield Problem("group etcd", f"{members} hosts", "an odd number: one more member than an odd number survives no more failures")
@@ -134,6 +138,7 @@ def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:
 def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     """Check the values of one host, where their types are right."""
     yield from _endpoint(values)
+    yield from _address_of_endpoint(values, inventory)
     yield from _listeners(values)
     yield from _ports_of_proxies(values, inventory)
     yield from _director(values, inventory)
@@ -152,6 +157,21 @@ def _endpoint(values: Values) -> t.Iterator[Problem]:
     for name in values.get("cluster_api_alternative_names", []):
         if not _is_host(name):
             yield Problem("cluster_api_alternative_names", name or "an empty name", "DNS names and IP addresses")
+
+
+def _address_of_endpoint(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    """A load balancer has an address of its own; without one, a single master may be the endpoint."""
+    host = values.get("cluster_api_host", "")
+    if values.get("cluster_topology") != "iaas_lb":
+        return
+    for network in ("cluster_service_cidr", "cluster_pod_cidr"):
+        if _network(values, network) and _address(host) and _address(host) in _network(values, network):
+            yield Problem("cluster_api_host", host, f"the address of the load balancer, outside {network}, {values[network]}")
+    owners = [name for name, its_values in inventory.values.items() if host and host in (name, its_values.get("cluster_host_address"))]
+    if owners and (owners != inventory.hosts("master") or values.get("cluster_api_port") != _API_SERVER_PORT):
+        yield Problem("cluster_api_host", f"{host}, which is {owners[0]}", "the load balancer's static address, or a name of it: cluster_topology is iaas_lb")
+    if values.get("proxy_listeners"):
+        yield Problem("proxy_listeners", "listeners", "none: with cluster_topology iaas_lb there is no proxy, but a load balancer (iaas_worker_listeners)")
 
 
 def _listeners(values: Values) -> t.Iterator[Problem]:

@@ -105,6 +105,45 @@ def test_group_with_another_name_is_suggested():
     assert problem == Problem("group worker", "no hosts", "one host at least; is workers meant?")
 
 
+BALANCED = {"cluster_topology": "iaas_lb", "cluster_api_host": "10.30.0.5", "proxy_listeners": []}
+
+
+@pytest.mark.parametrize(
+    ("groups", "values"),
+    [
+        ({}, {}),
+        ({}, {"cluster_api_host": "api.example.com", "cluster_api_port": 443}),
+        ({"master": ["m0"]}, {"cluster_api_host": "10.30.0.10"}),  # the only master's own static address
+    ],
+)
+def test_load_balancer_takes_the_place_of_the_proxy(groups, values):
+    assert check_inventory(inventory({"proxy": [], **groups}, {**BALANCED, **values})) == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "values", "subject", "found", "allowed"),
+    [
+        ({"proxy": ["p0"]}, {}, "group proxy", "p0", "no hosts"),
+        ({"worker": []}, {}, "group worker", "no hosts", "one host"),
+        ({}, {"cluster_api_host": "10.30.0.10"}, "cluster_api_host", "10.30.0.10, which is m0", "the load balancer's static address"),
+        ({"master": ["m0"]}, {"cluster_api_host": "10.30.0.10", "cluster_api_port": 443}, "cluster_api_host", "10.30.0.10, which is m0", "static"),
+        ({}, {"cluster_api_host": "w0"}, "cluster_api_host", "w0, which is w0", "the load balancer's static address"),
+        ({}, {"cluster_api_host": "10.100.200.5"}, "cluster_api_host", "10.100.200.5", "outside cluster_service_cidr"),
+        ({}, {"cluster_api_host": "10.200.0.5"}, "cluster_api_host", "10.200.0.5", "outside cluster_pod_cidr"),
+        ({}, {"proxy_listeners": [{"name": "a", "port": 80, "node_port": 30080}]}, "proxy_listeners", "listeners", "iaas_worker_listeners"),
+    ],
+)
+def test_what_a_load_balancer_cannot_have(groups, values, subject, found, allowed):
+    (problem,) = check_inventory(inventory({"proxy": [], **groups}, {**BALANCED, **values}))
+    assert (problem.subject, problem.found) == (subject, found)
+    assert allowed in problem.allowed
+
+
+def test_topology_that_is_not_known_needs_what_all_need():
+    hosts = {host: {"cluster_host_address": f"10.30.0.{number}"} for number, host in enumerate(HOSTS)}
+    assert check_inventory(Inventory({**GROUPS, "proxy": []}, hosts)) == []
+
+
 def test_slice_is_not_counted():
     assert check_inventory(inventory({"etcd": ["e0", "e1"], "proxy": [], "master": []}, whole=False)) == []
 
