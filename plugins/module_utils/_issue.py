@@ -13,6 +13,7 @@ import datetime
 import typing as t
 
 from ._authorities import authority_key, get_authority
+from ._bundle import fingerprints
 from ._certificate import Certificate, expiry, reasons, wanted_names
 from ._errors import HostError
 from ._store import FileStore
@@ -47,6 +48,7 @@ def issue(store: FileStore, certificates: list[dict], bundles: list[dict], terms
     certificates: path, authority, common_name, organizations, alternative_names, usages as wanted; public_key, certificate as they are.
     bundles: path, authority as wanted; content as it is.
     """
+    _refuse_strangers(store, certificates, bundles)
     found = authorities(store, {entry["authority"] for entry in (*certificates, *bundles)}, terms.check_mode)
     moment = now()
     return {
@@ -58,6 +60,30 @@ def issue(store: FileStore, certificates: list[dict], bundles: list[dict], terms
             if authority and authority.not_after() < moment + datetime.timedelta(days=terms.renew_before_days)
         ],
     }
+
+
+def _refuse_strangers(store: FileStore, certificates: list[dict], bundles: list[dict]) -> None:
+    """Raise where a host trusts nobody whom the store knows: what the store would sign, the cluster that the host is in would not trust.
+
+    An authority is replaced by way of bundles that hold two; one in common is enough, and then a certificate may be of either.
+    """
+    known = [get_authority(store, name) for name in store.names("authorities")]
+    trusted = {fingerprint for authority in known for fingerprint in fingerprints(authority.bundle())}
+    strange, shared = [], set()
+    for bundle in bundles:
+        there = fingerprints(bundle["content"])
+        if not trusted.isdisjoint(there):
+            shared.add(bundle["authority"])
+        elif there:
+            strange.append(bundle["path"])
+    for entry in certificates:
+        if entry["authority"] not in shared and read(entry["certificate"], None) and not any(a.has_signed(entry["certificate"]) for a in known):
+            strange.append(f"{entry['path']}.crt")
+    if strange:
+        raise HostError(
+            f"{', '.join(strange)}: of authorities that the store {store.directory} does not have, and nothing was changed. Bring back the store "
+            "that they are from (cluster_director, cluster_store_directory), or, where their cluster is gone, remove these files from the host"
+        )
 
 
 def _certificate(store: FileStore, entry: dict, authority: Authority | None, terms: Terms, moment: datetime.datetime) -> dict:

@@ -69,6 +69,12 @@ class Authority:
         """Return what stands as issuer in the plain value of the certificates that it signs."""
         return _issuer(x509.load_pem_x509_certificate(self.certificate().encode()))
 
+    def has_signed(self, pem: str) -> bool:
+        """Return whether a certificate bears the signature of one of these."""
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        signers = (x509.load_pem_x509_certificate(signer.encode()) for signer in self.certificates)
+        return any(_is_of(certificate, signer) for signer in signers)
+
     def not_after(self) -> datetime.datetime:
         """Return when the signing certificate ends."""
         return _not_after(x509.load_pem_x509_certificate(self.certificate().encode()))
@@ -252,9 +258,13 @@ def _issuer_of(certificate, authority: Authority | None) -> str:
     """Return the name of whoever signed; with its key where the signature is that of one of the authority's certificates."""
     for pem in authority.certificates if authority else ():
         candidate = x509.load_pem_x509_certificate(pem.encode())
-        if certificate.issuer == candidate.subject and _signed_by(certificate, candidate.public_key()):
+        if _is_of(certificate, candidate):
             return _issuer(candidate)
     return certificate.issuer.rfc4514_string()
+
+
+def _is_of(certificate, authority) -> bool:
+    return certificate.issuer == authority.subject and _signed_by(certificate, authority.public_key())
 
 
 def _signed_by(certificate, public_key) -> bool:

@@ -224,11 +224,27 @@ def test_what_ends_with_its_authority_is_not_renewed_in_every_run(machine):
     machine.verify("server")
 
 
-def test_a_new_authority(done):
+def test_a_store_that_was_lost_takes_no_host_out_of_its_cluster(done):
+    """A run makes new authorities where there are none; it must not replace what the host was given by those that are lost."""
+    record = done.store / "authorities/etcd.json"
+    kept, before = record.read_bytes(), done.files()
+    record.unlink()
+    done.authorities()
+    for check in (True, False):
+        result = done.certificate(SERVER, CLIENT, check=check, fails=True)
+        for told in (f"{done.pki}/ca.crt", f"{done.pki}/server.crt", f"the store {done.store} does not have", "cluster_store_directory"):
+            assert told in result["msg"]
+    assert done.files() == before
+    record.write_bytes(kept)
+    assert not done.certificate(SERVER, CLIENT)["changed"]
+
+
+def test_a_host_of_a_cluster_that_is_gone_starts_over_without_its_files(done):
     (done.store / "authorities/etcd.json").unlink()
     done.authorities()
-    result = again(done, SERVER, CLIENT, reasons=[["another authority"]] * 2)
-    assert str(done.pki / "ca.crt") in result["diff"]["after"]
+    for name in ("ca.crt", "server.crt", "client.crt"):
+        (done.pki / name).unlink()
+    again(done, SERVER, CLIENT, reasons=[["there is none"]] * 2)
 
 
 DAMAGES = [

@@ -67,6 +67,56 @@ def test_an_authority_that_nobody_made_is_foretold_in_check_mode(store):
     assert result["bundles"] == [{"path": "/ca.crt", "content": None, "before": [], "after": ["new (new)"], "changed": True}]
 
 
+@pytest.fixture
+def other_store(tmp_path):
+    """The store of another cluster, whose authority has the same name and the same common name."""
+    other = FileStore(str(tmp_path / "other"))
+    other.put("authorities/etcd", *make_authority("etcd", 3650, "ecdsa-p256", now()), version=0)
+    return other
+
+
+@pytest.mark.parametrize("terms", [TERMS, CHECK])
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_host_of_another_cluster_is_refused(store, other_store, tmp_path, terms, lost):
+    """The other store is a second cluster's, or it was lost and made anew, or it has not been made anew yet."""
+    request, bundle = entry(), {"path": "/ca.crt", "authority": "etcd", "content": get_authority(store, "etcd").bundle()}
+    request["certificate"] = plan(store, request)["certificate"]
+    asked = FileStore(str(tmp_path / "nothing")) if lost else other_store
+    none = {**bundle, "content": None}
+    for certificates, bundles, paths in (
+        ([request], [bundle], "/ca.crt, /a.crt"),
+        ([entry()], [bundle], "/ca.crt"),
+        ([request], [none], "/a.crt"),
+        ([request], [], "/a.crt"),
+    ):
+        with pytest.raises(HostError, match=rf"^{paths}: of authorities that the store {asked.directory} does not have.*cluster_store_directory"):
+            issue(asked, certificates, bundles, terms)
+
+
+def test_damaged_files_are_no_reason_to_refuse(store, other_store):
+    request, bundle = entry(certificate="half of a certificate"), {"path": "/ca.crt", "authority": "etcd", "content": "-----BEGIN CERTIFICATE-----\nx"}
+    assert issue(other_store, [request], [bundle], TERMS)["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
+
+
+def test_another_authority_of_the_same_store_is_no_stranger(store, other_store):
+    store.put("authorities/kubernetes", *make_authority("kubernetes", 3650, "ecdsa-p256", now()), version=0)
+    request, bundle = entry(), {"path": "/ca.crt", "authority": "kubernetes", "content": get_authority(store, "etcd").bundle()}
+    request["certificate"] = plan(store, request)["certificate"]
+    answer = issue(store, [{**request, "authority": "kubernetes"}], [bundle], TERMS)
+    assert answer["certificates"][0]["reasons"] == ["another authority"]
+    assert answer["bundles"][0]["content"] == get_authority(store, "kubernetes").bundle()
+
+
+def test_one_authority_in_common_is_enough(store, other_store):
+    """A host that missed the last phase of a replacement still has the old certificate and both authorities."""
+    request = entry()
+    request["certificate"] = plan(store, request)["certificate"]
+    both = get_authority(store, "etcd").bundle() + get_authority(other_store, "etcd").bundle()
+    answer = issue(other_store, [request], [{"path": "/ca.crt", "authority": "etcd", "content": both}], TERMS)
+    assert answer["certificates"][0]["reasons"] == ["another authority"]
+    assert answer["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
+
+
 def test_replacing_an_authority_in_three_phases(store):
     """Trust both; sign with the new one; trust only the new one."""
     request, bundle = entry(), {"path": "/ca.crt", "authority": "etcd", "content": None}
