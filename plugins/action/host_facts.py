@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
-import re
 import time
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
 from ..plugin_utils._ports import ports_of
+from ..plugin_utils._preflight import last_line
 
 
 class ActionModule(ActionBase):
@@ -38,7 +39,7 @@ class ActionModule(ActionBase):
             said = reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"]
             return {**result, **(_report("", said) if reports else reply)}
         facts = reply["ansible_facts"]["cfcr_host"]
-        facts["clock_offset"] = [round(facts["time"] - received, 3), round(facts["time"] - sent, 3)]
+        facts["clock_offset"] = offset(facts["time"], sent, received)
         return {**result, **reply}
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -51,6 +52,5 @@ class ActionModule(ActionBase):
 
 
 def _report(kind: str, said: str) -> dict[str, t.Any]:
-    """Return what was said last, without Ansible's words before what SSH said, as the host's only fact."""
-    lines = said.strip().splitlines() or ["the module ended without an answer"]
-    return {"changed": False, "ansible_facts": {"cfcr_host": {"error": kind + re.sub(r"^.*?(over|via) ssh: ", "", lines[-1])}}}
+    """Return what was said last as the host's only fact."""
+    return {"changed": False, "ansible_facts": {"cfcr_host": {"error": kind + last_line(said)}}}

@@ -6,15 +6,21 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._director_facts import director_facts
+from ..module_utils._errors import HostError
+from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
+from ..plugin_utils._director import Director
 from ..plugin_utils._ports import ports_of
-from ..plugin_utils._preflight import Problem, merge, report
-from ..plugin_utils._preflight_hosts import Host, Limits, check_hosts
+from ..plugin_utils._preflight import Problem, last_line, merge, report
+from ..plugin_utils._preflight_director import DirectorHost, check_authorities, check_director
+from ..plugin_utils._preflight_hosts import Host, Limits, check_clocks, check_hosts
 from ..plugin_utils._preflight_inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 
 _OPTIONS = {
@@ -57,9 +63,10 @@ class ActionModule(ActionBase):
         ]
 
     def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
-        """Check the hosts of the play that have facts."""
+        """Check the hosts of the play that have facts, and the director, whoever that is and whatever the play is limited to."""
         hosts = {}
-        for name in variables["ansible_play_hosts_all"]:
+        names = variables["ansible_play_hosts_all"]
+        for name in names:
             values = contract.of(variables["hostvars"].raw_get(name))
             facts = values.get("ansible_facts", {}).get("cfcr_host")
             if facts:
@@ -67,4 +74,28 @@ class ActionModule(ActionBase):
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
                 hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks)
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
-        return check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports})
+        director = self._ask_director(contract.of(variables["hostvars"].raw_get(names[0])), variables)
+        facts = {name: host.facts for name, host in hosts.items()}
+        return [
+            *check_director(director),
+            *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
+            *check_clocks({**facts, director.name: director.facts}, limits),
+            *check_authorities(director, facts),
+        ]
+
+    def _ask_director(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
+        """Return the director with its facts, or with the reason why there are none."""
+        name, store = values["cluster_director"], values["cluster_store_directory"]
+        try:
+            director = Director(self, name, variables)
+            if director.is_here:
+                return DirectorHost(name, store, director_facts(store))
+            sent = time.time()
+            reply = director.execute_module("cfcr.kubernetes.director_facts", {"store": store})
+            received = time.time()
+        except (AnsibleError, HostError) as error:
+            return DirectorHost(name, store, {"error": last_line(str(error))})
+        if reply.get("failed"):
+            return DirectorHost(name, store, {"error": last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])})
+        facts = reply["ansible_facts"]["cfcr_director"]
+        return DirectorHost(name, store, {**facts, "clock_offset": offset(facts["time"], sent, received)})

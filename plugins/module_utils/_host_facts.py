@@ -16,8 +16,12 @@ import typing as t
 from pathlib import Path
 
 from ._architecture import machine_architecture
+from ._bundle import fingerprints
 
-__all__ = ("disks", "facts")
+__all__ = ("BUNDLES", "disks", "facts")
+
+# Where roles have the authorities that their components trust.
+BUNDLES = "etc/*/pki/*ca.crt"
 
 _MIB = 1024 * 1024
 _RESOLVED = ("127.0.0.53", "127.0.0.54")  # where systemd-resolved listens
@@ -25,7 +29,16 @@ _RESOLVED = ("127.0.0.53", "127.0.0.54")  # where systemd-resolved listens
 
 def facts(root: Path = Path("/")) -> dict[str, t.Any]:
     """Return all that is plain to read."""
-    return {**_user(), **_system(root), **_memory(root), **_control_groups(root), **_connection_tracking(root), **_resolver(root), **_networks(root)}
+    return {
+        **_user(),
+        **_system(root),
+        **_memory(root),
+        **_control_groups(root),
+        **_connection_tracking(root),
+        **_resolver(root),
+        **_networks(root),
+        **_authorities(root),
+    }
 
 
 def _user() -> dict[str, t.Any]:
@@ -120,6 +133,11 @@ def _address(text: str) -> str:
     return str(ipaddress.IPv4Address(struct.pack("=I", int(text, 16))))
 
 
+def _authorities(root: Path) -> dict[str, t.Any]:
+    """Return which certificates are in the bundles that components of ours trust."""
+    return {"authorities": {f"/{path.relative_to(root)}": fingerprints(_text(path)) for path in sorted(root.glob(BUNDLES))}}
+
+
 def _assignments(path: Path) -> dict[str, str]:
     """Return the variables of a file like os-release."""
     pairs = (line.partition("=") for line in _text(path).splitlines())
@@ -128,6 +146,6 @@ def _assignments(path: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""

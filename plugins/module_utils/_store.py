@@ -78,9 +78,13 @@ class FileStore:
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the records of one kind."""
-        with contextlib.suppress(FileNotFoundError):
-            return sorted(entry[: -len(".json")] for entry in os.listdir(os.path.join(self.directory, kind)) if entry.endswith(".json"))
-        return []
+        directory = os.path.join(self.directory, kind)
+        try:
+            return sorted(entry[: -len(".json")] for entry in os.listdir(directory) if entry.endswith(".json"))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise HostError(f"{directory}: cannot be read: {error.strerror}") from error
 
     def put(self, name: str, public: dict, secret: dict, version: int) -> Record:
         """Add a version to a record if it still has the given one; 0 means that there is none yet."""

@@ -154,6 +154,11 @@ ansible_facts:
           type: list
           elements: dict
           sample: [{interface: eth0, network: 10.0.0.0/24}]
+        authorities:
+          description: SHA-256 of the certificates in each bundle of authorities that a component of the collection trusts, by path.
+          returned: success
+          type: dict
+          sample: {/etc/etcd/pki/ca.crt: [0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417]}
         listeners:
           description:
             - Who listens on the ports of O(ports).

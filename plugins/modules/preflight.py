@@ -11,7 +11,7 @@ short_description: Check an inventory and its hosts before anything is changed
 version_added: "0.1.0"
 description:
   - Fails once, with a list of all that is wrong. Each line has the host, group or variable, what was found, and what is allowed.
-  - It runs on the controller and connects to no host.
+  - It runs on the controller and connects to no host but a remote director, with O(scope=hosts).
 author: The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
@@ -20,6 +20,7 @@ options:
       - V(inventory) checks the groups, addresses and C(cluster_*) variables of the whole inventory, whatever the play is limited to. Names that
         role P(cfcr.kubernetes.cluster#role) does not document are problems too.
       - V(hosts) checks those hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts), and asks nothing of the others.
+        It asks the director too, which has the store that the hosts' certificates must be from, whatever the play is limited to.
     type: str
     choices: [inventory, hosts]
     required: true
@@ -45,6 +46,7 @@ options:
     default: 2.0
 seealso:
   - module: cfcr.kubernetes.host_facts
+  - module: cfcr.kubernetes.director_facts
 """
 
 EXAMPLES = r"""

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
-__all__ = ("Problem", "merge", "report")
+__all__ = ("Problem", "last_line", "merge", "report")
 
 _WIDEST = 44
+_ABOUT_SSH = re.compile(r"^.*?(over|via) ssh: ")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,12 @@ def merge(problems: t.Mapping[str, t.Sequence[Problem]]) -> list[Problem]:
         problem if len(named) == len(problems) else dataclasses.replace(problem, subject=f"{problem.subject} ({', '.join(named)})")
         for problem, named in hosts.items()
     ]
+
+
+def last_line(said: str) -> str:
+    """Return what was said last, without Ansible's words before what SSH said."""
+    lines = said.strip().splitlines() or ["the module ended without an answer"]
+    return _ABOUT_SSH.sub("", lines[-1])
 
 
 def report(problems: t.Sequence[Problem]) -> str:

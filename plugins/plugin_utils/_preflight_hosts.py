@@ -14,7 +14,7 @@ import typing as t
 from ._ports import Port
 from ._preflight import Problem
 
-__all__ = ("Host", "Limits", "check_hosts")
+__all__ = ("Host", "Limits", "check_clocks", "check_hosts", "check_python")
 
 Facts = t.Mapping[str, t.Any]
 
@@ -66,14 +66,19 @@ def check_hosts(hosts: t.Mapping[str, Host], limits: Limits, units: t.Collection
         if host.facts["euid"] == 0:  # nobody else sees who listens, or may ask nftables
             problems += _kernel(name, host)
             problems += _ports(name, host, units)
-    return [*problems, *_clocks({name: host.facts["clock_offset"] for name, host in hosts.items() if "clock_offset" in host.facts}, limits)]
+    return problems
+
+
+def check_python(name: str, facts: Facts) -> t.Iterator[Problem]:
+    """Return whether modules do not run."""
+    if tuple(int(part) for part in facts["python_version"].split(".")[:2]) < _PYTHON:
+        yield Problem(name, f"Python {facts['python_version']}", f"Python {'.'.join(str(part) for part in _PYTHON)} or later")
 
 
 def _system(name: str, facts: Facts, limits: Limits) -> t.Iterator[Problem]:
     if facts["euid"] != 0:
         yield Problem(name, f"user {facts['user']}", "root: ansible_become, or ansible_user root")
-    if tuple(int(part) for part in facts["python_version"].split(".")[:2]) < _PYTHON:
-        yield Problem(name, f"Python {facts['python_version']}", f"Python {'.'.join(str(part) for part in _PYTHON)} or later")
+    yield from check_python(name, facts)
     if facts["operating_system_version"] not in limits.operating_systems.get(facts["operating_system"], ()):
         allowed = ", ".join(f"{system} {version}" for system, versions in limits.operating_systems.items() for version in versions)
         yield Problem(name, f"operating system {facts['operating_system']} {facts['operating_system_version']}".rstrip(), allowed)
@@ -140,13 +145,13 @@ def _networks(name: str, host: Host) -> t.Iterator[Problem]:
                 yield Problem(name, f"network {route['network']} on {route['interface']}, which overlaps {variable} {cidr}", "networks apart")
 
 
-def _clocks(offsets: t.Mapping[str, t.Sequence[float]], limits: Limits) -> t.Iterator[Problem]:
-    """Compare the clocks, the controller's among them, since it says from when to when a certificate is valid.
+def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Problem]:
+    """Compare the clocks of all that have one among their facts, and the controller's.
 
     A host's offset is only known to lie between two bounds. The true time is taken to be where most of these intervals agree, and a
     clock is wrong where even its nearer bound is too far from there.
     """
-    clocks = {**offsets, "controller": (0.0, 0.0)}
+    clocks = {**{name: its["clock_offset"] for name, its in facts.items() if "clock_offset" in its}, "controller": (0.0, 0.0)}
     bounds = sorted({bound for interval in clocks.values() for bound in interval}, key=abs)
     true = max(bounds, key=lambda bound: sum(low <= bound <= high for low, high in clocks.values()))
     for name, (low, high) in clocks.items():

@@ -96,3 +96,35 @@ def test_hosts_beyond_the_limit_are_not_asked_for_anything(play, local):
     assert code != 0
     (result,) = hosts.values()
     assert [line.split(":")[0].strip() for line in result["msg"].splitlines()] == ["1 problem, and nothing was changed", "w0"]
+
+
+def told(result):
+    """Return the first word of each line, and the whole."""
+    return [line.split(":")[0].strip() for line in result["msg"].splitlines()[1:]], result["msg"]
+
+
+def test_director_that_cannot_be_reached_is_told_also_under_a_limit(play, local):
+    director = {"hosts": {"boss": {"ansible_connection": "ssh", "ansible_host": "127.0.0.9", "ansible_port": 9}}}
+    local["all"]["children"]["director"] = director
+    code, hosts = play(local, "--limit", "w0", tasks_from="hosts")
+    assert code != 0
+    (result,) = hosts.values()
+    names, message = told(result)
+    assert names == ["boss", "w0"] and "found ssh: connect to host 127.0.0.9 port 9" in message.splitlines()[1]
+
+
+def test_director_that_nobody_may_be_root_on_is_told(play, local):
+    local["all"]["children"]["director"] = {
+        "hosts": {"boss": {"ansible_become": True, "ansible_become_method": "su", "ansible_become_user": "no-such-user"}}
+    }
+    code, hosts = play(local, "--limit", "w0", tasks_from="hosts")
+    assert code != 0 and told(next(iter(hosts.values())))[0] == ["boss", "w0"]
+
+
+def test_store_that_is_damaged_is_named(play, local, tmp_path):
+    (tmp_path / "store/authorities").mkdir(parents=True)
+    (tmp_path / "store/authorities/etcd.json").write_text("{")
+    code, hosts = play(local, "--limit", "w0", tasks_from="hosts", cluster_store_directory=str(tmp_path / "store"))
+    assert code != 0
+    names, message = told(next(iter(hosts.values())))
+    assert names == ["localhost", "w0"] and f"found {tmp_path}/store/authorities/etcd.json: damaged" in message

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host_facts import disks, facts
 
@@ -74,6 +77,16 @@ def test_container_on_version_1(host):
         "conntrack_writable": False,
     }
     assert {name: found[name] for name in expected} == expected
+
+
+def test_authorities_that_components_trust(host):
+    certificate = f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(bytes(100)).decode()}-----END CERTIFICATE-----\n"
+    found = host(**{
+        "etc/etcd/pki/ca.crt": certificate * 2,
+        "etc/kubernetes/pki/etcd-ca.crt": "-----BEGIN CERTIFICATE-----\nhalf",
+        "etc/kubernetes/pki/kube-apiserver.crt": certificate,
+    })  # fmt: skip
+    assert found["authorities"] == {"/etc/etcd/pki/ca.crt": [hashlib.sha256(bytes(100)).hexdigest()] * 2, "/etc/kubernetes/pki/etcd-ca.crt": []}
 
 
 @pytest.mark.parametrize("limit", ["max\n", "9223372036854771712\n"])

@@ -11,7 +11,7 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._ports import ports_of
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import Host, Limits, check_hosts
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import Host, Limits, check_clocks, check_hosts
 
 ROOT = pathlib.Path(__file__).parents[4]
 CATALOG = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
@@ -49,7 +49,8 @@ def listener(port, protocol="tcp", address="0.0.0.0", pid=7, process="nginx", un
 
 def check(**hosts):
     """Return the problems as (host, found) pairs."""
-    return [(problem.subject, problem.found) for problem in check_hosts(hosts, LIMITS, UNITS)]
+    problems = [*check_hosts(hosts, LIMITS, UNITS), *check_clocks({name: host.facts for name, host in hosts.items()}, LIMITS)]
+    return [(problem.subject, problem.found) for problem in problems]
 
 
 @pytest.mark.parametrize("group", ["etcd", "master", "worker", "proxy"])

@@ -1,0 +1,88 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Gather what the collection asks of the director."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: director_facts
+short_description: Gather what the collection asks of the director
+version_added: "0.1.0"
+description:
+  - Returns whether a host can be the director, and which authorities the credential store there has, and changes nothing.
+  - Action M(cfcr.kubernetes.preflight) asks so by itself.
+author: The cfcr.kubernetes maintainers (@cfcr)
+extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
+options:
+  store:
+    description: Directory of the credential store.
+    type: path
+    required: true
+seealso:
+  - module: cfcr.kubernetes.preflight
+  - module: cfcr.kubernetes.certificate_authority
+"""
+
+EXAMPLES = r"""
+- name: Ask which authorities the store has
+  cfcr.kubernetes.director_facts:
+    store: /var/lib/cfcr/cfcr
+  delegate_to: "{{ cluster_director }}"
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: Facts to add to ansible_facts.
+  returned: success
+  type: dict
+  contains:
+    cfcr_director:
+      description: What the director is.
+      returned: success
+      type: dict
+      contains:
+        python_version:
+          description: Version of Python.
+          returned: success
+          type: str
+          sample: 3.11.2
+        cryptography:
+          description: Whether that Python has the library cryptography, which makes keys and signs certificates.
+          returned: success
+          type: bool
+          sample: true
+        authorities:
+          description: SHA-256 of the certificates of each authority in the store; empty where there is no store yet.
+          returned: success
+          type: dict
+          sample: {etcd: [0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417]}
+        time:
+          description: The director's clock, in seconds since 1970 (UTC), while the module ran.
+          returned: success
+          type: float
+          sample: 1795255000.25
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._director_facts import director_facts
+from ..module_utils._errors import HostError
+
+
+def main() -> None:
+    """Gather the facts."""
+    module = AnsibleModule(argument_spec={"store": {"type": "path", "required": True}}, supports_check_mode=True)
+    try:
+        facts = {**director_facts(module.params["store"]), "time": time.time()}
+    except HostError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, ansible_facts={"cfcr_director": facts})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far another host's clock can be from this one's, given when it was asked and when it answered."""
+
+from __future__ import annotations
+
+__all__ = ("offset",)
+
+
+def offset(there: float, sent: float, received: float) -> list[float]:
+    """Return the least and the most that it is ahead: it was read somewhere in between, and it is not known when."""
+    return [round(there - received, 3), round(there - sent, 3)]
