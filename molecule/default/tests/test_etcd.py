@@ -37,6 +37,15 @@ def test_flannel_reaches_its_own_keys_only(host, etcdctl):
         assert refused.rc != 0 and "permission denied" in refused.stderr
 
 
+def test_flannel_is_no_peer(host):
+    """Its certificate is of the same authority; on the port of the peers it would read every key."""
+    worker = other(host, "worker-1")
+    command = f"curl --silent --show-error --http1.1 --cacert /etc/flannel/pki/etcd-ca.crt --cert {FLANNEL}.crt --key {FLANNEL}.key"
+    answers = {port: worker.run(f"{command} https://etcd-0.etcd.cfcr.internal:{port}/version") for port in (2379, 2380)}
+    assert answers[2379].rc == 0 and "etcdserver" in answers[2379].stdout
+    assert answers[2380].rc != 0 and not answers[2380].stdout and "alert" in answers[2380].stderr
+
+
 def test_the_api_server_reaches_its_own_keys_only(host, etcdctl):
     refused = etcdctl(other(host, "master-0"), API_SERVER, "get", "/coreos.com/network/config")
     assert refused.rc != 0 and "permission denied" in refused.stderr
