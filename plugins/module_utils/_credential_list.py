@@ -29,6 +29,7 @@ SPEC = {
             "name": {"type": "str", "required": True},
             "type": {"type": "str", "required": True, "choices": ["value", "password", "key", "rsa", "certificate"]},
             "value": {"type": "str", "default": ""},
+            "generate": {"type": "bool", "default": True},
             "length": {"type": "int", "default": 32},
             "bytes": {"type": "int", "default": 32},
             "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},

@@ -45,6 +45,8 @@ class Credential:
             self._plan_certificate(check_mode)
         elif found == "value":
             self._plan_value()
+        elif found == "password":
+            self._plan_password()
         else:
             self._plan_once()
 
@@ -52,6 +54,15 @@ class Credential:
         """Plan what is given, not made; without a value it is only looked up."""
         self.before = {"type": "value", "value": self._record.public["value"]} if self._record else None
         self.after = {"type": "value", "value": self._options["value"]} if self._options["value"] else self.before
+
+    def _plan_password(self) -> None:
+        """Plan what is given, or made once; one that somebody else made must have been given once."""
+        given = self._options["value"]
+        if not (given or self._options["generate"] or self._record):
+            raise HostError(f"credential {self.name}: the store {self._store.directory} has none, and it cannot be generated; give its value")
+        self._plan_once()
+        if given and self._record and self._record.secret()["password"] != given:
+            self.after = {**self.after, "password": "(another one)"}
 
     def _plan_once(self) -> None:
         """Plan what is made once."""
@@ -109,7 +120,8 @@ class Credential:
         return {"value": self._options["value"]}, {}
 
     def _new_password(self) -> tuple[dict, dict]:
-        return {}, {"password": "".join(secrets.choice(_LETTERS) for _index in range(self._options["length"]))}
+        made = "".join(secrets.choice(_LETTERS) for _index in range(self._options["length"]))
+        return {}, {"password": self._options["value"] or made}
 
     def _new_key(self) -> tuple[dict, dict]:
         return {}, {"key": base64.b64encode(os.urandom(self._options["bytes"])).decode()}

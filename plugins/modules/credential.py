@@ -40,9 +40,14 @@ options:
         required: true
         choices: [value, password, key, rsa, certificate]
       value:
-        description: What a V(value) is from now on; an empty one only looks it up.
+        description:
+          - What a V(value) is from now on; an empty one only looks it up. Or what a V(password) is from now on, where somebody else made it.
         type: str
         default: ""
+      generate:
+        description: Whether a V(password) that the store has not is made. If not, O(credentials[].value) must give it once.
+        type: bool
+        default: true
       length:
         description: Characters of a password.
         type: int

@@ -14,7 +14,7 @@ version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Applies in one call what a BOSH job has, in this order. Certificates, packages, kernel modules, sysctls, accounts, directories,
-    release files, files, systemd units, the health of what runs, and images of containers.
+    release files, virtual environments of Python, files, systemd units, the health of what runs, and images of containers.
   - Every unit carries a digest of all that it depends on in its environment, so that the running process tells which
     configuration it was started with. With O(state=present) a unit that is not running is started, and one that runs with
     an old digest is reported in RV(restart) with RV(ignore:changed) true. Only then the task notifies its handlers, which restart
@@ -113,6 +113,24 @@ options:
         description: For each architecture its C(url), C(sha256) or C(checksum_url), and C(files).
         type: dict
         required: true
+  virtual_environments:
+    description: Virtual environments of the host's Python, made of wheels. One with other requirements should have another path.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      requirements:
+        description: Requirements for pip, all of them with their version and the checksums of their wheels.
+        type: str
+        required: true
+      wheels:
+        description: URL of a page or directory that links to the wheels. Without it, pip's own configuration says where its index is.
+        type: str
+        default: ""
   files:
     description: Files to keep.
     type: list
@@ -313,7 +331,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health, _host, _images, _pki_files, _release, _systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health, _host, _images, _pki_files, _release, _systemd, _virtual_environments
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._accounts import ensure_account
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._command import run
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
@@ -396,6 +414,7 @@ class Job:
             "sysctls": {name: str(value) for name, value in options["sysctls"].items()},
             "directories": {entry["path"]: {"mode": entry["mode"], "owner": entry["owner"]} for entry in options["directories"]},
             "releases": _release.wanted(options["artifacts"]),
+            "virtual environments": {entry["path"]: _virtual_environments.wanted(entry) for entry in options["virtual_environments"]},
             "files": {entry["path"]: self._shown(entry, entry["content"]) for entry in self.files}
             | {self._unit_path(name): {"content": text, "mode": "0644", "owner": "root"} for name, text in self.units.items()},
             "services": {
@@ -414,6 +433,7 @@ class Job:
             "sysctls": _host.sysctls(list(options["sysctls"])),
             "directories": {entry["path"]: self._status(entry["path"], stat.S_ISDIR) for entry in options["directories"]},
             "releases": _release.installed(options["artifacts"]),
+            "virtual environments": {entry["path"]: _virtual_environments.actual(entry) for entry in options["virtual_environments"]},
             "files": {entry["path"]: self._actual_file(entry) for entry in self.files}
             | {
                 self._unit_path(name): self._actual_file({"path": self._unit_path(name), "content": text, "secret": False})
@@ -448,6 +468,9 @@ class Job:
                 self._make_directory(entry)
         if "releases" in wanted:
             _release.install(options["artifacts"])
+        for entry in options["virtual_environments"]:
+            if entry["path"] in wanted.get("virtual environments", {}):
+                _virtual_environments.make(entry)
         self._write_files(wanted.get("files", {}))
         self._run_units(wanted)
 
@@ -591,6 +614,12 @@ def main() -> None:
             "sysctls": {"type": "dict", "default": {}},
             "directories": {"type": "list", "elements": "dict", "default": [], "options": {**entry, "mode": {"type": "str", "default": "0755"}}},
             "artifacts": {"type": "list", "elements": "dict", "default": [], "options": _release.ARTIFACT},
+            "virtual_environments": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": _virtual_environments.VIRTUAL_ENVIRONMENT,
+            },
             "files": {
                 "type": "list",
                 "elements": "dict",

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 __all__ = ("Contract", "Values")
 
 _COLLECTION = Path(__file__).parents[2]
-_ROLES = ("cluster", "proxy")
+_ROLES = ("cluster", "proxy", "cf_routing")
 
 
 class Values(c.Mapping):

@@ -18,6 +18,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ._ports import ports_of
 from ._preflight import Problem, merge
+from ._preflight_cloud_foundry import check_cloud_foundry
 
 __all__ = ("GROUPS", "Inventory", "check_inventory", "check_names", "check_values")
 
@@ -29,6 +30,7 @@ Network = ipaddress.IPv4Network
 GROUPS = ("etcd", "master", "worker", "proxy", "director")
 _ALWAYS_NEEDED = ("etcd", "master", "worker")
 _NEEDED = {"proxy": (*_ALWAYS_NEEDED, "proxy")}
+_INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer does", "cf_routing": "Cloud Foundry's routers do"}
 
 # What every host of one cluster must agree on.
 _SHARED = (
@@ -105,8 +107,9 @@ def _groups(inventory: Inventory) -> t.Iterator[Problem]:
         if not inventory.hosts(group):
             others = set(inventory.groups) - set(GROUPS) - {"all", "ungrouped"}
             yield Problem(f"group {group}", "no hosts", _suggestion(group, others, "one host at least"))
-    if topologies == ["iaas_lb"] and inventory.hosts("proxy"):
-        yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), "no hosts: with cluster_topology iaas_lb a load balancer does what a proxy does")
+    if len(topologies) == 1 and topologies[0] in _INSTEAD_OF_PROXY and inventory.hosts("proxy"):
+        allowed = f"no hosts: with cluster_topology {topologies[0]} {_INSTEAD_OF_PROXY[topologies[0]]} what a proxy does"
+        yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), allowed)
     members = len(inventory.hosts("etcd"))
     if members and members % 2 == 0:
         yield Problem("group etcd", f"{members} hosts", "an odd number: one more member than an odd number survives no more failures")
@@ -146,6 +149,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _networks(values, inventory)
     yield from _lifetimes(values)
     yield from _artifacts(values, inventory)
+    yield from check_cloud_foundry(values)
 
 
 def _endpoint(values: Values) -> t.Iterator[Problem]:

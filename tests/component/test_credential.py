@@ -236,3 +236,20 @@ def test_the_actions_return_what_the_modules_return(run, play, tmp_path):
     assert compare(credential, {"credentials": [{**ADMIN, "authority": "x"}, {"name": "a", "type": "certificate"}]})["failed"]
     assert compare(credential, {"credentials": [{**RSA, "type": "key"}]})["failed"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "store").rglob("*.json")} == {0o600}
+
+
+def test_a_password_that_somebody_else_made_is_given_once(run, tmp_path):
+    store = str(tmp_path / "store")
+    given = {"name": "cf-client-secret", "type": "password", "generate": False}
+
+    def keep(**options):
+        return run.module(credential, store=store, credentials=[{**given, **options}])
+
+    missing = keep()
+    assert missing["failed"] and "cf-client-secret" in missing["msg"] and "give its value" in missing["msg"]
+    assert keep(value="first")["changed"]
+    assert not keep(value="first")["changed"]
+    assert keep()["credentials"]["cf-client-secret"] == {"password": "first"}
+    changed = keep(value="second")
+    assert changed["changed"] and "second" not in str(changed["diff"])
+    assert keep()["credentials"]["cf-client-secret"] == {"password": "second"}
