@@ -1,0 +1,124 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""cf-api-registrar: the TCP route of this master's API server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+import typing as t
+
+import aiohttp
+
+from .backoff import Backoff
+from .config import REGISTRAR
+from .errors import FAULTS, RoutingError, reason
+from .files import Tls
+from .kubernetes import connector
+from .program import STOP_SECONDS, notify, start, until
+from .routing_api import Mapping, RoutingApi
+from .status import HEARTBEAT, REQUESTS, Status, log
+from .uaa import Uaa
+
+CHECK_SECONDS = 2
+TIMEOUT = aiohttp.ClientTimeout(total=2)
+# One failure may be an accident, two in a row are not.
+FAILURES_ALLOWED = 1
+
+
+class Registrar:
+    """Registers while the API server is ready, deletes when it is not."""
+
+    def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
+        self._session, self._config, self._status = session, config, status
+        self._api = RoutingApi(session, Uaa(session, config["uaa"], status), config["routing_api"], status, owner="cfcr-api")
+        self._mapping = Mapping(config["routing_api"]["port"], config["backend"]["ip"], config["backend"]["port"])
+        self._tls = Tls(config["ready"]["ca_file"])
+        self._ready: bool | None = None
+        self._wake = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await until(stop, asyncio.create_task(self._check()), asyncio.create_task(self._keep()))
+        notify("STOPPING=1")
+        try:
+            await asyncio.wait_for(self._delete(), STOP_SECONDS)
+        except FAULTS as error:
+            log.warning("could not delete the route, which ends by itself: %s", reason(error))
+
+    async def _check(self) -> None:
+        """Ask the API server whether it is ready."""
+        failures = 0
+        while True:
+            try:
+                await self._ask()
+                failures = 0
+                self._status.good("api_server")
+            except FAULTS as error:
+                failures += 1
+                self._status.bad("api_server", error)
+            # At the start nothing is registered that an accident could cost.
+            ready = failures == 0 or (failures <= FAILURES_ALLOWED and bool(self._ready))
+            if ready != self._ready:
+                self._ready = ready
+                log.info("the API server is %s", "ready" if ready else "not ready")
+                self._wake.set()
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _ask(self) -> None:
+        url = self._config["ready"]["url"]
+        async with self._session.get(url, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False) as answer:
+            REQUESTS.labels("api_server", "GET", answer.status).inc()
+            if answer.status != 200:
+                raise RoutingError(f"{url} answers HTTP {answer.status}")
+
+    async def _keep(self) -> None:
+        backoff = Backoff()
+        pause: float | None = None
+        while True:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+            self._wake.clear()
+            try:
+                if self._ready:
+                    await self._register()
+                    pause = self._config["routing_api"]["ttl"] / 3
+                elif self._ready is False:
+                    await self._delete()
+                    pause = None
+                backoff.reset()
+            except FAULTS as error:
+                # A peer's trouble is known by now; what else may be wrong is the configuration.
+                self._status.bad("route", error)
+                pause = backoff.next()
+
+    async def _register(self) -> None:
+        begin = time.monotonic()
+        group = await self._api.router_group()
+        if not group.ports.allow(self._mapping.port):
+            name = self._config["routing_api"]["router_group"]
+            raise RoutingError(f"port {self._mapping.port} is not among those that router group {name} lets us reserve: {group.ports}")
+        await self._api.register(group, [self._mapping])
+        self._status.good("route")
+        HEARTBEAT.labels("tcp").set(time.monotonic() - begin)
+
+    async def _delete(self) -> None:
+        await self._api.delete(await self._api.router_group(), {self._mapping})
+        self._status.good("route")
+        log.info("the route of %s:%d is deleted", self._mapping.ip, self._mapping.backend_port)
+
+
+async def program(config: dict[str, t.Any], status: Status, stop: asyncio.Event) -> None:
+    async with aiohttp.ClientSession(connector=connector(), trust_env=False) as session:
+        await Registrar(session, config, status).run(stop)
+
+
+def main() -> int:
+    return start("cf-api-registrar", __doc__, REGISTRAR, program)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

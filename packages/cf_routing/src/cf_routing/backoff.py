@@ -1,0 +1,28 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long to wait after a failure."""
+
+from __future__ import annotations
+
+import random
+
+FIRST_SECONDS = 0.5
+# So that three attempts fit into the shortest life of a route, and recovery is seen soon.
+MOST_SECONDS = 10
+
+
+class Backoff:
+    """Twice as long each time, a little by chance, until something succeeds."""
+
+    def __init__(self) -> None:
+        self._seconds = FIRST_SECONDS
+
+    def reset(self) -> None:
+        self._seconds = FIRST_SECONDS
+
+    def next(self) -> float:
+        seconds = self._seconds
+        self._seconds = min(2 * seconds, MOST_SECONDS)
+        return seconds * random.uniform(0.75, 1.25)

@@ -1,0 +1,188 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The configuration of both programs: what may stand in it, and every mistake in it at once."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import typing as t
+import urllib.parse
+
+Check = t.Callable[[t.Any], t.Optional[str]]
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+HOST = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+# Below three heartbeats of a second each it makes no sense; routing API's own limit, 120 by default, is not known here.
+TTL = range(5, 3601)
+
+
+class ConfigError(Exception):
+    """The configuration is wrong: one line for each mistake."""
+
+
+def matching(allowed: str, good: t.Callable[[str], object]) -> Check:
+    """A string that a test likes."""
+    return lambda value: None if isinstance(value, str) and good(value) else allowed
+
+
+def number(numbers: range) -> Check:
+    allowed = f"a whole number from {numbers[0]} to {numbers[-1]}"
+    return lambda value: None if isinstance(value, int) and not isinstance(value, bool) and value in numbers else allowed
+
+
+def choice(*values: t.Any) -> Check:
+    return lambda value: None if any(value is other for other in values) else f"one of {', '.join(json.dumps(other) for other in values)}"
+
+
+
+
+def _is_url(schemes: t.Collection[str], path: bool) -> t.Callable[[str], bool]:
+    def good(value: str) -> bool:
+        try:
+            url = urllib.parse.urlsplit(value)
+            return bool(url.scheme in schemes and url.hostname and url.port != 0 and not url.username and not url.query and (path or url.path in ("", "/")))
+        except ValueError:
+            return False
+
+    return good
+
+
+def _is_address(value: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(value))
+    except ValueError:
+        return False
+
+
+def _is_listener(value: str) -> bool:
+    host, _colon, port = value.rpartition(":")
+    return _is_address(host.strip("[]")) and port.isdigit() and 0 < int(port) < 65536
+
+
+def _is_readable(value: str) -> bool:
+    return os.path.isabs(value) and os.path.isfile(value) and os.access(value, os.R_OK)
+
+
+string = matching("a string that is not empty", bool)
+name = matching("a name of lower-case letters, digits, '-' and '.'", NAME.fullmatch)
+domain = matching("a DNS name such as apps.example.com", HOST.fullmatch)
+file = matching("the absolute path of a file that can be read", _is_readable)
+https = matching("an https URL", _is_url({"https"}, path=True))
+server = matching("a URL such as tls://10.0.0.5:4224", _is_url({"tls"}, path=False))
+address = matching("an IP address", _is_address)
+listener = matching("an IP address and a port, such as 127.0.0.1:10280", _is_listener)
+port = number(range(1, 65536))
+flag = choice(True, False)
+
+
+class Many:
+    """A list of what a check allows; at least so many."""
+
+    def __init__(self, check: Check, least: int = 0) -> None:
+        self.check, self.least = check, least
+
+
+class Table:
+    """An object with these keys. What has a default may be missing; a default of None allows null as well."""
+
+    def __init__(self, required: dict[str, t.Any], optional: dict[str, tuple[t.Any, t.Any]] | None = None) -> None:
+        self.required, self.optional = required, optional or {}
+
+
+UAA = Table({"url": https, "client_id": string, "client_secret_file": file}, {"ca_file": (file, None)})
+ROUTING_API = Table(
+    {"url": https, "router_group": string},
+    {"ca_file": (file, None), "ttl": (number(TTL), 60), "sni_hostname": (domain, None)},
+)
+NATS = Table(
+    {"servers": Many(server, least=1), "user": string, "password_file": file, "ca_file": file, "certificate_file": file, "key_file": file},
+)
+ROUTE_SYNC = Table(
+    {
+        "cluster": name,
+        "kubeconfig": file,
+        "lease": Table({"identity": string}, {"namespace": (name, "kube-system"), "name": (name, "cf-route-sync")}),
+        "app_domain": domain,
+        "listen": listener,
+    },
+    {"domains": (Many(domain), []), "uaa": (UAA, None), "routing_api": (ROUTING_API, None), "nats": (NATS, None)},
+)
+REGISTRAR = Table(
+    {
+        "listen": listener,
+        "uaa": UAA,
+        "routing_api": Table({**ROUTING_API.required, "port": port}, ROUTING_API.optional),
+        "backend": Table({"ip": address, "port": port}),
+        "ready": Table({"url": https, "ca_file": file}),
+    },
+)
+
+
+def load(path: str, table: Table) -> dict[str, t.Any]:
+    """Read a configuration, completed by its defaults, or raise ConfigError with all that is wrong in it."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            value = json.load(stream)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    mistakes: list[str] = []
+    config = examine(value, table, "", mistakes)
+    if not mistakes:
+        mistakes += contradictions(config)
+    if mistakes:
+        raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    return config
+
+
+def examine(value: t.Any, rule: t.Any, path: str, mistakes: list[str]) -> t.Any:
+    """Return a value completed by defaults, and note what is wrong in it: where, what was found, what is allowed."""
+    if isinstance(rule, Table):
+        if not isinstance(value, dict):
+            mistakes.append(f"{path or 'the whole'}: found {_shown(value)}, allowed is an object")
+            return value
+        return _examine_table(value, rule, path, mistakes)
+    if isinstance(rule, Many):
+        if not isinstance(value, list) or len(value) < rule.least:
+            mistakes.append(f"{path}: found {_shown(value)}, allowed is a list{f' of at least {rule.least}' if rule.least else ''}")
+            return value
+        return [examine(entry, rule.check, f"{path}[{index}]", mistakes) for index, entry in enumerate(value)]
+    if allowed := rule(value):
+        mistakes.append(f"{path}: found {_shown(value)}, allowed is {allowed}")
+    return value
+
+
+def _examine_table(value: dict[str, t.Any], table: Table, path: str, mistakes: list[str]) -> dict[str, t.Any]:
+    prefix = f"{path}." if path else ""
+    known = {**{key: (rule, ...) for key, rule in table.required.items()}, **table.optional}
+    for key in value:
+        if key not in known:
+            mistakes.append(f"{prefix}{key}: there is no such key, allowed are {', '.join(known)}")
+    result = {}
+    for key, (rule, default) in known.items():
+        if key not in value and default is ...:
+            mistakes.append(f"{prefix}{key}: it is missing")
+        elif key not in value or value[key] is None and default is None:
+            result[key] = default
+        else:
+            result[key] = examine(value[key], rule, f"{prefix}{key}", mistakes)
+    return result
+
+
+def contradictions(config: dict[str, t.Any]) -> list[str]:
+    """What is right by itself and wrong together."""
+    mistakes = []
+    if config["uaa"] is None and config["routing_api"] is not None:
+        mistakes.append("uaa: it is missing, and routing_api gives tokens of UAA only")
+    if config["routing_api"] is None and config.get("nats") is None:
+        mistakes.append("routing_api, nats: both are missing, so that there would be nothing to do")
+    return mistakes
+
+
+def _shown(value: t.Any) -> str:
+    """A value as JSON, cut where it is long; secrets stand in files, so that none can be here."""
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

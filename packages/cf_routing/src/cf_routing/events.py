@@ -1,0 +1,105 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Events on Services: why a route that was asked for is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import hashlib
+import time
+import typing as t
+
+from .backoff import Backoff
+from .errors import FAULTS
+from .kubernetes import ApiError, Kubernetes
+from .status import Status, log
+from .wanted import Complaint
+
+# The API server keeps events for an hour; a complaint that lasts is said again before that.
+AGAIN_SECONDS = 1800
+
+
+class Events:
+    """Says every complaint once, and again while it lasts."""
+
+    def __init__(self, api: Kubernetes, identity: str, status: Status) -> None:
+        self._api, self._identity, self._status = api, identity, status
+        self._complaints: dict[str, Complaint] = {}
+        self._said: dict[str, float] = {}
+        self._wake = asyncio.Event()
+
+    def complain(self, complaints: t.Iterable[Complaint]) -> None:
+        self._complaints = {name(complaint): complaint for complaint in complaints}
+        self._said = {key: when for key, when in self._said.items() if key in self._complaints}
+        self._wake.set()
+
+    async def run(self) -> None:
+        backoff = Backoff()
+        while True:
+            self._wake.clear()
+            try:
+                for key, complaint in list(self._complaints.items()):
+                    if time.monotonic() >= self._said.get(key, 0.0) + AGAIN_SECONDS or key not in self._said:
+                        await self._say(key, complaint)
+                        self._said[key] = time.monotonic()
+                self._status.good("events")
+                backoff.reset()
+            except FAULTS as error:
+                self._status.bad("events", error)
+                await asyncio.sleep(backoff.next())
+                continue
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), AGAIN_SECONDS if self._said else None)
+
+    async def _say(self, key: str, complaint: Complaint) -> None:
+        service = complaint.service
+        path = f"/api/v1/namespaces/{service.namespace}/events"
+        log.info("Service %s: %s: %s", service, complaint.reason, complaint.message)
+        try:
+            await self._api.request("POST", path, event(key, complaint, self._identity))
+        except ApiError as error:
+            # Said before, by us or by whoever acted before us; or the namespace is going, and with it the Service.
+            if error.status == 409:
+                await self._repeat(f"{path}/{key}")
+            elif error.status != 404 and "being terminated" not in str(error):
+                raise
+
+    async def _repeat(self, path: str) -> None:
+        patch = {"lastTimestamp": timestamp(), "reportingInstance": self._identity}
+        with contextlib.suppress(ApiError):  # it has just expired; the next round says it
+            await self._api.request("PATCH", path, patch, "application/merge-patch+json")
+
+
+def name(complaint: Complaint) -> str:
+    """The same for the same complaint, whoever says it."""
+    service, reason, message = complaint
+    digest = hashlib.sha256(f"{service.uid}\x00{reason}\x00{message}".encode()).hexdigest()[:16]
+    return f"{service.name[:200]}.{digest}"
+
+
+def timestamp() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def event(key: str, complaint: Complaint, identity: str) -> dict[str, t.Any]:
+    service = complaint.service
+    now = timestamp()
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": key, "namespace": service.namespace},
+        "involvedObject": {"apiVersion": "v1", "kind": "Service", "namespace": service.namespace, "name": service.name, "uid": service.uid},
+        "type": "Warning",
+        "reason": complaint.reason,
+        "message": complaint.message[:1000],
+        "source": {"component": "cf-route-sync"},
+        "reportingComponent": "cfcr.io/cf-route-sync",
+        "reportingInstance": identity,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

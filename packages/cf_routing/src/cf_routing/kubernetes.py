@@ -1,0 +1,228 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kubernetes' API: requests, and watches that keep what they saw."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import random
+import socket
+import tempfile
+import typing as t
+
+import aiohttp
+
+from .backoff import Backoff
+from .errors import FAULTS, RoutingError
+from .files import Tls, secret, state
+from .status import REQUESTS, Status, log
+
+T = t.TypeVar("T")
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+# How long the API server keeps a watch open; afterwards the next one goes on where it ended.
+WATCH_SECONDS = 300
+PAGE = 500
+
+
+class ApiError(RoutingError):
+    """The API server answered with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def connector() -> aiohttp.TCPConnector:
+    """Connections that notice within seconds that the other host is gone: a watch may be silent for minutes."""
+
+    def socket_factory(address_info: tuple) -> socket.socket:
+        family, kind, protocol, _name, _address = address_info
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 3)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7000)
+        return made
+
+    return aiohttp.TCPConnector(limit=50, limit_per_host=20, socket_factory=socket_factory, use_dns_cache=False)
+
+
+class Kubeconfig:
+    """The current context of a kubeconfig in JSON, read again when it changes."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._state: tuple[object, ...] = ()
+        self._files: list[tempfile.NamedTemporaryFile] = []
+        self.server = ""
+        self._user: dict[str, str] = {}
+        self._tls = Tls(None)
+
+    def load(self) -> None:
+        now = state(self._path)
+        if now == self._state:
+            return
+        try:
+            content = json.loads(secret(self._path))
+            context = _named(content["contexts"], content["current-context"])["context"]
+            cluster = _named(content["clusters"], context["cluster"])["cluster"]
+            self._user = _named(content["users"], context["user"])["user"]
+            self.server = cluster["server"].rstrip("/")
+            self._files = []
+            self._tls = Tls(
+                self._file(cluster, "certificate-authority"), self._file(self._user, "client-certificate"), self._file(self._user, "client-key")
+            )
+        except (ValueError, KeyError, TypeError, StopIteration) as error:
+            raise RoutingError(f"{self._path} is no kubeconfig in JSON that names server and user: {type(error).__name__} {error}") from error
+        self._state = now
+
+    def tls(self) -> t.Any:
+        return self._tls.context()
+
+    def headers(self) -> dict[str, str]:
+        token = secret(self._user["tokenFile"]).strip() if "tokenFile" in self._user else self._user.get("token")
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def _file(self, entry: dict[str, str], name: str) -> str | None:
+        """Return the path of what may stand in the kubeconfig itself."""
+        if f"{name}-data" in entry:
+            made = tempfile.NamedTemporaryFile(prefix="cf-routing-")  # noqa: SIM115 - mode 0600, gone with this object
+            made.write(base64.b64decode(entry[f"{name}-data"]))
+            made.flush()
+            self._files.append(made)
+            return made.name
+        path = entry.get(name)
+        return path and os.path.join(os.path.dirname(self._path), path)
+
+
+def _named(entries: list[dict], name: str) -> dict:
+    return next(entry for entry in entries if entry["name"] == name)
+
+
+class Kubernetes:
+    """A client of the API server."""
+
+    def __init__(self, session: aiohttp.ClientSession, kubeconfig: str) -> None:
+        self._session = session
+        self._config = Kubeconfig(kubeconfig)
+
+    async def request(
+        self, method: str, path: str, body: object = None, content_type: str = "application/json", **parameters: str
+    ) -> dict[str, t.Any]:
+        async with self._send(method, path, body, content_type, parameters, TIMEOUT) as answer:
+            content = await answer.read()
+            _raise_for(method, answer.status, content)
+            return json.loads(content)
+
+    async def watch(self, path: str, opened: t.Callable[[], None], **parameters: str) -> t.AsyncIterator[dict[str, t.Any]]:
+        """Yield events until the API server ends the watch."""
+        seconds = int(WATCH_SECONDS * random.uniform(0.8, 1.0))
+        asked = {**parameters, "watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
+        # Should it forget to end the watch, we do.
+        timeout = aiohttp.ClientTimeout(total=seconds + 30, sock_connect=5)
+        async with self._send("GET", path, None, "", asked, timeout) as answer:
+            if answer.status != 200:
+                _raise_for("WATCH", answer.status, await answer.read())
+            opened()
+            rest = b""
+            async for chunk in answer.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError(event["object"].get("code", 500), event["object"].get("message", "the watch failed"))
+                    yield event
+
+    def _send(self, method: str, path: str, body: object, content_type: str, parameters: dict, timeout: aiohttp.ClientTimeout) -> t.Any:
+        self._config.load()
+        headers = {**self._config.headers(), "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        data = None if body is None else json.dumps(body)
+        url = f"{self._config.server}{path}"
+        return self._session.request(
+            method, url, params=parameters, data=data, headers=headers, ssl=self._config.tls(), timeout=timeout, allow_redirects=False
+        )
+
+
+def _raise_for(method: str, status: int, content: bytes) -> None:
+    REQUESTS.labels("kubernetes", method, status).inc()
+    if 200 <= status < 300:
+        return
+    try:
+        message = json.loads(content)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = content.decode(errors="replace")[:200]
+    raise ApiError(status, f"the API server answers HTTP {status}: {message}")
+
+
+class Watch(t.Generic[T]):
+    """All objects of one kind, reduced to what is needed of them, and kept so by a watch."""
+
+    def __init__(
+        self, api: Kubernetes, status: Status, path: str, reduce: t.Callable[[dict[str, t.Any]], T], changed: t.Callable[[], None], selector: str = ""
+    ) -> None:
+        self._api, self._status, self._path, self._reduce, self._changed = api, status, path, reduce, changed
+        self._selector = {"labelSelector": selector} if selector else {}
+        self._peer = f"kubernetes {path.rpartition('/')[2]}{f' {selector}' if selector else ''}"
+        self.items: dict[str, T] = {}
+        self.synced = False
+
+    async def run(self) -> None:
+        """Never ends, whatever the API server does."""
+        backoff = Backoff()
+        version = ""
+
+        def opened() -> None:
+            backoff.reset()
+            self._status.good(self._peer)
+
+        while True:
+            try:
+                if not version:
+                    version = await self._list()
+                async for event in self._api.watch(self._path, opened, resourceVersion=version, **self._selector):
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    self._see(event)
+            except (*FAULTS, ValueError, KeyError, TypeError) as error:
+                if isinstance(error, ApiError) and error.status in (410, 500, 504) and version:
+                    log.info("%s: listing again: %s", self._peer, error)
+                    version = ""
+                else:
+                    self._status.bad(self._peer, error)
+                await asyncio.sleep(backoff.next())
+
+    async def _list(self) -> str:
+        found, token = {}, ""
+        while True:
+            more = {"continue": token} if token else {}
+            page = await self._api.request("GET", self._path, limit=str(PAGE), **self._selector, **more)
+            for item in page["items"] or []:
+                found[item["metadata"]["uid"]] = self._reduce(item)
+            token = page["metadata"].get("continue", "")
+            if not token:
+                break
+        changed = found != self.items or not self.synced
+        self.items, self.synced = found, True
+        if changed:
+            self._changed()
+        return page["metadata"]["resourceVersion"]
+
+    def _see(self, event: dict[str, t.Any]) -> None:
+        if event["type"] == "BOOKMARK":
+            return
+        uid = event["object"]["metadata"]["uid"]
+        before = self.items.get(uid)
+        if event["type"] == "DELETED":
+            self.items.pop(uid, None)
+        else:
+            self.items[uid] = self._reduce(event["object"])
+        # A node's heartbeat is no news.
+        if self.items.get(uid) != before:
+            self._changed()

@@ -1,0 +1,142 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One instance acts: who holds a Lease of Kubernetes."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import time
+import typing as t
+
+from .errors import FAULTS
+from .kubernetes import ApiError, Kubernetes
+from .status import Status, log
+from .tasks import end
+
+# As client-go does it: others wait for the whole duration, the holder gives up before it is over.
+DURATION_SECONDS = 15
+GIVE_UP_SECONDS = 10
+RETRY_SECONDS = 2
+# A connection to a host that has just died costs one attempt, not the lease.
+ATTEMPT_SECONDS = 3
+
+
+class Lease:
+    """A lease that several instances want."""
+
+    def __init__(self, api: Kubernetes, config: dict[str, str], status: Status) -> None:
+        self._api, self._status, self._name, self._identity = api, status, config["name"], config["identity"]
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{config['namespace']}/leases"
+        # What was seen last, and since when it has not changed: the clocks of others do not matter.
+        self._seen: tuple[t.Any, ...] = ()
+        self._seen_at = 0.0
+        self._renewed_at = 0.0
+
+    async def lead(self, work: t.Callable[[], t.Coroutine[t.Any, t.Any, None]]) -> None:
+        """Whenever the lease is ours, do the work; end it at once when the lease is lost. Never ends by itself."""
+        while True:
+            await self._acquire()
+            log.info("lease %s: acting as %s", self._name, self._identity)
+            self._status.lead(True)
+            task = asyncio.create_task(work())
+            try:
+                await self._hold(task)
+            finally:
+                self._status.lead(False)
+                await end(task)
+                log.info("lease %s: no longer acting", self._name)
+
+    async def _acquire(self) -> None:
+        while not await self.attempt():
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _hold(self, task: asyncio.Task) -> None:
+        while True:
+            done, _pending = await asyncio.wait([task], timeout=RETRY_SECONDS)
+            if done:
+                task.result()  # it ended by a fault of its own, which must be seen
+            left = self._renewed_at + GIVE_UP_SECONDS - time.monotonic()
+            try:
+                ours = left > 0 and await asyncio.wait_for(self._attempt(), min(left, ATTEMPT_SECONDS))
+            except FAULTS as error:
+                self._status.bad("lease", error)
+                if time.monotonic() >= self._renewed_at + GIVE_UP_SECONDS:
+                    log.warning("lease %s: not renewed for %d s, so another may have it", self._name, GIVE_UP_SECONDS)
+                    return
+                continue
+            if not ours:
+                return
+
+    async def attempt(self) -> bool:
+        """Try to get or to keep it, and return whether it is ours."""
+        try:
+            return await asyncio.wait_for(self._attempt(), ATTEMPT_SECONDS)
+        except FAULTS as error:
+            self._status.bad("lease", error)
+            return False
+
+    async def _attempt(self) -> bool:
+        asked_at = time.monotonic()
+        lease = await self._read()
+        spec = lease["spec"] if lease else {}
+        holder = spec.get("holderIdentity") or ""
+        if holder not in ("", self._identity):
+            seen = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
+            if seen != self._seen:
+                self._seen, self._seen_at = seen, asked_at
+            if asked_at < self._seen_at + spec.get("leaseDurationSeconds", DURATION_SECONDS):
+                self._status.good("lease")
+                return False
+        try:
+            await self._write(lease, self._identity, DURATION_SECONDS)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            self._status.good("lease")
+            return False  # another was quicker
+        self._renewed_at = asked_at
+        self._status.good("lease")
+        return True
+
+    async def release(self) -> bool:
+        """Give it back, so that another need not wait until it expires; return whether it was ours."""
+        lease = await self._read()
+        if lease is None or lease["spec"].get("holderIdentity") != self._identity:
+            return False
+        await self._write(lease, "", 1)
+        return True
+
+    async def taken(self) -> bool:
+        """Whether another instance holds it."""
+        lease = await self._read()
+        return bool(lease) and lease["spec"].get("holderIdentity") not in (None, "", self._identity)
+
+    async def _read(self) -> dict[str, t.Any] | None:
+        try:
+            return await self._api.request("GET", f"{self._path}/{self._name}")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _write(self, lease: dict[str, t.Any] | None, holder: str, duration: int) -> None:
+        """Write on what was read; the API server refuses if it has changed meanwhile."""
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        old = lease["spec"] if lease else {}
+        moved = old.get("holderIdentity") != holder
+        spec = {
+            **old,
+            "holderIdentity": holder,
+            "leaseDurationSeconds": duration,
+            "renewTime": now,
+            "acquireTime": now if moved else old.get("acquireTime", now),
+            "leaseTransitions": old.get("leaseTransitions", 0) + (1 if moved and holder else 0),
+        }
+        if lease is None:
+            made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name}, "spec": spec}
+            await self._api.request("POST", self._path, made)
+        else:
+            await self._api.request("PUT", f"{self._path}/{self._name}", {**lease, "spec": spec})

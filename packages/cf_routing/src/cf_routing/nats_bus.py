@@ -1,0 +1,119 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One connection to NATS. When it breaks, its user makes another one: so secrets and certificates are read anew each time."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+
+from .errors import RoutingError, reason
+from .files import Tls, secret
+
+CONNECT_SECONDS = 5
+# Two of these without an answer, and the connection counts as broken.
+PING_SECONDS = 5
+CLOSE_SECONDS = 1
+FLUSH_SECONDS = 10
+
+
+class Bus:
+    """What we need of NATS."""
+
+    def __init__(self, config: dict[str, t.Any]) -> None:
+        self._config = config
+        self._tls = Tls(config["ca_file"], config["certificate_file"], config["key_file"])
+        self._client: Client | None = None
+        self._error: BaseException | None = None
+        self.server = ""
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None and self._client.is_connected
+
+    async def connect(self, closed: t.Callable[[], None]) -> None:
+        """Connect to the first server that answers."""
+        await self.close()
+        complaints = []
+        for server in self._config["servers"]:
+            try:
+                self._client = await self._open(server, closed)
+                self.server = server
+                return
+            except (nats.errors.Error, OSError, asyncio.TimeoutError, ValueError) as error:
+                complaints.append(f"{server}: {self._explain(error)}")
+        raise RoutingError("; ".join(complaints))
+
+    async def _open(self, server: str, closed: t.Callable[[], None]) -> Client:
+        self._error = None
+
+        async def on_error(error: Exception) -> None:
+            self._error = self._error or error
+
+        async def on_closed() -> None:
+            closed()
+
+        return await asyncio.wait_for(
+            nats.connect(
+                server,
+                name="cf-route-sync",
+                user=self._config["user"],
+                password=secret(self._config["password_file"]),
+                tls=self._tls.context(),
+                connect_timeout=CONNECT_SECONDS,
+                allow_reconnect=False,
+                max_reconnect_attempts=0,
+                ping_interval=PING_SECONDS,
+                max_outstanding_pings=2,
+                error_cb=on_error,
+                closed_cb=on_closed,
+                disconnected_cb=on_closed,
+            ),
+            2 * CONNECT_SECONDS,
+        )
+
+    def _explain(self, error: BaseException) -> str:
+        cause = self._error or error
+        text = " ".join(str(cause).split()).lower()
+        if "authorization violation" in text or "authentication" in text:
+            return f"user {self._config['user']} is refused: name or password in {self._config['password_file']} is wrong"
+        return reason(cause)
+
+    async def subscribe(self, subject: str, heard: t.Callable[[bytes], None]) -> None:
+        async def on_message(message: t.Any) -> None:
+            heard(message.data)
+
+        await self._guard(self._client.subscribe(subject, cb=on_message))
+
+    async def ask(self, subject: str, question: bytes, heard: t.Callable[[bytes], None]) -> None:
+        """Ask everybody; answers come when they come."""
+        inbox = self._client.new_inbox()
+        await self.subscribe(inbox, heard)
+        await self._guard(self._client.publish(subject, question, reply=inbox))
+
+    async def publish(self, subject: str, message: bytes) -> None:
+        await self._guard(self._client.publish(subject, message))
+
+    async def flush(self) -> None:
+        """Wait until the server has seen everything."""
+        await self._guard(self._client.flush(FLUSH_SECONDS))
+
+    async def _guard(self, call: t.Awaitable[t.Any]) -> None:
+        try:
+            await call
+        except nats.errors.Error as error:
+            raise RoutingError(f"{self.server}: {self._explain(error)}") from error
+
+    async def close(self) -> None:
+        if self._client:
+            client, self._client = self._client, None
+            try:
+                await asyncio.wait_for(client.close(), CLOSE_SECONDS)
+            except (nats.errors.Error, OSError, asyncio.TimeoutError):
+                pass  # it is closed as far as we can close it

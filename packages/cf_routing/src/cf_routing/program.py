@@ -1,0 +1,92 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What both programs are: a configuration, a task, and a clean end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import typing as t
+
+from .config import ConfigError, Table, load
+from .status import Status, log, serve
+from .tasks import end
+
+EX_CONFIG = 78
+# From SIGTERM until nobody waits for us any longer.
+STOP_SECONDS = 8
+
+Program = t.Callable[[dict[str, t.Any], Status, asyncio.Event], t.Coroutine[t.Any, t.Any, None]]
+
+
+class OneLine(logging.Formatter):
+    """systemd's journal knows the time; a line is a message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\n", " | ")
+
+
+def start(name: str, description: str, table: Table, program: Program) -> int:
+    """Run a program until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(name, description=description)
+    parser.add_argument("--config", required=True, metavar="FILE", help="the configuration, in JSON")
+    parser.add_argument("--check", action="store_true", help="only say what is wrong in the configuration")
+    arguments = parser.parse_args()
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(OneLine("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # They log what they raise as well.
+    for library in ("nats", "aiohttp", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    try:
+        config = load(arguments.config, table)
+    except ConfigError as error:
+        for mistake in str(error).splitlines():
+            log.error("%s", mistake)
+        return EX_CONFIG
+    return 0 if arguments.check else asyncio.run(run(config, program))
+
+
+async def run(config: dict[str, t.Any], program: Program) -> int:
+    status, stop = Status(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        runner = await serve(config["listen"], status)
+    except OSError as error:
+        log.error("cannot listen on %s: %s", config["listen"], error)
+        return 1
+    try:
+        notify("READY=1")
+        await program(config, status, stop)
+    finally:
+        await runner.cleanup()
+    return 0
+
+
+async def until(stop: asyncio.Event, *tasks: asyncio.Task) -> None:
+    """Wait for the end, or for a task that ended by a fault of its own; then there are no tasks any more."""
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        done, _pending = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await end(waiting, *tasks)
+
+
+def notify(message: str) -> None:
+    """Tell systemd, where it asks to be told (Type=notify)."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+            connection.connect(f"\0{path[1:]}" if path.startswith("@") else path)
+            connection.send(message.encode())

@@ -1,0 +1,170 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""cf-route-sync: routes of labelled Services."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import sys
+import typing as t
+
+import aiohttp
+
+from .backoff import Backoff
+from .config import ROUTE_SYNC
+from .errors import FAULTS, reason
+from .events import Events
+from .http_routes import HttpRoutes
+from .kubernetes import Kubernetes, Watch, connector
+from .lease import Lease
+from .objects import HTTP_LABEL, TCP_LABEL, endpoint_slice, node, service
+from .program import STOP_SECONDS, notify, start, until
+from .record import Record
+from .routing_api import RoutingApi
+from .status import BACKENDS, COMPLAINTS, ROUTES, Status, log
+from .tasks import end, together
+from .tcp_routes import TcpRoutes
+from .uaa import Uaa
+from .wanted import Settings, Wanted, plan
+
+# Changes that come together are planned together.
+SETTLE_SECONDS = 0.2
+# How long another instance has to take over before we withdraw what is ours.
+HANDOVER_SECONDS = 4
+
+
+class RouteSync:
+    """Watches the cluster, and acts while it holds the lease."""
+
+    def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
+        self._config, self._status = config, status
+        self._changes = asyncio.Event()
+        changed = self._changes.set
+        self._api = api = Kubernetes(session, config["kubeconfig"])
+        self._services = [Watch(api, status, "/api/v1/services", service, changed, label) for label in (TCP_LABEL, HTTP_LABEL)]
+        self._nodes = Watch(api, status, "/api/v1/nodes", node, changed)
+        # Watched from the first Service on that needs to know: there are many of them, and they change all the time.
+        self._slices = Watch(api, status, "/apis/discovery.k8s.io/v1/endpointslices", endpoint_slice, changed)
+        self._slices_task: asyncio.Task | None = None
+        self._lease = Lease(api, config["lease"], status)
+        self._events = Events(api, config["lease"]["identity"], status)
+        self._routing_api = self._tcp = self._http = None
+        if config["routing_api"]:
+            uaa = Uaa(session, config["uaa"], status)
+            self._routing_api = RoutingApi(session, uaa, config["routing_api"], status)
+            self._tcp = TcpRoutes(self._routing_api, config["routing_api"]["ttl"], changed)
+        if config["nats"]:
+            self._http = HttpRoutes(config["nats"], config["cluster"], status, Record(api, config["lease"]))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        watches = [asyncio.create_task(watch.run()) for watch in (*self._services, self._nodes)]
+        leading = asyncio.create_task(self._lease.lead(self._act))
+        try:
+            await until(stop, leading, *watches)
+            notify("STOPPING=1")
+            await self._hand_over()
+        finally:
+            if self._slices_task:
+                await end(self._slices_task)
+
+    async def _act(self) -> None:
+        """What the holder of the lease does. It may have acted before."""
+        sinks = [sink for sink in (self._tcp, self._http) if sink]
+        try:
+            await self._identify()
+            # What was wanted when we acted last is not what is wanted now.
+            self._changes.set()
+            await together(self._plan_on_change(), self._events.run(), *(sink.run() for sink in sinks))
+        finally:
+            for peer in ("routing_api", "uaa", "nats", "events"):
+                self._status.forget(peer)
+
+    async def _identify(self) -> None:
+        """The cluster's identity marks our TCP routes: its name alone may be another cluster's as well."""
+        backoff = Backoff()
+        while self._routing_api and not self._routing_api.owner:
+            try:
+                namespace = await self._api.request("GET", "/api/v1/namespaces/kube-system")
+                self._routing_api.owner = f"cfcr-{self._config['cluster']}-{namespace['metadata']['uid']}"
+                self._status.good("kubernetes namespaces")
+            except FAULTS as error:
+                self._status.bad("kubernetes namespaces", error)
+                await asyncio.sleep(backoff.next())
+
+    async def _plan_on_change(self) -> None:
+        while True:
+            await self._changes.wait()
+            await asyncio.sleep(SETTLE_SECONDS)
+            self._changes.clear()
+            services = {uid: item for watch in self._services for uid, item in watch.items.items()}
+            local = any(item.local for item in services.values())
+            if local and not self._slices_task:
+                self._slices_task = asyncio.create_task(self._slices.run())
+            # Half of the truth would withdraw the other half.
+            if not all(watch.synced for watch in (*self._services, self._nodes)) or (local and not self._slices.synced):
+                continue
+            self._apply(plan(services.values(), self._nodes.items.values(), self._slices.items.values(), self._settings()))
+
+    def _settings(self) -> Settings:
+        tcp = self._tcp
+        return Settings(
+            self._config["app_domain"], tuple(self._config["domains"]), tcp and tcp.ports, tcp.taken if tcp else frozenset(), bool(self._http)
+        )
+
+    def _apply(self, wanted: Wanted) -> None:
+        complaints = wanted.complaints
+        if self._tcp:
+            if self._tcp.known:
+                self._tcp.want(wanted.tcp)
+            else:
+                # Which ports there are is not known, so that nothing can be said of them.
+                complaints = tuple(complaint for complaint in complaints if complaint.reason != "PortNotReservable")
+        if self._http:
+            self._http.want(wanted.http)
+        self._events.complain(complaints)
+        for kind, routes in (("tcp", wanted.tcp), ("http", wanted.http)):
+            ROUTES.labels(kind).set(len(routes))
+            BACKENDS.labels(kind).set(sum(len(route.addresses) for route in routes))
+        COMPLAINTS.clear()
+        for name, count in collections.Counter(complaint.reason for complaint in complaints).items():
+            COMPLAINTS.labels(name).set(count)
+
+    async def _hand_over(self) -> None:
+        """Give the lease back. If nobody else takes it, nobody keeps the routes: then they go."""
+        try:
+            await asyncio.wait_for(self._release_and_withdraw(), STOP_SECONDS)
+        except FAULTS as error:
+            log.warning("could not withdraw the routes, which end by themselves: %s", reason(error))
+
+    async def _release_and_withdraw(self) -> None:
+        if not await self._lease.release():
+            return
+        for _second in range(HANDOVER_SECONDS * 2):
+            await asyncio.sleep(0.5)
+            if await self._lease.taken():
+                log.info("another instance took over")
+                return
+        # Not without the lease: somebody may come at this very moment.
+        if await self._lease.attempt():
+            results = await asyncio.gather(*(sink.withdraw() for sink in (self._tcp, self._http) if sink), return_exceptions=True)
+            await self._lease.release()
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+            log.info("nobody took over: all routes are withdrawn")
+
+
+async def program(config: dict[str, t.Any], status: Status, stop: asyncio.Event) -> None:
+    async with aiohttp.ClientSession(connector=connector(), trust_env=False) as session:
+        await RouteSync(session, config, status).run(stop)
+
+
+def main() -> int:
+    return start("cf-route-sync", __doc__, ROUTE_SYNC, program)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Cloud Foundry's routing API, TCP routes only."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import aiohttp
+
+from .errors import FAULTS, RoutingError
+from .files import Tls
+from .ports import Ports
+from .status import REQUESTS, Status
+from .uaa import Uaa
+
+TIMEOUT = aiohttp.ClientTimeout(total=30)
+# Mappings in one request: some 2 MB, which it takes as one list and works off one by one.
+BATCH = 10_000
+SCOPES = "routing.router_groups.read, routing.routes.read, routing.routes.write"
+
+
+class Mapping(t.NamedTuple):
+    """One backend of one TCP route."""
+
+    port: int
+    ip: str
+    backend_port: int
+
+
+class Listed(t.NamedTuple):
+    """A mapping as the API lists it, with the mark of whom it belongs to."""
+
+    mapping: Mapping
+    owner: str
+
+
+class RouterGroup(t.NamedTuple):
+    guid: str
+    ports: Ports
+
+
+class RoutingApi:
+    """One router group: its mappings, and those of ours."""
+
+    def __init__(self, session: aiohttp.ClientSession, uaa: Uaa, config: dict, status: Status, owner: str = "") -> None:
+        self._session, self._uaa, self._config, self._status = session, uaa, config, status
+        self._tls = Tls(config["ca_file"])
+        # Stored and listed, but without meaning as long as the backend speaks no TLS to the router.
+        self.owner = owner
+
+    async def router_group(self) -> RouterGroup:
+        """Find the group by its name. Its guid may have changed, and its ports as well."""
+        wanted = self._config["router_group"]
+        # A filter by name makes an unknown name an error like any other; the whole list is short and tells which there are.
+        groups = await self._request("GET", "router_groups")
+        found = [group for group in groups if group.get("name") == wanted]
+        if not found:
+            raise RoutingError(f"there is no router group {wanted}; there are {', '.join(sorted(group.get('name', '') for group in groups)) or 'none'}")
+        if found[0].get("type") != "tcp":
+            raise RoutingError(f"router group {wanted} is of type {found[0].get('type')}, not tcp")
+        try:
+            return RouterGroup(found[0]["guid"], Ports.parse(found[0].get("reservable_ports") or ""))
+        except (KeyError, ValueError) as error:
+            raise RoutingError(f"router group {wanted} is not understood: {found[0]}") from error
+
+    async def mappings(self, group: RouterGroup) -> list[Listed]:
+        """List what is registered in the group under our SNI host name, or without one if we have none."""
+        routes = await self._request("GET", "tcp_routes")
+        try:
+            return [
+                Listed(Mapping(route["port"], route["backend_ip"], route["backend_port"]), route.get("instance_id") or "")
+                for route in routes
+                if route["router_group_guid"] == group.guid and (route.get("backend_sni_hostname") or None) == self._config["sni_hostname"]
+            ]
+        except (KeyError, TypeError) as error:
+            raise RoutingError(f"a TCP route is not understood: {type(error).__name__} {error}") from error
+
+    async def register(self, group: RouterGroup, mappings: t.Sequence[Mapping]) -> None:
+        """Register anew, or once more."""
+        for start in range(0, len(mappings), BATCH):
+            await self._request("POST", "tcp_routes/create", [self._body(group, mapping) for mapping in mappings[start : start + BATCH]])
+
+    async def delete(self, group: RouterGroup, mappings: t.Collection[Mapping]) -> None:
+        """Delete, and read whether it is true: the API says yes to everything."""
+        if not mappings:
+            return
+        listed = list(mappings)
+        for start in range(0, len(listed), BATCH):
+            await self._request("POST", "tcp_routes/delete", [self._body(group, mapping) for mapping in listed[start : start + BATCH]])
+        # Nobody else registers our backends, but another owner's mark may stand on what an earlier installation registered.
+        left = set(mappings) & {entry.mapping for entry in await self.mappings(group)}
+        if left:
+            raise RoutingError(f"{len(left)} TCP routes are still there after their deletion, such as {min(left)}")
+
+    def _body(self, group: RouterGroup, mapping: Mapping) -> dict[str, object]:
+        body = {
+            "router_group_guid": group.guid,
+            "port": mapping.port,
+            "backend_ip": mapping.ip,
+            "backend_port": mapping.backend_port,
+            # "No TLS, on purpose". Without it the column is NULL: every registration is a new row, and no deletion finds one.
+            "backend_tls_port": -1,
+            "instance_id": self.owner,
+            "ttl": self._config["ttl"],
+        }
+        if self._config["sni_hostname"]:
+            body["backend_sni_hostname"] = self._config["sni_hostname"]
+        return body
+
+    async def _request(self, method: str, path: str, body: list | None = None) -> t.Any:
+        try:
+            answer = await self._authorized(method, path, body)
+        except FAULTS as error:
+            self._status.bad("routing_api", error)
+            raise
+        self._status.good("routing_api")
+        return answer
+
+    async def _authorized(self, method: str, path: str, body: list | None) -> t.Any:
+        status, text = await self._send(method, path, body)
+        if status == 401:
+            # It may have expired on the way, or UAA's keys are new ones.
+            self._uaa.forget()
+            status, text = await self._send(method, path, body)
+        if status == 401:
+            raise RoutingError(f"{method} {path}: the token is refused: {_message(text)} (UAA's client needs the authorities {SCOPES})")
+        if not 200 <= status < 300:
+            raise RoutingError(f"{method} {path}: HTTP {status}: {_message(text)}")
+        if method != "GET":
+            return None
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise RoutingError(f"{method} {path}: the answer is no JSON: {_message(text)}") from error
+
+    async def _send(self, method: str, path: str, body: list | None) -> tuple[int, str]:
+        url = f"{self._config['url'].rstrip('/')}/routing/v1/{path}"
+        headers = {"Authorization": f"bearer {await self._uaa.token()}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        request = self._session.request(method, url, data=data, headers=headers, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False)
+        async with request as answer:
+            REQUESTS.labels("routing_api", method, answer.status).inc()
+            return answer.status, await answer.text(errors="replace")
+
+
+def _message(text: str) -> str:
+    """What an answer says, be it the API's or that of a router before it."""
+    try:
+        answer = json.loads(text)
+        return f"{answer['name']}: {answer['message']}"
+    except (ValueError, KeyError, TypeError):
+        return " ".join(text.split())[:200]

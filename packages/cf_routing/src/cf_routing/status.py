@@ -1,0 +1,84 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a program is doing: its log, its metrics, and what /healthz says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, generate_latest
+
+from .errors import reason
+
+log = logging.getLogger("cf_routing")
+
+UP = Gauge("cf_routing_up", "Whether the last attempt with this peer succeeded", ["peer"])
+SUCCESS = Gauge("cf_routing_last_success_timestamp_seconds", "When an attempt with this peer last succeeded", ["peer"])
+FAILURES = Counter("cf_routing_failures_total", "Attempts with this peer that failed", ["peer"])
+REQUESTS = Counter("cf_routing_requests_total", "HTTP requests, by peer, method and status", ["peer", "method", "status"])
+MESSAGES = Counter("cf_routing_nats_messages_total", "NATS messages sent", ["subject"])
+LEADER = Gauge("cf_routing_leader", "Whether this instance acts")
+ROUTES = Gauge("cf_routing_routes", "Routes that are wanted", ["kind"])
+BACKENDS = Gauge("cf_routing_backends", "Backends of all routes that are wanted", ["kind"])
+COMPLAINTS = Gauge("cf_routing_refused_routes", "Routes that were asked for and cannot be, by reason", ["reason"])
+HEARTBEAT = Gauge("cf_routing_heartbeat_seconds", "How long the last registration of everything took", ["kind"])
+
+
+class Status:
+    """Which peers do what they should. A change is logged, a repetition is counted."""
+
+    def __init__(self) -> None:
+        self.troubles: dict[str, str] = {}
+        self.leader: bool | None = None
+
+    def good(self, peer: str) -> None:
+        if self.troubles.pop(peer, None):
+            log.info("%s: works again", peer)
+        UP.labels(peer).set(1)
+        SUCCESS.labels(peer).set(time.time())
+
+    def bad(self, peer: str, error: BaseException | str) -> None:
+        text = error if isinstance(error, str) else reason(error)
+        FAILURES.labels(peer).inc()
+        UP.labels(peer).set(0)
+        if self.troubles.get(peer) != text:
+            self.troubles[peer] = text
+            log.warning("%s: %s", peer, text)
+
+    def forget(self, peer: str) -> None:
+        """It is nobody's business here any more."""
+        self.troubles.pop(peer, None)
+        with contextlib.suppress(KeyError):
+            UP.remove(peer)
+
+    def lead(self, leader: bool) -> None:
+        self.leader = leader
+        LEADER.set(leader)
+
+    def report(self) -> dict[str, object]:
+        return {"healthy": not self.troubles, **({} if self.leader is None else {"leader": self.leader}), "troubles": self.troubles}
+
+
+async def serve(listen: str, status: Status) -> web.AppRunner:
+    """Answer /healthz and /metrics."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        body = json.dumps(status.report()) + "\n"
+        return web.Response(status=503 if status.troubles else 200, text=body, content_type="application/json")
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    host, _colon, port = listen.rpartition(":")
+    await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+    return runner

@@ -1,0 +1,27 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tasks that end when they are told to."""
+
+from __future__ import annotations
+
+import asyncio
+import typing as t
+
+
+async def end(*tasks: asyncio.Task) -> None:
+    """Cancel tasks until they are done: before Python 3.12, wait_for may swallow a cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=1)
+
+
+async def together(*parts: t.Coroutine[t.Any, t.Any, None]) -> None:
+    """Run all of them until one fails or we are cancelled; none outlives the others."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await end(*tasks)

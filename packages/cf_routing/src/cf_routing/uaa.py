@@ -1,0 +1,71 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tokens of Cloud Foundry's UAA."""
+
+from __future__ import annotations
+
+import time
+
+import aiohttp
+
+from .errors import FAULTS, RoutingError, reason
+from .files import Tls, secret, state
+from .status import REQUESTS, Status
+
+# As upstream's clients do. A token that lives shorter is renewed after half its life.
+RENEW_BEFORE_SECONDS = 30
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class Uaa:
+    """One client's token, fetched when it is needed and again before it expires."""
+
+    def __init__(self, session: aiohttp.ClientSession, config: dict, status: Status) -> None:
+        self._session, self._config, self._status = session, config, status
+        self._tls = Tls(config["ca_file"])
+        self._token, self._renew_at = "", 0.0
+        self._secret_state: tuple[object, ...] = ()
+
+    async def token(self) -> str:
+        # With another secret the token may be another one as well, and a wrong secret must show.
+        now = state(self._config["client_secret_file"])
+        if not self._token or time.monotonic() >= self._renew_at or now != self._secret_state:
+            try:
+                self._token, seconds = await self._fetch()
+            except FAULTS as error:
+                self._status.bad("uaa", error)
+                raise RoutingError(f"no token of UAA: {reason(error)}") from error
+            self._secret_state = now
+            self._renew_at = time.monotonic() + max(seconds - RENEW_BEFORE_SECONDS, seconds / 2)
+            self._status.good("uaa")
+        return self._token
+
+    def forget(self) -> None:
+        self._token = ""
+
+    async def _fetch(self) -> tuple[str, float]:
+        url, client = self._config["url"].rstrip("/"), self._config["client_id"]
+        form = {
+            "client_id": client,
+            "client_secret": secret(self._config["client_secret_file"]),
+            "grant_type": "client_credentials",
+            "response_type": "token",
+        }
+        # A redirect would carry the secret elsewhere.
+        request = self._session.post(
+            f"{url}/oauth/token", data=form, headers={"Accept": "application/json"}, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False
+        )
+        async with request as answer:
+            REQUESTS.labels("uaa", "POST", answer.status).inc()
+            if answer.status in (400, 401):
+                where = self._config["client_secret_file"]
+                raise RoutingError(f"{url} refuses client {client} (HTTP {answer.status}): its id or the secret in {where} is wrong")
+            if answer.status != 200:
+                raise RoutingError(f"{url} answers HTTP {answer.status}")
+            try:
+                body = await answer.json(content_type=None)
+                return str(body["access_token"]), float(body["expires_in"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise RoutingError(f"{url} answers something else than a token") from error

@@ -1,0 +1,188 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which routes there should be, and which that are asked for cannot be: from plain values to plain values."""
+
+from __future__ import annotations
+
+import collections
+import re
+import typing as t
+
+from .objects import Node, Port, Service, Slice
+from .ports import Ports
+
+LABEL = re.compile(r"(\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
+PATH = re.compile(r"(/[-A-Za-z0-9._~%!$&'()*+,;=:@]+)+/?")
+
+
+class TcpRoute(t.NamedTuple):
+    """A port of the TCP routers, and the node port that it leads to on each of some hosts."""
+
+    port: int
+    node_port: int
+    addresses: frozenset[str]
+
+
+class HttpRoute(t.NamedTuple):
+    """Host names, with or without a path, and the node port that they lead to; with a name, the backend speaks TLS."""
+
+    uris: tuple[str, ...]
+    node_port: int
+    addresses: frozenset[str]
+    tls_name: str
+    service: str
+
+
+class Complaint(t.NamedTuple):
+    """Why a Service has not the route that it asks for."""
+
+    service: Service
+    reason: str
+    message: str
+
+
+class Settings(t.NamedTuple):
+    """What can be had. A router that is not there is None."""
+
+    app_domain: str
+    domains: tuple[str, ...] = ()
+    # What the router group lets us reserve, and which of its ports others have.
+    ports: Ports | None = None
+    taken: frozenset[int] = frozenset()
+    http: bool = True
+
+
+class Wanted(t.NamedTuple):
+    tcp: tuple[TcpRoute, ...] = ()
+    http: tuple[HttpRoute, ...] = ()
+    complaints: tuple[Complaint, ...] = ()
+
+
+class Refused(Exception):
+    """A route cannot be: reason and message of the Event."""
+
+
+def plan(services: t.Iterable[Service], nodes: t.Iterable[Node], slices: t.Iterable[Slice], settings: Settings) -> Wanted:
+    """Decide which Service gets what: the oldest one that can have a port or a host name keeps it."""
+    serving = {node.name: node.address for node in nodes if node.serves}
+    everywhere = frozenset(serving.values())
+    local = collections.defaultdict(set)
+    for entry in slices:
+        local[entry.service].update(serving[name] for name in entry.nodes if name in serving)
+
+    tcp: dict[int, tuple[Service, TcpRoute]] = {}
+    owners: dict[str, Service] = {}
+    http: list[HttpRoute] = []
+    complaints: list[Complaint] = []
+
+    for service in sorted(services, key=lambda service: (service.created, service.uid)):
+        addresses = frozenset(local[service.namespace, service.name]) if service.local else everywhere
+        if service.tcp is not None:
+            for ask in attempt(complaints, service, tcp_asks) or ():
+                attempt(complaints, service, claim_tcp, tcp, *ask, addresses, settings)
+        if service.http is not None:
+            route = attempt(complaints, service, http_route, addresses, settings)
+            if route:
+                mine = tuple(uri for uri in route.uris if owners.setdefault(uri, service) is service)
+                complaints += [clash(service, f"host {uri}", owners[uri]) for uri in route.uris if uri not in mine]
+                if mine:
+                    http.append(route._replace(uris=mine))
+    return Wanted(tuple(route for _service, route in tcp.values()), tuple(http), tuple(complaints))
+
+
+def attempt(complaints: list[Complaint], service: Service, step: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:
+    """Take a step, or note why it cannot be taken."""
+    try:
+        return step(service, *arguments)
+    except Refused as refusal:
+        complaints.append(Complaint(service, *refusal.args))
+        return None
+
+
+def clash(service: Service, what: str, owner: Service) -> Complaint:
+    return Complaint(service, "RouteClash", f"{what} belongs to Service {owner}, which is older")
+
+
+def tcp_asks(service: Service) -> list[tuple[str, Port]]:
+    """The external ports that a Service asks for, each with its own port: by its label, and more by an annotation."""
+    asks = [(service.tcp, service_port(service, service.annotations.get("tcp-route-port"), "cfcr.io/tcp-route-port"))]
+    for entry in words(service.annotations.get("tcp-routes", "")):
+        external, equals, own = entry.partition("=")
+        if not equals:
+            raise Refused("RouteInvalid", f"annotation cfcr.io/tcp-routes: found {entry!r}, allowed is a list such as 9187=metrics, 9188=8080")
+        asks.append((external.strip(), service_port(service, own.strip(), "cfcr.io/tcp-routes")))
+    return asks
+
+
+def claim_tcp(
+    service: Service, tcp: dict[int, tuple[Service, TcpRoute]], external: str, port: Port, addresses: frozenset[str], settings: Settings
+) -> None:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", external) or int(external) > 65535:
+        raise Refused("RouteInvalid", f"found TCP port {external!r}, allowed is a number from 1 to 65535")
+    number = int(external)
+    if settings.ports is None:
+        raise Refused("RouteImpossible", "this cluster has no routing API for TCP routes")
+    if not settings.ports.allow(number):
+        raise Refused("PortNotReservable", f"port {number} is not among those that the router group lets us reserve: {settings.ports}")
+    if number in tcp:
+        raise Refused(*clash(service, f"TCP port {number}", tcp[number][0])[1:])
+    if number in settings.taken:
+        raise Refused("RouteClash", f"TCP port {number} leads somewhere outside this cluster already")
+    tcp[number] = (service, TcpRoute(number, port.node_port, addresses))
+
+
+def http_route(service: Service, addresses: frozenset[str], settings: Settings) -> HttpRoute:
+    if not settings.http:
+        raise Refused("RouteImpossible", "this cluster has no NATS for HTTP routes")
+    port = service_port(service, service.annotations.get("http-route-port"), "cfcr.io/http-route-port")
+    path = service.annotations.get("http-route-path", "").strip()
+    if path not in ("", "/") and not PATH.fullmatch(path):
+        raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-path: found {path!r}, allowed is a path such as /v2")
+    hosts = [f"{host_name(service.http, 'label http-route-sync')}.{settings.app_domain}"]
+    hosts += [full_name(host, settings) for host in words(service.annotations.get("http-route-hosts", ""))]
+    tls_name = service.annotations.get("http-route-tls-name", "").strip().lower()
+    if tls_name:
+        host_name(tls_name, "annotation cfcr.io/http-route-tls-name")
+    # As gorouter keeps them.
+    uris = (f"{host}{path.rstrip('/')}".lower() for host in hosts)
+    return HttpRoute(tuple(dict.fromkeys(uris)), port.node_port, addresses, tls_name, str(service))
+
+
+def full_name(host: str, settings: Settings) -> str:
+    """A name below one of our domains as it stands, any other one below the domain of the apps."""
+    host = host_name(host, "annotation cfcr.io/http-route-hosts")
+    domains = (settings.app_domain, *settings.domains)
+    if any(host == domain or host.endswith(f".{domain}") for domain in domains):
+        return host
+    # Names of other domains are not for a Service to take.
+    if "." in host.removeprefix("*."):
+        raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-hosts: {host} is below none of the domains {', '.join(domains)}")
+    return f"{host}.{settings.app_domain}"
+
+
+def host_name(text: str, where: str) -> str:
+    host = text.strip().lower()
+    if not LABEL.fullmatch(host):
+        raise Refused("RouteInvalid", f"{where}: found {text!r}, allowed is a DNS name")
+    return host
+
+
+def service_port(service: Service, wanted: str | None, annotation: str) -> Port:
+    """The port of a Service that a route leads to."""
+    if service.type not in ("NodePort", "LoadBalancer"):
+        raise Refused("RouteImpossible", f"a Service of type {service.type} has no node ports; it must be NodePort or LoadBalancer")
+    ports = [port for port in service.ports if port.protocol == "TCP" and port.node_port]
+    shown = ", ".join(port.name or str(port.number) for port in ports) or "none"
+    if wanted is None and len(ports) > 1:
+        raise Refused("RouteInvalid", f"the Service has several ports ({shown}); annotation {annotation} says which")
+    found = [port for port in ports if wanted is None or wanted.strip() in (port.name, str(port.number))]
+    if not found:
+        complaint = "the Service has no TCP port with a node port" if wanted is None else f"found {wanted!r}, allowed are {shown}"
+        raise Refused("RouteInvalid", complaint if wanted is None else f"annotation {annotation}: {complaint}")
+    return found[0]
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

@@ -1,0 +1,409 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Cloud Foundry and a cluster on loopback: a real API server, NATS and HAProxy, our stand-ins, and the programs themselves."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.server
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+import urllib.error
+import urllib.request
+
+import pytest
+import yaml
+from _apiserver import Pair, kubeconfig
+from _etcd import free_ports
+
+ROOT = pathlib.Path(__file__).parents[2]
+PACKAGE = ROOT / "packages/cf_routing"
+STANDINS = ROOT / "tests/standins"
+SECRETS = ("the routing secret", "the NATS password", "the status password")
+ROUTING_SECRET, NATS_PASSWORD, STATUS_PASSWORD = SECRETS
+SCOPES = ["routing.router_groups.read", "routing.routes.read", "routing.routes.write"]
+
+
+def until(condition: t.Callable[[], t.Any], seconds: float = 5, what: object = "") -> float:
+    """Wait for a condition and return how long it took; fail with what the world says then."""
+    begin = time.monotonic()
+    while not condition():
+        if time.monotonic() - begin > seconds:
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.05)
+    return time.monotonic() - begin
+
+
+def fetch(url: str, body: object = None, headers: dict[str, str] | None = None) -> t.Any:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers or {}), timeout=5) as answer:
+        return json.load(answer)
+
+
+class Process:
+    """One program and what it said."""
+
+    def __init__(self, directory: pathlib.Path, name: str, *command: object) -> None:
+        self.name, self.command = name, [str(word) for word in command]
+        self.log = directory / f"{name}.log"
+        self.process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE / "src"), os.environ.get("PYTHONPATH", "")])}
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """End it and return how long that took."""
+        begin = time.monotonic()
+        if self.process:
+            self.process.send_signal(number)
+            try:
+                self.process.wait(timeout=15)
+            finally:
+                self.process.kill()
+            self.process = None
+        return time.monotonic() - begin
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def usage(self) -> tuple[float, float]:
+        """Seconds of processor time, and MiB of memory at most."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), peak
+
+
+class Program(Process):
+    """One of ours, with its configuration and its own status."""
+
+    def __init__(self, directory: pathlib.Path, name: str, module: str, config: dict[str, t.Any]) -> None:
+        self.path = directory / f"{name}.json"
+        self.config = config
+        self.configure()
+        self.status = f"http://{config['listen']}"
+        super().__init__(directory, name, sys.executable, "-m", f"cf_routing.{module}", "--config", self.path)
+
+    def configure(self) -> None:
+        self.path.write_text(json.dumps(self.config))
+
+    def health(self) -> dict[str, t.Any]:
+        try:
+            return fetch(f"{self.status}/healthz")
+        except urllib.error.HTTPError as error:
+            return json.load(error)
+        except OSError:
+            return {}
+
+    def metrics(self) -> dict[str, float]:
+        with urllib.request.urlopen(f"{self.status}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+class World:
+    """Everything; objects of a test go when it ends."""
+
+    def __init__(self, directory: pathlib.Path, apiserver: t.Any, api: t.Any) -> None:
+        self.directory, self.api = directory, api
+        authority = Pair("authority")
+        self.ca, _key = authority.write(directory / "ca")
+        self.certificate, self.key = Pair("anybody", issuer=authority).write(directory / "anybody")
+        self.authority_of_cluster = str(apiserver.directory / "ca.crt")
+        self.apiserver = apiserver
+        ports = free_ports(8)
+        self.nats_port, self.api_port, self.control_port, self.status_port, self.http_port = ports[:5]
+        self.reservable = sorted(ports[5:8])
+        self.secret_file, self.password_file = self.file("secret", ROUTING_SECRET), self.file("password", NATS_PASSWORD)
+        self.kubeconfig = self._user_of_cluster(apiserver)
+        self.nats = Process(directory, "nats", "nats-server", "--config", self._nats())
+        self.routing_api = self._stand_in("routing_api", self._routing_api())
+        self.gorouter = self._stand_in("gorouter", self._gorouter())
+        self.routers = self._stand_in("routers", self._routers())
+        self.programs: list[Program] = []
+
+    def start(self) -> None:
+        for process in (self.nats, self.routing_api, self.gorouter):
+            process.start()
+        until(lambda: self.up(self.control) and self.gorouter_answers(), 15, lambda: self.said())
+
+    def close(self) -> None:
+        for process in [*self.programs, self.routers, self.gorouter, self.routing_api, self.nats]:
+            process.stop(signal.SIGKILL if process in self.programs else signal.SIGTERM)
+
+    def said(self) -> str:
+        return "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.directory.glob("*.log")))
+
+    def file(self, name: str, content: str) -> str:
+        path = self.directory / name
+        path.write_text(content)
+        return str(path)
+
+    def _user_of_cluster(self, apiserver: t.Any) -> str:
+        """A kubeconfig of the user that may do what rbac.yml says, and nothing else."""
+        for item in yaml.safe_load_all((PACKAGE / "rbac.yml").read_text()):
+            with contextlib.suppress(urllib.error.HTTPError):
+                self.kube("POST", self.place(item), item)
+        authority = Pair.__new__(Pair)
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        authority.certificate = (apiserver.directory / "ca.crt").read_bytes()
+        authority.subject = x509.load_pem_x509_certificate(authority.certificate).subject
+        authority.private = load_pem_private_key((apiserver.directory / "ca.key").read_bytes(), None)
+        return kubeconfig(self.directory / "kubeconfig", apiserver.port, authority, Pair("cf-route-sync", "nobody", authority))
+
+    def _nats(self) -> str:
+        tls = {"cert_file": self.certificate, "key_file": self.key, "ca_file": self.ca, "verify": True}
+        login = {"user": "nats", "password": NATS_PASSWORD}
+        return self.file("nats.conf", json.dumps({"listen": f"127.0.0.1:{self.nats_port}", "tls": tls, "authorization": login}))
+
+    def _routing_api(self) -> dict[str, t.Any]:
+        first, *_more = self.reservable
+        return {
+            "listen": f"127.0.0.1:{self.api_port}",
+            "control": f"127.0.0.1:{self.control_port}",
+            "certificate_file": self.certificate,
+            "key_file": self.key,
+            "clients": {"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES}},
+            "router_groups": [
+                {"name": "default-http", "type": "http", "reservable_ports": ""},
+                {"name": "tcp", "type": "tcp", "reservable_ports": f"{','.join(map(str, self.reservable))},40000-42000"},
+            ],
+            "prune_seconds": 1,
+        }
+
+    def _gorouter(self) -> dict[str, t.Any]:
+        bus = {"servers": [f"tls://127.0.0.1:{self.nats_port}"], "user": "nats", "password": NATS_PASSWORD}
+        tls = {"ca_file": self.ca, "certificate_file": self.certificate, "key_file": self.key}
+        status = {"listen": f"127.0.0.1:{self.status_port}", "user": "router-status", "password": STATUS_PASSWORD}
+        return {"nats": {**bus, **tls}, "status": status, "interval_seconds": 2, "stale_seconds": 20, "prune_seconds": 1}
+
+    def _routers(self) -> dict[str, t.Any]:
+        return {
+            "address": "127.0.0.1",
+            "http_port": self.http_port,
+            "directory": str(self.directory / "routers"),
+            "routing_api": {"control": self.control},
+            "router_group": "tcp",
+            "gorouter": {"url": f"http://127.0.0.1:{self.status_port}", "user": "router-status", "password": STATUS_PASSWORD},
+            "ca_file": self.ca,
+        }
+
+    def _stand_in(self, name: str, config: dict[str, t.Any]) -> Process:
+        return Process(self.directory, name, sys.executable, STANDINS / f"{name}.py", "--config", self.file(f"{name}.json", json.dumps(config)))
+
+    # Cloud Foundry
+    @property
+    def control(self) -> str:
+        return f"http://127.0.0.1:{self.control_port}"
+
+    def up(self, url: str) -> bool:
+        try:
+            return bool(fetch(f"{url}/state"))
+        except OSError:
+            return False
+
+    def steer(self, **wish: t.Any) -> dict[str, t.Any]:
+        return fetch(f"{self.control}/state", wish)
+
+    def table(self) -> dict[str, t.Any]:
+        return fetch(f"{self.control}/state")
+
+    def tcp(self) -> set[tuple[int, str]]:
+        """External port and backend of every TCP route."""
+        return {(route["port"], f"{route['backend_ip']}:{route['backend_port']}") for route in self.table()["routes"]}
+
+    def ask_gorouter(self, path: str) -> t.Any:
+        login = base64.b64encode(f"router-status:{STATUS_PASSWORD}".encode()).decode()
+        return fetch(f"http://127.0.0.1:{self.status_port}/{path}", headers={"Authorization": f"Basic {login}"})
+
+    def gorouter_answers(self) -> bool:
+        try:
+            return isinstance(self.ask_gorouter("routes"), dict)
+        except OSError:
+            return False
+
+    def http(self) -> dict[str, set[str]]:
+        """URI and backends of every HTTP route."""
+        return {uri: {endpoint["address"] for endpoint in endpoints} for uri, endpoints in self.ask_gorouter("routes").items()}
+
+    # Programs
+    def config(self, identity: str, port: int) -> dict[str, t.Any]:
+        return {
+            "cluster": "cfcr",
+            "kubeconfig": self.kubeconfig,
+            "lease": {"namespace": "kube-system", "name": "cf-route-sync", "identity": identity},
+            "app_domain": "apps.example.com",
+            "domains": ["example.org"],
+            "listen": f"127.0.0.1:{port}",
+            **self.peers(),
+            "nats": {
+                "servers": [f"tls://127.0.0.1:{self.nats_port}"],
+                "user": "nats",
+                "password_file": self.password_file,
+                "ca_file": self.ca,
+                "certificate_file": self.certificate,
+                "key_file": self.key,
+            },
+        }
+
+    def peers(self) -> dict[str, t.Any]:
+        url = f"https://127.0.0.1:{self.api_port}"
+        return {
+            "uaa": {"url": url, "client_id": "routing", "client_secret_file": self.secret_file, "ca_file": self.ca},
+            "routing_api": {"url": url, "ca_file": self.ca, "router_group": "tcp", "ttl": 9},
+        }
+
+    def route_sync(self, identity: str = "master-0", start: bool = True, **changes: t.Any) -> Program:
+        (port,) = free_ports(1)
+        program = Program(self.directory, identity, "route_sync", {**self.config(identity, port), **changes})
+        self.programs.append(program)
+        if start:
+            program.start()
+        return program
+
+    def leading(self, identity: str = "master-0", **changes: t.Any) -> Program:
+        """Start one, which acts."""
+        program = self.route_sync(identity, **changes)
+        until(lambda: program.health().get("leader"), 10, lambda: program.said)
+        return program
+
+    # Kubernetes
+    def kube(self, method: str, path: str, body: object = None, kind: str = "application/json") -> dict[str, t.Any]:
+        return self.api(method, path, body, kind)
+
+    @staticmethod
+    def place(item: dict[str, t.Any], name: str = "") -> str:
+        version, kind, namespace = item["apiVersion"], item["kind"].lower(), item["metadata"].get("namespace")
+        return "/".join(
+            filter(None, ["/apis" if "/" in version else "/api", version, namespace and f"namespaces/{namespace}", f"{kind}s", name])
+        )
+
+    def create(self, item: dict[str, t.Any]) -> dict[str, t.Any]:
+        made = self.kube("POST", self.place(item), item)
+        if item["kind"] == "Node":
+            self.kube("PUT", f"{self.place(item, item['metadata']['name'])}/status", {**made, "status": item["status"]})
+        return made
+
+    def patch(self, item: dict[str, t.Any], change: dict[str, t.Any], part: str = "") -> dict[str, t.Any]:
+        path = self.place(item, item["metadata"]["name"]) + (f"/{part}" if part else "")
+        return self.kube("PATCH", path, change, "application/strategic-merge-patch+json")
+
+    def delete(self, item: dict[str, t.Any]) -> None:
+        self.kube("DELETE", self.place(item, item["metadata"]["name"]))
+
+    def node(self, name: str, address: str) -> dict[str, t.Any]:
+        conditions = [{"type": "Ready", "status": "True", "lastHeartbeatTime": None, "lastTransitionTime": None, "reason": "", "message": ""}]
+        status = {"addresses": [{"type": "InternalIP", "address": address}], "conditions": conditions}
+        return self.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status})
+
+    def service(self, name: str, labels: dict[str, str], *node_ports: int, annotations: dict[str, str] | None = None, **spec: t.Any) -> dict[str, t.Any]:
+        ports = [{"name": f"p{index}", "port": 80 + index, "nodePort": port} for index, port in enumerate(node_ports)]
+        metadata = {"name": name, "namespace": "default", "labels": labels, "annotations": annotations or {}}
+        whole = {"type": "NodePort", "ports": ports, "selector": {"app": name}, **spec}
+        return self.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": whole})
+
+    def events(self, service: str) -> list[tuple[str, str]]:
+        items = self.kube("GET", "/api/v1/namespaces/default/events")["items"]
+        return [(item["reason"], item["message"]) for item in items if item["involvedObject"]["name"] == service]
+
+    def wipe(self) -> None:
+        """Forget what a test made."""
+        for program in self.programs:
+            program.stop(signal.SIGKILL)
+        self.programs = []
+        for path in ("/api/v1/nodes", "/api/v1/namespaces/default/services", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"):
+            for item in self.kube("GET", path)["items"]:
+                if item["metadata"]["name"] != "kubernetes" and not item["metadata"]["name"].startswith("kubernetes-"):
+                    self.kube("DELETE", f"{path}/{item['metadata']['name']}")
+        self.kube("DELETE", "/api/v1/namespaces/default/events")
+        for path in ("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", "/api/v1/namespaces/kube-system/configmaps"):
+            with contextlib.suppress(urllib.error.HTTPError):
+                self.kube("DELETE", f"{path}/cf-route-sync")
+        pathlib.Path(self.secret_file).write_text(ROUTING_SECRET)
+        pathlib.Path(self.password_file).write_text(NATS_PASSWORD)
+        clients = {"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES}}
+        self.steer(down=[], clients=clients, token_seconds=3600)
+        until(lambda: not self.tcp(), 15)
+        self.gorouter.stop()
+        self.gorouter.start()
+        until(self.gorouter_answers, 10)
+
+
+class Admin:
+    """The API server, as one who may do everything."""
+
+    def __init__(self, apiserver: t.Any) -> None:
+        import ssl
+
+        config = json.loads(pathlib.Path(apiserver.kubeconfig).read_text())
+        user = config["users"][0]["user"]
+        self.url = config["clusters"][0]["cluster"]["server"]
+        pair = apiserver.directory / "admin.pem"
+        pair.write_bytes(base64.b64decode(user["client-key-data"]) + base64.b64decode(user["client-certificate-data"]))
+        self.tls = ssl.create_default_context(cafile=str(apiserver.directory / "ca.crt"))
+        self.tls.load_cert_chain(pair)
+
+    def __call__(self, method: str, path: str, body: object, kind: str) -> dict[str, t.Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"Content-Type": kind}, method=method)
+        with urllib.request.urlopen(request, context=self.tls, timeout=10) as answer:
+            return json.load(answer)
+
+
+@contextlib.contextmanager
+def workload(address: str, port: int, text: str) -> t.Iterator[None]:
+    """What stands behind a node port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer((address, port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def _cloud_foundry(tmp_path_factory, apiserver):
+    made = World(tmp_path_factory.mktemp("cf-routing"), apiserver, Admin(apiserver))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def world(_cloud_foundry):
+    """The world, as new."""
+    _cloud_foundry.wipe()
+    yield _cloud_foundry
+    said = "".join(program.said for program in _cloud_foundry.programs)
+    assert not any(secret in said for secret in SECRETS)
+    assert "Traceback" not in said, said

@@ -1,0 +1,82 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""cf-api-registrar: the route of a master's API server."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from _etcd import free_ports
+from _world import Program, until
+
+
+@pytest.fixture
+def registrar(world):
+    def make(name: str = "registrar", **changes) -> Program:
+        (port,) = free_ports(1)
+        peers = world.peers()
+        config = {
+            "listen": f"127.0.0.1:{port}",
+            "uaa": peers["uaa"],
+            "routing_api": {**peers["routing_api"], "port": world.reservable[0], **changes},
+            "backend": {"ip": "127.0.0.1", "port": world.apiserver.port},
+            "ready": {"url": f"https://127.0.0.1:{world.apiserver.port}/readyz", "ca_file": world.authority_of_cluster},
+        }
+        program = Program(world.directory, name, "api_registrar", config)
+        world.programs.append(program)
+        program.start()
+        return program
+
+    return make
+
+
+def test_life(world, registrar):
+    """Registered while the API server is ready; gone when it is not, and at a clean stop."""
+    program = registrar()
+    route = {(world.reservable[0], f"127.0.0.1:{world.apiserver.port}")}
+    until(lambda: world.tcp() == route, 5, world.said)
+    world.apiserver.stop()
+    try:
+        took = until(lambda: not world.tcp(), 8, world.said)
+        assert not program.health()["healthy"]
+    finally:
+        world.apiserver.start()
+        world.apiserver.await_ready()
+    back = until(lambda: world.tcp() == route, 8, world.said)
+    print(f"\nAPI server down: its route is gone after {took:.1f} s, and back {back:.1f} s after it is ready")
+    assert program.stop() < 10
+    assert not world.tcp() and world.table()["rows"] == 0
+
+
+def test_killed(world, registrar):
+    """A master that dies is gone when its time is over; one that lives heartbeats, as one row."""
+    program = registrar()
+    until(world.tcp, 5, world.said)
+    first = world.table()["routes"][0]["modification_tag"]
+    until(lambda: world.table()["routes"][0]["modification_tag"]["index"] > first["index"] + 1, 10, world.said)
+    assert world.table()["rows"] == 1
+    program.stop(signal.SIGKILL)
+    took = until(lambda: not world.tcp(), 10, world.said)
+    print(f"\nmaster killed: its route is gone after {took:.1f} s of ttl 9")
+
+
+def test_sni(world, registrar):
+    """Several clusters share a port by their host names."""
+    registrar("one", sni_hostname="one.example.com")
+    registrar("two", sni_hostname="two.example.com")
+    until(lambda: {route["backend_sni_hostname"] for route in world.table()["routes"]} == {"one.example.com", "two.example.com"}, 5, world.said)
+
+
+def test_port_not_reservable(world, registrar):
+    """The routing API would take it."""
+    program = registrar(port=9)
+    until(lambda: "port 9 is not among those" in program.health().get("troubles", {}).get("route", ""), 5, world.said)
+    assert not world.tcp()
+
+
+def test_no_such_group(world, registrar):
+    program = registrar(router_group="none")
+    until(lambda: "there are default-http, tcp" in program.health().get("troubles", {}).get("route", ""), 5, world.said)

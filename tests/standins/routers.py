@@ -1,0 +1,152 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A real HAProxy that routes by the tables of both stand-ins: needs Python's standard library and haproxy.
+
+    python3 routers.py --config FILE.json
+
+{"address": "0.0.0.0", "http_port": 80, "directory": "/run/routers", "haproxy": "/usr/sbin/haproxy",
+ "routing_api": {"control": "http://127.0.0.1:3444"}, "router_group": "default-tcp",
+ "gorouter": {"url": "http://127.0.0.1:8082", "user": "router-status", "password": …}, "ca_file": …, "seconds": 0.3}
+
+TCP ports become frontends, with SNI where a route asks for it; HTTP goes by Host and path, and is answered as gorouter answers what it does not
+know. A backend that refuses is asked once, then the next one, as the routers do. What cannot be asked leaves the routers as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import collections
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+import urllib.error
+import urllib.request
+
+HEAD = """global
+  maxconn 2000
+defaults
+  timeout connect 2s
+  timeout client 1h
+  timeout server 1h
+  retries 3
+  option redispatch 1
+"""
+UNKNOWN = """backend unknown
+  mode http
+  http-request return status 404 hdr X-Cf-Routererror unknown_route content-type text/plain lf-string "404 Not Found: Requested route ('%[req.hdr(host)]') does not exist.\\n"
+"""
+
+
+def servers(backends: t.Iterable[tuple[str, str]]) -> list[str]:
+    return [f"  server s{index} {where}{options}" for index, (where, options) in enumerate(sorted(backends))]
+
+
+def render(tcp: list[dict[str, t.Any]], http: dict[str, list[dict[str, t.Any]]], config: dict[str, t.Any]) -> str:
+    """The configuration of HAProxy for both tables."""
+    lines = [HEAD]
+    ports: dict[int, dict[str, set[tuple[str, str]]]] = collections.defaultdict(lambda: collections.defaultdict(set))
+    for route in tcp:
+        ports[route["port"]][route.get("backend_sni_hostname") or ""].add((f"{route['backend_ip']}:{route['backend_port']}", ""))
+    for port, names in sorted(ports.items()):
+        lines += [f"frontend tcp_{port}", "  mode tcp", f"  bind {config['address']}:{port}"]
+        if any(names):
+            lines += ["  tcp-request inspect-delay 5s", "  tcp-request content accept if { req.ssl_hello_type 1 }"]
+        lines += [f"  use_backend tcp_{port}_{name} if {{ req.ssl_sni -i {name} }}" for name in sorted(filter(None, names))]
+        lines += [f"  default_backend tcp_{port}_"] * ("" in names)
+        for name, backends in sorted(names.items()):
+            lines += [f"backend tcp_{port}_{name}", "  mode tcp", *servers(backends)]
+    lines += ["frontend http", "  mode http", f"  bind {config['address']}:{config['http_port']}"]
+    lines.append("  http-request set-var(txn.host) req.hdr(host),field(1,:),lower")
+    # The longest path first; a wildcard after every name.
+    ordered = sorted(http, key=lambda uri: ("*" in uri, -len(uri), uri))
+    for index, uri in enumerate(ordered):
+        host, slash, path = uri.partition("/")
+        match = f"{{ var(txn.host) -m end {host[1:]} }}" if host.startswith("*.") else f"{{ var(txn.host) -m str {host} }}"
+        below = f" {{ path {slash}{path} }} || {match} {{ path_beg {slash}{path}/ }}" if path else ""
+        lines.append(f"  use_backend http_{index} if {match}{below}")
+    lines.append("  default_backend unknown")
+    for index, uri in enumerate(ordered):
+        backends = []
+        for endpoint in http[uri]:
+            name = endpoint.get("server_cert_domain_san")
+            verify = f" ssl verify required ca-file {config.get('ca_file')}{f' verifyhost {name}' if name else ''}" if endpoint["tls"] else ""
+            backends.append((endpoint["address"], verify))
+        lines += [f"backend http_{index}", "  mode http", "  retry-on conn-failure", *servers(backends)]
+    return "\n".join([*lines, UNKNOWN])
+
+
+def ask(url: str, login: tuple[str, str] | None = None) -> t.Any:
+    request = urllib.request.Request(url)
+    if login:
+        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(login).encode()).decode())
+    with urllib.request.urlopen(request, timeout=2) as answer:
+        return json.load(answer)
+
+
+class Haproxy:
+    """The process, whose configuration is exchanged without losing a connection."""
+
+    def __init__(self, config: dict[str, t.Any]) -> None:
+        self.program = config.get("haproxy", "/usr/sbin/haproxy")
+        self.path = pathlib.Path(config["directory"]) / "haproxy.cfg"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.process: subprocess.Popen | None = None
+        self.now = ""
+
+    def follow(self, text: str) -> None:
+        if self.process and self.process.poll() is not None:
+            sys.exit(f"haproxy ended with {self.process.returncode}")
+        if text == self.now:
+            return
+        candidate = self.path.with_suffix(".new")
+        candidate.write_text(text)
+        checked = subprocess.run([self.program, "-c", "-q", "-f", candidate], capture_output=True, text=True, check=False)
+        self.now = text
+        if checked.returncode:
+            print(checked.stderr, flush=True)
+            return
+        candidate.rename(self.path)
+        if self.process:
+            self.process.send_signal(signal.SIGUSR2)
+        else:
+            self.process = subprocess.Popen([self.program, "-W", "-f", self.path])
+
+    def end(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+
+
+def tables(config: dict[str, t.Any]) -> tuple[list[dict[str, t.Any]], dict[str, t.Any]]:
+    state = ask(f"{config['routing_api']['control']}/state")
+    guids = [group["guid"] for group in state["groups"] if group["name"] == config["router_group"]]
+    gorouter = config["gorouter"]
+    return [route for route in state["routes"] if route["router_group_guid"] in guids], ask(f"{gorouter['url']}/routes", (gorouter["user"], gorouter["password"]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", required=True, type=pathlib.Path)
+    config = json.loads(parser.parse_args().config.read_text())
+    haproxy = Haproxy(config)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    try:
+        while True:
+            try:
+                haproxy.follow(render(*tables(config), config))
+            except (urllib.error.URLError, OSError, ValueError) as error:
+                print(f"the routers stay as they are: {error}", flush=True)
+            time.sleep(config.get("seconds", 0.3))
+    finally:
+        haproxy.end()
+
+
+if __name__ == "__main__":
+    main()
