@@ -87,7 +87,8 @@ def _subnet(values: Values) -> t.Iterator[Problem]:
             yield Problem(name, f"{network}, which overlaps cf_routing_subnet {subnet}", "networks apart")
     address = _network(values.get("cluster_host_address", ""))
     if address and address.subnet_of(subnet):
-        yield Problem("cluster_host_address", f"{address.network_address}, in cf_routing_subnet {subnet}", "an address outside: the cluster has a subnet of its own")
+        found = f"{address.network_address}, in cf_routing_subnet {subnet}"
+        yield Problem("cluster_host_address", found, "an address outside: the cluster has a subnet of its own")
 
 
 def _is_url(text: str, scheme: str) -> bool:

@@ -40,7 +40,8 @@ defaults
 """
 UNKNOWN = """backend unknown
   mode http
-  http-request return status 404 hdr X-Cf-Routererror unknown_route content-type text/plain lf-string "404 Not Found: Requested route ('%[req.hdr(host)]') does not exist.\\n"
+  http-request return status 404 hdr X-Cf-Routererror unknown_route content-type text/plain \
+lf-string "404 Not Found: Requested route ('%[req.hdr(host)]') does not exist.\\n"
 """
 
 
@@ -128,7 +129,8 @@ def tables(config: dict[str, t.Any]) -> tuple[list[dict[str, t.Any]], dict[str, 
     state = ask(f"{config['routing_api']['control']}/state")
     guids = [group["guid"] for group in state["groups"] if group["name"] == config["router_group"]]
     gorouter = config["gorouter"]
-    return [route for route in state["routes"] if route["router_group_guid"] in guids], ask(f"{gorouter['url']}/routes", (gorouter["user"], gorouter["password"]))
+    tcp_routes = [route for route in state["routes"] if route["router_group_guid"] in guids]
+    return tcp_routes, ask(f"{gorouter['url']}/routes", (gorouter["user"], gorouter["password"]))
 
 
 def main() -> None:

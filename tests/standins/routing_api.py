@@ -120,7 +120,8 @@ class Table:
             key = self.key(route)
             row = self.unique.get(key) if key else None
             if row is None:
-                row = {"isolation_segment": "", "instance_id": "", "terminate_frontend_tls": False, **route, "modification_tag": {"guid": str(uuid.uuid4()), "index": -1}}
+                row = {"isolation_segment": "", "instance_id": "", "terminate_frontend_tls": False, **route}
+                row["modification_tag"] = {"guid": str(uuid.uuid4()), "index": -1}
                 self.rows.append(row)
                 if key:
                     self.unique[key] = row

@@ -38,8 +38,6 @@ def choice(*values: t.Any) -> Check:
     return lambda value: None if any(value is other for other in values) else f"one of {', '.join(json.dumps(other) for other in values)}"
 
 
-
-
 def _is_url(schemes: t.Collection[str], path: bool) -> t.Callable[[str], bool]:
     def good(value: str) -> bool:
         try:
