@@ -107,6 +107,11 @@ def component(step: Step) -> None:
     pytest(step, "tests/component")
 
 
+def aws(step: Step) -> None:
+    """The provider aws, through the modules of Amazon's collections, against moto's server."""
+    pytest(step, "tests/aws")
+
+
 def pytest(step: Step, directory: str) -> None:
     report = LOGS / f"{step.name}.xml"
     report.unlink(missing_ok=True)
@@ -207,6 +212,7 @@ STEPS = {
     "galaxy": galaxy,
     "artifacts": artifacts,
     "component": component,
+    "aws": aws,
     "sanity": sanity,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS if (ROOT / "molecule" / scenario).is_dir()},
 }

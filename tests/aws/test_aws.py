@@ -1,0 +1,258 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Role iaas with its provider aws, through the real modules, against the API of AWS as moto's server plays it."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import boto3
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[2]
+CLUSTER = "aws-test"
+REGION = "eu-central-1"
+KUBECTL = b"#!/bin/sh\n"
+GROUPS = {"master": 2, "worker": 2, "etcd": 1}
+LISTENERS = [{"name": "smoke", "port": 8080, "node_port": 30080}, {"name": "https", "port": 443, "node_port": 30443}]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """AWS, where nothing is yet."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("moto") / "log"
+    with log.open("wb") as stream:
+        command = [sys.executable, str(pathlib.Path(__file__).with_name("moto_server.py")), "-H", "127.0.0.1", "-p", str(port)]
+        process = subprocess.Popen(command, stdout=stream, stderr=stream)
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    try:
+        for _attempt in range(300):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
+        yield variables
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def clients(environment):
+    """Return a function that returns a client of a service."""
+    arguments = {
+        "endpoint_url": environment["AWS_ENDPOINT_URL"], "region_name": REGION,
+        "aws_access_key_id": "testing", "aws_secret_access_key": "testing",
+    }  # fmt: skip
+    return lambda service: boto3.client(service, **arguments)
+
+
+@pytest.fixture(scope="module")
+def mirror():
+    """An operator's mirror that has kubectl."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(KUBECTL)
+
+        def log_message(self, *_arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def variables(clients, mirror, tmp_path_factory):
+    """What an operator of AWS says."""
+    ec2 = clients("ec2")
+    checksum = hashlib.sha256(KUBECTL).hexdigest()
+    return {
+        "cluster_name": CLUSTER,
+        "cluster_topology": "iaas_lb",
+        "iaas_provider": "aws",
+        "iaas_groups": GROUPS,
+        "iaas_subnet": "10.30.7.0/24",
+        "iaas_worker_listeners": LISTENERS,
+        "iaas_directory": str(tmp_path_factory.mktemp("cluster")),
+        "iaas_aws_vpc_id": ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"],
+        "iaas_aws_image_id": ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"],
+        "iaas_aws_client_networks": ["198.51.100.0/24"],
+        "iaas_inventory_vars": {
+            "cluster_artifact_source": "mirror",
+            "cluster_artifact_mirror": mirror,
+            "cluster_artifact_checksums": {f"kubectl/{version()}/{name}/kubectl": checksum for name in ("amd64", "arm64")},
+        },
+    }
+
+
+def version() -> str:
+    """Return the version of kubectl that the catalog has."""
+    return yaml.safe_load((ROOT / "catalog/1.36.yml").read_text())["components"]["kubectl"]["version"]
+
+
+@pytest.fixture(scope="module")
+def role(environment, variables, tmp_path_factory):
+    """Return a function that runs the role and returns how many tasks changed something."""
+    directory = tmp_path_factory.mktemp("play")
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "roles": ["cfcr.kubernetes.iaas"]}
+    (directory / "play.yml").write_text(json.dumps([play]))
+
+    def run(**others) -> int:
+        (directory / "variables.json").write_text(json.dumps({**variables, **others}))
+        command = ["ansible-playbook", "-i", "localhost,", "-e", f"@{directory}/variables.json", f"{directory}/play.yml"]
+        # The modules import boto3, which only the Python of the tests has.
+        options = ["-e", f"ansible_python_interpreter={sys.executable}"]
+        result = subprocess.run([*command, *options], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return int(re.search(r"localhost .*changed=(\d+)", result.stdout)[1])
+
+    return run
+
+
+def sizes(clients) -> dict[str, int]:
+    """Return how much there is of everything that the role makes."""
+    ec2, elb = clients("ec2"), clients("elbv2")
+    own = [{"Name": "tag:cfcr.cluster", "Values": [CLUSTER]}]
+    living = [*own, {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+    return {
+        "subnets": len(ec2.describe_subnets(Filters=own)["Subnets"]),
+        "security groups": len(ec2.describe_security_groups(Filters=own)["SecurityGroups"]),
+        "addresses": len(ec2.describe_addresses()["Addresses"]),
+        "keys": len(ec2.describe_key_pairs()["KeyPairs"]),
+        "hosts": sum(len(reservation["Instances"]) for reservation in ec2.describe_instances(Filters=living)["Reservations"]),
+        "load balancers": len(elb.describe_load_balancers()["LoadBalancers"]),
+        "groups of targets": len(elb.describe_target_groups()["TargetGroups"]),
+    }
+
+
+COMPLETE = {"subnets": 1, "security groups": 3, "addresses": 2, "keys": 1, "hosts": 5, "load balancers": 2, "groups of targets": 3}
+
+
+def test_present_makes_everything_once(role, clients):
+    assert role() > 0
+    assert sizes(clients) == COMPLETE
+    assert role() == 0
+    assert sizes(clients) == COMPLETE
+
+
+def test_hosts_have_their_addresses_and_groups(clients):
+    reservations = clients("ec2").describe_instances()["Reservations"]
+    hosts = [instance for reservation in reservations for instance in reservation["Instances"]]
+    assert sorted(host["PrivateIpAddress"] for host in hosts) == [f"10.30.7.{number}" for number in (11, 12, 21, 22, 61)]
+    for host in hosts:
+        tags = {tag["Key"]: tag["Value"] for tag in host["Tags"]}
+        assert [group["GroupName"] for group in host["SecurityGroups"]] == [f"{CLUSTER}-{tags['cfcr.group']}"]
+        assert tags["Name"].startswith(f"{CLUSTER}-{tags['cfcr.group']}-")
+
+
+def test_security_groups_let_in_what_is_needed_and_nothing_else(clients):
+    groups = clients("ec2").describe_security_groups(Filters=[{"Name": "tag:cfcr.cluster", "Values": [CLUSTER]}])["SecurityGroups"]
+    names = {group["GroupId"]: group["GroupName"].removeprefix(f"{CLUSTER}-") for group in groups}
+    found = collections.defaultdict(set)
+    for group in groups:
+        for rule in group["IpPermissions"]:
+            sources = [names[pair["GroupId"]] for pair in rule["UserIdGroupPairs"]] + [network["CidrIp"] for network in rule["IpRanges"]]
+            ports = (rule["IpProtocol"], rule["FromPort"], rule["ToPort"])
+            found[names[group["GroupId"]]] |= {(*ports, source) for source in sources}
+    subnet, clients_network = "10.30.7.0/24", "198.51.100.0/24"
+    ssh = ("tcp", 22, 22, clients_network)
+    overlay = {("udp", 8472, 8472, "master"), ("udp", 8472, 8472, "worker")}
+    assert found == {
+        "etcd": {ssh, *(("tcp", 2379, 2379, client) for client in ("etcd", "master", "worker")), ("tcp", 2380, 2380, "etcd")},
+        "master": {ssh, *overlay, *(("tcp", 8443, 8443, client) for client in ("master", "worker", clients_network, subnet))},
+        "worker": {
+            ssh, *overlay, ("tcp", 10250, 10250, "master"), ("tcp", 10250, 10250, "worker"),
+            *(("tcp", port, port, subnet) for port in (10256, 30080, 30443)),
+        },
+    }  # fmt: skip
+
+
+def test_load_balancers_have_the_static_addresses_and_lead_to_the_hosts(clients):
+    elb = clients("elbv2")
+    targets = {group["TargetGroupName"]: group for group in elb.describe_target_groups()["TargetGroups"]}
+
+    def members(group: dict) -> list[tuple[str, int]]:
+        found = [description["Target"] for description in elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]]
+        return sorted((target["Id"], target["Port"]) for target in found)
+
+    assert {name: members(group) for name, group in targets.items()} == {
+        f"{CLUSTER}-api": [("10.30.7.11", 8443), ("10.30.7.12", 8443)],
+        f"{CLUSTER}-smoke": [("10.30.7.21", 30080), ("10.30.7.22", 30080)],
+        f"{CLUSTER}-https": [("10.30.7.21", 30443), ("10.30.7.22", 30443)],
+    }
+    api = targets[f"{CLUSTER}-api"]
+    assert (api["HealthCheckProtocol"], api["HealthCheckPort"], api["HealthCheckPath"]) == ("HTTPS", "8443", "/readyz")
+    static = {tag["Value"]: address["AllocationId"] for address in clients("ec2").describe_addresses()["Addresses"] for tag in address["Tags"]}
+    ports = {}
+    for balancer in elb.describe_load_balancers()["LoadBalancers"]:
+        assert balancer["Type"] == "network"
+        assert balancer["AvailabilityZones"][0]["LoadBalancerAddresses"][0]["AllocationId"] == static[balancer["LoadBalancerName"]]
+        listeners = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+        ports[balancer["LoadBalancerName"]] = {(listener["Protocol"], listener["Port"]) for listener in listeners}
+    assert ports == {f"{CLUSTER}-masters": {("TCP", 8443)}, f"{CLUSTER}-workers": {("TCP", 8080), ("TCP", 443)}}
+
+
+def test_inventory_has_the_endpoint_and_the_hosts(variables, clients):
+    inventory = yaml.safe_load((pathlib.Path(variables["iaas_directory"]) / "inventory.yml").read_text())["all"]
+    addresses = {
+        next(tag["Value"] for tag in address["Tags"] if tag["Key"] == "Name"): address["PublicIp"]
+        for address in clients("ec2").describe_addresses()["Addresses"]
+    }
+    assert inventory["vars"]["cluster_topology"] == "iaas_lb"
+    assert inventory["vars"]["cluster_api_host"] == addresses[f"{CLUSTER}-masters"]
+    assert inventory["vars"]["smoke_tests_front"] == {"host": addresses[f"{CLUSTER}-workers"], "port": 8080, "node_port": 30080}
+    assert {group: len(hosts["hosts"]) for group, hosts in inventory["children"].items()} == GROUPS
+    host = inventory["children"]["master"]["hosts"]["master-0"]
+    assert host["cluster_host_address"] == "10.30.7.11" and host["ansible_become"] is True and host["ansible_host"] != "10.30.7.11"
+
+
+def test_the_address_survives_the_load_balancer(role, clients):
+    elb = clients("elbv2")
+    before = {address["PublicIp"] for address in clients("ec2").describe_addresses()["Addresses"]}
+    (balancer,) = elb.describe_load_balancers(Names=[f"{CLUSTER}-masters"])["LoadBalancers"]
+    elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
+    assert role() > 0
+    assert sizes(clients) == COMPLETE
+    assert {address["PublicIp"] for address in clients("ec2").describe_addresses()["Addresses"]} == before
+
+
+def test_what_is_not_asked_for_any_more_is_removed(role, clients):
+    role(iaas_groups={**GROUPS, "worker": 1}, iaas_worker_listeners=[])
+    assert sizes(clients) == {**COMPLETE, "hosts": 4, "load balancers": 1, "groups of targets": 1}
+
+
+def test_absent_leaves_nothing(role, clients):
+    assert role(iaas_state="absent") > 0
+    assert set(sizes(clients).values()) == {0}
+    assert role(iaas_state="absent") == 0
