@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ import urllib.request
 
 import pytest
 import yaml
-from _apiserver import Pair, kubeconfig
+from _apiserver import Pair
 from _etcd import free_ports
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -138,7 +139,7 @@ class World:
     def start(self) -> None:
         for process in (self.nats, self.routing_api, self.gorouter):
             process.start()
-        until(lambda: self.up(self.control) and self.gorouter_answers(), 15, lambda: self.said())
+        until(lambda: self.up(self.control) and self.gorouter_answers(), 15, self.said)
 
     def close(self) -> None:
         for process in [*self.programs, self.routers, self.gorouter, self.routing_api, self.nats]:
@@ -154,17 +155,19 @@ class World:
 
     def _user_of_cluster(self, apiserver: t.Any) -> str:
         """A kubeconfig of the user that may do what rbac.yml says, and nothing else."""
-        for item in yaml.safe_load_all((PACKAGE / "rbac.yml").read_text()):
+        for item in yaml.safe_load((PACKAGE / "rbac.yml").read_text())["items"]:
             with contextlib.suppress(urllib.error.HTTPError):
                 self.kube("POST", self.place(item), item)
-        authority = Pair.__new__(Pair)
-        from cryptography import x509
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-        authority.certificate = (apiserver.directory / "ca.crt").read_bytes()
-        authority.subject = x509.load_pem_x509_certificate(authority.certificate).subject
-        authority.private = load_pem_private_key((apiserver.directory / "ca.key").read_bytes(), None)
-        return kubeconfig(self.directory / "kubeconfig", apiserver.port, authority, Pair("cf-route-sync", "nobody", authority))
+        certificate, key = Pair("cf-route-sync", "nobody", apiserver.authority).write(self.directory / "cf-route-sync")
+        config = {
+            "current-context": "test",
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "clusters": [
+                {"name": "test", "cluster": {"server": f"https://127.0.0.1:{apiserver.port}", "certificate-authority": self.authority_of_cluster}}
+            ],
+            "users": [{"name": "test", "user": {"client-certificate": certificate, "client-key": key}}],
+        }
+        return self.file("kubeconfig", json.dumps(config))
 
     def _nats(self) -> str:
         tls = {"cert_file": self.certificate, "key_file": self.key, "ca_file": self.ca, "verify": True}
@@ -272,6 +275,7 @@ class World:
         (port,) = free_ports(1)
         program = Program(self.directory, identity, "route_sync", {**self.config(identity, port), **changes})
         self.programs.append(program)
+        program.log.unlink(missing_ok=True)
         if start:
             program.start()
         return program
@@ -283,6 +287,11 @@ class World:
         return program
 
     # Kubernetes
+    def kill_api_server(self) -> None:
+        """A clean end would wait for those who watch."""
+        self.apiserver._server.kill()
+        self.apiserver.stop()
+
     def kube(self, method: str, path: str, body: object = None, kind: str = "application/json") -> dict[str, t.Any]:
         return self.api(method, path, body, kind)
 
@@ -337,8 +346,7 @@ class World:
         pathlib.Path(self.secret_file).write_text(ROUTING_SECRET)
         pathlib.Path(self.password_file).write_text(NATS_PASSWORD)
         clients = {"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES}}
-        self.steer(down=[], clients=clients, token_seconds=3600)
-        until(lambda: not self.tcp(), 15)
+        self.steer(down=[], clients=clients, token_seconds=3600, forget=True)
         self.gorouter.stop()
         self.gorouter.start()
         until(self.gorouter_answers, 10)
@@ -348,8 +356,6 @@ class Admin:
     """The API server, as one who may do everything."""
 
     def __init__(self, apiserver: t.Any) -> None:
-        import ssl
-
         config = json.loads(pathlib.Path(apiserver.kubeconfig).read_text())
         user = config["users"][0]["user"]
         self.url = config["clusters"][0]["cluster"]["server"]

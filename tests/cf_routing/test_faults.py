@@ -55,19 +55,10 @@ def routed(world) -> tuple[set, set]:
 
 def test_takeover(world):
     """Killed: another takes over within 30 s, and no route is lost. Stopped: at once. The last one takes its routes along."""
-    first = world.leading("master-0")
-    second = world.route_sync("master-1")
-    # With the lives that routes have in production.
-    for program in (first, second):
-        program.config["routing_api"]["ttl"] = 60
-    second.stop()
-    first.stop(signal.SIGKILL)
-    world.kube("DELETE", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/cf-route-sync")
-    for program in (first, second):
-        program.configure()
-    first.start()
-    until(lambda: first.health().get("leader"), 10, world.said)
-    second.start()
+    # With the life that routes have in production.
+    production = {**world.peers()["routing_api"], "ttl": 60}
+    first = world.leading("master-0", routing_api=production)
+    second = world.route_sync("master-1", routing_api=production)
     tcp, http = routed(world)
     until(lambda: second.health().get("leader") is False, 5, world.said)
     with Lost(world, tcp, http) as lost:
@@ -90,7 +81,7 @@ def test_api_server_away(world):
     """Without the API server there is no lease: it ends acting, stays alive, and acts again."""
     program = world.leading()
     tcp, http = routed(world)
-    world.apiserver.stop()
+    world.kill_api_server()
     try:
         until(lambda: program.health().get("leader") is False, 15, world.said)
         assert not program.health()["healthy"]

@@ -38,7 +38,7 @@ def test_life(world, registrar):
     program = registrar()
     route = {(world.reservable[0], f"127.0.0.1:{world.apiserver.port}")}
     until(lambda: world.tcp() == route, 5, world.said)
-    world.apiserver.stop()
+    world.kill_api_server()
     try:
         took = until(lambda: not world.tcp(), 8, world.said)
         assert not program.health()["healthy"]
@@ -73,10 +73,10 @@ def test_sni(world, registrar):
 def test_port_not_reservable(world, registrar):
     """The routing API would take it."""
     program = registrar(port=9)
-    until(lambda: "port 9 is not among those" in program.health().get("troubles", {}).get("route", ""), 5, world.said)
+    until(lambda: "port 9 is not among those" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.said)
     assert not world.tcp()
 
 
 def test_no_such_group(world, registrar):
     program = registrar(router_group="none")
-    until(lambda: "there are default-http, tcp" in program.health().get("troubles", {}).get("route", ""), 5, world.said)
+    until(lambda: "there are default-http, tcp" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.said)

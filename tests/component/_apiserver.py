@@ -97,7 +97,7 @@ class ApiServer:
     def __init__(self, directory: pathlib.Path, program: pathlib.Path, etcd_program: pathlib.Path) -> None:
         self.directory = directory
         self.port, client, peer = free_ports(3)
-        authority = Pair("authority")
+        self.authority = authority = Pair("authority")
         authority_path, _key = authority.write(directory / "ca")
         server, server_key = Pair("kube-apiserver", issuer=authority).write(directory / "server")
         _certificate, account_key = Pair("service-account").write(directory / "service-account")

@@ -15,7 +15,7 @@
 It behaves as upstream's does towards its clients, its defects included: a route without backend_tls_port is a new row each time and is never
 found again by a deletion, ports are not compared with reservable_ports, and a missing scope is answered by 401.
 Control: GET /state tells the table and what was asked; POST /state changes {"down": ["uaa", "routing_api"], "clients": …, "token_seconds": …,
-"revoke": true}. What is down answers 503.
+"revoke": true, "forget": true}: no token counts any more, there are no routes any more. What is down answers 503.
 """
 
 from __future__ import annotations
@@ -140,6 +140,9 @@ class Table:
         now = time.time()
         return [{key: value for key, value in row.items() if key != "expires"} for row in self.rows if row["expires"] > now]
 
+    def forget(self) -> None:
+        self.rows, self.unique = [], {}
+
     def prune(self) -> None:
         limit = time.time() - SLACK_SECONDS
         self.rows = [row for row in self.rows if row["expires"] > limit]
@@ -164,10 +167,9 @@ class State:
         self.token_seconds = wish.get("token_seconds", self.token_seconds)
         if wish.get("revoke"):
             self.tokens = Tokens()
-        if "groups" in wish:
-            self.table.groups = wish["groups"]
         if wish.get("forget"):
             self.requests = {}
+            self.table.forget()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

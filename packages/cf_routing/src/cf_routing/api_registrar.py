@@ -35,7 +35,7 @@ class Registrar:
 
     def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
         self._session, self._config, self._status = session, config, status
-        self._api = RoutingApi(session, Uaa(session, config["uaa"], status), config["routing_api"], status, owner="cfcr-api")
+        self._api = RoutingApi(session, Uaa(session, config["uaa"], status), config["routing_api"], owner="cfcr-api")
         self._mapping = Mapping(config["routing_api"]["port"], config["backend"]["ip"], config["backend"]["port"])
         self._tls = Tls(config["ready"]["ca_file"])
         self._ready: bool | None = None
@@ -91,8 +91,7 @@ class Registrar:
                     pause = None
                 backoff.reset()
             except FAULTS as error:
-                # A peer's trouble is known by now; what else may be wrong is the configuration.
-                self._status.bad("route", error)
+                self._status.bad("routing_api", error)
                 pause = backoff.next()
 
     async def _register(self) -> None:
@@ -102,12 +101,12 @@ class Registrar:
             name = self._config["routing_api"]["router_group"]
             raise RoutingError(f"port {self._mapping.port} is not among those that router group {name} lets us reserve: {group.ports}")
         await self._api.register(group, [self._mapping])
-        self._status.good("route")
+        self._status.good("routing_api")
         HEARTBEAT.labels("tcp").set(time.monotonic() - begin)
 
     async def _delete(self) -> None:
         await self._api.delete(await self._api.router_group(), {self._mapping})
-        self._status.good("route")
+        self._status.good("routing_api")
         log.info("the route of %s:%d is deleted", self._mapping.ip, self._mapping.backend_port)
 
 

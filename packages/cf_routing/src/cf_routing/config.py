@@ -34,10 +34,6 @@ def number(numbers: range) -> Check:
     return lambda value: None if isinstance(value, int) and not isinstance(value, bool) and value in numbers else allowed
 
 
-def choice(*values: t.Any) -> Check:
-    return lambda value: None if any(value is other for other in values) else f"one of {', '.join(json.dumps(other) for other in values)}"
-
-
 def _is_url(schemes: t.Collection[str], path: bool) -> t.Callable[[str], bool]:
     def good(value: str) -> bool:
         try:
@@ -74,7 +70,6 @@ server = matching("a URL such as tls://10.0.0.5:4224", _is_url({"tls"}, path=Fal
 address = matching("an IP address", _is_address)
 listener = matching("an IP address and a port, such as 127.0.0.1:10280", _is_listener)
 port = number(range(1, 65536))
-flag = choice(True, False)
 
 
 class Many:
@@ -104,10 +99,9 @@ ROUTE_SYNC = Table(
         "cluster": name,
         "kubeconfig": file,
         "lease": Table({"identity": string}, {"namespace": (name, "kube-system"), "name": (name, "cf-route-sync")}),
-        "app_domain": domain,
         "listen": listener,
     },
-    {"domains": (Many(domain), []), "uaa": (UAA, None), "routing_api": (ROUTING_API, None), "nats": (NATS, None)},
+    {"app_domain": (domain, None), "domains": (Many(domain), []), "uaa": (UAA, None), "routing_api": (ROUTING_API, None), "nats": (NATS, None)},
 )
 REGISTRAR = Table(
     {
@@ -175,6 +169,8 @@ def contradictions(config: dict[str, t.Any]) -> list[str]:
     mistakes = []
     if config["uaa"] is None and config["routing_api"] is not None:
         mistakes.append("uaa: it is missing, and routing_api gives tokens of UAA only")
+    if config.get("nats") is not None and config["app_domain"] is None:
+        mistakes.append("app_domain: it is missing, and nats has no routes without it")
     if config["routing_api"] is None and config.get("nats") is None:
         mistakes.append("routing_api, nats: both are missing, so that there would be nothing to do")
     return mistakes

@@ -42,10 +42,7 @@ class Events:
         while True:
             self._wake.clear()
             try:
-                for key, complaint in list(self._complaints.items()):
-                    if time.monotonic() >= self._said.get(key, 0.0) + AGAIN_SECONDS or key not in self._said:
-                        await self._say(key, complaint)
-                        self._said[key] = time.monotonic()
+                await self._say_what_is_due()
                 self._status.good("events")
                 backoff.reset()
             except FAULTS as error:
@@ -54,6 +51,20 @@ class Events:
                 continue
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), AGAIN_SECONDS if self._said else None)
+
+    async def _say_what_is_due(self) -> None:
+        """Say what was not said for a while. What one namespace refuses keeps nobody from hearing of the others."""
+        refusal: ApiError | None = None
+        for key, complaint in list(self._complaints.items()):
+            if key in self._said and time.monotonic() < self._said[key] + AGAIN_SECONDS:
+                continue
+            try:
+                await self._say(key, complaint)
+                self._said[key] = time.monotonic()
+            except ApiError as error:
+                refusal = error
+        if refusal:
+            raise refusal
 
     async def _say(self, key: str, complaint: Complaint) -> None:
         service = complaint.service
@@ -78,7 +89,7 @@ def name(complaint: Complaint) -> str:
     """The same for the same complaint, whoever says it."""
     service, reason, message = complaint
     digest = hashlib.sha256(f"{service.uid}\x00{reason}\x00{message}".encode()).hexdigest()[:16]
-    return f"{service.name[:200]}.{digest}"
+    return f"{service.name}.{digest}"
 
 
 def timestamp() -> str:

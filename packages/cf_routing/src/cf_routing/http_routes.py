@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import functools
 import json
 import time
 import typing as t
@@ -16,6 +17,7 @@ import typing as t
 from .backoff import Backoff
 from .errors import FAULTS, RoutingError, reason
 from .nats_bus import Bus
+from .record import Record
 from .status import HEARTBEAT, MESSAGES, Status, log
 from .tables import union, without
 from .wanted import HttpRoute
@@ -25,6 +27,8 @@ INTERVAL_SECONDS = 20.0
 LEAST_SECONDS, MOST_SECONDS = 1.0, 60.0
 # Messages after which the server is asked whether it has them all.
 BATCH = 500
+# How long we remember what was unregistered, for gorouters that were away from NATS: nothing else tells them.
+AWAY_SECONDS, MOST_GONE = 600, 1000
 
 # One URI at one node port, with the name of its TLS certificate if it speaks TLS, and the hosts behind.
 Key = tuple[str, int, str]
@@ -69,33 +73,32 @@ def interval(answers: t.Iterable[dict[str, t.Any]]) -> float:
 class HttpRoutes:
     """Registers what is wanted, again and again, and unregisters what is not wanted any more."""
 
-    def __init__(self, config: dict[str, t.Any], cluster: str, status: Status, record: t.Any) -> None:
+    def __init__(self, config: dict[str, t.Any], cluster: str, status: Status, record: Record) -> None:
         self._bus = Bus(config)
         self._cluster, self._status, self._record = cluster, status, record
         self._wanted: tuple[HttpRoute, ...] = ()
         self._registered: Table = {}
+        # What was unregistered, and when.
+        self._gone: list[tuple[float, Table]] = []
         # What was said last by which gorouter.
         self._answers: dict[str, dict[str, t.Any]] = {}
         self._wake = asyncio.Event()
         self._beat_at = 0.0
-        self._ready = False
+        self._planned = self._recalled = self._again = False
 
     def want(self, routes: t.Iterable[HttpRoute]) -> None:
-        self._wanted, self._ready = tuple(routes), True
+        self._wanted, self._planned = tuple(routes), True
         self._wake.set()
 
     async def run(self) -> None:
         """Keep the routes, until it is cancelled."""
-        self._registered, self._beat_at, self._ready = {}, 0.0, False
+        self._registered, self._beat_at = {}, 0.0
+        self._planned = self._recalled = False
         backoff = Backoff()
-        remembered = False
         try:
             while True:
                 self._wake.clear()
                 try:
-                    if not remembered:
-                        self._registered = await self._record.read()
-                        remembered = True
                     if not self._bus.connected:
                         await self._connect()
                     await self._keep()
@@ -108,7 +111,7 @@ class HttpRoutes:
                     await asyncio.sleep(backoff.next())
                     continue
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(0.0, self._beat_at - time.monotonic()) if self._ready else None)
+                    await asyncio.wait_for(self._wake.wait(), max(0.0, self._beat_at - time.monotonic()) if self._planned else None)
         finally:
             await self._bus.close()
 
@@ -117,13 +120,16 @@ class HttpRoutes:
         await self._bus.connect(closed=self._wake.set)
         await self._bus.subscribe("router.start", self._start)
         await self._bus.ask("router.greet", b"{}", self._hear)
-        self._beat_at = 0.0
+        self._say_all()
         log.info("connected to NATS at %s", self._bus.server)
 
     def _start(self, message: bytes) -> None:
-        """A gorouter started, with an empty table."""
+        """A gorouter started, with an empty table; or it was away from NATS, with a table that is old."""
         self._hear(message)
-        self._beat_at = 0.0
+        self._say_all()
+
+    def _say_all(self) -> None:
+        self._again = True
         self._wake.set()
 
     def _hear(self, message: bytes) -> None:
@@ -137,22 +143,26 @@ class HttpRoutes:
         self._wake.set()
 
     async def _keep(self) -> None:
-        if not self._ready:
+        if not self._planned:
             return  # what should go is not known yet
         begin = time.monotonic()
+        again, self._again = self._again, False
+        beat = again or begin >= self._beat_at
         wanted = self._wanted
         now = table(wanted)
-        beat = begin >= self._beat_at
-        new, gone = without(now, self._registered), without(self._registered, now)
-        if not (beat or new or gone):
+        if not beat and now == self._registered:
             return
-        if new or gone:
-            # Before it is done: whoever comes after us must know what may be there.
-            await self._record.write(union(self._registered, now))
+        await self._note(now)
+        new, gone = without(now, self._registered), without(self._registered, now)
         self._registered = union(self._registered, now)
+        if again:
+            self._gone = [(when, left) for when, left in self._gone if when > begin - AWAY_SECONDS]
+            unheard = functools.reduce(union, (left for _when, left in self._gone), {})
+            await self._publish("router.unregister", unregistrations(without(unheard, now)))
         if gone:
             await self._publish("router.unregister", unregistrations(gone))
             self._registered = without(self._registered, gone)
+            self._gone = [*self._gone[-MOST_GONE:], (begin, gone)]
             log.info("unregistered %d URIs: %s", len(gone), shown(gone))
         if beat:
             self._beat_at = begin + interval(self._answers.values())
@@ -164,7 +174,18 @@ class HttpRoutes:
         if new:
             log.info("registered %d URIs: %s", len(new), shown(new))
         if gone:
-            await self._record.write(self._registered)
+            await self._note(now)
+
+    async def _note(self, now: Table) -> None:
+        """Have whoever acts next know what may be there, after hearing what was left to us. That this fails is no reason not to register."""
+        try:
+            if not self._recalled:
+                self._registered = union(await self._record.read(), self._registered)
+                self._recalled = True
+            await self._record.write(union(self._registered, now))
+            self._status.good("record")
+        except FAULTS as error:
+            self._status.bad("record", error)
 
     async def _publish(self, subject: str, messages: t.Iterable[bytes]) -> None:
         count = 0

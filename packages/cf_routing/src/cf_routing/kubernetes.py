@@ -7,12 +7,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import os
 import random
 import socket
-import tempfile
 import typing as t
 
 import aiohttp
@@ -54,14 +51,12 @@ def connector() -> aiohttp.TCPConnector:
 
 
 class Kubeconfig:
-    """The current context of a kubeconfig in JSON, read again when it changes."""
+    """The current context of a kubeconfig in JSON that names files, read again when it changes."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._state: tuple[object, ...] = ()
-        self._files: list[tempfile.NamedTemporaryFile] = []
         self.server = ""
-        self._user: dict[str, str] = {}
         self._tls = Tls(None)
 
     def load(self) -> None:
@@ -72,33 +67,15 @@ class Kubeconfig:
             content = json.loads(secret(self._path))
             context = _named(content["contexts"], content["current-context"])["context"]
             cluster = _named(content["clusters"], context["cluster"])["cluster"]
-            self._user = _named(content["users"], context["user"])["user"]
+            user = _named(content["users"], context["user"])["user"]
             self.server = cluster["server"].rstrip("/")
-            self._files = []
-            self._tls = Tls(
-                self._file(cluster, "certificate-authority"), self._file(self._user, "client-certificate"), self._file(self._user, "client-key")
-            )
+            self._tls = Tls(cluster["certificate-authority"], user["client-certificate"], user["client-key"])
         except (ValueError, KeyError, TypeError, StopIteration) as error:
-            raise RoutingError(f"{self._path} is no kubeconfig in JSON that names server and user: {type(error).__name__} {error}") from error
+            raise RoutingError(f"{self._path} is no kubeconfig in JSON that names server, authority, certificate and key: {type(error).__name__} {error}") from error
         self._state = now
 
     def tls(self) -> t.Any:
         return self._tls.context()
-
-    def headers(self) -> dict[str, str]:
-        token = secret(self._user["tokenFile"]).strip() if "tokenFile" in self._user else self._user.get("token")
-        return {"Authorization": f"Bearer {token}"} if token else {}
-
-    def _file(self, entry: dict[str, str], name: str) -> str | None:
-        """Return the path of what may stand in the kubeconfig itself."""
-        if f"{name}-data" in entry:
-            made = tempfile.NamedTemporaryFile(prefix="cf-routing-")  # noqa: SIM115 - mode 0600, gone with this object
-            made.write(base64.b64decode(entry[f"{name}-data"]))
-            made.flush()
-            self._files.append(made)
-            return made.name
-        path = entry.get(name)
-        return path and os.path.join(os.path.dirname(self._path), path)
 
 
 def _named(entries: list[dict], name: str) -> dict:
@@ -118,7 +95,10 @@ class Kubernetes:
         async with self._send(method, path, body, content_type, parameters, TIMEOUT) as answer:
             content = await answer.read()
             _raise_for(method, answer.status, content)
-            return json.loads(content)
+            try:
+                return json.loads(content)
+            except ValueError as error:
+                raise RoutingError(f"{method} {path}: the API server's answer is no JSON") from error
 
     async def watch(self, path: str, opened: t.Callable[[], None], **parameters: str) -> t.AsyncIterator[dict[str, t.Any]]:
         """Yield events until the API server ends the watch."""
@@ -141,7 +121,7 @@ class Kubernetes:
 
     def _send(self, method: str, path: str, body: object, content_type: str, parameters: dict, timeout: aiohttp.ClientTimeout) -> t.Any:
         self._config.load()
-        headers = {**self._config.headers(), "Accept": "application/json"}
+        headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content_type
         data = None if body is None else json.dumps(body)

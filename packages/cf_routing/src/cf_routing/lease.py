@@ -81,7 +81,7 @@ class Lease:
     async def _attempt(self) -> bool:
         asked_at = time.monotonic()
         lease = await self._read()
-        spec = lease["spec"] if lease else {}
+        spec = _spec(lease)
         holder = spec.get("holderIdentity") or ""
         if holder not in ("", self._identity):
             seen = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
@@ -104,15 +104,14 @@ class Lease:
     async def release(self) -> bool:
         """Give it back, so that another need not wait until it expires; return whether it was ours."""
         lease = await self._read()
-        if lease is None or lease["spec"].get("holderIdentity") != self._identity:
+        if _spec(lease).get("holderIdentity") != self._identity:
             return False
         await self._write(lease, "", 1)
         return True
 
     async def taken(self) -> bool:
         """Whether another instance holds it."""
-        lease = await self._read()
-        return bool(lease) and lease["spec"].get("holderIdentity") not in (None, "", self._identity)
+        return _spec(await self._read()).get("holderIdentity") not in (None, "", self._identity)
 
     async def _read(self) -> dict[str, t.Any] | None:
         try:
@@ -125,7 +124,7 @@ class Lease:
     async def _write(self, lease: dict[str, t.Any] | None, holder: str, duration: int) -> None:
         """Write on what was read; the API server refuses if it has changed meanwhile."""
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        old = lease["spec"] if lease else {}
+        old = _spec(lease)
         moved = old.get("holderIdentity") != holder
         spec = {
             **old,
@@ -140,3 +139,8 @@ class Lease:
             await self._api.request("POST", self._path, made)
         else:
             await self._api.request("PUT", f"{self._path}/{self._name}", {**lease, "spec": spec})
+
+
+def _spec(lease: dict[str, t.Any] | None) -> dict[str, t.Any]:
+    """What a lease says; one that nobody holds may say nothing."""
+    return (lease or {}).get("spec") or {}

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import typing as t
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 
@@ -59,24 +59,30 @@ class Bus:
         async def on_closed() -> None:
             closed()
 
-        return await asyncio.wait_for(
-            nats.connect(
-                server,
-                name="cf-route-sync",
-                user=self._config["user"],
-                password=secret(self._config["password_file"]),
-                tls=self._tls.context(),
-                connect_timeout=CONNECT_SECONDS,
-                allow_reconnect=False,
-                max_reconnect_attempts=0,
-                ping_interval=PING_SECONDS,
-                max_outstanding_pings=2,
-                error_cb=on_error,
-                closed_cb=on_closed,
-                disconnected_cb=on_closed,
-            ),
-            2 * CONNECT_SECONDS,
+        client = Client()
+        opening = client.connect(
+            server,
+            name="cf-route-sync",
+            user=self._config["user"],
+            password=secret(self._config["password_file"]),
+            tls=self._tls.context(),
+            connect_timeout=CONNECT_SECONDS,
+            allow_reconnect=False,
+            # The fewest there are: with 0 it tries for ever, and with 1 twice.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            ping_interval=PING_SECONDS,
+            max_outstanding_pings=2,
+            error_cb=on_error,
+            closed_cb=on_closed,
+            disconnected_cb=on_closed,
         )
+        try:
+            await asyncio.wait_for(opening, 2 * CONNECT_SECONDS)
+        except BaseException:
+            await _close(client)
+            raise
+        return client
 
     def _explain(self, error: BaseException) -> str:
         cause = self._error or error
@@ -113,7 +119,10 @@ class Bus:
     async def close(self) -> None:
         if self._client:
             client, self._client = self._client, None
-            try:
-                await asyncio.wait_for(client.close(), CLOSE_SECONDS)
-            except (nats.errors.Error, OSError, asyncio.TimeoutError):
-                pass  # it is closed as far as we can close it
+            await _close(client)
+
+
+async def _close(client: Client) -> None:
+    """Close a connection as far as we can."""
+    with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
+        await asyncio.wait_for(client.close(), CLOSE_SECONDS)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which HTTP routes with TLS may be registered, kept in the cluster: gorouters forget all others by themselves, these never."""
+"""Which HTTP routes may be registered, kept in the cluster for whoever acts next: gorouters tell nobody, and those with TLS they never forget."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ import base64
 import gzip
 import json
 import typing as t
+import zlib
 
-from .errors import RoutingError
 from .kubernetes import ApiError, Kubernetes
+from .status import log
 
 Table = dict[tuple[str, int, str], frozenset[str]]
-KEY = "tls-routes.json.gz"
+KEY = "http-routes.json.gz"
 
 
 def encode(table: Table) -> str:
-    """As few bytes as it takes: lists of hosts repeat, which gzip is good at."""
-    entries = [[*key, sorted(ips)] for key, ips in sorted(table.items()) if key[2]]
-    return base64.b64encode(gzip.compress(json.dumps(entries, separators=(",", ":")).encode(), mtime=0)).decode()
+    """As few bytes as it takes: most routes lead to one set of hosts, which is written once."""
+    places = {ips: place for place, ips in enumerate(sorted(set(table.values()), key=sorted))}
+    content = {"hosts": [sorted(ips) for ips in places], "routes": [[*key, places[ips]] for key, ips in sorted(table.items())]}
+    return base64.b64encode(gzip.compress(json.dumps(content, separators=(",", ":")).encode(), mtime=0)).decode()
 
 
 def decode(text: str) -> Table:
-    return {(uri, node_port, tls_name): frozenset(ips) for uri, node_port, tls_name, ips in json.loads(gzip.decompress(base64.b64decode(text)))}
+    content = json.loads(gzip.decompress(base64.b64decode(text)))
+    hosts = [frozenset(ips) for ips in content["hosts"]]
+    return {(uri, node_port, tls_name): hosts[place] for uri, node_port, tls_name, place in content["routes"]}
 
 
 class Record:
@@ -42,8 +46,10 @@ class Record:
         self._written = (found or {}).get("binaryData", {}).get(KEY) or encode({})
         try:
             return decode(self._written)
-        except (ValueError, TypeError, OSError, EOFError) as error:
-            raise RoutingError(f"{self._path}/{self._name} is damaged, delete it: {error}") from error
+        except (ValueError, TypeError, LookupError, OSError, EOFError, zlib.error) as error:
+            # Better some routes too many than none at all.
+            log.warning("%s/%s is damaged; what it told is forgotten: %s", self._path, self._name, error)
+            return {}
 
     async def write(self, table: Table) -> None:
         text = encode(table)

@@ -41,6 +41,7 @@ class RouteSync:
 
     def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
         self._config, self._status = config, status
+        status.lead(False)
         self._changes = asyncio.Event()
         changed = self._changes.set
         self._api = api = Kubernetes(session, config["kubeconfig"])
@@ -54,8 +55,8 @@ class RouteSync:
         self._routing_api = self._tcp = self._http = None
         if config["routing_api"]:
             uaa = Uaa(session, config["uaa"], status)
-            self._routing_api = RoutingApi(session, uaa, config["routing_api"], status)
-            self._tcp = TcpRoutes(self._routing_api, config["routing_api"]["ttl"], changed)
+            self._routing_api = RoutingApi(session, uaa, config["routing_api"])
+            self._tcp = TcpRoutes(self._routing_api, config["routing_api"]["ttl"], status, changed)
         if config["nats"]:
             self._http = HttpRoutes(config["nats"], config["cluster"], status, Record(api, config["lease"]))
 
@@ -79,7 +80,7 @@ class RouteSync:
             self._changes.set()
             await together(self._plan_on_change(), self._events.run(), *(sink.run() for sink in sinks))
         finally:
-            for peer in ("routing_api", "uaa", "nats", "events"):
+            for peer in ("routing_api", "uaa", "nats", "record", "events", "kubernetes namespaces"):
                 self._status.forget(peer)
 
     async def _identify(self) -> None:

@@ -11,10 +11,10 @@ import typing as t
 
 import aiohttp
 
-from .errors import FAULTS, RoutingError
+from .errors import RoutingError
 from .files import Tls
 from .ports import Ports
-from .status import REQUESTS, Status
+from .status import REQUESTS
 from .uaa import Uaa
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -46,8 +46,8 @@ class RouterGroup(t.NamedTuple):
 class RoutingApi:
     """One router group: its mappings, and those of ours."""
 
-    def __init__(self, session: aiohttp.ClientSession, uaa: Uaa, config: dict, status: Status, owner: str = "") -> None:
-        self._session, self._uaa, self._config, self._status = session, uaa, config, status
+    def __init__(self, session: aiohttp.ClientSession, uaa: Uaa, config: dict, owner: str = "") -> None:
+        self._session, self._uaa, self._config = session, uaa, config
         self._tls = Tls(config["ca_file"])
         # Stored and listed, but without meaning as long as the backend speaks no TLS to the router.
         self.owner = owner
@@ -112,15 +112,6 @@ class RoutingApi:
         return body
 
     async def _request(self, method: str, path: str, body: list | None = None) -> t.Any:
-        try:
-            answer = await self._authorized(method, path, body)
-        except FAULTS as error:
-            self._status.bad("routing_api", error)
-            raise
-        self._status.good("routing_api")
-        return answer
-
-    async def _authorized(self, method: str, path: str, body: list | None) -> t.Any:
         status, text = await self._send(method, path, body)
         if status == 401:
             # It may have expired on the way, or UAA's keys are new ones.

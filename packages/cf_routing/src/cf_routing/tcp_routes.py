@@ -12,10 +12,10 @@ import time
 import typing as t
 
 from .backoff import Backoff
-from .errors import FAULTS
+from .errors import FAULTS, RoutingError
 from .ports import Ports
 from .routing_api import Listed, Mapping, RouterGroup, RoutingApi
-from .status import HEARTBEAT, log
+from .status import HEARTBEAT, Status, log
 from .tables import union, without
 from .wanted import TcpRoute
 
@@ -47,8 +47,8 @@ def read(listed: t.Iterable[Listed], owner: str) -> tuple[Table, frozenset[int]]
 class TcpRoutes:
     """Registers what is wanted, again and again, and deletes what is not wanted any more."""
 
-    def __init__(self, api: RoutingApi, ttl: int, changed: t.Callable[[], None]) -> None:
-        self._api, self._ttl, self._changed = api, ttl, changed
+    def __init__(self, api: RoutingApi, ttl: int, status: Status, changed: t.Callable[[], None]) -> None:
+        self._api, self._ttl, self._status, self._changed = api, ttl, status, changed
         # What the plan has to know; no port can be had before it is known.
         self.ports, self.taken = Ports(()), frozenset()
         self.known = self._planned = False
@@ -72,9 +72,11 @@ class TcpRoutes:
             self._wake.clear()
             try:
                 await self._keep()
+                self._status.good("routing_api")
                 backoff.reset()
-            except FAULTS:
-                # The client has said it. Whether it arrived is unknown: everything goes again.
+            except FAULTS as error:
+                self._status.bad("routing_api", error)
+                # Whether it arrived is unknown: everything goes again.
                 self._beat_at = 0.0
                 await asyncio.sleep(backoff.next())
                 continue
@@ -132,6 +134,8 @@ class TcpRoutes:
 
     async def withdraw(self) -> None:
         """Delete everything of ours, also what an earlier run left."""
+        if not self._api.owner:
+            raise RoutingError("which TCP routes are ours was never known")
         group = await self._api.router_group()
         ours, _taken = read(await self._api.mappings(group), self._api.owner)
         await self._api.delete(group, mappings(union(ours, self._registered)))

@@ -10,7 +10,7 @@ import time
 
 import aiohttp
 
-from .errors import FAULTS, RoutingError, reason
+from .errors import FAULTS, RoutingError
 from .files import Tls, secret, state
 from .status import REQUESTS, Status
 
@@ -36,7 +36,7 @@ class Uaa:
                 self._token, seconds = await self._fetch()
             except FAULTS as error:
                 self._status.bad("uaa", error)
-                raise RoutingError(f"no token of UAA: {reason(error)}") from error
+                raise RoutingError("there is no token of UAA") from error
             self._secret_state = now
             self._renew_at = time.monotonic() + max(seconds - RENEW_BEFORE_SECONDS, seconds / 2)
             self._status.good("uaa")

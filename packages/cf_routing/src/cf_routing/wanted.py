@@ -46,7 +46,7 @@ class Complaint(t.NamedTuple):
 class Settings(t.NamedTuple):
     """What can be had. A router that is not there is None."""
 
-    app_domain: str
+    app_domain: str | None
     domains: tuple[str, ...] = ()
     # What the router group lets us reserve, and which of its ports others have.
     ports: Ports | None = None
