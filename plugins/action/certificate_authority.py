@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._authority_list import SPEC, keep_authorities
-from ..module_utils._store import FileStore
+from ..module_utils._store import Store
 from ..plugin_utils._store_action import StoreAction
 
 
@@ -18,6 +18,6 @@ class ActionModule(StoreAction):
 
     spec = SPEC
 
-    def keep(self, store: FileStore, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    def keep(self, store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         """Keep what is there and make the rest."""
         return keep_authorities(store, options, check_mode)

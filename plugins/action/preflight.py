@@ -10,10 +10,12 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._director_facts import director_facts
 from ..module_utils._errors import HostError
+from ..module_utils._store_module import STORE
 from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
 from ..plugin_utils._director import Director
@@ -85,17 +87,25 @@ class ActionModule(ActionBase):
 
     def _ask_director(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why there are none."""
-        name, store = values["cluster_director"], values["cluster_store_directory"]
+        name = values["cluster_director"]
         try:
             director = Director(self, name, variables)
             if director.is_here:
-                return DirectorHost(name, store, director_facts(store))
+                return DirectorHost(name, director_facts(_options({"store": values["cluster_store"]})))
             sent = time.time()
-            reply = director.execute_module("cfcr.kubernetes.director_facts", {"store": store})
+            reply = director.execute_module("cfcr.kubernetes.director_facts", {"store": values["cluster_store"]})
             received = time.time()
         except (AnsibleError, HostError) as error:
-            return DirectorHost(name, store, {"error": last_line(str(error))})
+            return DirectorHost(name, {"error": last_line(str(error))})
         if reply.get("failed"):
-            return DirectorHost(name, store, {"error": last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])})
+            return DirectorHost(name, {"error": last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])})
         facts = reply["ansible_facts"]["cfcr_director"]
-        return DirectorHost(name, store, {**facts, "clock_offset": offset(facts["time"], sent, received)})
+        return DirectorHost(name, {**facts, "clock_offset": offset(facts["time"], sent, received)})
+
+
+def _options(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the options that the module would make of its arguments."""
+    validated = ArgumentSpecValidator(STORE).validate(arguments)
+    if validated.error_messages:
+        raise HostError("; ".join(validated.error_messages))
+    return validated.validated_parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 
 from ._errors import HostError
-from ._store import FileStore, Record
+from ._store import Record, Store
 from ._x509 import Authority, new_authority, new_private_key
 
 __all__ = ("authority_key", "get_authority", "make_authority", "to_authority")
@@ -20,18 +20,18 @@ def to_authority(name: str, record: Record) -> Authority:
     return Authority(name, tuple(record.public["certificates"]), record.public["signing"])
 
 
-def get_authority(store: FileStore, name: str) -> Authority | None:
+def get_authority(store: Store, name: str) -> Authority | None:
     """Return an authority of the store."""
     record = store.get(f"authorities/{name}")
     return to_authority(name, record) if record else None
 
 
-def authority_key(store: FileStore, name: str) -> str:
+def authority_key(store: Store, name: str) -> str:
     """Return the private key that an authority signs with."""
     record = store.get(f"authorities/{name}")
     if record is None:
         raise HostError(
-            f"authority {name!r} is not in the store {store.directory}; it has {', '.join(store.names('authorities')) or 'none'}"
+            f"authority {name!r} is not in the store {store}; it has {', '.join(store.names('authorities')) or 'none'}"
         )
     return record.secret()["private_keys"][record.public["signing"]]
 

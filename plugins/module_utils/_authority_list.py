@@ -12,7 +12,7 @@ import typing as t
 from ._authorities import get_authority, make_authority, to_authority
 from ._keys import KEY_TYPES
 from ._result import outcome
-from ._store import FileStore, keep
+from ._store import Store, keep
 from ._store_module import STORE
 from ._x509 import Authority, describe, now
 
@@ -34,7 +34,7 @@ SPEC = {
 }
 
 
-def keep_authorities(store: FileStore, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def keep_authorities(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Keep what is there and make the rest."""
     moment = now()
     wanted = {entry["name"]: entry for entry in options["authorities"]}
@@ -65,7 +65,7 @@ def common_name(entry: dict) -> str:
     return entry["common_name"] or entry["name"]
 
 
-def made(store: FileStore, entry: dict, moment: datetime.datetime) -> Authority:
+def made(store: Store, entry: dict, moment: datetime.datetime) -> Authority:
     """Return an authority, made if it is not there."""
     record = keep(
         store, f"authorities/{entry['name']}", lambda: make_authority(common_name(entry), entry["days"], entry["key_type"], moment)

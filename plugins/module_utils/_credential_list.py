@@ -13,7 +13,7 @@ from ._credentials import Credential
 from ._keys import KEY_TYPES
 from ._kubeconfig import KubeconfigFile
 from ._result import outcome
-from ._store import FileStore
+from ._store import Store
 from ._store_module import STORE
 from ._x509 import now
 
@@ -55,7 +55,7 @@ SPEC = {
 }
 
 
-def keep_credentials(store: FileStore, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def keep_credentials(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Keep what is there and make the rest."""
     moment = now()
     credentials = [Credential(store, entry, moment, check_mode) for entry in options["credentials"]]

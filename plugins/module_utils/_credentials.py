@@ -16,7 +16,7 @@ import string
 from ._authorities import authority_key, get_authority
 from ._certificate import Certificate, expiry, reasons, wanted_names
 from ._errors import HostError
-from ._store import Conflict, FileStore
+from ._store import Conflict, Store
 from ._x509 import new_private_key, public_half, read, read_public_key, sign
 
 __all__ = ("Credential",)
@@ -34,13 +34,13 @@ _VALUES = {
 class Credential:
     """One credential: what the store has, what there must be, and the way there."""
 
-    def __init__(self, store: FileStore, options: dict, moment: datetime.datetime, check_mode: bool) -> None:
+    def __init__(self, store: Store, options: dict, moment: datetime.datetime, check_mode: bool) -> None:
         self.name, self.type, self._options, self._store, self._moment = options["name"], options["type"], options, store, moment
         self._path = f"credentials/{self.name}"
         self._record = store.get(self._path)
         found = self._record.public["type"] if self._record else options["type"]
         if found != options["type"]:
-            raise HostError(f"credential {self.name} is a {found} in the store {store.directory}, wanted is a {options['type']}")
+            raise HostError(f"credential {self.name} is a {found} in the store {store}, wanted is a {options['type']}")
         if found == "certificate":
             self._plan_certificate(check_mode)
         elif found == "value":
@@ -59,7 +59,7 @@ class Credential:
         """Plan what is given, or made once; one that somebody else made must have been given once."""
         given = self._options["value"]
         if not (given or self._options["generate"] or self._record):
-            raise HostError(f"credential {self.name}: the store {self._store.directory} has none, and it cannot be generated; give its value")
+            raise HostError(f"credential {self.name}: the store {self._store} has none, and it cannot be generated; give its value")
         self._plan_once()
         if given and self._record and self._record.secret()["password"] != given:
             self.after = {**self.after, "password": "(another one)"}
@@ -85,7 +85,7 @@ class Credential:
             raise HostError(f"credential {self.name}: {error}") from error
         self._authority = get_authority(self._store, options["authority"])
         if not self._authority and not check_mode:
-            raise HostError(f"credential {self.name}: no authority {options['authority']} in the store {self._store.directory}")
+            raise HostError(f"credential {self.name}: no authority {options['authority']} in the store {self._store}")
         actual = read(self._record.public["certificate"], self._authority) if self._record else None
         limit = self._authority.not_after() if self._authority else self._moment + datetime.timedelta(days=options["days"])
         wanted = Certificate(

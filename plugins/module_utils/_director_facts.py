@@ -11,17 +11,18 @@ import typing as t
 
 from ._authorities import get_authority
 from ._bundle import fingerprints
-from ._store import FileStore
+from ._store_module import find_store
 from ._x509 import CRYPTOGRAPHY_ERROR
 
 __all__ = ("director_facts",)
 
 
-def director_facts(store_directory: str) -> dict[str, t.Any]:
+def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return it; a store that is not there yet has no authorities."""
-    store = FileStore(store_directory)
+    store = find_store(options["store"])
     return {
         "python_version": platform.python_version(),
         "cryptography": CRYPTOGRAPHY_ERROR is None,
+        "store": str(store),
         "authorities": {name: fingerprints(get_authority(store, name).bundle()) for name in store.names("authorities")},
     }

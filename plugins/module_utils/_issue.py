@@ -16,7 +16,7 @@ from ._authorities import authority_key, get_authority
 from ._bundle import fingerprints
 from ._certificate import Certificate, expiry, reasons, wanted_names
 from ._errors import HostError
-from ._store import FileStore
+from ._store import Store
 from ._x509 import Authority, describe, key_name, key_type, now, read, read_public_key, sign
 
 __all__ = ("Terms", "authorities", "issue")
@@ -31,18 +31,18 @@ class Terms(t.NamedTuple):
     check_mode: bool
 
 
-def authorities(store: FileStore, names: t.Iterable[str], check_mode: bool) -> dict[str, Authority | None]:
+def authorities(store: Store, names: t.Iterable[str], check_mode: bool) -> dict[str, Authority | None]:
     """Return the authorities by name; one that is missing is an error, and None in check mode, where nobody made it."""
     found = {name: get_authority(store, name) for name in names}
     missing = sorted(name for name, authority in found.items() if authority is None)
     if missing and not check_mode:
         raise HostError(
-            f"no authority {', '.join(missing)} in the store {store.directory}; it has {', '.join(store.names('authorities')) or 'none'}"
+            f"no authority {', '.join(missing)} in the store {store}; it has {', '.join(store.names('authorities')) or 'none'}"
         )
     return found
 
 
-def issue(store: FileStore, certificates: list[dict], bundles: list[dict], terms: Terms) -> dict:
+def issue(store: Store, certificates: list[dict], bundles: list[dict], terms: Terms) -> dict:
     """Return what to write and what it changes.
 
     certificates: path, authority, common_name, organizations, alternative_names, usages as wanted; public_key, certificate as they are.
@@ -62,7 +62,7 @@ def issue(store: FileStore, certificates: list[dict], bundles: list[dict], terms
     }
 
 
-def _refuse_strangers(store: FileStore, certificates: list[dict], bundles: list[dict]) -> None:
+def _refuse_strangers(store: Store, certificates: list[dict], bundles: list[dict]) -> None:
     """Raise where a host trusts nobody whom the store knows: what the store would sign, the cluster that the host is in would not trust.
 
     An authority is replaced by way of bundles that hold two; one in common is enough, and then a certificate may be of either.
@@ -81,12 +81,12 @@ def _refuse_strangers(store: FileStore, certificates: list[dict], bundles: list[
             strange.append(f"{entry['path']}.crt")
     if strange:
         raise HostError(
-            f"{', '.join(strange)}: of authorities that the store {store.directory} does not have, and nothing was changed. Bring back the store "
-            "that they are from (cluster_director, cluster_store_directory), or, where their cluster is gone, remove these files from the host"
+            f"{', '.join(strange)}: of authorities that the store {store} does not have, and nothing was changed. Bring back the store "
+            "that they are from (cluster_director, cluster_store_*), or, where their cluster is gone, remove these files from the host"
         )
 
 
-def _certificate(store: FileStore, entry: dict, authority: Authority | None, terms: Terms, moment: datetime.datetime) -> dict:
+def _certificate(store: Store, entry: dict, authority: Authority | None, terms: Terms, moment: datetime.datetime) -> dict:
     """Plan one certificate and, unless in check mode, sign it."""
     names = wanted_names(*(entry[option] for option in ("common_name", "organizations", "alternative_names", "usages")))
     actual = read(entry["certificate"], authority)

@@ -2,39 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The credential store: named records with versions, each of a public and a secret part, in a directory on the director.
+"""The credential store: named records with versions, each of a public and a secret part.
 
-A store has three operations (get, put, names); put is a compare-and-set on the version, so that of two runs which make the same
-record at once one loses and takes what the other made. What another backend needs is no more than that.
+Where they lie is a backend's affair. It keeps versions of documents whose content it does not understand, and its write is a compare-and-set
+on the version: of two runs which make the same record at once one loses and takes what the other made, so that nobody needs a lock.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import dataclasses
-import fcntl
+import datetime
 import functools
-import hashlib
-import json
-import os
-import pwd
 import re
 import typing as t
 
 from ._errors import HostError
-from ._files import make_directory, write_atomically
+from ._sealing import new_salt, salt_of, seal, unseal
 
-try:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-except ImportError:
-    pass  # _x509.CRYPTOGRAPHY_ERROR tells
+__all__ = ("Backend", "Conflict", "Document", "Record", "Store", "keep")
 
-__all__ = ("Conflict", "FileStore", "Record", "keep")
-
+# Which passphrase the store is under, by a value that is sealed with it.
+_SETTINGS = "store"
 _NAME = re.compile(r"[a-z]+/[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
-_KEPT_VERSIONS = 10
 
 
 class Conflict(Exception):
@@ -42,15 +32,46 @@ class Conflict(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class Document:
+    """One version of a document as a backend keeps it: JSON."""
+
+    version: int
+    content: dict[str, t.Any]
+
+
+class Backend(t.Protocol):
+    """All that a store asks of the place where it lies. A name is a kind and a name in it, or the one word of the settings."""
+
+    def __str__(self) -> str:
+        """Return where it is, for messages."""
+
+    def where(self, name: str) -> str:
+        """Return where a document is, for messages."""
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of the documents of one kind."""
+
+    def read(self, name: str) -> Document | None:
+        """Return the newest version."""
+
+    def history(self, name: str) -> list[Document]:
+        """Return the versions that are kept, the oldest first."""
+
+    def write(self, name: str, content: dict[str, t.Any], version: int) -> None:
+        """Add a version where the newest is still the given one (0: there is none), drop the oldest above the number to keep."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Record:
     """One version of a record."""
 
     version: int
-    public: dict
-    secret: t.Callable[[], dict]  # opened when it is needed
+    created_at: str | None
+    public: dict[str, t.Any]
+    secret: t.Callable[[], dict[str, t.Any]]  # opened when it is needed
 
 
-def keep(store: FileStore, name: str, make: t.Callable[[], tuple[dict, dict]]) -> Record:
+def keep(store: Store, name: str, make: t.Callable[[], tuple[dict, dict]]) -> Record:
     """Return the record, made if there is none; whoever comes second takes what the first one made."""
     record = store.get(name)
     if record is None:
@@ -60,130 +81,90 @@ def keep(store: FileStore, name: str, make: t.Callable[[], tuple[dict, dict]]) -
     return record
 
 
-class FileStore:
-    """A store in a directory: a file of mode 0600 for each record, replaced as a whole under a lock."""
+class Store:
+    """The records that a backend keeps, their secret parts sealed where there is a passphrase."""
 
-    def __init__(self, directory: str, passphrase: str | None = None) -> None:
-        self.directory = os.path.expanduser(directory)
+    def __init__(self, backend: Backend, passphrase: str | None = None) -> None:
+        self._backend = backend
         self._passphrase = passphrase or None
-        self._settings = os.path.join(self.directory, "store.json")
-        settings = _load(self._settings)
-        if settings and self._passphrase and not settings.get("check"):
-            raise HostError(f"{self._settings}: the store is not encrypted, yet a passphrase is given")
+        self._read: dict[str, Document | None] = {}  # what one task has read stays as it is until it writes
+        if self._passphrase and self._settings and not self._settings.get("check"):
+            raise HostError(f"{backend.where(_SETTINGS)}: the store is not encrypted, yet a passphrase is given")
 
-    def get(self, name: str) -> Record | None:
-        """Return the newest version of a record."""
-        content = _load(self._path(name))
-        return self._record(name, content["versions"][-1]) if content else None
+    def __str__(self) -> str:
+        """Return where it is, for messages."""
+        return str(self._backend)
 
     def names(self, kind: str) -> list[str]:
         """Return the names of the records of one kind."""
-        directory = os.path.join(self.directory, kind)
-        try:
-            return sorted(entry[: -len(".json")] for entry in os.listdir(directory) if entry.endswith(".json"))
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise HostError(f"{directory}: cannot be read: {error.strerror}") from error
+        return self._backend.names(kind)
 
-    def put(self, name: str, public: dict, secret: dict, version: int) -> Record:
+    def get(self, name: str) -> Record | None:
+        """Return the newest version of a record."""
+        document = self._newest(_checked(name))
+        return self._record(name, document) if document else None
+
+    def history(self, name: str) -> list[Record]:
+        """Return the versions of a record that are kept, the oldest first."""
+        return [self._record(name, document) for document in self._backend.history(_checked(name))]
+
+    def put(self, name: str, public: dict, secret: dict, version: int, created_at: str | None = None) -> None:
         """Add a version to a record if it still has the given one; 0 means that there is none yet."""
-        with self._lock():
-            self._check_settings()
-            content = _load(self._path(name)) or {"versions": []}
-            if version != (content["versions"][-1]["version"] if content["versions"] else 0):
-                raise Conflict(name)
-            new = {"version": version + 1, "public": public, "secret": self._seal(name, secret) if self._passphrase else secret}
-            content["versions"] = [*content["versions"], new][-_KEPT_VERSIONS:]
-            make_directory(os.path.dirname(self._path(name)), 0o700)
-            _save(self._path(name), content)
-        return self._record(name, new)
+        self._check_settings()
+        content = {"created_at": created_at or _now(), "public": public, "secret": self._seal(name, secret)}
+        self._write(_checked(name), content, version)
 
-    def _path(self, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise HostError(f"{name.partition('/')[2]!r} is no name for the store: allowed are a-z, 0-9, and inside of it . _ -")
-        return os.path.join(self.directory, f"{name}.json")
+    def _newest(self, name: str) -> Document | None:
+        if name not in self._read:
+            self._read[name] = self._backend.read(name)
+        return self._read[name]
 
-    def _record(self, name: str, content: dict) -> Record:
-        return Record(content["version"], content["public"], functools.partial(self._open, name, content["secret"]))
+    def _write(self, name: str, content: dict, version: int) -> None:
+        self._read.pop(name, None)
+        self._backend.write(name, content, version)
 
-    @contextlib.contextmanager
-    def _lock(self) -> t.Iterator[None]:
+    def _record(self, name: str, document: Document) -> Record:
+        content, where = document.content, self._backend.where(name)
         try:
-            make_directory(self.directory, 0o700)
-            descriptor = os.open(os.path.join(self.directory, ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise HostError(f"{error.filename}: the store cannot be written: {error.strerror}") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+            secret = functools.partial(self._open, name, content["secret"], where)
+            return Record(document.version, content.get("created_at"), content["public"], secret)
+        except (KeyError, AttributeError, TypeError) as error:
+            raise HostError(f"{where}: damaged, restore it from a backup; nothing was changed") from error
+
+    @property
+    def _settings(self) -> dict[str, t.Any] | None:
+        document = self._newest(_SETTINGS)
+        return document.content if document else None
 
     def _check_settings(self) -> None:
-        """Never let one store hold secrets under two passphrases: the settings know one by a value sealed with it."""
-        settings = _load(self._settings)
-        if settings is None:
-            settings = {"format": 1}
-            if self._passphrase:
-                settings["check"] = self._seal("check", {})
-            _save(self._settings, settings)
-        elif settings.get("check"):
-            self._open("check", settings["check"], path=self._settings)
+        """Never let one store hold secrets under two passphrases."""
+        if self._settings is None:
+            with contextlib.suppress(Conflict):
+                check = {"check": self._seal(_CHECK, {})} if self._passphrase else {}
+                self._write(_SETTINGS, {"format": 1, **check}, version=0)
+        if self._settings.get("check"):
+            self._open(_CHECK, self._settings["check"], self._backend.where(_SETTINGS))
 
     def _seal(self, name: str, secret: dict) -> dict:
-        salt, nonce = self._salt, os.urandom(12)
-        sealed = AESGCM(self._key(salt)).encrypt(nonce, json.dumps(secret).encode(), name.encode())
-        return {"sealed": {part: base64.b64encode(value).decode() for part, value in (("salt", salt), ("nonce", nonce), ("text", sealed))}}
+        return seal(secret, name, self._passphrase, self._salt) if self._passphrase else secret
 
-    def _open(self, name: str, secret: dict, path: str | None = None) -> dict:
-        if "sealed" not in secret:
-            return secret
-        path = path or self._path(name)
-        if not self._passphrase:
-            raise HostError(f"{path}: encrypted, yet no passphrase is given")
-        try:
-            salt, nonce, text = (base64.b64decode(secret["sealed"][part]) for part in ("salt", "nonce", "text"))
-            return json.loads(AESGCM(self._key(salt)).decrypt(nonce, text, name.encode()))
-        except InvalidTag as error:
-            raise HostError(f"{path}: not encrypted with the passphrase that is given, or damaged") from error
-        except (KeyError, ValueError) as error:
-            raise HostError(f"{path}: damaged; restore it from a backup") from error
+    def _open(self, name: str, secret: dict, where: str) -> dict:
+        return unseal(secret, name, self._passphrase, where) if "sealed" in secret else secret
 
     @functools.cached_property
     def _salt(self) -> bytes:
-        """The salt of the store, so that its key is derived once; every sealed value has it beside it."""
-        settings = _load(self._settings)
-        return base64.b64decode(settings["check"]["sealed"]["salt"]) if settings else os.urandom(16)
-
-    def _key(self, salt: bytes) -> bytes:
-        return _derive(self._passphrase, salt)
+        """The salt of the store; every sealed value has it beside it."""
+        return salt_of(self._settings["check"]) if self._settings else new_salt()
 
 
-@functools.lru_cache(maxsize=8)
-def _derive(passphrase: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(passphrase.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+_CHECK = "check"
 
 
-def _load(path: str) -> dict | None:
-    """Return what a file of the store holds."""
-    try:
-        with open(path, "rb") as stream:
-            content = json.load(stream)
-        if not isinstance(content, dict) or not (content.get("format") == 1 or content["versions"][-1]["version"]):
-            raise ValueError("not a file of a store")
-        return content
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise HostError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise HostError(f"{path}: damaged, restore it from a backup ({error}); nothing was changed") from error
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise HostError(f"{name.partition('/')[2]!r} is no name for the store: allowed are a-z, 0-9, and inside of it . _ -")
+    return name
 
 
-def _save(path: str, content: dict) -> None:
-    """Replace a file of the store."""
-    try:
-        write_atomically(path, json.dumps(content, indent=1).encode() + b"\n", 0o600, pwd.getpwuid(os.geteuid()).pw_name)
-    except OSError as error:
-        raise HostError(f"{path}: cannot be written: {error.strerror}") from error
+def _now() -> str:
+    return f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}"

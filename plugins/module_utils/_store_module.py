@@ -10,19 +10,43 @@ import sys
 import typing as t
 
 from ._errors import HostError
-from ._store import FileStore
+from ._store import Backend, Store
+from ._store_local import LocalBackend
+from ._store_vault import VAULT, VaultBackend
 from ._x509 import CRYPTOGRAPHY_ERROR
 
-__all__ = ("STORE", "open_store")
+__all__ = ("STORE", "find_store", "open_store")
 
-STORE: dict[str, t.Any] = {"store": {"type": "path", "required": True}, "passphrase": {"type": "str", "no_log": True}}
+_BACKENDS: dict[str, t.Callable[[dict[str, t.Any]], Backend]] = {"local": LocalBackend, "vault": VaultBackend}
+
+STORE: dict[str, t.Any] = {
+    "store": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "backend": {"type": "str", "choices": list(_BACKENDS), "default": "local"},
+            "passphrase": {"type": "str", "no_log": True},
+            "versions": {"type": "int", "default": 10},
+            "directory": {"type": "path"},
+            "vault": {"type": "dict", "options": VAULT},
+        },
+        "required_if": [("backend", "local", ("directory",)), ("backend", "vault", ("vault",))],
+    },
+}
 
 
-def open_store(options: dict[str, t.Any]) -> FileStore:
-    """Return the store that the options name."""
+def find_store(options: dict[str, t.Any]) -> Store:
+    """Return the store that option store names; to read what is public in it takes no library."""
+    if options["versions"] < 1:
+        raise HostError(f"the store: versions is {options['versions']}, allowed are 1 and more")
+    return Store(_BACKENDS[options["backend"]](options), options["passphrase"])
+
+
+def open_store(options: dict[str, t.Any]) -> Store:
+    """Return the store that option store names, for whoever makes something."""
     if CRYPTOGRAPHY_ERROR:
         raise HostError(
             f"the Python of the director, {sys.executable}, has no library cryptography; Debian's package is python3-cryptography:\n"
             f"{CRYPTOGRAPHY_ERROR}"
         )
-    return FileStore(options["store"], options["passphrase"])
+    return find_store(options["store"])

@@ -24,7 +24,8 @@ description:
   - No certificate outlives its authority. One that ends with its authority is not renewed in every run; a warning says that the
     authority must be replaced.
   - Everything in O(certificates) is validated before the host is touched.
-extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action]
+  - Option O(store) defaults to the variable C(cluster_store); it is opened by the director.
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 options:
   certificates:
     description: The certificates of this host.
@@ -72,13 +73,6 @@ options:
     description: The host that keeps the store, a name of the inventory. Defaults to the variable C(cluster_director).
     type: str
     required: true
-  store:
-    description: Directory of the store on the director. Defaults to the variable C(cluster_store_directory).
-    type: path
-    required: true
-  passphrase:
-    description: Opens the secrets of the store. Defaults to the variable C(cluster_store_passphrase).
-    type: str
   days:
     description: Lifetime of new certificates. Defaults to the variable C(cluster_certificate_days).
     type: int

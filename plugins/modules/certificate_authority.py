@@ -49,7 +49,8 @@ seealso:
 EXAMPLES = r"""
 - name: Keep the authorities of the cluster
   cfcr.kubernetes.certificate_authority:
-    store: /var/lib/cfcr/cfcr
+    store:
+      directory: /var/lib/cfcr/cfcr
     authorities:
       - name: kubernetes
         common_name: cfcr kubernetes

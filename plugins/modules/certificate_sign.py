@@ -48,7 +48,8 @@ options:
 EXAMPLES = r"""
 - name: Sign a certificate
   cfcr.kubernetes.certificate_sign:
-    store: /var/lib/cfcr/cfcr
+    store:
+      directory: /var/lib/cfcr/cfcr
     certificates:
       - path: /etc/etcd/pki/server
         authority: etcd

@@ -122,7 +122,8 @@ seealso:
 EXAMPLES = r"""
 - name: Keep the credentials of the cluster
   cfcr.kubernetes.credential:
-    store: /var/lib/cfcr/cfcr
+    store:
+      directory: /var/lib/cfcr/cfcr
     credentials:
       - name: etcd-root
         type: password

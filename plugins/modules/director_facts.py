@@ -15,12 +15,7 @@ description:
   - Returns whether a host can be the director, and which authorities the credential store there has, and changes nothing.
   - Action M(cfcr.kubernetes.preflight) asks so by itself.
 author: The cfcr.kubernetes maintainers (@cfcr)
-extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
-options:
-  store:
-    description: Directory of the credential store.
-    type: path
-    required: true
+extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 seealso:
   - module: cfcr.kubernetes.preflight
   - module: cfcr.kubernetes.certificate_authority
@@ -29,7 +24,8 @@ seealso:
 EXAMPLES = r"""
 - name: Ask which authorities the store has
   cfcr.kubernetes.director_facts:
-    store: /var/lib/cfcr/cfcr
+    store:
+      directory: /var/lib/cfcr/cfcr
   delegate_to: "{{ cluster_director }}"
 """
 
@@ -54,6 +50,11 @@ ansible_facts:
           returned: success
           type: bool
           sample: true
+        store:
+          description: Where the store is.
+          returned: success
+          type: str
+          sample: /var/lib/cfcr/cfcr
         authorities:
           description: SHA-256 of the certificates of each authority in the store; empty where there is no store yet.
           returned: success
@@ -72,11 +73,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._director_facts import director_facts
 from ..module_utils._errors import HostError
+from ..module_utils._store_module import STORE
 
 
 def main() -> None:
     """Gather the facts."""
-    module = AnsibleModule(argument_spec={"store": {"type": "path", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=STORE, supports_check_mode=True)
     try:
         facts = {**director_facts(module.params["store"]), "time": time.time()}
     except HostError as error:

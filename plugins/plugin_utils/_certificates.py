@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -16,8 +17,8 @@ from ..module_utils._certificate import USAGES
 from ..module_utils._errors import HostError
 from ..module_utils._issue import Terms, authorities, issue
 from ..module_utils._keys import KEY_TYPES
-from ..module_utils._store import FileStore
-from ..module_utils._x509 import CRYPTOGRAPHY_ERROR
+from ..module_utils._store import Store
+from ..module_utils._store_module import STORE, open_store
 from ._certificate_list import bundles, check
 from ._director import Director
 
@@ -39,16 +40,14 @@ ENTRY = {
 SPEC = {
     "certificates": {"type": "list", "elements": "dict", "required": True, "options": ENTRY},
     "director": {"type": "str", "required": True},
-    "store": {"type": "path", "required": True},
-    "passphrase": {"type": "str", "no_log": True},
+    **STORE,
     "days": {"type": "int", "default": 365},
     "renew_before_days": {"type": "int", "default": 60},
     "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256"},
 }
 VARIABLES = {
     "director": "cluster_director",
-    "store": "cluster_store_directory",
-    "passphrase": "cluster_store_passphrase",
+    "store": "cluster_store",
     "days": "cluster_certificate_days",
     "renew_before_days": "cluster_certificate_renew_before_days",
     "key_type": "cluster_key_type",
@@ -94,13 +93,12 @@ class Certificates:
 
     def _check_authorities(self) -> None:
         """Find a name of an authority that does not exist before the host is touched; a remote director finds it when it is asked."""
-        if CRYPTOGRAPHY_ERROR:
-            raise AnsibleActionFail(f"the Python that runs Ansible has no library cryptography:\n{CRYPTOGRAPHY_ERROR}")
         names = {entry["authority"] for entry in self._options["certificates"]}
-        authorities(self._store(), names, self._check_mode)
+        authorities(self._store, names, self._check_mode)
 
-    def _store(self) -> FileStore:
-        return FileStore(self._options["store"], self._options["passphrase"])
+    @functools.cached_property
+    def _store(self) -> Store:
+        return open_store(self._options)
 
     def _plan(self, actual: dict[str, t.Any]) -> dict[str, t.Any]:
         """Plan and sign in this process where the director is here, by a module on the director elsewhere."""
@@ -109,10 +107,9 @@ class Certificates:
         wanted = [{**bundle, **there} for bundle, there in zip(bundles(options["certificates"]), actual["bundles"])]
         terms = {option: options[option] for option in ("days", "renew_before_days", "key_type")}
         if self._director.is_here:
-            return issue(self._store(), certificates, wanted, Terms(**terms, check_mode=self._check_mode))
+            return issue(self._store, certificates, wanted, Terms(**terms, check_mode=self._check_mode))
         arguments = {
             "store": options["store"],
-            "passphrase": options["passphrase"],
             "certificates": certificates,
             "bundles": wanted,
             **terms,

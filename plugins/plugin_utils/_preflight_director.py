@@ -17,7 +17,7 @@ __all__ = ("DirectorHost", "check_authorities", "check_director")
 Facts = t.Mapping[str, t.Any]
 
 _WAYS_OUT = (
-    "the store that they are from (cluster_director, cluster_store_directory), which has to come back, "
+    "the store that they are from (cluster_director, cluster_store_*), which has to come back, "
     "or, where their cluster is gone, a host without them (role preflight, Used hosts)"
 )
 
@@ -27,7 +27,6 @@ class DirectorHost:
     """The host that keeps the store: its facts, which for a director are few."""
 
     name: str
-    store: str
     facts: Facts
 
 
@@ -53,6 +52,6 @@ def check_authorities(director: DirectorHost, hosts: t.Mapping[str, Facts]) -> t
     for name, facts in hosts.items():
         strange = [path for path, fingerprints in facts.get("authorities", {}).items() if fingerprints and known.isdisjoint(fingerprints)]
         if strange:
-            store = f"the store {director.store} on {director.name}"
+            store = f"the store {director.facts['store']} on {director.name}"
             missing = "does not have" if known else "does not have, as it has none yet"
             yield Problem(name, f"authorities in {', '.join(strange)} that {store} {missing}", _WAYS_OUT)

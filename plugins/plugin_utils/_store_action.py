@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import HostError
-from ..module_utils._store import FileStore
+from ..module_utils._store import Store
 from ..module_utils._store_module import open_store
 from ..module_utils._x509 import CRYPTOGRAPHY_ERROR
 
@@ -27,7 +27,7 @@ class StoreAction(ActionBase):
 
     spec: dict[str, t.Any]
 
-    def keep(self, store: FileStore, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    def keep(self, store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         """Do what the module does and return its result."""
         raise NotImplementedError
 

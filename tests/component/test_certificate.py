@@ -54,10 +54,10 @@ class Machine:
     def start(self, *tasks: dict, check: bool = False, hosts: str = "localhost,") -> subprocess.Popen:
         """Start a playbook."""
         variables = {
-            "store": str(self.store),
+            "store": {"directory": str(self.store)},
             "pki": str(self.pki),
             "cluster_director": "localhost",
-            "cluster_store_directory": str(self.store),
+            "cluster_store": "{{ store }}",
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
         }
@@ -232,7 +232,7 @@ def test_a_store_that_was_lost_takes_no_host_out_of_its_cluster(done):
     done.authorities()
     for check in (True, False):
         result = done.certificate(SERVER, CLIENT, check=check, fails=True)
-        for told in (f"{done.pki}/ca.crt", f"{done.pki}/server.crt", f"the store {done.store} does not have", "cluster_store_directory"):
+        for told in (f"{done.pki}/ca.crt", f"{done.pki}/server.crt", f"the store {done.store} does not have", "cluster_store_*"):
             assert told in result["msg"]
     assert done.files() == before
     record.write_bytes(kept)
@@ -361,9 +361,10 @@ def test_two_runs_at_once(machine):
 
 def test_a_store_with_a_passphrase(machine):
     shutil.rmtree(machine.store)
-    authority = {"cfcr.kubernetes.certificate_authority": {**AUTHORITY["cfcr.kubernetes.certificate_authority"], "passphrase": "right"}}
+    stores = {passphrase: {"directory": str(machine.store), "passphrase": passphrase} for passphrase in ("wrong", "", "right")}
+    authority = {"cfcr.kubernetes.certificate_authority": {**AUTHORITY["cfcr.kubernetes.certificate_authority"], "store": stores["right"]}}
     tasks = [
-        {"cfcr.kubernetes.certificate": {"certificates": [SERVER], "passphrase": passphrase}, "ignore_errors": passphrase != "right"}
+        {"cfcr.kubernetes.certificate": {"certificates": [SERVER], "store": stores[passphrase]}, "ignore_errors": passphrase != "right"}
         for passphrase in ("wrong", "", "right", "right")
     ]
     _made, wrong, without, right, last = machine.play(authority, *tasks)

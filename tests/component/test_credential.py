@@ -28,8 +28,9 @@ ADMIN = {"name": "admin", "type": "certificate", "authority": "kubernetes", "com
 
 @pytest.fixture
 def run(tmp_path, capsys):
-    def run_module(module, check=False, **options):
-        with patch_module_args({"store": str(tmp_path / "store"), **options, "_ansible_check_mode": check}):
+    def run_module(module, check=False, passphrase=None, **options):
+        store = {"directory": str(tmp_path / "store"), "passphrase": passphrase}
+        with patch_module_args({"store": store, **options, "_ansible_check_mode": check}):
             with pytest.raises(SystemExit):
                 module.main()
         return json.loads(capsys.readouterr().out)
@@ -217,7 +218,7 @@ def play(tmp_path):
 
 def test_the_actions_return_what_the_modules_return(run, play, tmp_path):
     """They run in the process of Ansible, because the store is here."""
-    store = {"store": str(tmp_path / "store"), "passphrase": "secret of the store"}
+    store = {"store": {"directory": str(tmp_path / "store"), "passphrase": "secret of the store"}}
     kept = ("changed", "diff", "authorities", "credentials", "failed", "msg")
 
     def compare(module, options, **values):
@@ -238,12 +239,11 @@ def test_the_actions_return_what_the_modules_return(run, play, tmp_path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "store").rglob("*.json")} == {0o600}
 
 
-def test_a_password_that_somebody_else_made_is_given_once(run, tmp_path):
-    store = str(tmp_path / "store")
+def test_a_password_that_somebody_else_made_is_given_once(run):
     given = {"name": "cf-client-secret", "type": "password", "generate": False}
 
     def keep(**options):
-        return run.module(credential, store=store, credentials=[{**given, **options}])
+        return run.module(credential, credentials=[{**given, **options}])
 
     missing = keep()
     assert missing["failed"] and "cf-client-secret" in missing["msg"] and "give its value" in missing["msg"]

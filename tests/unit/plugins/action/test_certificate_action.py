@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import yaml
+from ansible_collections.cfcr.kubernetes.plugins.doc_fragments._store import ModuleDocFragment
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import SPEC
 from ansible_collections.cfcr.kubernetes.plugins.modules.certificate import DOCUMENTATION
 
@@ -23,4 +24,5 @@ def plain(options):
 
 def test_options_are_those_that_the_module_documents():
     """The sanity tests compare them for modules alone."""
-    assert plain(SPEC) == plain(yaml.safe_load(DOCUMENTATION)["options"])
+    documented = {**yaml.safe_load(DOCUMENTATION)["options"], **yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]}
+    assert plain(SPEC) == plain(documented)

@@ -11,8 +11,8 @@ import pwd
 import stat
 
 import pytest
+from _store import local_store
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _files
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import FileStore
 
 OWNER = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -51,7 +51,7 @@ def test_every_directory_that_is_made_is_synced_into_its_parent(tmp_path, steps)
 
 
 def test_a_new_record_of_a_new_store_survives_a_loss_of_power(tmp_path, steps):
-    FileStore(str(tmp_path / "new/store")).put("authorities/etcd", {}, {}, version=0)
+    local_store(tmp_path / "new/store").put("authorities/etcd", {}, {}, version=0)
     names = [path for step, path in steps if step in ("mkdir", "rename")]
     assert names == ["new", "new/store", "new/store/store.json", "new/store/authorities", "new/store/authorities/etcd.json"]
     for number, (step, path) in enumerate(steps):

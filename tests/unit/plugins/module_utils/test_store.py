@@ -10,26 +10,27 @@ import os
 import stat
 
 import pytest
+from _store import local_store
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import Conflict, FileStore, keep
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import Conflict, keep
 
 NAME = "credentials/a"
 
 
 @pytest.fixture(params=[None, "a passphrase"])
 def store(request, tmp_path):
-    return FileStore(str(tmp_path / "store"), request.param)
+    return local_store(tmp_path / "store", request.param)
 
 
 def files(store):
-    return [os.path.join(directory, name) for directory, _names, names in os.walk(store.directory) for name in names]
+    return [os.path.join(directory, name) for directory, _names, names in os.walk(str(store)) for name in names]
 
 
 def test_what_is_put_is_there(store):
     assert store.get(NAME) is None
     assert store.names("credentials") == []
     store.put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
-    record = FileStore(store.directory, store._passphrase).get(NAME)
+    record = local_store(str(store), store._passphrase).get(NAME)
     assert (record.version, record.public, record.secret()) == (1, {"type": "key"}, {"key": "s3cret"})
     assert store.names("credentials") == ["a"]
 
@@ -60,32 +61,32 @@ def test_a_passphrase_hides_secrets_and_nothing_else(store):
 
 
 def test_wrong_passphrase(tmp_path):
-    FileStore(str(tmp_path / "s"), "right").put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
+    local_store(tmp_path / "s", "right").put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
     for passphrase, message in (
         ("wrong", "credentials/a.json: not encrypted with the passphrase"),
         (None, "credentials/a.json: encrypted, yet no passphrase"),
     ):
-        store = FileStore(str(tmp_path / "s"), passphrase)
+        store = local_store(tmp_path / "s", passphrase)
         assert store.get(NAME).public == {"type": "key"}
         with pytest.raises(HostError, match=message):
             store.get(NAME).secret()
     with pytest.raises(HostError, match="store.json: not encrypted with the passphrase"):
-        FileStore(str(tmp_path / "s"), "wrong").put("credentials/b", {}, {"key": "x"}, version=0)
+        local_store(tmp_path / "s", "wrong").put("credentials/b", {}, {"key": "x"}, version=0)
     with pytest.raises(HostError, match="store.json: encrypted, yet no passphrase"):
-        FileStore(str(tmp_path / "s")).put("credentials/b", {}, {"key": "x"}, version=0)
-    assert FileStore(str(tmp_path / "s"), "right").names("credentials") == ["a"]
+        local_store(tmp_path / "s").put("credentials/b", {}, {"key": "x"}, version=0)
+    assert local_store(tmp_path / "s", "right").names("credentials") == ["a"]
 
 
 def test_a_passphrase_for_a_plain_store_is_an_error(tmp_path):
-    FileStore(str(tmp_path / "s")).put(NAME, {}, {"key": "x"}, version=0)
+    local_store(tmp_path / "s").put(NAME, {}, {"key": "x"}, version=0)
     with pytest.raises(HostError, match="store.json: the store is not encrypted"):
-        FileStore(str(tmp_path / "s"), "late")
+        local_store(tmp_path / "s", "late")
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"versions": []}', b"\0" * 100])
 def test_a_damaged_file_is_named_and_stays(store, damage):
     store.put(NAME, {}, {"key": "x"}, version=0)
-    path = os.path.join(store.directory, f"{NAME}.json")
+    path = os.path.join(str(store), f"{NAME}.json")
     with open(path, "wb") as stream:
         stream.write(damage)
     for attempt in (lambda: store.get(NAME), lambda: store.put(NAME, {}, {}, version=0), lambda: keep(store, NAME, lambda: ({}, {}))):
@@ -96,18 +97,18 @@ def test_a_damaged_file_is_named_and_stays(store, damage):
 
 
 def test_a_sealed_value_cannot_be_moved_to_another_name(tmp_path):
-    store = FileStore(str(tmp_path / "s"), "p")
+    store = local_store(tmp_path / "s", "p")
     store.put(NAME, {}, {"key": "x"}, version=0)
-    os.rename(os.path.join(store.directory, "credentials/a.json"), os.path.join(store.directory, "credentials/b.json"))
+    os.rename(os.path.join(str(store), "credentials/a.json"), os.path.join(str(store), "credentials/b.json"))
     with pytest.raises(HostError, match="credentials/b.json"):
         store.get("credentials/b").secret()
 
 
 def test_lost_settings_lose_nothing(tmp_path):
-    store = FileStore(str(tmp_path / "s"), "p")
+    store = local_store(tmp_path / "s", "p")
     store.put(NAME, {}, {"key": "x"}, version=0)
-    os.unlink(os.path.join(store.directory, "store.json"))
-    store = FileStore(store.directory, "p")
+    os.unlink(os.path.join(str(store), "store.json"))
+    store = local_store(str(store), "p")
     store.put("credentials/b", {}, {"key": "y"}, version=0)
     assert [store.get(name).secret()["key"] for name in (NAME, "credentials/b")] == ["x", "y"]
 
@@ -121,7 +122,7 @@ def test_names(store, name):
 
 
 def _make(directory):
-    store = FileStore(directory, "p")
+    store = local_store(directory, "p")
     return [keep(store, f"credentials/{index}", lambda: ({}, {"key": os.urandom(8).hex()})).secret()["key"] for index in range(10)]
 
 
@@ -129,4 +130,4 @@ def test_of_many_runs_at_once_all_get_what_one_made(tmp_path):
     with concurrent.futures.ProcessPoolExecutor(6, mp_context=multiprocessing.get_context("spawn")) as pool:
         results = list(pool.map(_make, [str(tmp_path / "s")] * 6))
     assert len({tuple(result) for result in results}) == 1
-    assert FileStore(str(tmp_path / "s"), "p").get("credentials/0").version == 1
+    assert local_store(tmp_path / "s", "p").get("credentials/0").version == 1
