@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 import time
 import typing as t
@@ -19,6 +20,7 @@ __all__ = ("HEALTH", "TLS", "problem", "wait")
 
 POLL_SECONDS = 0.1
 REQUEST_SECONDS = 5
+_TAG = re.compile(r"<[^>]*>")
 
 TLS = {"ca_path": {"type": "path"}, "certificate_path": {"type": "path"}, "key_path": {"type": "path", "no_log": False}}
 
@@ -40,7 +42,7 @@ def problem(health: dict[str, t.Any]) -> str | None:
     except (OSError, http.client.HTTPException) as error:
         return f"{health['url']}: {error or type(error).__name__}"
     if answer.status != 200:
-        return f"{health['url']}: {answer.status} {' '.join(body.split())[:500]}"
+        return f"{health['url']}: {answer.status} {_said(body)}"
     if health.get("condition"):
         return _condition_problem(health["url"], health["condition"], body)
     return None
@@ -55,6 +57,12 @@ def wait(ask: t.Callable[[], str | None], seconds: float, dead: t.Callable[[], s
         if time.monotonic() > deadline:
             raise HostError(f"not healthy after {seconds} seconds: {found}")
         time.sleep(POLL_SECONDS)
+
+
+def _said(body: str) -> str:
+    """Return what an answer says went wrong: of the checks of a Kubernetes component those that failed, of a page its words."""
+    failed = [line for line in body.splitlines() if line.startswith("[-]")]
+    return " ".join(_TAG.sub(" ", " ".join(failed) or body).split())[:500]
 
 
 def _connection(url: urllib.parse.SplitResult, health: dict[str, t.Any]) -> http.client.HTTPConnection:

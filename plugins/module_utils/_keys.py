@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ._command import run
+from ._der import item, items
 from ._errors import HostError
 
 __all__ = ("KEY_TYPES", "PublicKey", "generate", "public_key")
@@ -65,45 +66,21 @@ def parse(pem: bytes) -> PublicKey:
     match = _PEM.fullmatch(pem)
     if not match:
         raise ValueError("not one private key in PKCS #8")
-    ((_tag, info),) = _items(base64.b64decode(match.group(1)))
-    algorithm, (_tag, octets) = _items(info)[1:3]
-    ((_tag, key),) = _items(octets)
-    (_tag, kind), *parameters = _items(algorithm[1])
-    fields = _items(key)
+    ((_tag, info),) = items(base64.b64decode(match.group(1)))
+    algorithm, (_tag, octets) = items(info)[1:3]
+    ((_tag, key),) = items(octets)
+    (_tag, kind), *parameters = items(algorithm[1])
+    fields = items(key)
     if kind == _RSA:
         modulus, exponent = fields[1:3]
         name = f"rsa-{int.from_bytes(modulus[1], 'big').bit_length()}"
-        bits = b"\0" + _item(_SEQUENCE, _item(*modulus) + _item(*exponent))
+        bits = b"\0" + item(_SEQUENCE, item(*modulus) + item(*exponent))
     elif kind == _EC:
         name = _CURVES.get(parameters[0][1], "ecdsa")
-        bits = _items(dict(fields)[_EC_PUBLIC_KEY])[0][1] if _EC_PUBLIC_KEY in dict(fields) else b""
+        bits = items(dict(fields)[_EC_PUBLIC_KEY])[0][1] if _EC_PUBLIC_KEY in dict(fields) else b""
         if not bits:
             raise ValueError("the public half is left out")
     else:
         raise ValueError("neither RSA nor ECDSA")
-    spki = _item(_SEQUENCE, _item(*algorithm) + _item(_BIT_STRING, bits))
+    spki = item(_SEQUENCE, item(*algorithm) + item(_BIT_STRING, bits))
     return PublicKey(name, base64.b64encode(spki).decode())
-
-
-def _items(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the tags and contents of DER values that follow each other."""
-    items = []
-    while data:
-        tag, length, start = data[0], data[1], 2
-        if length & 0x80:
-            start += length & 0x7F
-            length = int.from_bytes(data[2:start], "big")
-        if len(data) < start + length:
-            raise ValueError("the key is cut off")
-        items.append((tag, data[start : start + length]))
-        data = data[start + length :]
-    return items
-
-
-def _item(tag: int, content: bytes) -> bytes:
-    """Return one DER value."""
-    length = len(content)
-    if length < 0x80:
-        return bytes((tag, length)) + content
-    size = (length.bit_length() + 7) // 8
-    return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content

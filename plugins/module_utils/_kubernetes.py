@@ -54,8 +54,11 @@ def title(obj: dict[str, t.Any]) -> str:
 class Kubernetes:
     """An API server, spoken to as the current user of a kubeconfig, until a deadline."""
 
-    def __init__(self, kubeconfig: str, timeout: float) -> None:
-        self._server, self._tls = _credentials(_load(kubeconfig))
+    def __init__(self, kubeconfig: str, timeout: float, server: str | None = None) -> None:
+        """Take the server of the kubeconfig, or another one that its authority has signed for."""
+        own, self._tls, self.certificate = _credentials(_load(kubeconfig))
+        self.url = server or own
+        self._server = urllib.parse.urlsplit(self.url).netloc
         self._connection: http.client.HTTPSConnection | None = None
         self._resources: dict[tuple[str, str], dict[str, Resource]] | None = None
         self._deadline = time.monotonic() + timeout
@@ -89,7 +92,8 @@ class Kubernetes:
     def pause(self, problem: t.Callable[[], str]) -> None:
         """Wait a moment before something is asked for again; fail with the problem when the time is up."""
         if time.monotonic() > self._deadline:
-            raise KubernetesError(f"{problem()} (after {self._timeout:g} seconds)")
+            waited = f" (after {self._timeout:g} seconds)" if self._timeout else ""
+            raise KubernetesError(f"{problem()}{waited}")
         time.sleep(POLL_SECONDS)
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
@@ -194,8 +198,8 @@ def _load(path: str) -> dict[str, t.Any]:
         raise KubernetesError(f"kubeconfig {path}: {error}") from error
 
 
-def _credentials(config: dict[str, t.Any]) -> tuple[str, ssl.SSLContext]:
-    """Return host:port of the current context's server, and a TLS context that verifies it and shows the client certificate."""
+def _credentials(config: dict[str, t.Any]) -> tuple[str, ssl.SSLContext, str]:
+    """Return the URL of the current context's server, a TLS context that verifies it and shows the client certificate, and that."""
     try:
         context = _named(config["contexts"], config["current-context"])["context"]
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
@@ -212,7 +216,7 @@ def _credentials(config: dict[str, t.Any]) -> tuple[str, ssl.SSLContext]:
     except (KeyError, TypeError, ValueError, StopIteration, ssl.SSLError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise KubernetesError(f"the kubeconfig has no usable current context with embedded certificates: {problem}") from error
-    return urllib.parse.urlsplit(cluster["server"]).netloc, tls
+    return cluster["server"], tls, certificate
 
 
 def _named(items: list[dict[str, t.Any]], name: str) -> dict[str, t.Any]:

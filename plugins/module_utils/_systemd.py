@@ -19,7 +19,7 @@ from ._capability import CAP_SYS_RESOURCE, has_capability
 from ._command import run
 from ._release import PROGRAMS
 
-__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "render", "restart", "running_digest", "start", "state")
+__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "render", "restart", "running_digest", "show", "start", "state")
 
 DIGEST = "CFCR_DIGEST"
 UNITS = Path("/etc/systemd/system")
@@ -77,12 +77,9 @@ def running_digest(pid: int) -> str | None:
 
 def state(names: list[str]) -> dict[str, State]:
     """Return the state of each unit, in one call."""
-    properties = "Id,ActiveState,UnitFileState,MainPID,NeedDaemonReload,NRestarts"
-    blocks = run("systemctl", "show", "--property", properties, *(f"{name}.service" for name in names)).strip().split("\n\n")
-    states = {}
-    for block in blocks:
-        value = dict(line.split("=", 1) for line in block.splitlines())
-        states[value["Id"].rpartition(".")[0]] = State(
+    properties = ("ActiveState", "UnitFileState", "MainPID", "NeedDaemonReload", "NRestarts")
+    return {
+        name: State(
             active=value["ActiveState"] == "active",
             enabled=value["UnitFileState"] == "enabled",
             failed=value["ActiveState"] == "failed",
@@ -90,7 +87,17 @@ def state(names: list[str]) -> dict[str, State]:
             stale=value["NeedDaemonReload"] == "yes",
             restarts=int(value["NRestarts"]),
         )
-    return {name: states[name] for name in names}
+        for name, value in show(names, *properties).items()
+    }
+
+
+def show(names: list[str], *properties: str) -> dict[str, dict[str, str]]:
+    """Return properties of each unit, in one call."""
+    units = {f"{name}.service": name for name in names}
+    blocks = run("systemctl", "show", "--property", ",".join(("Id", *properties)), *units).strip().split("\n\n")
+    values = (dict(line.split("=", 1) for line in block.splitlines()) for block in blocks)
+    shown = {units[value["Id"]]: value for value in values}
+    return {name: shown[name] for name in names}
 
 
 def start(names: list[str]) -> None:

@@ -20,6 +20,8 @@ description:
     an old digest is reported in RV(restart) with RV(ignore:changed) true. Only then the task notifies its handlers, which restart
     it with O(state=restarted).
   - A handler that restarts one member of a group at a time asks the other members first, see O(peers).
+  - What the job consists of is left on the host in C(/etc/cfcr/jobs), where M(cfcr.kubernetes.host_health) and M(cfcr.kubernetes.host_logs)
+    find it.
 options:
   name:
     description: Name of the job; names its files under C(/etc/modules-load.d) and C(/etc/sysctl.d).
@@ -331,7 +333,16 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _health, _host, _images, _pki_files, _release, _systemd, _virtual_environments
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import (
+    _descriptor,
+    _health,
+    _host,
+    _images,
+    _pki_files,
+    _release,
+    _systemd,
+    _virtual_environments,
+)
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._accounts import ensure_account
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._command import run
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
@@ -372,6 +383,12 @@ def all_files(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     return files
 
 
+def description(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the file that tells whoever comes later what the job is."""
+    content = _descriptor.render(options, files)
+    return {"path": _descriptor.path_of(options["name"]), "content": content, "mode": "0644", "owner": "root", "secret": False}
+
+
 def digest_of_dependencies(unit: dict[str, t.Any], artifacts: list[dict[str, t.Any]], contents: dict[str, str]) -> str:
     """Return a text that changes with whatever the unit's process reads at its start: its program and its watched files."""
     parts = []
@@ -398,7 +415,8 @@ class Job:
 
     def __init__(self, options: dict[str, t.Any]) -> None:
         self.options = options
-        self.files = all_files(options)
+        files = all_files(options)
+        self.files = [*files, description(options, files)]
         contents = {entry["path"]: entry["content"] for entry in self.files}
         self.units = {
             unit["name"]: _systemd.render(unit, digest_of_dependencies(unit, options["artifacts"], contents)) for unit in options["units"]

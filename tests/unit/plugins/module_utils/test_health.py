@@ -44,7 +44,7 @@ def closed_port():
     ("path", "condition", "found"),
     [
         ("/readyz", None, None),
-        ("/failing", None, "/failing: 500 [+]ping ok [-]etcd failed"),
+        ("/failing", None, "/failing: 500 [-]etcd failed"),
         ("/node", "Ready", None),
         ("/not-ready", "Ready", "/not-ready: Ready is False: the network is not up"),
         ("/new", "Ready", "/new: has no condition Ready yet"),

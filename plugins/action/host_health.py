@@ -1,0 +1,86 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's half of host_health: it gives the host a time to answer, asks again, and says what became of a host that does not."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._clock import offset
+from ..plugin_utils._preflight import last_line
+
+_PAUSE_SECONDS = 1
+_OPTIONS = {
+    "seconds": {"type": "float", "default": 5},
+    "answer_seconds": {"type": "float", "default": 15},
+    "confirm_seconds": {"type": "float", "default": 3},
+    "on_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+}
+
+
+class ActionModule(ActionBase):
+    """Run the module, more than once where there is no answer."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result, or the reason why there is none."""
+        result = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        asked, given_up = 0, None
+        while True:
+            asked += 1
+            try:
+                reply = self._ask(options, task_vars or {})
+            except AnsibleError as error:  # no connection, or not the user that was asked for
+                # Once more at least: a host may be starting, and what is left of a former connection may hang.
+                given_up = given_up or time.monotonic() + options["confirm_seconds"]
+                if asked == 1 or time.monotonic() < given_up:
+                    self._forget_connection()
+                    time.sleep(_PAUSE_SECONDS)
+                    continue
+                if options["on_failure"] == "fail":
+                    raise
+                return {**result, "changed": False, "health": {"error": last_line(str(error)), "asked": asked}}
+            if reply.get("failed") and options["on_failure"] == "report":
+                said = last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])
+                return {**result, "changed": False, "health": {"error": said, "asked": asked}}
+            if not reply.get("failed"):
+                reply["health"]["asked"] = asked
+            return {**result, **reply}
+
+    def _ask(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the module's result, with how far the host's clock can be from the controller's."""
+        sent = time.time()
+        with _deadline(options["answer_seconds"]):
+            reply = self._execute_module(module_args=options, task_vars=task_vars)
+        if not reply.get("failed"):
+            reply["health"].update(asked_at=sent, clock_offset=offset(reply["health"]["clock"], sent, time.time()))
+        return reply
+
+    def _forget_connection(self) -> None:
+        """Have the next attempt open a connection of its own: one that was kept open to a host that is gone hangs."""
+        with contextlib.suppress(AnsibleError):
+            self._connection.reset()
+
+
+@contextlib.contextmanager
+def _deadline(seconds: float) -> t.Iterator[None]:
+    """Take a host that has not answered until then for one that cannot be reached."""
+
+    def give_up(_signal: int, _frame: t.Any) -> t.NoReturn:
+        raise AnsibleConnectionFailure(f"no answer within {seconds:g} seconds")
+
+    former = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)

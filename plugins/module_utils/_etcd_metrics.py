@@ -1,0 +1,62 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a member of etcd says of itself to those beside it on its host, who need neither a certificate nor a password for that."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import typing as t
+import urllib.parse
+
+__all__ = ("ask", "parse", "problem")
+
+_SECONDS = 5
+_SAMPLE = re.compile(r"^(etcd_[a-z_]+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
+_LABEL = re.compile(r'="([^"]*)"')
+
+
+def ask(url: str) -> dict[str, t.Any]:
+    """Return how the member stands, given a URL that its metrics are below."""
+    parts = urllib.parse.urlsplit(url)
+    member = parse(_get(parts, "/metrics"))
+    # A full database is an alarm, which is cured at the datastore, not at this member.
+    return {**member, "problem": problem(_get(parts, "/health"))}
+
+
+def parse(metrics: str) -> dict[str, t.Any]:
+    """Return what the metrics tell."""
+    values: dict[str, float] = {}
+    labels: dict[str, str] = {}
+    for name, label, value in _SAMPLE.findall(metrics):
+        values[name] = float(value)
+        labels[name] = "".join(_LABEL.findall(label)[:1])
+    role = "learner" if values.get("etcd_server_is_learner") else "leader" if values.get("etcd_server_is_leader") else "follower"
+    return {
+        "role": role,
+        "member_id": labels.get("etcd_server_id", ""),
+        "has_leader": bool(values.get("etcd_server_has_leader")),
+        "db_mib": round(values.get("etcd_mvcc_db_total_size_in_bytes", 0) / 1024 / 1024, 1),
+        "quota_mib": round(values.get("etcd_server_quota_backend_bytes", 0) / 1024 / 1024),
+    }
+
+
+def problem(answer: str) -> str | None:
+    """Return why the member calls itself unhealthy, alarms included, or None."""
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        return answer.strip()[:200] or "no answer"
+    return None if told.get("health") == "true" else str(told.get("reason") or told)
+
+
+def _get(url: urllib.parse.SplitResult, path: str) -> str:
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode(errors="replace")
+    finally:
+        connection.close()

@@ -1,0 +1,85 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a host is: its load, memory, disks, and since when it runs; read from files below a root, so that a test may bring its own."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+import typing as t
+from pathlib import Path
+
+__all__ = ("DISKS", "disks", "vitals")
+
+# Where hosts of ours keep what grows. What is on the same file system is told once.
+DISKS = ("/", "/opt", "/tmp", "/var/log", "/var/lib", "/var/lib/containerd", "/var/lib/kubelet", "/run")
+
+_MIB = 1024 * 1024
+# Below each are a limit and what is used of it: cgroup v2, then v1.
+_LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
+
+
+def vitals(root: Path = Path("/")) -> dict[str, t.Any]:
+    """Return all but the disks."""
+    boot, uptime = _boot(root)
+    return {
+        "load": [round(float(number), 2) for number in _text(root / "proc/loadavg").split()[:3]],
+        "processors": os.cpu_count() or 1,
+        "memory": _memory(root),
+        "uptime": uptime,
+        "boot_id": boot,
+    }
+
+
+def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return size and use of the file systems that are at these paths."""
+    result: dict[str, dict[str, int]] = {}
+    seen = set()
+    for path in paths:
+        try:
+            device, state = os.stat(path).st_dev, os.statvfs(path)
+        except OSError:
+            continue
+        if device not in seen and state.f_blocks:
+            seen.add(device)
+            used = state.f_blocks - state.f_bfree
+            result[path] = {
+                "total_mib": state.f_blocks * state.f_frsize // _MIB,
+                # As df counts: what is kept for root is not there for others.
+                "used_percent": _percent(used, used + state.f_bavail),
+                "inodes_percent": _percent(state.f_files - state.f_ffree, state.f_files),
+            }
+    return result
+
+
+def _memory(root: Path) -> dict[str, int]:
+    """Return the memory, of the host or, in a container, within its limit."""
+    amounts = {name: int(kib) * 1024 for name, kib in re.findall(r"^(\w+): +(\d+) kB$", _text(root / "proc/meminfo"), re.MULTILINE)}
+    total, available = amounts["MemTotal"], amounts["MemAvailable"]
+    for limit, usage in _LIMITS:
+        limit, usage = (_text(root / "sys/fs/cgroup" / name) for name in (limit, usage))
+        if limit.isdecimal() and usage.isdecimal() and int(limit) < total:
+            total, available = int(limit), min(available, max(int(limit) - int(usage), 0))
+    return {"total_mib": total // _MIB, "available_mib": available // _MIB}
+
+
+def _boot(root: Path) -> tuple[str, int]:
+    """Return what is another one after each start of the host, and the seconds since. Containers of one machine share the kernel's number."""
+    ticks = int(_text(root / "proc/1/stat").rpartition(")")[2].split()[19])
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return f"{_text(root / 'proc/sys/kernel/random/boot_id')}/{ticks}", round(since_boot - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def _percent(part: int, whole: int) -> int:
+    return math.ceil(100 * part / whole) if whole else 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""

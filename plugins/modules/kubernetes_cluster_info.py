@@ -1,0 +1,79 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubernetes_cluster_info
+short_description: Ask the endpoint of a cluster for its health, and the API for its nodes
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Asks the endpoint, the server that the kubeconfig names, whether it is ready, and the API for its nodes. Where the endpoint does not answer,
+    the other servers are asked for the nodes.
+  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail; without a usable kubeconfig, that is the problem.
+options:
+  kubeconfig:
+    description: File with the administrator's kubeconfig.
+    type: path
+    required: true
+  servers:
+    description: URLs of the API servers themselves.
+    type: list
+    elements: str
+    default: []
+  seconds:
+    description: How long each server is given to answer.
+    type: float
+    default: 5
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.info
+  - cfcr.kubernetes._attributes.action
+seealso:
+  - module: cfcr.kubernetes.etcd_cluster_info
+  - module: cfcr.kubernetes.health_report
+"""
+
+EXAMPLES = r"""
+- name: Ask for the nodes
+  cfcr.kubernetes.kubernetes_cluster_info:
+    kubeconfig: /var/lib/cfcr/prod/kubeconfig
+    servers: [https://10.0.0.11:8443, https://10.0.0.12:8443]
+  delegate_to: "{{ cluster_director }}"
+  run_once: true
+"""
+
+RETURN = r"""
+endpoint:
+  description: The server that the kubeconfig names, what is wrong with it, and how long its answer took.
+  returned: always
+  type: dict
+  sample: {url: "https://10.0.0.91:8443", problem: null, seconds: 0.02}
+nodes:
+  description: The nodes by name, V(null) where no server answered.
+  returned: always
+  type: dict
+  sample:
+    10.0.0.21: {ready: true, condition: Ready, message: "kubelet is posting ready status", schedulable: true, version: v1.36.3, pressure: []}
+certificate:
+  description: The administrator's certificate in the kubeconfig, V(null) where there is none.
+  returned: always
+  type: dict
+  sample: {common_name: admin, issuer: cfcr kubernetes, not_after: "2027-11-21T16:19:44Z", days_left: 364}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes_look import SPEC, look
+
+
+def main() -> None:
+    """Ask the endpoint and the API."""
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    module.exit_json(changed=False, **look(module.params))
+
+
+if __name__ == "__main__":
+    main()

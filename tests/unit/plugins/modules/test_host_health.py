@@ -1,0 +1,67 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What module host_health makes of the answers."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.modules import host_health
+
+NOW = datetime.datetime(2026, 11, 21, 16, 0, tzinfo=datetime.timezone.utc)
+
+
+def shown(**values):
+    since = int((time.monotonic() - 60) * 1e6)
+    return {
+        "ActiveState": "active",
+        "SubState": "running",
+        "Result": "success",
+        "MainPID": "1",
+        "NRestarts": "2",
+        "StateChangeTimestampMonotonic": str(since),
+        **values,
+    }
+
+
+def test_a_unit_is_healthy_where_it_is_active_and_answers():
+    health = host_health.unit_health(shown(), [None, None], False, NOW)
+    assert (health["state"], health["healthy"], health["problem"], health["restarts"]) == ("active", True, None, 2)
+    assert health["since"] in ("2026-11-21T15:59:00Z", "2026-11-21T15:58:59Z")
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"ActiveState": "failed", "SubState": "failed", "Result": "exit-code"}, "is failed (exit-code)"),
+        ({"ActiveState": "activating", "SubState": "auto-restart", "Result": "signal"}, "is activating (auto-restart, signal)"),
+        ({"ActiveState": "inactive", "SubState": "dead"}, "is inactive"),
+    ],
+)
+def test_a_unit_that_is_not_active_says_why(values, problem):
+    health = host_health.unit_health(shown(**values), ["http://127.0.0.1/: refused"], False, NOW)
+    assert (health["healthy"], health["problem"]) == (False, problem)
+
+
+def test_an_active_unit_that_does_not_answer_is_not_healthy():
+    assert host_health.unit_health(shown(), [None, "http://127.0.0.1/: 500"], False, NOW)["problem"] == "http://127.0.0.1/: 500"
+
+
+def test_a_unit_is_not_asked_what_the_api_thinks_of_it():
+    own = {"url": "http://127.0.0.1:10248/healthz"}
+    assert host_health.own_probes({"health": [own, {"url": "https://master:8443/api/v1/nodes/x", "condition": "Ready"}]}) == [own]
+
+
+def test_what_is_wrong_with_a_certificate_is_told(tmp_path):
+    (tmp_path / "empty.crt").write_text("")
+    (tmp_path / "torn.crt").write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+    paths = [str(tmp_path / name) for name in ("missing.crt", "empty.crt", "torn.crt")]
+    assert [found[0]["error"] for found in host_health.certificates(paths, NOW).values()] == [
+        "No such file or directory",
+        "no certificate in it",
+        "not a whole certificate",
+    ]
