@@ -1,0 +1,26 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where the tests find what scenarios share, and how they print figures."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+
+
+@pytest.fixture
+def figures(capsys):
+    """Print what was measured, whatever captures output."""
+
+    def show(title: str, **values) -> None:
+        with capsys.disabled():
+            print(f"\n{title}: {json.dumps(values)}")
+
+    return show

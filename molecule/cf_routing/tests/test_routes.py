@@ -1,0 +1,218 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a Cloud Foundry's routers lead to: the masters and labelled Services, while hosts and Cloud Foundry's own services are away."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import json
+import time
+import urllib.request
+
+import pytest
+import yaml
+from scenario import Asking, api_answers, apply, get, host, killed, kubectl, wait, web
+
+ROUTERS = "10.30.7.11"
+APPS = "apps.cf.example"
+TTL_SECONDS = 120
+
+
+def fetch(url: str, body: object = None, **headers: str) -> str:
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=5) as answer:
+        return answer.read().decode()
+
+
+def answers(url: str, **headers: str) -> bool:
+    try:
+        return bool(fetch(url, **headers))
+    except OSError:
+        return False
+
+
+def tcp(port: int) -> set[str]:
+    """Return the backends of a TCP route."""
+    routes = json.loads(fetch(f"http://{ROUTERS}:3444/state"))["routes"]
+    return {f"{route['backend_ip']}:{route['backend_port']}" for route in routes if route["port"] == port}
+
+
+def http() -> dict[str, set[str]]:
+    """Return URIs and backends of HTTP routes."""
+    login = base64.b64encode(b"router-status:the password of the table").decode()
+    routes = json.loads(fetch(f"http://{ROUTERS}:8082/routes", Authorization=f"Basic {login}"))
+    return {uri: {endpoint["address"] for endpoint in endpoints} for uri, endpoints in routes.items()}
+
+
+def leader() -> str:
+    """Return the master that acts for labelled Services."""
+    return get("lease", "--namespace=kube-system", "cf-route-sync")["spec"]["holderIdentity"]
+
+
+def messages(service: str) -> str:
+    return " ".join(event["message"] for event in get("events", f"--field-selector=involvedObject.name={service}")["items"])
+
+
+@pytest.fixture(scope="module")
+def workload():
+    """A workload with both kinds of routes."""
+    apply(*web("front", [30081], {"http-route-sync": "front", "tcp-route-sync": "10001"}))
+    kubectl("rollout", "status", "daemonset/front", "--timeout=60s")
+    wait(lambda: answers(f"http://{ROUTERS}/hostname", Host=f"front.{APPS}") and answers(f"http://{ROUTERS}:10001/hostname"), 10)
+    yield
+    kubectl("delete", "service/front", "daemonset/front", "--wait=false")
+
+
+def front_answers() -> bool:
+    return bool(fetch(f"http://{ROUTERS}/hostname", Host=f"front.{APPS}")) and bool(fetch(f"http://{ROUTERS}:10001/hostname"))
+
+
+def test_masters_stand_behind_the_endpoint():
+    assert kubectl("config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}") == f"https://{ROUTERS}:8443"
+    assert api_answers()
+    assert tcp(8443) == {"10.30.6.11:8443", "10.30.6.12:8443"}
+
+
+def test_inside_nobody_goes_through_the_routers():
+    for program in ("kubelet", "kube-proxy"):
+        config = yaml.safe_load(host("worker-0").file(f"/etc/kubernetes/{program}.kubeconfig").content_string)
+        assert config["clusters"][0]["cluster"]["server"] == "https://master.cfcr.internal:8443"
+
+
+def test_secrets_are_for_the_programs_alone():
+    master = host("master-0")
+    for name in ("client-secret", "nats-password", "nats.key"):
+        file = master.file(f"/etc/cf-routing/{name}")
+        assert (file.mode, file.user) == (0o600, "cf-routing")
+    processes = master.check_output("ps -ww -eo args")
+    logs = master.check_output("journalctl --no-pager --unit cf-api-registrar --unit cf-route-sync")
+    for secret in ("the secret of the routing client", "the password of NATS"):
+        assert secret not in processes + logs
+
+
+def test_a_master_that_is_not_ready_or_leaves_is_not_registered(figures):
+    master = host("master-1")
+    both = {"10.30.6.11:8443", "10.30.6.12:8443"}
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(master.check_output, "systemctl start kube-apiserver")
+        master.check_output("systemctl stop kube-apiserver")
+        unready = wait(lambda: tcp(8443) == {"10.30.6.11:8443"}, 15)
+    ready = wait(lambda: tcp(8443) == both, 60)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(master.check_output, "systemctl start cf-api-registrar")
+        master.check_output("systemctl stop cf-api-registrar")
+        stopped = wait(lambda: tcp(8443) == {"10.30.6.11:8443"}, 5)
+    wait(lambda: tcp(8443) == both, 15)
+    figures("a master's route", withdrawn_when_not_ready=unready, back_when_ready=ready, withdrawn_when_stopped=stopped)
+
+
+def test_a_label_is_a_route_within_seconds(figures):
+    service, pods = web("labelled", [30082, 30083], {})
+    service["metadata"]["annotations"] = {"cfcr.io/port": "port-30083"}
+    apply(service, pods)
+    kubectl("rollout", "status", "daemonset/labelled", "--timeout=60s")
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(kubectl, "delete", "service/labelled", "daemonset/labelled", "--wait=false")
+        kubectl("label", "service", "labelled", "http-route-sync=labelled", "tcp-route-sync=10002")
+        came = wait(lambda: answers(f"http://{ROUTERS}:10002/hostname") and answers(f"http://{ROUTERS}/hostname", Host=f"labelled.{APPS}"), 5)
+        assert tcp(10002) == http()[f"labelled.{APPS}"] == {"10.30.6.21:30083", "10.30.6.22:30083"}
+        kubectl("label", "service", "labelled", "http-route-sync-", "tcp-route-sync-")
+        went = wait(lambda: not tcp(10002) and f"labelled.{APPS}" not in http(), 5)
+        wait(lambda: not answers(f"http://{ROUTERS}:10002/hostname"), 5)
+        assert not answers(f"http://{ROUTERS}/hostname", Host=f"labelled.{APPS}")
+    figures("a label", routable_after=came, withdrawn_after=went)
+
+
+def test_the_first_service_keeps_a_name(workload):
+    apply(*web("late", [30084], {"http-route-sync": "front", "tcp-route-sync": "10001"}))
+    try:
+        wait(lambda: f"front.{APPS}" in messages("late") and "10001" in messages("late"), 10)
+        assert tcp(10001) == http()[f"front.{APPS}"] == {"10.30.6.21:30081", "10.30.6.22:30081"}
+    finally:
+        kubectl("delete", "service/late", "daemonset/late", "--wait=false")
+
+
+def test_a_cordoned_worker_serves_nobody(workload, figures):
+    kubectl("cordon", "10.30.6.22")
+    try:
+        left = wait(lambda: tcp(10001) == http()[f"front.{APPS}"] == {"10.30.6.21:30081"}, 5)
+    finally:
+        kubectl("uncordon", "10.30.6.22")
+    back = wait(lambda: len(tcp(10001)) == 2, 5)
+    figures("a worker is cordoned", withdrawn_after=left, back_after=back)
+
+
+@pytest.mark.parametrize("services", [["cf-nats"], ["uaa"], ["routing_api"]])
+def test_cloud_foundry_is_away_for_a_minute(workload, figures, services):
+    """Nothing is lost, and nobody restarts anything."""
+    cf, units = host("cf-0"), ("cf-api-registrar", "cf-route-sync")
+    pids = [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
+    with Asking(front_answers) as front, Asking(api_answers) as api:
+        if services == ["cf-nats"]:
+            cf.check_output("systemctl stop nats")
+        else:
+            fetch(f"http://{ROUTERS}:3444/state", {"down": services})
+        time.sleep(60)
+        if services == ["cf-nats"]:
+            cf.check_output("systemctl start nats")
+        else:
+            fetch(f"http://{ROUTERS}:3444/state", {"down": []})
+        healthy = wait(lambda: all_healthy(), 30)
+    assert pids == [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
+    figures(f"{services[0]} is away for a minute", healthy_after=healthy, workload=front.summary, api=api.summary)
+    assert front.summary["failed"] == api.summary["failed"] == 0
+
+
+def all_healthy() -> bool:
+    """Whether every program on every master says so of itself."""
+    ask = "curl --silent --fail http://127.0.0.1:10280/healthz http://127.0.0.1:10281/healthz"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return all(pool.map(lambda name: host(name).run(ask).rc == 0, ("master-0", "master-1")))
+
+
+def test_a_killed_master_is_missed_for_seconds_only(workload, figures):
+    """The one that acts for Services, too: the other one takes over within 30 s, and what was routed stays."""
+    acting = leader()
+    other, address = ("master-1", "10.30.6.11:8443") if acting == "master-0" else ("master-0", "10.30.6.12:8443")
+    with Asking(front_answers) as front, Asking(api_answers) as api:
+        time.sleep(3)
+        with killed(acting):
+            begin = time.monotonic()
+            takeover = wait(lambda: leads(other), 30)
+            withdrawn = wait(lambda: address not in tcp(8443), TTL_SECONDS + 5 - (time.monotonic() - begin)) + takeover
+            assert tcp(10001) == http()[f"front.{APPS}"] == {"10.30.6.21:30081", "10.30.6.22:30081"}
+        back = wait(lambda: address in tcp(8443), 120)
+    figures("the master that acts is killed", takeover=takeover, withdrawn_after=withdrawn, back_after=back, api=api.summary, workload=front.summary)
+    assert api.summary["longest_outage"] <= 5
+    assert front.summary["failed"] == 0
+
+
+def leads(master: str) -> bool:
+    try:
+        return leader() == master
+    except OSError:
+        return False
+
+
+def test_a_wrong_secret_is_an_error_that_heals(figures):
+    """No crash loop, no lost route, and the error says what it is."""
+    master = host("master-0")
+    pid = master.check_output("systemctl show --property MainPID cf-api-registrar")
+    wrong = {"routing": {"secret": "another one", "scopes": []}}
+    right = {"routing": {"secret": "the secret of the routing client", "scopes": [f"routing.{scope}" for scope in ("router_groups.read", "routes.read", "routes.write")]}}
+    ask = "curl --silent http://127.0.0.1:10281/healthz"
+    fetch(f"http://{ROUTERS}:3444/state", {"clients": wrong, "revoke": True})
+    try:
+        seen = wait(lambda: "401" in master.run(ask).stdout, TTL_SECONDS / 3 + 10)
+        said = master.run(ask).stdout
+        assert "the secret of the routing client" not in said
+    finally:
+        fetch(f"http://{ROUTERS}:3444/state", {"clients": right})
+    healed = wait(lambda: all_healthy(), 30)
+    assert pid == master.check_output("systemctl show --property MainPID cf-api-registrar")
+    figures("UAA refuses the client", seen_after=seen, healed_after=healed, said=said[:200])
+    assert len(tcp(8443)) == 2

@@ -1,0 +1,155 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of scenarios share: kubectl, dead hosts, waiting, requests, workloads and figures."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+import typing as t
+import urllib.request
+
+import testinfra
+import yaml
+
+DIRECTORY = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".local/molecule" / os.environ["MOLECULE_SCENARIO_NAME"]
+CLUSTER = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
+
+
+def run(*command: object, **options: t.Any) -> str:
+    """Return what a command says."""
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, **options).stdout
+
+
+def kubectl(*arguments: str, **options: t.Any) -> str:
+    return run(DIRECTORY / "bin/kubectl", f"--kubeconfig={DIRECTORY}/kubeconfig", *arguments, **options)
+
+
+def get(*arguments: str) -> dict[str, t.Any]:
+    return json.loads(kubectl("get", "--output=json", *arguments))
+
+
+def apply(*objects: dict[str, t.Any]) -> None:
+    kubectl("apply", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+
+@functools.cache
+def _endpoint() -> tuple[str, ssl.SSLContext]:
+    """Where the kubeconfig leads, and what its user shows and verifies."""
+    config = yaml.safe_load((DIRECTORY / "kubeconfig").read_text(encoding="utf-8"))
+    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(base64.b64decode(user["client-certificate-data"]) + b"\n" + base64.b64decode(user["client-key-data"]))
+        file.flush()
+        context.load_cert_chain(file.name)
+    return cluster["server"], context
+
+
+def api_answers() -> bool:
+    """List the nodes on a connection of its own; a kubectl for each request would measure the machine that starts it."""
+    server, context = _endpoint()
+    with urllib.request.urlopen(f"{server}/api/v1/nodes", timeout=5, context=context) as answer:
+        return "items" in json.load(answer)
+
+
+def host(name: str) -> t.Any:
+    return testinfra.get_host(f"ansible://{name}?force_ansible=False", ansible_inventory=str(DIRECTORY / "inventory.yml"))
+
+
+def wait(condition: t.Callable[[], t.Any], seconds: float) -> float:
+    """Return how long it took until a condition held, in seconds."""
+    begin = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begin < seconds, f"not within {seconds} seconds"
+        time.sleep(0.1)
+    return round(time.monotonic() - begin, 1)
+
+
+@contextlib.contextmanager
+def killed(name: str) -> t.Iterator[None]:
+    """A host is dead for a while."""
+    run("podman", "kill", f"{CLUSTER}-{name}")
+    try:
+        yield
+    finally:
+        run("podman", "start", f"{CLUSTER}-{name}")
+
+
+def web(name: str, node_ports: list[int], labels: dict[str, str], annotations: dict[str, str] | None = None, **spec: t.Any) -> list[dict[str, t.Any]]:
+    """A pod on every worker and its Service, one port for each node port."""
+    image = next(image for image in get("nodes")["items"][0]["status"]["images"] if "agnhost" in str(image["names"]))["names"][0]
+    selector = {"app": name}
+    container = {"name": "web", "image": image, "imagePullPolicy": "Never", "command": ["/agnhost", "netexec", "--http-port=8080"]}
+    template = {"metadata": {"labels": selector}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}
+    ports = [{"name": f"port-{port}", "port": port, "targetPort": 8080, "nodePort": port} for port in node_ports]
+    metadata = {"name": name, "labels": labels, "annotations": annotations or {}}
+    service = {"type": "NodePort", "selector": selector, "ports": ports, **spec}
+    return [
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
+        {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": name}, "spec": {"selector": {"matchLabels": selector}, "template": template}},
+    ]
+
+
+class Asking(threading.Thread):
+    """Ask twice a second, for as long as the block lasts, and tell what was lost. No request waits for another."""
+
+    PAUSE = 0.5
+
+    def __init__(self, ask: t.Callable[[], bool]) -> None:
+        super().__init__()
+        self._ask, self._end = ask, threading.Event()
+        self._requests: list[tuple[float, float, bool]] = []
+
+    def __enter__(self) -> Asking:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._end.set()
+        self.join()
+
+    def run(self) -> None:
+        with concurrent.futures.ThreadPoolExecutor(max_workers=16) as pool:
+            requests = []
+            while not self._end.wait(self.PAUSE):
+                requests.append(pool.submit(self._timed))
+            self._requests = sorted(request.result() for request in requests)
+
+    def _timed(self) -> tuple[float, float, bool]:
+        begin = time.monotonic()
+        try:
+            answered = self._ask()
+        except OSError:
+            answered = False
+        return begin, time.monotonic(), answered
+
+    @property
+    def summary(self) -> dict[str, t.Any]:
+        """How many requests there were, how many got no answer, and for how long nobody who came got one, in seconds."""
+        outage, longest = None, 0.0
+        for begin, _end, answered in self._requests:
+            if not answered:
+                outage = begin if outage is None else outage
+                longest = max(longest, begin - outage + self.PAUSE)
+            else:
+                outage = None
+        times = [end - begin for begin, end, answered in self._requests if answered]
+        return {
+            "requests": len(self._requests),
+            "failed": len(self._requests) - len(times),
+            "longest_outage": round(longest, 1),
+            "slowest_answer": round(max(times, default=0.0), 1),
+        }
