@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
-SCENARIOS = ["certificate", "etcd", "default"]
+SCENARIOS = ["certificate", "etcd", "default", "iaas_lb"]
 # What Python on hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -180,7 +180,8 @@ def galaxy(step: Step) -> None:
 def molecule(step: Step) -> None:
     """One scenario on hosts of its own, which are gone when it ends, however it ends."""
     scenario = step.name.removeprefix("molecule-")
-    cluster = f"molecule-{scenario}"
+    # A cluster has the name of a label.
+    cluster = f"molecule-{scenario.replace('_', '-')}"
     # The names of the hosts are those of the machine: checkouts that are tested at once take turns.
     with open(f"/run/lock/{cluster}", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
