@@ -11,7 +11,7 @@ cluster: machine $(ready)  ## Bring up the local cluster: artifacts, hosts, Kube
 	tools/cluster
 
 destroy: machine $(ready)  ## Remove the local cluster, and nothing else
-	ansible-playbook -i inventories/local/hosts.yml playbooks/destroy.yml
+	ansible-playbook -i inventories/local/hosts.yml -e destroy_cluster=cfcr playbooks/destroy.yml
 
 test: machine $(ready)  ## Run every check there is
 	tools/test

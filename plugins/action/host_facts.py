@@ -17,6 +17,8 @@ from ..plugin_utils._contract import Contract
 from ..plugin_utils._ports import ports_of
 from ..plugin_utils._preflight import last_line
 
+_PAUSE = 1  # seconds between attempts to reach a host
+
 
 class ActionModule(ActionBase):
     """Run the module and say how far the host's clock can be from the controller's."""
@@ -27,9 +29,8 @@ class ActionModule(ActionBase):
         result = super().run(tmp, variables)
         arguments = self._arguments(variables)
         reports = arguments.get("on_failure") == "report"
-        sent = time.time()
         try:
-            reply = self._execute_module(module_args=arguments, task_vars=variables)
+            sent, reply = self._ask(arguments, variables)
         except AnsibleError as error:  # no connection, or not the user that was asked for
             if not reports:
                 raise
@@ -41,6 +42,19 @@ class ActionModule(ActionBase):
         facts = reply["ansible_facts"]["cfcr_host"]
         facts["clock_offset"] = offset(facts["time"], sent, received)
         return {**result, **reply}
+
+    def _ask(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> tuple[float, dict[str, t.Any]]:
+        """Return when the module was sent and what it says; a host that is about to be reached gets the time for it."""
+        deadline = time.monotonic() + float(arguments.get("wait", 0))
+        while True:
+            sent = time.time()
+            try:
+                return sent, self._execute_module(module_args=arguments, task_vars=variables)
+            except AnsibleConnectionFailure:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_PAUSE)
+            self._connection.close()
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the task's arguments, with the ports that the collection uses on this host where none are named."""

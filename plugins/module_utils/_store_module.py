@@ -15,7 +15,7 @@ from ._store_local import LocalBackend
 from ._store_vault import VAULT, VaultBackend
 from ._x509 import CRYPTOGRAPHY_ERROR
 
-__all__ = ("STORE", "find_store", "open_store")
+__all__ = ("STORE", "find_backend", "find_store", "open_store")
 
 _BACKENDS: dict[str, t.Callable[[dict[str, t.Any]], Backend]] = {"local": LocalBackend, "vault": VaultBackend}
 
@@ -35,11 +35,16 @@ STORE: dict[str, t.Any] = {
 }
 
 
-def find_store(options: dict[str, t.Any]) -> Store:
-    """Return the store that option store names; to read what is public in it takes no library."""
+def find_backend(options: dict[str, t.Any]) -> Backend:
+    """Return where the store lies that option store names."""
     if options["versions"] < 1:
         raise HostError(f"the store: versions is {options['versions']}, allowed are 1 and more")
-    return Store(_BACKENDS[options["backend"]](options), options["passphrase"])
+    return _BACKENDS[options["backend"]](options)
+
+
+def find_store(options: dict[str, t.Any]) -> Store:
+    """Return the store that option store names; to read what is public in it takes no library."""
+    return Store(find_backend(options), options["passphrase"])
 
 
 def open_store(options: dict[str, t.Any]) -> Store:

@@ -33,6 +33,10 @@ options:
     type: str
     choices: [fail, report]
     default: fail
+  wait:
+    description: For how many seconds a host that cannot be reached is tried again, as one that was started a moment ago.
+    type: int
+    default: 0
 seealso:
   - module: cfcr.kubernetes.preflight
 """
@@ -211,6 +215,7 @@ def main() -> None:
             "ports": {"type": "list", "elements": "str"},
             "disks": {"type": "list", "elements": "path", "default": ["/var/lib", "/opt"]},
             "on_failure": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+            "wait": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
     )

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -16,6 +15,7 @@ from ..module_utils._errors import HostError
 from ..module_utils._store import Store
 from ..module_utils._store_module import open_store
 from ..module_utils._x509 import CRYPTOGRAPHY_ERROR
+from ._here import is_here
 
 __all__ = ("StoreAction",)
 
@@ -34,18 +34,10 @@ class StoreAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result."""
         result = super().run(tmp, task_vars)
-        if CRYPTOGRAPHY_ERROR or not self._is_here:  # the Python that modules run with may have the library
+        if CRYPTOGRAPHY_ERROR or not is_here(self):  # the Python that modules run with may have the library
             return {**result, **self._execute_module(task_vars=task_vars)}
         _validation, options = self.validate_argument_spec(argument_spec=self.spec)
         try:
             return {**result, **self.keep(open_store(options), options, self._task.check_mode)}
         except HostError as error:
             raise AnsibleActionFail(str(error)) from error
-
-    @property
-    def _is_here(self) -> bool:
-        """Whether the module would run as this very user on this very host."""
-        become = self._connection.become
-        return self._connection.transport == "local" and (
-            not become or (os.geteuid() == 0 and become.get_option("become_user", playcontext=self._play_context) in (None, "", "root"))
-        )

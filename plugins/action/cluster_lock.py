@@ -1,0 +1,47 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Take, renew and release the lock of a cluster: the controller says who holds it and which holders are dead."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._errors import HostError
+from ..module_utils._lock import SPEC, operate
+from ..module_utils._store_module import find_backend
+from ..plugin_utils._here import is_here
+from ..plugin_utils._this_run import is_gone, this_run
+
+
+class ActionModule(ActionBase):
+    """The module of the same name, wherever the director is."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result."""
+        variables = task_vars or {}
+        result = super().run(tmp, variables)
+        _validation, options = self.validate_argument_spec(argument_spec=SPEC)
+        options["holder"] = this_run(variables)
+        if options["state"] != "absent":
+            # Only here it can be seen whether a process of this controller lives.
+            current = self._operate({**options, "state": "query"}, variables)
+            if current.get("failed") or current.get("unreachable"):
+                return {**result, **current}
+            if is_gone(current["holder"]):
+                options["gone"] = current["holder"]["id"]
+        return {**result, **self._operate(find_backend(options["store"]), options, variables)}
+
+    def _operate(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        if not is_here(self):
+            return self._execute_module(module_args=options, task_vars=variables)
+        try:
+            return operate(find_backend(options["store"]), options, self._task.check_mode)
+        except HostError as error:
+            raise AnsibleActionFail(str(error)) from error

@@ -1,0 +1,63 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which run of Ansible this is, in words that another one can judge."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import typing as t
+from pathlib import Path
+
+from ansible import context
+
+__all__ = ("is_gone", "this_run")
+
+
+def this_run(variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return who holds a lock that this run takes. Actions run in children of ansible-playbook."""
+    pid = os.getppid()
+    controller = _controller()
+    return {
+        "id": f"{controller}:{pid}:{_started(pid)}",
+        "controller": controller,
+        "hostname": socket.gethostname(),
+        "pid": pid,
+        "started": _started(pid),
+        "user": str(variables.get("awx_user_name") or getpass.getuser()),
+        "job": str(variables.get("awx_job_id") or ""),
+        "playbook": " ".join(os.path.relpath(name) if os.path.isabs(name) else name for name in context.CLIARGS.get("args", ())),
+    }
+
+
+def is_gone(holder: dict[str, t.Any]) -> bool:
+    """Say whether a holder was a process of this controller that is no more: its number may be somebody else's by now."""
+    return bool(holder) and holder["controller"] == _controller() and _started(holder["pid"]) != holder["started"]
+
+
+def _controller() -> str:
+    """Return what is another one after a restart, and in another container: where numbers of processes mean the same."""
+    return f"{_read('/proc/sys/kernel/random/boot_id') or socket.gethostname()}/{_namespace()}"
+
+
+def _namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Return when a process has started, in ticks since the machine did; a zombie has ended."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return "" if not fields or fields[0] in "ZX" else fields[19]
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
