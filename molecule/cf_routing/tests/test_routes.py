@@ -15,9 +15,9 @@ import urllib.request
 
 import pytest
 import yaml
-from scenario import Asking, api_answers, apply, get, host, killed, kubectl, wait, web
+from scenario import Asking, api_answers, apply, get, host, killed, kubectl, run, wait, web
 
-ROUTERS = "10.30.7.11"
+CLOUD_FOUNDRY, ROUTERS = "molecule-cloud-foundry-cf-0", "10.30.7.11"
 APPS = "apps.cf.example"
 TTL_SECONDS = 120
 
@@ -111,9 +111,8 @@ def test_a_master_that_is_not_ready_or_leaves_is_not_registered(figures):
 
 
 def test_a_label_is_a_route_within_seconds(figures):
-    service, pods = web("labelled", [30082, 30083], {})
-    service["metadata"]["annotations"] = {"cfcr.io/port": "port-30083"}
-    apply(service, pods)
+    second = {"cfcr.io/tcp-route-port": "port-30083", "cfcr.io/http-route-port": "port-30083"}
+    apply(*web("labelled", [30082, 30083], {}, second))
     kubectl("rollout", "status", "daemonset/labelled", "--timeout=60s")
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(kubectl, "delete", "service/labelled", "daemonset/labelled", "--wait=false")
@@ -149,14 +148,14 @@ def test_a_cordoned_worker_serves_nobody(workload, figures):
 @pytest.mark.parametrize("routing_api_too", [False, True], ids=["NATS and UAA", "NATS, UAA and the routing API"])
 def test_cloud_foundry_is_away_for_a_minute(workload, figures, routing_api_too):
     """Nothing is lost, and nobody restarts anything."""
-    cf, units = host("cf-0"), ("cf-api-registrar", "cf-route-sync")
+    units = ("cf-api-registrar", "cf-route-sync")
     pids = [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
     with Asking(front_answers) as front, Asking(api_answers) as api:
-        cf.check_output("systemctl stop nats")
+        run("podman", "exec", CLOUD_FOUNDRY, "systemctl", "stop", "nats")
         fetch(f"http://{ROUTERS}:3444/state", {"down": ["uaa", "routing_api"] if routing_api_too else ["uaa"]})
         time.sleep(60)
         fetch(f"http://{ROUTERS}:3444/state", {"down": []})
-        cf.check_output("systemctl start nats")
+        run("podman", "exec", CLOUD_FOUNDRY, "systemctl", "start", "nats")
         healthy = wait(all_healthy, 30)
     assert pids == [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
     figures("away for a minute", routing_api_too=routing_api_too, healthy_after=healthy, workload=front.summary, api=api.summary)
