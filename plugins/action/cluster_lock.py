@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
                 return {**result, **current}
             if is_gone(current["holder"]):
                 options["gone"] = current["holder"]["id"]
-        return {**result, **self._operate(find_backend(options["store"]), options, variables)}
+        return {**result, **self._operate(options, variables)}
 
     def _operate(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         if not is_here(self):
