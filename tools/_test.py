@@ -107,15 +107,25 @@ def component(step: Step) -> None:
     pytest(step, "tests/component")
 
 
+def cf_routing(step: Step) -> None:
+    """The services that keep routes in Cloud Foundry's routers, with their own pinned wheels, against a real NATS, API server and HAProxy."""
+    environment = BUILD / "cf-routing"
+    step.run("python", "-m", "venv", "--clear", environment)
+    for requirements in ("packages/cf_routing", "tests/cf_routing"):
+        step.run(environment / "bin/pip", "install", "--quiet", "--requirement", ROOT / requirements / "requirements.txt")
+    # They print figures.
+    pytest(step, "tests/cf_routing", "-rP", python=environment / "bin/python")
+
+
 def aws(step: Step) -> None:
     """The provider aws, through the modules of Amazon's collections, against moto's server."""
     pytest(step, "tests/aws")
 
 
-def pytest(step: Step, directory: str) -> None:
+def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path = "python") -> None:
     report = LOGS / f"{step.name}.xml"
     report.unlink(missing_ok=True)
-    step.check_cases(report, "python", "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", "--durations=10", directory)
+    step.check_cases(report, python, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", "--durations=10", *options, directory)
 
 
 def sanity(step: Step) -> None:
@@ -213,6 +223,7 @@ STEPS = {
     "galaxy": galaxy,
     "artifacts": artifacts,
     "component": component,
+    "cf-routing": cf_routing,
     "aws": aws,
     "sanity": sanity,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS if (ROOT / "molecule" / scenario).is_dir()},

@@ -195,6 +195,21 @@ class World:
         status = {"listen": f"127.0.0.1:{self.status_port}", "user": "router-status", "password": STATUS_PASSWORD}
         return {"nats": {**bus, **tls}, "status": status, "interval_seconds": 2, "stale_seconds": 20, "prune_seconds": 1}
 
+    @contextlib.contextmanager
+    def production(self) -> t.Iterator[None]:
+        """A gorouter that asks for what gorouters ask for."""
+        self._restart_gorouter({**self._gorouter(), "interval_seconds": 20, "stale_seconds": 120})
+        try:
+            yield
+        finally:
+            self._restart_gorouter(self._gorouter())
+
+    def _restart_gorouter(self, config: dict[str, t.Any]) -> None:
+        self.gorouter.stop()
+        self.file("gorouter.json", json.dumps(config))
+        self.gorouter.start()
+        until(self.gorouter_answers, 10)
+
     def _routers(self) -> dict[str, t.Any]:
         return {
             "address": "127.0.0.1",
@@ -225,6 +240,10 @@ class World:
 
     def table(self) -> dict[str, t.Any]:
         return fetch(f"{self.control}/state")
+
+    def counts(self) -> dict[str, t.Any]:
+        """How many rows the routing API has, how many endpoints the gorouter, and what they were asked so far."""
+        return {**self.ask_gorouter("counts"), **fetch(f"{self.control}/counts")}
 
     def tcp(self) -> set[tuple[int, str]]:
         """External port and backend of every TCP route."""
@@ -347,9 +366,7 @@ class World:
         pathlib.Path(self.password_file).write_text(NATS_PASSWORD)
         clients = {"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES}}
         self.steer(down=[], clients=clients, token_seconds=3600, forget=True)
-        self.gorouter.stop()
-        self.gorouter.start()
-        until(self.gorouter_answers, 10)
+        self.ask_gorouter("forget")
 
 
 class Admin:

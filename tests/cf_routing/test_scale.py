@@ -7,52 +7,44 @@
 from __future__ import annotations
 
 import concurrent.futures
+import signal
 import time
 
 from _world import until
 
 SERVICES, NODES = 1000, 100
 HALF = SERVICES // 2
+TTL, INTERVAL = 60, 20
+LABELS = [{"tcp-route-sync": str(40000 + index)} if index < HALF else {"http-route-sync": f"app-{index}"} for index in range(SERVICES)]
 
 
 def test_scale(world):
-    """Half of them ask for TCP, half for HTTP: what a heartbeat costs. Prints figures; fails only where nothing works."""
-    items = range(SERVICES)
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    """Half of them ask for TCP, half for HTTP, with the intervals of production. Prints what a heartbeat costs, and what a change takes beside it."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda index: world.node(f"n{index}", f"127.1.0.{index + 1}"), range(NODES)))
-        labels = [{"tcp-route-sync": str(40000 + index)} if index < HALF else {"http-route-sync": f"app-{index}"} for index in items]
-        list(pool.map(lambda index: world.service(f"s{index}", labels[index], 30000 + index), items))
-    world.steer(forget=True)
-    program = world.leading(routing_api={**world.peers()["routing_api"], "ttl": 30})
-    begin = time.monotonic()
-    until(lambda: world.table()["rows"] == HALF * NODES, 60, world.said)
-    until(lambda: len(world.http()) == HALF and all(len(backends) == NODES for backends in world.http().values()), 60, world.said)
-    first = time.monotonic() - begin
-    figures = [measure(world, program) for _round in range(2)]
-    requests = {key: figures[1][1].get(key, 0) - figures[0][1].get(key, 0) for key in figures[1][1]}
-    seconds, cpu = figures[1][0] - figures[0][0], figures[1][2] - figures[0][2]
-    metrics = program.metrics()
-    print(report(first, seconds, cpu, figures[1][3], requests, metrics))
-    begin = time.monotonic()
-    world.kube("PATCH", "/api/v1/namespaces/default/services/s0", {"metadata": {"labels": {"tcp-route-sync": None}}}, "application/merge-patch+json")
-    until(lambda: world.table()["rows"] == (HALF - 1) * NODES, 10, world.said)
-    print(f"one label removed: gone after {time.monotonic() - begin:.1f} s")
-    program.stop(9)
-    world.steer(down=[])
+        list(pool.map(lambda index: world.service(f"s{index}", LABELS[index], 30000 + index), range(SERVICES)))
+    with world.production():
+        program = world.leading(routing_api={**world.peers()["routing_api"], "ttl": TTL})
+        try:
+            measure(world, program)
+        finally:
+            program.stop(signal.SIGKILL)
 
 
-def measure(world, program):
-    """Wait for the length of a heartbeat of NATS and of the routing API, and read the counters."""
-    time.sleep(10)
-    table = world.table()
-    cpu, memory = program.usage()
-    counts = world.ask_gorouter("counts")
-    return time.monotonic(), {**table["requests"], "router.register": counts["router.register"]}, cpu, memory
-
-
-def report(first, seconds, cpu, memory, requests, metrics) -> str:
-    tcp, http = (metrics[f'cf_routing_heartbeat_seconds{{kind="{kind}"}}'] for kind in ("tcp", "http"))
-    return (
-        f"\n{SERVICES} Services x {NODES} nodes: all routes after {first:.1f} s; then in {seconds:.0f} s: {cpu / seconds:.1%} of a core, "
-        f"{memory:.0f} MiB of memory at most; a heartbeat takes {tcp:.1f} s (TCP) and {http:.1f} s (HTTP); asked: {requests}"
+def measure(world, program) -> None:
+    first = until(lambda: world.counts()["rows"] == HALF * NODES and world.counts()["endpoints"] == HALF * NODES, 60, world.said)
+    begin, before, used = time.monotonic(), world.counts(), program.usage()[0]
+    time.sleep(INTERVAL)
+    seconds, after, (cpu, memory) = time.monotonic() - begin, world.counts(), program.usage()
+    asked = {key: count - before["requests"].get(key, 0) for key, count in after["requests"].items()}
+    asked["router.register"] = after["router.register"] - before["router.register"]
+    tcp, http = (program.metrics()[f'cf_routing_heartbeat_seconds{{kind="{kind}"}}'] for kind in ("tcp", "http"))
+    print(
+        f"\n{SERVICES} Services x {NODES} nodes: all routes after {first:.1f} s; then {(cpu - used) / seconds:.1%} of a core and {memory:.0f} MiB of memory "
+        f"at most; a heartbeat takes {tcp:.1f} s (TCP) and {http:.1f} s (HTTP), and asks in {seconds:.0f} s: {asked}"
     )
+    service = world.kube("GET", "/api/v1/namespaces/default/services/s0")
+    world.patch({**service, "apiVersion": "v1", "kind": "Service"}, {"metadata": {"labels": {"tcp-route-sync": None}}})
+    took = until(lambda: world.counts()["rows"] == (HALF - 1) * NODES, 10, world.said)
+    world.service("late", {"http-route-sync": "late"}, 31999)
+    print(f"a label removed: gone after {took:.1f} s; a Service more: there after {until(lambda: 'late.apps.example.com' in world.http(), 10, world.said):.1f} s")

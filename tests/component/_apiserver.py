@@ -122,7 +122,7 @@ class ApiServer:
                 "service-account-issuer": "https://kubernetes.default.svc",
                 "service-account-key-file": account_key,
                 "service-account-signing-key-file": account_key,
-                "service-cluster-ip-range": "10.100.200.0/24",
+                "service-cluster-ip-range": "10.100.0.0/16",
             }
         )
         self._log = open(directory / "log", "wb")  # noqa: SIM115 - closed in close()

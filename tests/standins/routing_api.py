@@ -14,7 +14,7 @@
 
 It behaves as upstream's does towards its clients, its defects included: a route without backend_tls_port is a new row each time and is never
 found again by a deletion, ports are not compared with reservable_ports, and a missing scope is answered by 401.
-Control: GET /state tells the table and what was asked; POST /state changes {"down": ["uaa", "routing_api"], "clients": …, "token_seconds": …,
+Control: GET /state tells the table and what was asked, GET /counts only how many there are; POST /state changes {"down": ["uaa", "routing_api"], "clients": …, "token_seconds": …,
 "revoke": true, "forget": true}: no token counts any more, there are no routes any more. What is down answers 503.
 """
 
@@ -206,12 +206,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = respond
 
     def steer(self, path: str, body: bytes) -> tuple[int, object]:
-        if path != "/state":
-            return 404, None
-        if self.command == "POST":
-            self.state.change(json.loads(body))
         table = self.state.table
-        return 200, {"routes": table.listed(), "rows": len(table.rows), "groups": table.groups, "requests": self.state.requests, "down": self.state.down}
+        if self.command == "POST" and path == "/state":
+            self.state.change(json.loads(body))
+        elif path not in ("/state", "/counts"):
+            return 404, None
+        counts = {"rows": len(table.rows), "requests": self.state.requests}
+        return 200, counts if path == "/counts" else {**counts, "routes": table.listed(), "groups": table.groups, "down": self.state.down}
 
     def serve(self, url: urllib.parse.SplitResult, body: bytes) -> tuple[int, object]:
         part = "routing_api" if url.path.startswith("/routing/") else "uaa"

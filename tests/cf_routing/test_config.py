@@ -1,0 +1,85 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The configuration: every mistake at once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cf_routing.config import REGISTRAR, ROUTE_SYNC, ConfigError, load
+
+
+@pytest.fixture
+def sync(tmp_path) -> dict:
+    file = tmp_path / "file"
+    file.write_text("x")
+    uaa = {"url": "https://uaa.example.com", "client_id": "cfcr", "client_secret_file": str(file)}
+    return {
+        "cluster": "cfcr",
+        "kubeconfig": str(file),
+        "lease": {"identity": "master-0"},
+        "listen": "127.0.0.1:10280",
+        "uaa": uaa,
+        "routing_api": {"url": "https://api.example.com", "router_group": "default-tcp", "ca_file": None},
+    }
+
+
+def read(tmp_path, config, table=ROUTE_SYNC):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    return load(str(path), table)
+
+
+def mistakes(tmp_path, config, table=ROUTE_SYNC) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, config, table)
+    return [line.partition("config.json: ")[2] for line in str(caught.value).splitlines()]
+
+
+def test_defaults(tmp_path, sync):
+    config = read(tmp_path, sync)
+    assert config["lease"] == {"identity": "master-0", "namespace": "kube-system", "name": "cf-route-sync"}
+    assert config["nats"] is None and config["app_domain"] is None and config["domains"] == []
+    assert config["routing_api"]["ttl"] == 60 and config["routing_api"]["sni_hostname"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "mistake"),
+    [
+        ({"cluster": "A B"}, "cluster: found \"A B\", allowed is a name of lower-case letters, digits, '-' and '.'"),
+        ({"listen": "localhost:1"}, 'listen: found "localhost:1", allowed is an IP address and a port, such as 127.0.0.1:10280'),
+        ({"kubeconfig": "/no/such"}, 'kubeconfig: found "/no/such", allowed is the absolute path of a file that can be read'),
+        ({"routing_api": []}, "routing_api: found [], allowed is an object"),
+        ({"nats": {"servers": []}}, "nats.servers: found [], allowed is a list of at least 1"),
+        ({"domains": ["example.com", "*"]}, 'domains[1]: found "*", allowed is a DNS name such as apps.example.com'),
+        ({"uaa": None}, "uaa: it is missing, and routing_api gives tokens of UAA only"),
+        ({"uaa": None, "routing_api": None}, "routing_api, nats: both are missing, so that there would be nothing to do"),
+        ({"more": 1}, "more: there is no such key, allowed are cluster, kubeconfig, lease, listen, app_domain, domains, uaa, routing_api, nats"),
+    ],
+)
+def test_mistakes(tmp_path, sync, change, mistake):
+    assert mistake in mistakes(tmp_path, {**sync, **change})
+
+
+def test_nats_needs_a_domain(tmp_path, sync):
+    file = sync["kubeconfig"]
+    nats = {"servers": ["tls://10.0.0.5:4224"], "user": "nats", "password_file": file, "ca_file": file, "certificate_file": file, "key_file": file}
+    assert mistakes(tmp_path, {**sync, "nats": nats}) == ["app_domain: it is missing, and nats has no routes without it"]
+    assert read(tmp_path, {**sync, "nats": nats, "app_domain": "apps.example.com"})
+
+
+def test_registrar(tmp_path, sync):
+    file = sync["kubeconfig"]
+    routing_api = {**sync["routing_api"], "port": 8443}
+    config = {key: sync[key] for key in ("listen", "uaa")}
+    config = {**config, "routing_api": routing_api, "backend": {"ip": "10.0.0.1", "port": 8443}, "ready": {"url": "https://127.0.0.1:8443/readyz", "ca_file": file}}
+    assert read(tmp_path, config, REGISTRAR)["routing_api"]["sni_hostname"] is None
+    config["routing_api"]["port"] = True
+    config["backend"]["ip"] = "master-0"
+    assert mistakes(tmp_path, config, REGISTRAR) == [
+        "routing_api.port: found true, allowed is a whole number from 1 to 65535",
+        'backend.ip: found "master-0", allowed is an IP address',
+    ]

@@ -1,0 +1,174 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which routes there should be: plain values, no servers."""
+
+from __future__ import annotations
+
+import pytest
+from cf_routing.objects import Node, Port, Service, Slice, endpoint_slice, node, service
+from cf_routing.ports import Ports
+from cf_routing.wanted import HttpRoute, Settings, TcpRoute, plan
+
+SETTINGS = Settings("apps.example.com", ("example.org",), Ports.parse("1024-1123,2000"), frozenset({1100}))
+NODES = [Node("a", "10.0.0.1", True), Node("b", "10.0.0.2", True), Node("c", "10.0.0.3", False)]
+BOTH = frozenset({"10.0.0.1", "10.0.0.2"})
+WEB = Port("web", 80, "TCP", 30080)
+ADMIN = Port("admin", 81, "TCP", 30081)
+DNS = Port("dns", 53, "UDP", 30053)
+
+
+def make(name: str = "s", tcp: str | None = None, http: str | None = None, ports=(WEB,), created: str = "2026-01-01T00:00:00Z", **more) -> Service:
+    fields = {"namespace": "default", "uid": name, "type": "NodePort", "local": False, "annotations": {}}
+    return Service(**{**fields, "name": name, "tcp": tcp, "http": http, "ports": tuple(ports), "created": created, **more})
+
+
+def planned(*services: Service, slices=(), settings: Settings = SETTINGS):
+    return plan(services, NODES, slices, settings)
+
+
+def complaints(*services: Service, **more) -> list[tuple[str, str, str]]:
+    return [(complaint.service.name, complaint.reason, complaint.message) for complaint in planned(*services, **more).complaints]
+
+
+def test_labels():
+    wanted = planned(make(tcp="1024", http="Web"))
+    assert wanted.tcp == (TcpRoute(1024, 30080, BOTH),)
+    assert wanted.http == (HttpRoute(("web.apps.example.com",), 30080, BOTH, "", "default/s"),)
+    assert not wanted.complaints
+
+
+def test_annotations():
+    annotations = {
+        "tcp-route-port": "admin",
+        "tcp-routes": "1025=80, 1026=admin",
+        "http-route-port": "81",
+        "http-route-hosts": "other, www.example.org, *.wild",
+        "http-route-path": "/v2/",
+        "http-route-tls-name": "Web.Internal",
+    }
+    wanted = planned(make(tcp="1024", http="web", ports=(WEB, ADMIN, DNS), annotations=annotations))
+    assert wanted.tcp == (TcpRoute(1024, 30081, BOTH), TcpRoute(1025, 30080, BOTH), TcpRoute(1026, 30081, BOTH))
+    hosts = ("web.apps.example.com", "other.apps.example.com", "www.example.org", "*.wild.apps.example.com")
+    assert wanted.http == (HttpRoute(tuple(f"{host}/v2" for host in hosts), 30081, BOTH, "web.internal", "default/s"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "message"),
+    [
+        ({"tcp": "0"}, "RouteInvalid", "from 1 to 65535"),
+        ({"tcp": "65536"}, "RouteInvalid", "from 1 to 65535"),
+        ({"tcp": "http"}, "RouteInvalid", "'http'"),
+        ({"tcp": "1124"}, "PortNotReservable", "1024-1123, 2000"),
+        ({"tcp": "1100"}, "RouteClash", "outside this cluster"),
+        ({"http": "a_b"}, "RouteInvalid", "label http-route-sync: found 'a_b'"),
+        ({"http": "x", "type": "ClusterIP"}, "RouteImpossible", "must be NodePort or LoadBalancer"),
+        ({"http": "x", "ports": (DNS,)}, "RouteInvalid", "no TCP port"),
+        ({"http": "x", "ports": (WEB, ADMIN)}, "RouteInvalid", "several ports (web, admin); annotation cfcr.io/http-route-port says which"),
+        ({"tcp": "1024", "ports": (WEB, ADMIN)}, "RouteInvalid", "annotation cfcr.io/tcp-route-port says which"),
+        ({"http": "x", "annotations": {"http-route-port": "82"}}, "RouteInvalid", "found '82', allowed are web"),
+        ({"http": "x", "annotations": {"http-route-path": "v2"}}, "RouteInvalid", "a path such as /v2"),
+        ({"http": "x", "annotations": {"http-route-hosts": "login.sys.example.com"}}, "RouteInvalid", "below none of the domains"),
+        ({"http": "x", "annotations": {"http-route-tls-name": "-"}}, "RouteInvalid", "annotation cfcr.io/http-route-tls-name"),
+        ({"tcp": "1024", "annotations": {"tcp-routes": "1025"}}, "RouteInvalid", "allowed is a list such as"),
+    ],
+)
+def test_what_cannot_be(change, reason, message):
+    (complaint,) = complaints(make(**change))
+    assert complaint[1] == reason and message in complaint[2]
+
+
+def test_one_mistake_costs_one_route():
+    """The other ports, and the other kind of route, are there all the same."""
+    wanted = planned(make(tcp="1024", http="a_b", annotations={"tcp-routes": "9=80,1025=80"}))
+    assert [route.port for route in wanted.tcp] == [1024, 1025] and len(wanted.complaints) == 2
+
+
+def test_the_oldest_keeps_it():
+    old, young = make("old", "1024", "web", created="2026-01-01T00:00:00Z"), make("young", "1024", "web", created="2026-01-02T00:00:00Z", ports=(ADMIN,))
+    wanted = planned(young, old)
+    assert [route.node_port for route in (*wanted.tcp, *wanted.http)] == [30080, 30080]
+    assert complaints(young, old) == [
+        ("young", "RouteClash", "TCP port 1024 belongs to Service default/old, which is older"),
+        ("young", "RouteClash", "host web.apps.example.com belongs to Service default/old, which is older"),
+    ]
+
+
+def test_same_age_is_decided_by_uid():
+    assert complaints(make("b", http="web"), make("a", http="web"))[0][0] == "b"
+
+
+def test_who_cannot_have_it_holds_nobody_up():
+    """The older one lacks a node port, so that the younger one gets the name."""
+    wanted = planned(make("old", http="web", type="ClusterIP"), make("young", http="web", created="2026-01-02T00:00:00Z"))
+    assert [route.service for route in wanted.http] == ["default/young"]
+
+
+def test_part_of_the_hosts():
+    """What clashes is left out, the rest stays."""
+    young = make("young", http="own", created="2026-01-02T00:00:00Z", annotations={"http-route-hosts": "web"})
+    wanted = planned(make("old", http="web"), young)
+    assert [route.uris for route in wanted.http] == [("web.apps.example.com",), ("own.apps.example.com",)] and len(wanted.complaints) == 1
+
+
+def test_paths_share_a_host():
+    wanted = planned(make("a", http="web", annotations={"http-route-path": "/a"}), make("b", http="web", annotations={"http-route-path": "/b"}))
+    assert [route.uris for route in wanted.http] == [("web.apps.example.com/a",), ("web.apps.example.com/b",)] and not wanted.complaints
+
+
+def test_local():
+    """Where traffic must stay on the node, only nodes with an endpoint are backends."""
+    slices = [Slice(("default", "s"), frozenset({"b", "c"})), Slice(("default", "t"), frozenset({"a"}))]
+    assert planned(make(tcp="1024", local=True), slices=slices).tcp == (TcpRoute(1024, 30080, frozenset({"10.0.0.2"})),)
+
+
+def test_without_routers():
+    nothing = Settings(None, http=False)
+    assert [(reason, message) for _name, reason, message in complaints(make(tcp="1024", http="web"), settings=nothing)] == [
+        ("RouteImpossible", "this cluster has no routing API for TCP routes"),
+        ("RouteImpossible", "this cluster has no NATS for HTTP routes"),
+    ]
+
+
+def test_ports():
+    ports = Ports.parse(" 1024-1123, 2000")
+    assert str(ports) == "1024-1123, 2000" and ports.allow(1123) and ports.allow(2000) and not ports.allow(1124)
+    assert str(Ports.parse("")) == "none"
+
+
+def item(**metadata) -> dict:
+    times = {"creationTimestamp": "2026-01-01T00:00:00Z"}
+    return {"metadata": {"name": "n", "namespace": "default", "uid": "u", **times, **metadata}, "spec": {}}
+
+
+def test_service_from_object():
+    found = service({**item(labels={"tcp-route-sync": "1024"}, annotations={"cfcr.io/tcp-route-port": "web", "other": "x"}), "spec": {"type": "NodePort"}})
+    assert (found.tcp, found.http, found.annotations, found.ports) == ("1024", None, {"tcp-route-port": "web"}, ())
+    assert service(item(labels={"tcp-route-sync": "1024"}, deletionTimestamp="2026-01-01T00:00:00Z")).tcp is None
+
+
+@pytest.mark.parametrize(
+    ("serves", "ready", "spec", "metadata"),
+    [
+        (True, "True", {}, {}),
+        (False, "False", {}, {}),
+        (False, "Unknown", {}, {}),
+        (False, "True", {"unschedulable": True}, {}),
+        (False, "True", {}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}),
+        (False, "True", {}, {"labels": {"node.kubernetes.io/exclude-from-external-load-balancers": ""}}),
+    ],
+)
+def test_node_from_object(serves, ready, spec, metadata):
+    status = {"addresses": [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.1"}], "conditions": [{"type": "Ready", "status": ready}]}
+    assert node({**item(**metadata), "spec": spec, "status": status}) == Node("n", "10.0.0.1", serves)
+
+
+def test_node_without_address():
+    assert not node(item()).serves
+
+
+def test_slice_from_object():
+    endpoints = [{"nodeName": "a", "conditions": {"ready": True}}, {"nodeName": "b", "conditions": {"ready": False}}, {"nodeName": "c"}, {"addresses": []}]
+    found = endpoint_slice({**item(labels={"kubernetes.io/service-name": "s"}), "endpoints": endpoints})
+    assert found == Slice(("default", "s"), frozenset({"a", "c"}))
