@@ -1,0 +1,58 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Put what was collected on hosts into one archive on the controller."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import posixpath
+import pwd
+import tarfile
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._files import write_atomically
+
+_OPTIONS = {"hosts": {"type": "dict", "required": True}, "dest": {"type": "path", "required": True}}
+
+
+class ActionModule(ActionBase):
+    """Merge archives that are in memory; nothing lies around half-way."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Write the archive."""
+        result = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        dest = os.path.abspath(options["dest"])
+        content, count = merge({host: base64.b64decode(archive) for host, archive in options["hosts"].items() if archive})
+        if not self._task.check_mode:
+            try:
+                write_atomically(dest, content, 0o600, pwd.getpwuid(os.geteuid()).pw_name)
+            except OSError as error:
+                raise AnsibleActionFail(f"{dest}: {error.strerror}") from error
+        missing = [host for host, archive in options["hosts"].items() if not archive]
+        return {**result, "changed": True, "dest": dest, "files": count, "missing": missing}
+
+
+def merge(archives: dict[str, bytes]) -> tuple[bytes, int]:
+    """Return one archive with a directory for each host, and the number of its files. A host does not choose where its files go."""
+    count, packed = 0, io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as target:
+        for host, content in archives.items():
+            with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as source:
+                for member in source:
+                    if not member.isfile():
+                        continue
+                    member.name = f"{host}{posixpath.normpath(f'/{member.name}')}"
+                    target.addfile(member, source.extractfile(member))
+                    count += 1
+    return packed.getvalue(), count

@@ -1,0 +1,60 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: log_archive
+short_description: Put what was collected on hosts into one archive on the controller
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Writes one tar.gz on the controller with a directory for each host. Only the user that runs Ansible may read it.
+extends_documentation_fragment: [cfcr.kubernetes._attributes]
+attributes:
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details: What was collected is another one each time.
+options:
+  hosts:
+    description: What M(cfcr.kubernetes.host_logs) returned as RV(cfcr.kubernetes.host_logs#module:archive), by host; empty where it did not answer.
+    type: dict
+    required: true
+  dest:
+    description: The file to write.
+    type: path
+    required: true
+seealso:
+  - module: cfcr.kubernetes.host_logs
+"""
+
+EXAMPLES = r"""
+- name: Write the archive
+  cfcr.kubernetes.log_archive:
+    hosts: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, ['logs', 'archive']))) }}"
+    dest: logs.tar.gz
+  run_once: true
+"""
+
+RETURN = r"""
+dest:
+  description: The file.
+  returned: success
+  type: str
+  sample: /home/me/cfcr-logs.tar.gz
+files:
+  description: How many files are in it.
+  returned: success
+  type: int
+  sample: 214
+missing:
+  description: Hosts of which nothing is in it.
+  returned: success
+  type: list
+  elements: str
+  sample: [worker-0]
+"""
