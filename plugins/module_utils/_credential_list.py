@@ -9,10 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from ._certificate import USAGES
+from ._credential_types import TYPES
 from ._credentials import Credential
-from ._keys import KEY_TYPES
 from ._kubeconfig import KubeconfigFile
 from ._result import outcome
+from ._ssh_keys import SSH_KEY_TYPES
 from ._store import Store
 from ._store_module import STORE
 from ._x509 import now
@@ -27,12 +28,18 @@ SPEC = {
         "required": True,
         "options": {
             "name": {"type": "str", "required": True},
-            "type": {"type": "str", "required": True, "choices": ["value", "password", "key", "rsa", "certificate"]},
+            "type": {"type": "str", "required": True, "choices": [*TYPES, "certificate"]},
             "value": {"type": "str", "default": ""},
+            "version": {"type": "int"},
             "generate": {"type": "bool", "default": True},
             "length": {"type": "int", "default": 32},
+            "exclude_lower": {"type": "bool", "default": False},
+            "exclude_upper": {"type": "bool", "default": False},
+            "exclude_number": {"type": "bool", "default": False},
+            "include_special": {"type": "bool", "default": False},
             "bytes": {"type": "int", "default": 32},
             "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
+            "comment": {"type": "str", "default": ""},
             "authority": {"type": "str"},
             "common_name": {"type": "str"},
             "organizations": {"type": "list", "elements": "str", "default": []},
@@ -40,7 +47,7 @@ SPEC = {
             "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "default": ["client_auth"]},
             "days": {"type": "int", "default": 365},
             "renew_before_days": {"type": "int", "default": 60},
-            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
+            "key_type": {"type": "str", "choices": list(SSH_KEY_TYPES), "no_log": False},
             "kubeconfig": {
                 "type": "dict",
                 "options": {
@@ -51,6 +58,7 @@ SPEC = {
             },
         },
         "required_if": [("type", "certificate", ("authority",))],
+        "mutually_exclusive": [("value", "version")],
     },
 }
 

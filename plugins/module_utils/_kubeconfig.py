@@ -15,7 +15,7 @@ import stat
 import typing as t
 
 from ._errors import HostError
-from ._files import write_atomically
+from ._files import make_directory, write_atomically
 
 if t.TYPE_CHECKING:
     from ._credentials import Credential
@@ -51,6 +51,7 @@ class KubeconfigFile:
     def make(self) -> None:
         """Write the file; it stays its owner's."""
         try:
+            make_directory(os.path.dirname(self.name), 0o700)
             write_atomically(self.name, self._content(), _MODE, pwd.getpwuid(self._owner).pw_name)
         except OSError as error:
             raise HostError(f"{self.name}: cannot be written: {error.strerror}") from error

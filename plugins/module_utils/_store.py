@@ -20,7 +20,9 @@ import typing as t
 from ._errors import HostError
 from ._sealing import new_salt, salt_of, seal, unseal
 
-__all__ = ("Backend", "Conflict", "Document", "Record", "Store", "keep")
+__all__ = ("KINDS", "Backend", "Conflict", "Document", "Record", "Store", "keep")
+
+KINDS = ("authorities", "credentials")
 
 # Which passphrase the store is under, by a value that is sealed with it.
 _SETTINGS = "store"

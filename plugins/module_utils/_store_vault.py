@@ -100,29 +100,29 @@ class VaultBackend:
 
     def _ask(self, what: str, name: str, call: t.Callable[[t.Any, dict[str, str]], t.Any]) -> t.Any:
         """Return the answer to a request, None where there is nothing of this name."""
-        client, exceptions, connection_error = self._connect()
+        client, exceptions = self._connect()
         where = self.where(name)
         try:
             return call(client.secrets.kv.v2, {"path": f"{self._path}/{name}", "mount_point": self._options["mount"]})
         except exceptions.InvalidPath as error:
             if _NO_MOUNT in str(error):
                 raise HostError(f"{self}: Vault has no secrets engine at the mount {self._options['mount']}") from error
-            return None
+            # Of a version that was deleted or destroyed there is something to say.
+            return error.json if (error.json or {}).get("data") else None
         except exceptions.InvalidRequest as error:
             if _CONFLICT in str(error):
                 raise Conflict(name) from error
             raise HostError(f"{where}: Vault refuses to {what} it: {_reason(error)}") from error
         except exceptions.Forbidden as error:
             raise HostError(f"{where}: Vault forbids to {what} it: {_reason(error)}. Is the token valid, and does its policy allow it?") from error
-        except (exceptions.VaultError, connection_error) as error:
+        except (exceptions.VaultError, OSError) as error:
             raise self._failed(error, exceptions) from error
 
-    def _connect(self) -> tuple[t.Any, t.Any, type[Exception]]:
+    def _connect(self) -> tuple[t.Any, t.Any]:
         """Return a client that is logged in, and what it raises."""
         try:
             import hvac  # not at the top of the file: it takes 0.15 seconds that other backends need not spend
             import hvac.exceptions
-            import requests
         except ImportError as error:
             raise HostError(
                 f"the Python of the director, {sys.executable}, has no library hvac, which the store in Vault needs:\n{traceback.format_exc()}"
@@ -138,17 +138,17 @@ class VaultBackend:
                 timeout=options["timeout"],
             )
             if not options["token"]:
-                self._log_in(client, hvac.exceptions, requests.exceptions.RequestException)
+                self._log_in(client, hvac.exceptions)
             self._client = client
-        return self._client, hvac.exceptions, requests.exceptions.RequestException
+        return self._client, hvac.exceptions
 
-    def _log_in(self, client: t.Any, exceptions: t.Any, connection_error: type[Exception]) -> None:
+    def _log_in(self, client: t.Any, exceptions: t.Any) -> None:
         options = self._options
         try:
             client.auth.approle.login(options["role_id"], options["secret_id"], mount_point=options["auth_mount"])
         except (exceptions.InvalidRequest, exceptions.Forbidden, exceptions.InvalidPath) as error:
             raise HostError(f"{self}: Vault refuses the login with role_id and secret_id at auth/{options['auth_mount']}: {_reason(error)}") from error
-        except (exceptions.VaultError, connection_error) as error:
+        except (exceptions.VaultError, OSError) as error:
             raise self._failed(error, exceptions) from error
 
     def _failed(self, error: Exception, exceptions: t.Any) -> HostError:

@@ -34,6 +34,7 @@ else:
 __all__ = (
     "CRYPTOGRAPHY_ERROR",
     "Authority",
+    "certificate_info",
     "describe",
     "key_name",
     "key_type",
@@ -154,6 +155,18 @@ def describe(bundle: str | None) -> list[str]:
         else:
             lines.append(f"{_issuer(certificate)} until {_not_after(certificate):%Y-%m-%dT%H:%M:%SZ}")
     return lines
+
+
+def certificate_info(pem: str) -> dict[str, str]:
+    """Return what people want to know of a certificate."""
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return {
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "key": key_name(certificate.public_key()),
+        "not_before": f"{_not_before(certificate):%Y-%m-%dT%H:%M:%SZ}",
+        "not_after": f"{_not_after(certificate):%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 def new_authority(common_name: str, days: int, private_key: str, at: datetime.datetime) -> str:

@@ -15,8 +15,8 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Makes the credentials that the store does not have yet, and returns the values of all. Runs on the director. Set C(no_log) on the
     task, for its result has the secrets.
-  - Passwords, keys and RSA key pairs are made once and never changed, also when their options are others than those that they were made
-    with; they are for new ones only. A name that the store has with another type is an error.
+  - Passwords, keys, RSA and SSH key pairs are made once and never changed, also when their options are others than those that they were
+    made with; they are for new ones only. A name that the store has with another type is an error.
   - A certificate is issued again, with a new private key, when its names or usages are others than those asked for, when
     its authority signs with another key by now, or when it has fewer than O(credentials[].renew_before_days) days left.
   - Of two runs at once, one makes a credential and both return the same.
@@ -35,25 +35,48 @@ options:
       type:
         description:
           - V(value) is what O(credentials[].value) says, kept in plain text; V(password) is of letters and digits, V(key) of random
-            bytes in base64, V(rsa) a key pair in PEM, V(certificate) a key with a certificate of an authority of the store.
+            bytes in base64, V(rsa) a key pair in PEM, V(ssh) one in OpenSSH's formats, V(certificate) a key with a certificate of an
+            authority of the store.
         type: str
         required: true
-        choices: [value, password, key, rsa, certificate]
+        choices: [value, password, key, rsa, ssh, certificate]
       value:
         description:
-          - What a V(value) is from now on; an empty one only looks it up. Or what a V(password) is from now on, where somebody else made it.
+          - What a V(value) is from now on; an empty one only looks it up.
+          - What a V(password), V(key), V(rsa) or V(ssh) is from now on, where somebody else made it. Of a key pair it is the private key.
         type: str
         default: ""
+      version:
+        description:
+          - Makes it what it was in this version, which the store still has; M(cfcr.kubernetes.credential_info) lists them. Not for a
+            certificate.
+        type: int
       generate:
-        description: Whether a V(password) that the store has not is made. If not, O(credentials[].value) must give it once.
+        description: Whether one that the store has not is made. If not, O(credentials[].value) must give it once.
         type: bool
         default: true
       length:
-        description: Characters of a password.
+        description: Characters of a password, 12 at least.
         type: int
         default: 32
+      exclude_lower:
+        description: Whether a password is without lower case letters.
+        type: bool
+        default: false
+      exclude_upper:
+        description: Whether a password is without upper case letters.
+        type: bool
+        default: false
+      exclude_number:
+        description: Whether a password is without digits.
+        type: bool
+        default: false
+      include_special:
+        description: Whether a password has ASCII's punctuation characters, too.
+        type: bool
+        default: false
       bytes:
-        description: Bytes of a key.
+        description: Bytes of a key, 16 at least.
         type: int
         default: 32
       bits:
@@ -61,6 +84,10 @@ options:
         type: int
         choices: [2048, 3072, 4096]
         default: 2048
+      comment:
+        description: Comment of an SSH key.
+        type: str
+        default: ""
       authority:
         description: Authority that signs the certificate. Required for a certificate.
         type: str
@@ -92,10 +119,9 @@ options:
         type: int
         default: 60
       key_type:
-        description: Type of the certificate's private key.
+        description: Type of the private key of a certificate, V(ecdsa-p256) where it is not given, or of an SSH key, V(ed25519) where it is not given.
         type: str
-        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-        default: ecdsa-p256
+        choices: [ed25519, ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
       kubeconfig:
         description:
           - A file of mode 0600 on the director that gives the certificate to kubectl, written again whenever it has another content.
@@ -103,7 +129,7 @@ options:
         type: dict
         suboptions:
           path:
-            description: The file; its directory must be there.
+            description: The file; its directory is made where it is missing.
             type: path
             required: true
           cluster:
@@ -117,6 +143,7 @@ options:
 seealso:
   - module: cfcr.kubernetes.certificate
   - module: cfcr.kubernetes.certificate_authority
+  - module: cfcr.kubernetes.credential_info
 """
 
 EXAMPLES = r"""
@@ -164,13 +191,13 @@ credentials:
       type: str
       returned: for type V(key)
     private_key:
-      description: The private key, PKCS#8 in PEM.
+      description: The private key, PKCS#8 in PEM, of type V(ssh) as OpenSSH writes it.
       type: str
-      returned: for types V(rsa) and V(certificate)
+      returned: for types V(rsa), V(ssh) and V(certificate)
     public_key:
-      description: The public key in PEM.
+      description: The public key in PEM, of type V(ssh) as a line of C(authorized_keys).
       type: str
-      returned: for type V(rsa)
+      returned: for types V(rsa) and V(ssh)
     certificate:
       description: The certificate in PEM.
       type: str

@@ -35,7 +35,8 @@ _INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer does", "cf_routing": "Cloud Fou
 # What every host of one cluster must agree on.
 _SHARED = (
     "cluster_name", "cluster_topology", "cluster_kubernetes_version", "cluster_api_host", "cluster_api_port", "cluster_service_cidr",
-    "cluster_dns_address", "cluster_pod_cidr", "cluster_domain", "cluster_internal_domain", "cluster_director", "cluster_store_directory",
+    "cluster_dns_address", "cluster_pod_cidr", "cluster_domain", "cluster_internal_domain", "cluster_director", "cluster_store_backend",
+    "cluster_store_directory",
 )  # fmt: skip
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

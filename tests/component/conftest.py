@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from _apiserver import apiserver, apiserver_program
 from _etcd import etcd_cluster, etcd_hosts, etcd_pki, etcd_programs
+from _vault import vault, vault_pki
 
-__all__ = ("apiserver", "apiserver_program", "etcd_cluster", "etcd_hosts", "etcd_pki", "etcd_programs")
+__all__ = ("apiserver", "apiserver_program", "etcd_cluster", "etcd_hosts", "etcd_pki", "etcd_programs", "vault", "vault_pki")

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ansible_collections.cfcr.kubernetes.plugins.modules import certificate_auth
 PASSWORD = {"name": "etcd-root", "type": "password"}
 KEY = {"name": "encryption-at-rest", "type": "key", "bytes": 32}
 RSA = {"name": "service-account", "type": "rsa"}
+SSH = {"name": "hosts", "type": "ssh", "comment": "cfcr"}
 ROOT = pathlib.Path(__file__).parents[2]
 ADMIN = {"name": "admin", "type": "certificate", "authority": "kubernetes", "common_name": "admin", "organizations": ["system:masters"]}
 
@@ -133,6 +135,15 @@ def test_a_certificate_is_made_anew_when_it_must_say_something_else(run):
         ({**PASSWORD, "kubeconfig": {"path": "/x", "cluster": "c", "server": "s"}}, "credential etcd-root: a kubeconfig is for a certificate"),
         ({**ADMIN, "kubeconfig": {"path": "/dev/null/x", "cluster": "c", "server": "s"}}, "/dev/null/x: cannot be read: Not a directory"),
         ({**PASSWORD, "length": 3}, "credential etcd-root: length is 3, allowed are 12 and more"),
+        ({**PASSWORD, **dict.fromkeys(("exclude_lower", "exclude_upper", "exclude_number"), True)}, "credential etcd-root: all kinds of characters"),
+        ({**KEY, "bytes": 8}, "credential encryption-at-rest: bytes is 8, allowed are 16 and more"),
+        ({**KEY, "value": "!"}, "credential encryption-at-rest: the value that is given is not base64"),
+        ({**KEY, "generate": False}, "credential encryption-at-rest: the store"),
+        ({**SSH, "value": "x"}, "credential hosts: the value that is given is not a private key in OpenSSH's format"),
+        ({**RSA, "value": "x"}, "credential service-account: not a private key"),
+        ({**ADMIN, "value": "x"}, "credential admin: value is given, which is not for a certificate"),
+        ({**ADMIN, "key_type": "ed25519"}, "credential admin: key_type is ed25519, allowed for a certificate are ecdsa-p256"),
+        ({**PASSWORD, "value": "x" * 12, "version": 1}, "parameters are mutually exclusive: value|version"),
         ({**PASSWORD, "name": "../x"}, "'../x' is no name for the store"),
         ({**PASSWORD, "name": "service-account"}, "credential service-account is a rsa in the store"),
     ],
@@ -253,3 +264,85 @@ def test_a_password_that_somebody_else_made_is_given_once(run):
     changed = keep(value="second")
     assert changed["changed"] and "second" not in str(changed["diff"])
     assert keep()["credentials"]["cf-client-secret"] == {"password": "second"}
+
+
+@pytest.mark.parametrize(
+    ("options", "pattern"),
+    [
+        ({}, r"[A-Za-z0-9]{32}"),
+        ({"length": 12, "exclude_lower": True}, r"[A-Z0-9]{12}"),
+        ({"length": 64, "exclude_lower": True, "exclude_upper": True}, r"[0-9]{64}"),
+        ({"exclude_number": True, "include_special": True}, r"(?=.*[!-/:-@\[-`{-~])(?=.*[a-z])(?=.*[A-Z])[^0-9\s]{32}"),
+    ],
+)
+def test_passwords_are_of_the_characters_that_are_asked_for(run, options, pattern):
+    assert re.fullmatch(pattern, run({**PASSWORD, **options})["credentials"]["etcd-root"]["password"])
+
+
+@pytest.mark.parametrize(("key_type", "told"), [(None, "256 .* (ED25519)"), ("ecdsa-p384", "384 .* (ECDSA)"), ("rsa-3072", "3072 .* (RSA)")])
+def test_ssh_accepts_what_is_made(run, tmp_path, key_type, told):
+    made = run({**SSH, **({"key_type": key_type} if key_type else {})})["credentials"]["hosts"]
+    path = tmp_path / "key"
+    path.write_text(made["private_key"])
+    path.chmod(0o600)
+
+    def ssh_keygen(*options):
+        return subprocess.run(["ssh-keygen", *options, "-f", path], capture_output=True, text=True, check=True).stdout.strip()
+
+    assert made["public_key"] == f"{ssh_keygen('-y')} cfcr"
+    assert re.fullmatch(told.replace("(", r"\(").replace(")", r"\)"), ssh_keygen("-l"))
+
+
+def test_what_somebody_else_made_is_taken(run, tmp_path):
+    """A key pair of ssh-keygen, one of openssl, and bytes; the diff tells none of it."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "cfcr", "-f", tmp_path / "ssh"], check=True)
+    subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", "RSA", "-out", tmp_path / "rsa"], check=True)
+    key = base64.b64encode(b"k" * 32).decode()
+    entries = [
+        {**SSH, "value": (tmp_path / "ssh").read_text()},
+        {**RSA, "value": (tmp_path / "rsa").read_text()},
+        {**KEY, "value": key},
+    ]
+    run(SSH, RSA, KEY)
+    foretold = run(*entries, check=True)
+    taken = run(*entries)
+    assert taken["changed"] and taken["diff"] == foretold["diff"]
+    assert taken["diff"]["after"]["hosts"] == {"type": "ssh", "private_key": "(another one)"}
+    assert "PRIVATE" not in json.dumps(taken["diff"]) and key not in json.dumps(taken["diff"])
+    assert taken["credentials"]["hosts"]["public_key"] == (tmp_path / "ssh.pub").read_text().strip()
+    assert taken["credentials"]["service-account"]["public_key"].startswith("-----BEGIN PUBLIC KEY-----")
+    assert taken["credentials"]["encryption-at-rest"] == {"key": key}
+    for again in (entries, [SSH, RSA, KEY]):
+        result = run(*again)
+        assert not result["changed"] and result["credentials"] == taken["credentials"]
+
+
+def test_an_earlier_version_comes_back(run, tmp_path):
+    made = run(RSA, {**PASSWORD, "value": "the first password"})["credentials"]
+    for value in ("the second password", "the third password"):
+        run({**PASSWORD, "value": value})
+    foretold = run({**PASSWORD, "version": 1}, check=True)
+    returned = run({**PASSWORD, "version": 1})
+    assert returned["changed"] and returned["diff"] == foretold["diff"]
+    assert returned["credentials"]["etcd-root"] == made["etcd-root"] == run(PASSWORD)["credentials"]["etcd-root"]
+    assert not run({**PASSWORD, "version": 1})["changed"]
+    assert not run({**RSA, "version": 1})["changed"]
+    versions = json.loads((tmp_path / "store/credentials/etcd-root.json").read_text())["versions"]
+    assert [version["secret"]["password"] for version in versions] == ["the first password", "the second password", "the third password", "the first password"]
+    assert f"credential etcd-root: version is 9, the store {tmp_path}/store has 1, 2, 3, 4" in run({**PASSWORD, "version": 9})["msg"]
+
+
+def test_a_store_of_before_versions_had_a_time(run, tmp_path):
+    """Settings without versions, versions without created_at."""
+    made = run(PASSWORD, passphrase="right")["credentials"]
+    path = tmp_path / "store/store.json"
+    settings = json.loads(path.read_text())["versions"][0]
+    path.write_text(json.dumps({"format": 1, "check": settings["check"]}))
+    record = tmp_path / "store/credentials/etcd-root.json"
+    content = json.loads(record.read_text())
+    del content["versions"][0]["created_at"]
+    record.write_text(json.dumps(content))
+    again = run(PASSWORD, passphrase="right")
+    assert (again["changed"], again["credentials"]) == (False, made)
+    assert run({**PASSWORD, "value": "another password"}, passphrase="right")["changed"]
+    assert "not encrypted with the passphrase" in run(PASSWORD, passphrase="wrong")["msg"]
