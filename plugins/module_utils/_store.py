@@ -90,8 +90,8 @@ class Store:
         self._backend = backend
         self._passphrase = passphrase or None
         self._read: dict[str, Document | None] = {}  # what one task has read stays as it is until it writes
-        if self._passphrase and self._settings and not self._settings.get("check"):
-            raise HostError(f"{backend.where(_SETTINGS)}: the store is not encrypted, yet a passphrase is given")
+        if self._passphrase and self._settings:
+            self._refuse_plain()
 
     def __str__(self) -> str:
         """Return where it is, for messages."""
@@ -144,8 +144,14 @@ class Store:
             with contextlib.suppress(Conflict):
                 check = {"check": self._seal(_CHECK, {})} if self._passphrase else {}
                 self._write(_SETTINGS, {"format": 1, **check}, version=0)
+        if self._passphrase:
+            self._refuse_plain()
         if self._settings.get("check"):
             self._open(_CHECK, self._settings["check"], self._backend.where(_SETTINGS))
+
+    def _refuse_plain(self) -> None:
+        if not self._settings.get("check"):
+            raise HostError(f"{self._backend.where(_SETTINGS)}: the store is not encrypted, yet a passphrase is given")
 
     def _seal(self, name: str, secret: dict) -> dict:
         return seal(secret, name, self._passphrase, self._salt) if self._passphrase else secret

@@ -66,7 +66,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         assert store.get(NAME).secret() == {"key": "the first"} and store.get("authorities/new") is None
         with pytest.raises(HostError, match=rf"^{disk}/other/store.json: cannot be written: No space left on device"):
             local_store(disk / "other").put(NAME, {}, {"key": "x"}, version=0)
-        assert not [path for path in disk.rglob("*.tmp")]
+        assert not list(disk.rglob("*.tmp"))
         room.unlink()
         store.put(NAME, {}, {"key": "the second"}, version=1)
         assert [record.secret()["key"] for record in store.history(NAME)] == ["the first", "the second"]

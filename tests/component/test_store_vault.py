@@ -133,7 +133,10 @@ def only_reads(capability, _path):
     [
         ({"token": "hvs.wrong"}, "{store}/credentials/a: Vault forbids to read it: permission denied. Is the token valid"),
         ({"token": "reader"}, "{store}/store: Vault forbids to write it: permission denied"),
-        ({"token": None, "role_id": "role", "secret_id": "hvs.wrong"}, "{store}: Vault refuses the login with role_id and secret_id at auth/approle: invalid role"),
+        (
+            {"token": None, "role_id": "role", "secret_id": "hvs.wrong"},
+            "{store}: Vault refuses the login with role_id and secret_id at auth/approle: invalid role",
+        ),
         ({"mount": "nowhere"}, "Vault has no secrets engine at the mount nowhere"),
         ({"mount": "kv"}, "the secrets engine at the mount kv is not KV version 2"),
         ({"namespace": "nobody"}, "Vault has no secrets engine at the mount secret"),
@@ -225,4 +228,5 @@ def test_a_playbook_without_a_director_host(vault, vault_pki, tmp_path):
     assert [result["changed"] for result in again] == [False] * 4
     assert [entry["name"] for entry in again[3]["credentials"]] == ["etcd", "kubernetes", "etcd-root"]
     by_certificate = [path.removeprefix("secret/") for _method, path in vault.state.requests[5:9]]
-    assert sorted(by_certificate) == [f"data/cfcr/test/{name}" for name in ("authorities/etcd", "authorities/kubernetes", "store")] + ["metadata/cfcr/test/authorities"]
+    data = [f"data/cfcr/test/{name}" for name in ("authorities/etcd", "authorities/kubernetes", "store")]
+    assert sorted(by_certificate) == [*data, "metadata/cfcr/test/authorities"]

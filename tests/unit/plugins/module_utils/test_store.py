@@ -83,6 +83,15 @@ def test_a_passphrase_for_a_plain_store_is_an_error(tmp_path):
         local_store(tmp_path / "s", "late")
 
 
+def test_of_two_first_runs_the_one_with_another_passphrase_is_refused(tmp_path):
+    for number, (first, second, message) in enumerate((("a", "b", "not encrypted with the"), (None, "b", "is not encrypted"), ("a", None, "no passphrase"))):
+        stores = [local_store(tmp_path / str(number), passphrase) for passphrase in (first, second)]
+        stores[0].put(NAME, {}, {"key": "x"}, version=0)
+        with pytest.raises(HostError, match=f"store.json: .*{message}"):
+            stores[1].put("credentials/b", {}, {"key": "y"}, version=0)
+        assert stores[0].names("credentials") == ["a"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"versions": []}', b"\0" * 100])
 def test_a_damaged_file_is_named_and_stays(store, damage):
     store.put(NAME, {}, {"key": "x"}, version=0)
