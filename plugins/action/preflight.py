@@ -98,7 +98,7 @@ class ActionModule(ActionBase):
         except (AnsibleError, HostError) as error:
             return DirectorHost(name, {"error": last_line(str(error))})
         if reply.get("failed"):
-            return DirectorHost(name, {"error": last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])})
+            return DirectorHost(name, {"error": last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", "failed"))})
         facts = reply["ansible_facts"]["cfcr_director"]
         return DirectorHost(name, {**facts, "clock_offset": offset(facts["time"], sent, received)})
 

@@ -80,7 +80,7 @@ def main() -> None:
     """Gather the facts."""
     module = AnsibleModule(argument_spec=STORE, supports_check_mode=True)
     try:
-        facts = {**director_facts(module.params["store"]), "time": time.time()}
+        facts = {**director_facts(module.params), "time": time.time()}
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, ansible_facts={"cfcr_director": facts})

@@ -18,7 +18,7 @@ import sys
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.cfcr.kubernetes.plugins.modules import certificate_authority, credential
+from ansible_collections.cfcr.kubernetes.plugins.modules import certificate_authority, credential, director_facts
 
 PASSWORD = {"name": "etcd-root", "type": "password"}
 KEY = {"name": "encryption-at-rest", "type": "key", "bytes": 32}
@@ -346,3 +346,12 @@ def test_a_store_of_before_versions_had_a_time(run, tmp_path):
     assert (again["changed"], again["credentials"]) == (False, made)
     assert run({**PASSWORD, "value": "another password"}, passphrase="right")["changed"]
     assert "not encrypted with the passphrase" in run(PASSWORD, passphrase="wrong")["msg"]
+
+
+def test_a_director_tells_the_authorities_of_its_store(run, tmp_path):
+    """Without a passphrase, too: preflight asks when it has none to give."""
+    assert run.module(director_facts)["ansible_facts"]["cfcr_director"]["authorities"] == {}
+    run.authority(passphrase="right")
+    for passphrase in ("right", None):
+        facts = run.module(director_facts, passphrase=passphrase)["ansible_facts"]["cfcr_director"]
+        assert facts["cryptography"] and facts["store"] == f"{tmp_path}/store" and len(facts["authorities"]["kubernetes"]) == 1
