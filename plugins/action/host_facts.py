@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
@@ -53,8 +54,9 @@ class ActionModule(ActionBase):
             except AnsibleConnectionFailure:
                 if time.monotonic() > deadline:
                     raise
+            with contextlib.suppress(AnsibleError):
+                self._connection.reset()  # what is left of a connection to a host that was made anew hangs
             time.sleep(_PAUSE)
-            self._connection.close()
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the task's arguments, with the ports that the collection uses on this host where none are named."""

@@ -72,6 +72,11 @@ options:
     description: Hosts that have another generation are made again, for example because the keys that open them are lost.
     type: str
     default: ""
+  unresponsive:
+    description: Hosts that do not answer. Those of them that run are made again, and their disks are lost; those that are stopped are started.
+    type: list
+    elements: str
+    default: []
   mounts:
     description: Files and directories of this machine that every host sees, as C(source:target:options).
     type: list
@@ -109,6 +114,7 @@ import concurrent.futures
 import functools
 import json
 import resource
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -119,6 +125,9 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import fin
 Host = collections.namedtuple("Host", "state owner generation")  # state: running, stopped, or lost: without a container, or never started
 Plan = collections.namedtuple("Plan", "remove create start")
 
+# What podman calls them; one that is paused is there, and answers nobody.
+STATES = {"running": "running", "paused": "running", "created": "lost", "configured": "lost"}
+
 # What a systemd with a kubelet below it needs of podman 4.3 and later, with either version of cgroups. Podman's own systemd mode would
 # mount the machine's hierarchy into every host; Debian's crun refuses machines that have both versions.
 RUN = (
@@ -127,16 +136,17 @@ RUN = (
 ).split()
 
 
-def plan(existing: dict[str, Host], wanted: list[str], owner: str, generation: str) -> Plan:
+def plan(existing: dict[str, Host], wanted: list[str], owner: str, generation: str, unresponsive: t.Container[str] = ()) -> Plan:
     """Return the names of the hosts to remove, to make and to start."""
     foreign = sorted({host.owner for host in existing.values() if owner and host.owner not in ("", owner)})
     if foreign:
         raise HostError(f"the hosts {', '.join(existing)} belong to {', '.join(foreign)}, not to {owner}: remove them first")
-    kept = [name for name, host in existing.items() if name in wanted and host.state != "lost" and host.generation == generation]
+    gone = [name for name, host in existing.items() if host.state == "lost" or (host.state != "stopped" and name in unresponsive)]
+    kept = [name for name, host in existing.items() if name in wanted and name not in gone and host.generation == generation]
     return Plan(
         remove=[name for name in existing if name not in kept],
         create=[name for name in wanted if name not in kept],
-        start=[name for name in kept if existing[name].state != "running"],
+        start=[name for name in kept if existing[name].state == "stopped"],
     )
 
 
@@ -153,7 +163,7 @@ def find(cluster: str) -> dict[str, Host]:
     containers = json.loads(run("podman", "ps", "--all", *belonging, "--format", "json"))
     hosts = dict.fromkeys(volumes, Host("lost", "", ""))
     for container in containers:
-        state = {"running": "running", "created": "lost", "configured": "lost"}.get(container["State"], "stopped")
+        state = STATES.get(container["State"], "stopped")
         labels = container["Labels"]
         hosts[container["Names"][0]] = Host(state, labels.get("cfcr.owner", ""), labels.get("cfcr.generation", ""))
     return {name[len(cluster) + 1 :]: host for name, host in sorted(hosts.items())}
@@ -216,6 +226,7 @@ def main() -> None:
             "network": {"type": "str", "default": ""},
             "owner": {"type": "str", "default": ""},
             "generation": {"type": "str", "default": ""},
+            "unresponsive": strings,
             "mounts": strings,
         },
         supports_check_mode=True,
@@ -223,7 +234,7 @@ def main() -> None:
     params = module.params
     try:
         existing = find(params["cluster"])
-        todo = plan(existing, [host["name"] for host in params["hosts"]], params["owner"], params["generation"])
+        todo = plan(existing, [host["name"] for host in params["hosts"]], params["owner"], params["generation"], params["unresponsive"])
         before = {name: host.state for name, host in existing.items()}
         finish(module, before, outcome(existing, todo), apply=lambda: carry_out(params, todo), created=todo.create)
     except HostError as error:

@@ -39,6 +39,15 @@ def test_plan(existing, wanted, expected):
     assert plan(existing, wanted, "here", "1") == expected
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [(RUNNING, Plan(["a"], ["a"], [])), (STOPPED, Plan([], [], ["a"])), (LOST, Plan(["a"], ["a"], []))],
+    ids=["running", "stopped", "lost"],
+)
+def test_a_host_that_does_not_answer_is_made_again_unless_it_only_stands_still(host, expected):
+    assert plan({"a": host, "b": RUNNING}, ["a", "b"], "here", "1", ["a"]) == expected
+
+
 def test_hosts_of_another_owner_are_refused():
     """Two directories never fight over one cluster, but whoever names no owner may remove it."""
     existing = {"a": RUNNING._replace(owner="there")}

@@ -1,0 +1,106 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Restart units and wait until they are well."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: unit_restart
+short_description: Restart units of jobs and wait until they are well
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Restarts units of jobs that M(cfcr.kubernetes.job) keeps, and asks them for their health, as the host's descriptors of the jobs tell.
+  - A unit that is not well in time is no failure, but told in RV(problems), since another cure may help.
+extends_documentation_fragment: [cfcr.kubernetes._attributes]
+attributes:
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details: It restarts whenever it is asked to.
+options:
+  units:
+    description: Names of the units, without C(.service).
+    type: list
+    elements: str
+    required: true
+  timeout:
+    description: For how many seconds they are waited for.
+    type: int
+    default: 60
+"""
+
+EXAMPLES = r"""
+- name: Restart etcd
+  cfcr.kubernetes.unit_restart:
+    units: [etcd]
+"""
+
+RETURN = r"""
+problems:
+  description: What is wrong with the units that are not well, by name.
+  type: dict
+  returned: success
+  sample: {etcd: "http://127.0.0.1:2381/readyz: answered 503"}
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _descriptor, _health, _systemd
+from ..module_utils._errors import HostError
+
+POLL_SECONDS = 0.5
+
+
+def problems(probes: dict[str, list[dict[str, t.Any]]]) -> dict[str, str]:
+    """Return what is wrong, by unit."""
+    states = _systemd.show(list(probes), "ActiveState")
+    found = {}
+    for name, its_probes in probes.items():
+        state = states[name]["ActiveState"]
+        said = [f"is {state}"] if state != "active" else [answer for answer in map(_health.problem, its_probes) if answer]
+        if said:
+            found[name] = said[0]
+    return found
+
+
+def wait(probes: dict[str, list[dict[str, t.Any]]], seconds: float) -> dict[str, str]:
+    """Return what is wrong when all is well or the time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = problems(probes)
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(POLL_SECONDS)
+
+
+def main() -> None:
+    """Restart the units and wait."""
+    module = AnsibleModule(
+        argument_spec={
+            "units": {"type": "list", "elements": "str", "required": True},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    names = module.params["units"]
+    if module.check_mode:
+        module.exit_json(changed=True, problems={})
+    try:
+        known = {unit["name"]: unit["health"] for job in _descriptor.read_all() for unit in job["units"]}
+        for name in names:
+            _systemd.restart(name)
+        module.exit_json(changed=True, problems=wait({name: known.get(name, []) for name in names}, module.params["timeout"]))
+    except HostError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
