@@ -26,6 +26,7 @@ import yaml
 ROOT = pathlib.Path(__file__).parents[2]
 CLUSTER = "aws-test"
 REGION = "eu-central-1"
+OTHERS = "not-ours"
 KUBECTL = b"#!/bin/sh\n"
 GROUPS = {"master": 2, "worker": 2, "etcd": 1}
 LISTENERS = [{"name": "smoke", "port": 8080, "node_port": 30080}, {"name": "https", "port": 443, "node_port": 30443}]
@@ -96,6 +97,10 @@ def mirror():
 def variables(clients, mirror, tmp_path_factory):
     """What an operator of AWS says."""
     ec2 = clients("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
+    # What others have there.
+    ec2.allocate_address(Domain="vpc")
+    clients("elbv2").create_target_group(Name=OTHERS, Protocol="TCP", Port=80, VpcId=vpc)
     checksum = hashlib.sha256(KUBECTL).hexdigest()
     return {
         "cluster_name": CLUSTER,
@@ -105,7 +110,7 @@ def variables(clients, mirror, tmp_path_factory):
         "iaas_subnet": "10.30.7.0/24",
         "iaas_worker_listeners": LISTENERS,
         "iaas_directory": str(tmp_path_factory.mktemp("cluster")),
-        "iaas_aws_vpc_id": ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"],
+        "iaas_aws_vpc_id": vpc,
         "iaas_aws_image_id": ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"],
         "iaas_aws_client_networks": ["198.51.100.0/24"],
         "iaas_inventory_vars": {
@@ -148,12 +153,17 @@ def sizes(clients) -> dict[str, int]:
     return {
         "subnets": len(ec2.describe_subnets(Filters=own)["Subnets"]),
         "security groups": len(ec2.describe_security_groups(Filters=own)["SecurityGroups"]),
-        "addresses": len(ec2.describe_addresses()["Addresses"]),
+        "addresses": len(own_addresses(clients)),
         "keys": len(ec2.describe_key_pairs()["KeyPairs"]),
         "hosts": sum(len(reservation["Instances"]) for reservation in ec2.describe_instances(Filters=living)["Reservations"]),
         "load balancers": len(elb.describe_load_balancers()["LoadBalancers"]),
-        "groups of targets": len(elb.describe_target_groups()["TargetGroups"]),
+        "groups of targets": sum(group["TargetGroupName"] != OTHERS for group in elb.describe_target_groups()["TargetGroups"]),
     }
+
+
+def own_addresses(clients) -> list[dict]:
+    """Return the static addresses of the cluster."""
+    return clients("ec2").describe_addresses(Filters=[{"Name": "tag:cfcr.cluster", "Values": [CLUSTER]}])["Addresses"]
 
 
 COMPLETE = {"subnets": 1, "security groups": 3, "addresses": 2, "keys": 1, "hosts": 5, "load balancers": 2, "groups of targets": 3}
@@ -200,20 +210,20 @@ def test_security_groups_let_in_what_is_needed_and_nothing_else(clients):
 
 def test_load_balancers_have_the_static_addresses_and_lead_to_the_hosts(clients):
     elb = clients("elbv2")
-    targets = {group["TargetGroupName"]: group for group in elb.describe_target_groups()["TargetGroups"]}
+    targets = {group["TargetGroupName"]: group for group in elb.describe_target_groups()["TargetGroups"] if group["TargetGroupName"] != OTHERS}
 
     def members(group: dict) -> list[tuple[str, int]]:
         found = [description["Target"] for description in elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]]
         return sorted((target["Id"], target["Port"]) for target in found)
 
     assert {name: members(group) for name, group in targets.items()} == {
-        f"{CLUSTER}-api": [("10.30.7.11", 8443), ("10.30.7.12", 8443)],
-        f"{CLUSTER}-smoke": [("10.30.7.21", 30080), ("10.30.7.22", 30080)],
-        f"{CLUSTER}-https": [("10.30.7.21", 30443), ("10.30.7.22", 30443)],
+        f"{CLUSTER}-8443": [("10.30.7.11", 8443), ("10.30.7.12", 8443)],
+        f"{CLUSTER}-30080": [("10.30.7.21", 30080), ("10.30.7.22", 30080)],
+        f"{CLUSTER}-30443": [("10.30.7.21", 30443), ("10.30.7.22", 30443)],
     }
-    api = targets[f"{CLUSTER}-api"]
+    api = targets[f"{CLUSTER}-8443"]
     assert (api["HealthCheckProtocol"], api["HealthCheckPort"], api["HealthCheckPath"]) == ("HTTPS", "8443", "/readyz")
-    static = {tag["Value"]: address["AllocationId"] for address in clients("ec2").describe_addresses()["Addresses"] for tag in address["Tags"]}
+    static = {tag["Value"]: address["AllocationId"] for address in own_addresses(clients) for tag in address["Tags"]}
     ports = {}
     for balancer in elb.describe_load_balancers()["LoadBalancers"]:
         assert balancer["Type"] == "network"
@@ -227,24 +237,43 @@ def test_inventory_has_the_endpoint_and_the_hosts(variables, clients):
     inventory = yaml.safe_load((pathlib.Path(variables["iaas_directory"]) / "inventory.yml").read_text())["all"]
     addresses = {
         next(tag["Value"] for tag in address["Tags"] if tag["Key"] == "Name"): address["PublicIp"]
-        for address in clients("ec2").describe_addresses()["Addresses"]
+        for address in own_addresses(clients)
     }
     assert inventory["vars"]["cluster_topology"] == "iaas_lb"
     assert inventory["vars"]["cluster_api_host"] == addresses[f"{CLUSTER}-masters"]
     assert inventory["vars"]["smoke_tests_front"] == {"host": addresses[f"{CLUSTER}-workers"], "port": 8080, "node_port": 30080}
-    assert {group: len(hosts["hosts"]) for group, hosts in inventory["children"].items()} == GROUPS
+    assert {group: len(hosts["hosts"]) for group, hosts in inventory["children"].items() if hosts["hosts"]} == GROUPS
     host = inventory["children"]["master"]["hosts"]["master-0"]
     assert host["cluster_host_address"] == "10.30.7.11" and host["ansible_become"] is True and host["ansible_host"] != "10.30.7.11"
 
 
-def test_the_address_survives_the_load_balancer(role, clients):
+def living_hosts(clients) -> dict[str, str]:
+    """Return the instances by name."""
+    reservations = clients("ec2").describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"]
+    hosts = [instance for reservation in reservations for instance in reservation["Instances"]]
+    return {tag["Value"]: host["InstanceId"] for host in hosts for tag in host["Tags"] if tag["Key"] == "Name"}
+
+
+def test_addresses_survive_load_balancers_and_hosts(role, clients):
     elb = clients("elbv2")
-    before = {address["PublicIp"] for address in clients("ec2").describe_addresses()["Addresses"]}
+    hosts = living_hosts(clients)
+    before = {address["PublicIp"] for address in own_addresses(clients)}
     (balancer,) = elb.describe_load_balancers(Names=[f"{CLUSTER}-masters"])["LoadBalancers"]
     elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
-    assert role() > 0
+    assert role(iaas_unresponsive=["worker-1"]) > 0
     assert sizes(clients) == COMPLETE
-    assert {address["PublicIp"] for address in clients("ec2").describe_addresses()["Addresses"]} == before
+    assert {name for name, identity in living_hosts(clients).items() if identity != hosts[name]} == {f"{CLUSTER}-worker-1"}
+    assert {address["PublicIp"] for address in own_addresses(clients)} == before
+
+
+def test_a_listener_may_lead_elsewhere(role, clients):
+    elb = clients("elbv2")
+    role(iaas_worker_listeners=[{**LISTENERS[0], "node_port": 30081}])
+    (balancer,) = elb.describe_load_balancers(Names=[f"{CLUSTER}-workers"])["LoadBalancers"]
+    (listener,) = elb.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])["Listeners"]
+    groups = {group["TargetGroupArn"]: group["TargetGroupName"] for group in elb.describe_target_groups()["TargetGroups"]}
+    assert groups[listener["DefaultActions"][0]["TargetGroupArn"]] == f"{CLUSTER}-30081"
+    assert set(groups.values()) == {f"{CLUSTER}-8443", f"{CLUSTER}-30081", OTHERS}
 
 
 def test_what_is_not_asked_for_any_more_is_removed(role, clients):
@@ -255,4 +284,6 @@ def test_what_is_not_asked_for_any_more_is_removed(role, clients):
 def test_absent_leaves_nothing(role, clients):
     assert role(iaas_state="absent") > 0
     assert set(sizes(clients).values()) == {0}
+    assert len(clients("ec2").describe_addresses()["Addresses"]) == 1
+    assert [group["TargetGroupName"] for group in clients("elbv2").describe_target_groups()["TargetGroups"]] == [OTHERS]
     assert role(iaas_state="absent") == 0
