@@ -75,14 +75,25 @@ class RoutingApi:
             "response_type": "token",
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        answer = self._ask("POST", f"{self._params['uaa_url'].rstrip('/')}/oauth/token", headers, urllib.parse.urlencode(form))
-        return answer["access_token"]
+        url = f"{self._params['uaa_url'].rstrip('/')}/oauth/token"
+        answer = self._ask("POST", url, headers, urllib.parse.urlencode(form))
+        try:
+            return answer["access_token"]
+        except (KeyError, TypeError) as error:
+            raise HostError(f"POST {url}: answers something else than a token") from error
 
     def _ask(self, method: str, url: str, headers: dict[str, str], body: str | None, absent: t.Any = None) -> t.Any:
         shown = f"{method} {url}"
         try:
+            # A redirect would carry the secret elsewhere.
             with open_url(
-                url, method=method, headers=headers, data=body, ca_path=self._params["ca_path"], timeout=self._params["timeout"]
+                url,
+                method=method,
+                headers=headers,
+                data=body,
+                ca_path=self._params["ca_path"],
+                timeout=self._params["timeout"],
+                follow_redirects="none",
             ) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:

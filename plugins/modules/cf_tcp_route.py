@@ -14,8 +14,8 @@ version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Keeps the backends of one external port of a router group, no more and no fewer.
-  - A route of the routing API lives for O(ttl) seconds unless it is registered again. This module is for what is done once;
-    the routes of a cluster are kept alive by its own services.
+  - A route of the routing API lives for O(ttl) seconds unless it is registered again, which every run does. This module is for what is done
+    once; the routes of a cluster are kept alive by its own services.
   - What the routing API does not check is checked here. The port must be reservable in the router group, and after a deletion the
     routes must be gone.
 options:
@@ -164,9 +164,12 @@ def main() -> None:
         found = ours(api.tcp_routes(), group, port, sni_hostname)
         wanted = {(backend["ip"], backend["port"]) for backend in params["backends"]} if params["state"] == "present" else set()
 
+        def register(backends: set[Backend]) -> None:
+            if backends:
+                api.create_tcp_routes([{**mapping(group, port, sni_hostname, backend), "ttl": params["ttl"]} for backend in sorted(backends)])
+
         def apply() -> None:
-            if missing := wanted - set(found):
-                api.create_tcp_routes([{**mapping(group, port, sni_hostname, backend), "ttl": params["ttl"]} for backend in sorted(missing)])
+            register(wanted - set(found))
             if surplus := set(found) - wanted:
                 api.delete_tcp_routes([route for backend in surplus for route in found[backend]])
             left = set(ours(api.tcp_routes(), group, port, sni_hostname)) ^ wanted
@@ -174,7 +177,7 @@ def main() -> None:
                 names = ", ".join(f"{ip}:{number}" for ip, number in sorted(left))
                 raise HostError(f"port {port}: the routing API took the request, but not for {names}; a route without TLS port only leaves by its ttl")
 
-        finish(module, shown(port, found), shown(port, wanted), apply=apply)
+        finish(module, shown(port, found), shown(port, wanted), apply=apply, settle=lambda: register(wanted & set(found)))
     except HostError as error:
         module.fail_json(msg=str(error))
 
