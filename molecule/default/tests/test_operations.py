@@ -1,0 +1,75 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an operator asks of a cluster: is it well, what is it like, what has it logged."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import subprocess
+import tarfile
+
+import pytest
+from conftest import DIRECTORY
+
+ROOT = pathlib.Path(__file__).parents[3]
+HOSTS = ["proxy-0", "master-0", "master-1", "worker-0", "worker-1", "worker-2", "etcd-0", "etcd-1", "etcd-2"]
+
+testinfra_hosts = ["ansible://master-1?force_ansible=False"]
+
+
+def play(name: str, *options: str) -> subprocess.CompletedProcess:
+    command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *options, str(ROOT / "playbooks" / name)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def report(tmp_path):
+    """What the instances are like, as JSON."""
+    done = play("instances.yml", "--extra-vars=format=json", f"--extra-vars=output={tmp_path}/report.json")
+    assert done.returncode == 0, done.stdout
+    return json.loads((tmp_path / "report.json").read_text())
+
+
+def test_all_is_well(report):
+    assert report["findings"] == []
+    assert list(report["hosts"]) == HOSTS
+    assert {host["state"] for host in report["hosts"].values()} == {"healthy"}
+    assert [host["services"]["total"] for host in report["hosts"].values()] == [5, 6, 6, 6, 6, 6, 3, 3, 3]
+    assert sorted(host["etcd"]["role"] for host in report["hosts"].values() if host["etcd"]) == ["follower", "follower", "leader"]
+    assert {host["node"]["condition"] for host in report["hosts"].values() if host["group"] == "worker"} == {"Ready"}
+    print(f"\nA look at {len(HOSTS)} hosts takes {report['seconds']} s.")
+
+
+def test_what_is_wrong_is_found_and_named(host):
+    assert play("health.yml").returncode == 0
+    host.check_output("systemctl stop kube-scheduler")
+    try:
+        done = play("health.yml")
+    finally:
+        host.check_output("systemctl start kube-scheduler")
+    assert done.returncode != 0
+    assert "1 finding; hosts: " in done.stdout
+    assert re.search("master-1 +critical +unit +kube-scheduler: found is inactive, allowed active and healthy", done.stdout), done.stdout
+
+
+def test_logs_help_and_hold_no_key(host, tmp_path):
+    done = play("logs.yml", "--limit=master-1:etcd-0", f"--extra-vars=output={tmp_path}/logs.tar.gz")
+    assert done.returncode == 0, done.stdout
+    with tarfile.open(tmp_path / "logs.tar.gz") as archive:
+        texts = {member.name: archive.extractfile(member).read().decode() for member in archive}
+    assert {name.split("/")[0] for name in texts} == {"master-1", "etcd-0"}
+    assert "Serving securely" in texts["master-1/journal/kube-apiserver.log"]
+    assert texts["master-1/configuration/etc/kubernetes/pki/kube-apiserver.crt"].startswith("-----BEGIN CERTIFICATE-----")
+    everything = "".join(texts.values())
+    assert "PRIVATE KEY" not in everything
+    # Every line of every key and of what encrypts Secrets, but what certificates and public keys have in common with them.
+    find = "find /etc/*/pki /etc/kubernetes -name '*.key' -o -name encryption.yaml"
+    secret = {line.strip() for path in host.check_output(find).split() for line in host.file(path).content_string.splitlines()}
+    secret = {word for line in secret if "-----" not in line for word in re.findall(r"[A-Za-z0-9+/=]{24,}", line)}
+    certificates = "".join(text for name, text in texts.items() if name.endswith(".crt"))
+    assert len(secret) > 20
+    assert not [word for word in secret if word in everything and word not in certificates]
