@@ -198,7 +198,8 @@ def test_a_wrong_secret_is_an_error_that_heals(figures):
     master = host("master-0")
     pid = master.check_output("systemctl show --property MainPID cf-api-registrar")
     wrong = {"routing": {"secret": "another one", "scopes": []}}
-    right = {"routing": {"secret": "the secret of the routing client", "scopes": [f"routing.{scope}" for scope in ("router_groups.read", "routes.read", "routes.write")]}}
+    scopes = ["routing.router_groups.read", "routing.routes.read", "routing.routes.write"]
+    right = {"routing": {"secret": "the secret of the routing client", "scopes": scopes}}
     ask = "curl --silent http://127.0.0.1:10281/healthz"
     fetch(f"http://{ROUTERS}:3444/state", {"clients": wrong, "revoke": True})
     try:

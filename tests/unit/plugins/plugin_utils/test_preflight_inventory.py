@@ -258,10 +258,10 @@ def test_values_of_one_host(hosts, subject, found):
 
 
 def test_unknown_names_are_told_once_with_what_was_meant():
-    names = {"m0": ["cluster_api_hots", "other"], "w0": ["cluster_api_hots", "cluster_zzz", "cluster_name"]}
+    names = {"m0": ["cluster_api_hots", "other"], "w0": ["cluster_api_hots", "cluster_quux", "cluster_name"]}
     assert check_names(names, OPTIONS) == [
         Problem("cluster_api_hots", "an unknown name", "a name that role cluster documents; is cluster_api_host meant?"),
-        Problem("cluster_zzz (w0)", "an unknown name", "a name that role cluster documents"),
+        Problem("cluster_quux (w0)", "an unknown name", "a name that role cluster documents"),
     ]
 
 
