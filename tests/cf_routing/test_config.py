@@ -83,3 +83,10 @@ def test_registrar(tmp_path, sync):
         "routing_api.port: found true, allowed is a whole number from 1 to 65535",
         'backend.ip: found "master-0", allowed is an IP address',
     ]
+
+
+def test_what_is_no_json(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="line 1 column"):
+        load(str(path), ROUTE_SYNC)

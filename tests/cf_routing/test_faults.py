@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import signal
 import threading
@@ -162,6 +161,24 @@ def test_tokens_end(world):
     assert not [key for key in program.metrics() if 'status="401"' in key]
 
 
+def test_no_such_router_group(world):
+    """Said with the names there are; what needs no routing API goes on."""
+    program = world.leading(routing_api={**world.peers()["routing_api"], "router_group": "none"})
+    world.node("n1", "127.0.0.2")
+    world.service("web", {"http-route-sync": "web", "tcp-route-sync": str(world.reservable[0])}, 31001)
+    until(lambda: world.http() and "there are default-http, tcp" in program.health()["troubles"].get("routing_api", ""), 8, world.said)
+    assert not world.events("web")
+
+
+def test_damaged_record(world):
+    """It costs what it told, not the routes of today."""
+    metadata = {"name": "cf-route-sync", "namespace": "kube-system"}
+    world.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {"http-routes.json.gz": "H4sIAAAA"}})
+    program = world.leading()
+    routed(world)
+    assert "is damaged" in program.said and program.health()["healthy"]
+
+
 def test_wrong_configuration(world):
     """Every mistake in one run, each by its place, and an exit code that systemd does not restart."""
     program = world.route_sync(start=False)
@@ -176,11 +193,3 @@ def test_wrong_configuration(world):
     assert "cluster: it is missing" in lines
     assert 'routing_api.url: found "http://api", allowed is an https URL' in lines
     assert 'nats.servers[0]: found "nats://10.0.0.5:4222", allowed is a URL such as tls://10.0.0.5:4224' in lines
-
-
-def test_configuration_on_disk(world):
-    """What is no JSON says where."""
-    program = world.route_sync(start=False)
-    program.path.write_text(json.dumps(program.config)[:-1])
-    program.start()
-    assert program.process.wait(timeout=10) == 78 and "line 1 column" in program.said

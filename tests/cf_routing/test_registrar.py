@@ -53,14 +53,14 @@ def test_life(world, registrar):
 
 def test_killed(world, registrar):
     """A master that dies is gone when its time is over; one that lives heartbeats, as one row."""
-    program = registrar()
+    program = registrar(ttl=5)
     until(world.tcp, 5, world.said)
     first = world.table()["routes"][0]["modification_tag"]
     until(lambda: world.table()["routes"][0]["modification_tag"]["index"] > first["index"] + 1, 10, world.said)
     assert world.table()["rows"] == 1
     program.stop(signal.SIGKILL)
     took = until(lambda: not world.tcp(), 10, world.said)
-    print(f"\nmaster killed: its route is gone after {took:.1f} s of ttl 9")
+    print(f"\nmaster killed: its route is gone after {took:.1f} s of ttl 5")
 
 
 def test_sni(world, registrar):

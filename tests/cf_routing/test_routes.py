@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import datetime
+import json
+import ssl
 import urllib.error
 import urllib.request
 
@@ -95,8 +98,6 @@ def test_clash(world):
 
 
 def now() -> str:
-    import datetime
-
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -118,20 +119,13 @@ def test_others_are_left_alone(world):
 
 
 def fetch_token(world) -> str:
-    import ssl
-
     form = "client_id=routing&client_secret=the+routing+secret&grant_type=client_credentials"
     context = ssl.create_default_context(cafile=world.ca)
     with urllib.request.urlopen(f"https://127.0.0.1:{world.api_port}/oauth/token", form.encode(), context=context) as reply:
-        import json
-
         return json.load(reply)["access_token"]
 
 
 def post(world, path, body, token) -> None:
-    import json
-    import ssl
-
     url = f"https://127.0.0.1:{world.api_port}/routing/v1/{path}"
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Authorization": f"bearer {token}"})
     urllib.request.urlopen(request, context=ssl.create_default_context(cafile=world.ca)).close()
