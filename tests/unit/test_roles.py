@@ -69,6 +69,7 @@ def test_documentation_is_up_to_date(path):
 
 
 def test_every_unit_that_listens_is_a_unit_of_a_job():
-    units = {unit["name"] for role in ROLES for unit in load(role, "vars/main.yml").get(f"__{role}_job", {}).get("units", [])}
+    jobs = [value for role in ROLES for name, value in load(role, "vars/main.yml").items() if name.endswith("_job")]
+    units = {unit["name"] for job in jobs for unit in job.get("units", [])}
     ports = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
     assert {port["unit"] for port in ports} <= units
