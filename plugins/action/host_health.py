@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import time
 import typing as t
 
@@ -18,6 +19,8 @@ from ..plugin_utils._clock import offset
 from ..plugin_utils._preflight import last_line
 
 _PAUSE_SECONDS = 1
+_CONNECT_SECONDS = 2
+_SSH_PORT = 22
 _OPTIONS = {
     "seconds": {"type": "float", "default": 5},
     "answer_seconds": {"type": "float", "default": 15},
@@ -34,6 +37,8 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         asked, given_up = 0, None
+        if not self._listens():
+            self._forget_connection()
         while True:
             asked += 1
             try:
@@ -63,6 +68,17 @@ class ActionModule(ActionBase):
         if not reply.get("failed"):
             reply["health"].update(asked_at=sent, clock_offset=offset(reply["health"]["clock"], sent, time.time()))
         return reply
+
+    def _listens(self) -> bool:
+        """Tell whether the host takes connections, as far as that can be told from here: behind a bastion it cannot."""
+        if self._connection.transport != "ssh":
+            return True
+        address = (self._connection.get_option("host"), int(self._connection.get_option("port") or _SSH_PORT))
+        try:
+            socket.create_connection(address, _CONNECT_SECONDS).close()
+        except OSError:
+            return False
+        return True
 
     def _forget_connection(self) -> None:
         """Have the next attempt open a connection of its own: one that was kept open to a host that is gone hangs."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 import typing as t
 import urllib.parse
 
 __all__ = ("ask", "parse", "problem")
 
-_SECONDS = 5
+_SECONDS = 3
 _SAMPLE = re.compile(r"^(etcd_[a-z_]+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'="([^"]*)"')
 
@@ -23,8 +24,11 @@ def ask(url: str) -> dict[str, t.Any]:
     """Return how the member stands, given a URL that its metrics are below."""
     parts = urllib.parse.urlsplit(url)
     member = parse(_get(parts, "/metrics"))
-    # A full database is an alarm, which is cured at the datastore, not at this member.
-    return {**member, "problem": problem(_get(parts, "/health"))}
+    try:
+        told = problem(_get(parts, "/health"))
+    except OSError as error:  # it waits for a quorum
+        told = f"its health: no answer within {_SECONDS} seconds" if isinstance(error, socket.timeout) else f"its health: {error}"
+    return {**member, "problem": told}
 
 
 def parse(metrics: str) -> dict[str, t.Any]:
