@@ -163,7 +163,10 @@ class World:
             "current-context": "test",
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "clusters": [
-                {"name": "test", "cluster": {"server": f"https://127.0.0.1:{apiserver.port}", "certificate-authority": self.authority_of_cluster}}
+                {
+                    "name": "test",
+                    "cluster": {"server": f"https://127.0.0.1:{apiserver.port}", "certificate-authority": self.authority_of_cluster},
+                }
             ],
             "users": [{"name": "test", "user": {"client-certificate": certificate, "client-key": key}}],
         }
@@ -222,7 +225,9 @@ class World:
         }
 
     def _stand_in(self, name: str, config: dict[str, t.Any]) -> Process:
-        return Process(self.directory, name, sys.executable, STANDINS / f"{name}.py", "--config", self.file(f"{name}.json", json.dumps(config)))
+        return Process(
+            self.directory, name, sys.executable, STANDINS / f"{name}.py", "--config", self.file(f"{name}.json", json.dumps(config))
+        )
 
     # Cloud Foundry
     @property
@@ -335,11 +340,15 @@ class World:
         self.kube("DELETE", self.place(item, item["metadata"]["name"]))
 
     def node(self, name: str, address: str) -> dict[str, t.Any]:
-        conditions = [{"type": "Ready", "status": "True", "lastHeartbeatTime": None, "lastTransitionTime": None, "reason": "", "message": ""}]
+        conditions = [
+            {"type": "Ready", "status": "True", "lastHeartbeatTime": None, "lastTransitionTime": None, "reason": "", "message": ""}
+        ]
         status = {"addresses": [{"type": "InternalIP", "address": address}], "conditions": conditions}
         return self.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status})
 
-    def service(self, name: str, labels: dict[str, str], *node_ports: int, annotations: dict[str, str] | None = None, **spec: t.Any) -> dict[str, t.Any]:
+    def service(
+        self, name: str, labels: dict[str, str], *node_ports: int, annotations: dict[str, str] | None = None, **spec: t.Any
+    ) -> dict[str, t.Any]:
         ports = [{"name": f"p{index}", "port": 80 + index, "nodePort": port} for index, port in enumerate(node_ports)]
         metadata = {"name": name, "namespace": "default", "labels": labels, "annotations": annotations or {}}
         whole = {"type": "NodePort", "ports": ports, "selector": {"app": name}, **spec}

@@ -57,7 +57,10 @@ def test_defaults(tmp_path, sync):
         ({"domains": ["example.com", "*"]}, 'domains[1]: found "*", allowed is a DNS name such as apps.example.com'),
         ({"uaa": None}, "uaa: it is missing, and routing_api gives tokens of UAA only"),
         ({"uaa": None, "routing_api": None}, "routing_api, nats: both are missing, so that there would be nothing to do"),
-        ({"more": 1}, "more: there is no such key, allowed are cluster, kubeconfig, lease, listen, app_domain, domains, uaa, routing_api, nats"),
+        (
+            {"more": 1},
+            "more: there is no such key, allowed are cluster, kubeconfig, lease, listen, app_domain, domains, uaa, routing_api, nats",
+        ),
     ],
 )
 def test_mistakes(tmp_path, sync, change, mistake):
@@ -66,7 +69,14 @@ def test_mistakes(tmp_path, sync, change, mistake):
 
 def test_nats_needs_a_domain(tmp_path, sync):
     file = sync["kubeconfig"]
-    nats = {"servers": ["tls://10.0.0.5:4224"], "user": "nats", "password_file": file, "ca_file": file, "certificate_file": file, "key_file": file}
+    nats = {
+        "servers": ["tls://10.0.0.5:4224"],
+        "user": "nats",
+        "password_file": file,
+        "ca_file": file,
+        "certificate_file": file,
+        "key_file": file,
+    }
     assert mistakes(tmp_path, {**sync, "nats": nats}) == ["app_domain: it is missing, and nats has no routes without it"]
     assert read(tmp_path, {**sync, "nats": nats, "app_domain": "apps.example.com"})
 
@@ -75,7 +85,12 @@ def test_registrar(tmp_path, sync):
     file = sync["kubeconfig"]
     routing_api = {**sync["routing_api"], "port": 8443}
     config = {key: sync[key] for key in ("listen", "uaa")}
-    config = {**config, "routing_api": routing_api, "backend": {"ip": "10.0.0.1", "port": 8443}, "ready": {"url": "https://127.0.0.1:8443/readyz", "ca_file": file}}
+    config = {
+        **config,
+        "routing_api": routing_api,
+        "backend": {"ip": "10.0.0.1", "port": 8443},
+        "ready": {"url": "https://127.0.0.1:8443/readyz", "ca_file": file},
+    }
     assert read(tmp_path, config, REGISTRAR)["routing_api"]["sni_hostname"] is None
     config["routing_api"]["port"] = True
     config["backend"]["ip"] = "master-0"

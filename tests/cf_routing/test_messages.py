@@ -22,7 +22,10 @@ ONE, OTHER = frozenset({"10.0.0.1"}), frozenset({"10.0.0.2"})
 
 def test_registrations():
     """One message for each backend, with all its URIs, and an identity that sessions can stick to."""
-    messages = [json.loads(message) for message in registrations([HttpRoute(("a.example.com", "b.example.com"), 30080, BOTH, "", "default/s")], "cfcr")]
+    messages = [
+        json.loads(message)
+        for message in registrations([HttpRoute(("a.example.com", "b.example.com"), 30080, BOTH, "", "default/s")], "cfcr")
+    ]
     assert [message["host"] for message in messages] == ["10.0.0.1", "10.0.0.2"]
     assert messages[0] == {
         "host": "10.0.0.1",
@@ -34,7 +37,9 @@ def test_registrations():
 
 
 def test_registration_with_tls():
-    (message,) = (json.loads(message) for message in registrations([HttpRoute(("a.example.com",), 30443, ONE, "web.internal", "default/s")], "cfcr"))
+    (message,) = (
+        json.loads(message) for message in registrations([HttpRoute(("a.example.com",), 30443, ONE, "web.internal", "default/s")], "cfcr")
+    )
     assert message["tls_port"] == 30443 and message["server_cert_domain_san"] == "web.internal" and "port" not in message
 
 

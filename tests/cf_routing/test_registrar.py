@@ -67,7 +67,11 @@ def test_sni(world, registrar):
     """Several clusters share a port by their host names."""
     registrar("one", sni_hostname="one.example.com")
     registrar("two", sni_hostname="two.example.com")
-    until(lambda: {route["backend_sni_hostname"] for route in world.table()["routes"]} == {"one.example.com", "two.example.com"}, 5, world.said)
+    until(
+        lambda: {route["backend_sni_hostname"] for route in world.table()["routes"]} == {"one.example.com", "two.example.com"},
+        5,
+        world.said,
+    )
 
 
 def test_port_not_reservable(world, registrar):

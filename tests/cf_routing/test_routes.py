@@ -139,7 +139,10 @@ def test_what_cannot_be(world):
     world.service("outside", {"tcp-route-sync": "9"}, 31001)
     world.service("foreign", {"http-route-sync": "x"}, 31002, annotations={"cfcr.io/http-route-hosts": "login.sys.example.com"})
     until(lambda: all(world.events(name) for name in ("inside", "outside", "foreign")), SECONDS, world.said)
-    assert world.events("inside")[0] == ("RouteImpossible", "a Service of type ClusterIP has no node ports; it must be NodePort or LoadBalancer")
+    assert world.events("inside")[0] == (
+        "RouteImpossible",
+        "a Service of type ClusterIP has no node ports; it must be NodePort or LoadBalancer",
+    )
     assert world.events("outside")[0][0] == "PortNotReservable" and "40000-42000" in world.events("outside")[0][1]
     assert "below none of the domains" in world.events("foreign")[0][1]
     assert not world.http() and not world.tcp()
@@ -155,14 +158,24 @@ def test_nodes(world):
     until(lambda: world.http().get(web) == {"127.0.0.2:31001", "127.0.0.3:31001"} and local not in world.http(), SECONDS, world.said)
     endpoint = {"addresses": ["10.200.0.5"], "nodeName": "n2", "conditions": {"ready": True}}
     metadata = {"name": "local-1", "namespace": "default", "labels": {"kubernetes.io/service-name": "local"}}
-    entry = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata, "addressType": "IPv4", "endpoints": [endpoint]}
+    entry = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": metadata,
+        "addressType": "IPv4",
+        "endpoints": [endpoint],
+    }
     world.create({**entry, "ports": [{"port": 80}]})
     until(lambda: world.http().get(local) == {"127.0.0.3:31002"}, SECONDS, world.said)
     world.patch(two, {"spec": {"unschedulable": True}})
     until(lambda: world.http() == {web: {"127.0.0.2:31001"}}, SECONDS, world.said)
     world.patch(two, {"spec": {"unschedulable": None}})
     until(lambda: len(world.http().get(web, ())) == 2, SECONDS, world.said)
-    conditions = [{**one["status"]["conditions"][0], "status": "Unknown"}] if one["status"].get("conditions") else [{"type": "Ready", "status": "Unknown"}]
+    conditions = (
+        [{**one["status"]["conditions"][0], "status": "Unknown"}]
+        if one["status"].get("conditions")
+        else [{"type": "Ready", "status": "Unknown"}]
+    )
     world.patch(one, {"status": {"conditions": conditions}}, "status")
     until(lambda: world.http().get(web) == {"127.0.0.3:31001"}, SECONDS, world.said)
     world.delete(two)

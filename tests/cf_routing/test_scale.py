@@ -19,7 +19,7 @@ LABELS = [{"tcp-route-sync": str(40000 + index)} if index < HALF else {"http-rou
 
 
 def test_scale(world):
-    """Half of them ask for TCP, half for HTTP, with the intervals of production. Prints what a heartbeat costs, and what a change takes beside it."""
+    """Half of them ask for TCP, half for HTTP, with the intervals of production. Prints what heartbeats cost, and what a change takes beside them."""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda index: world.node(f"n{index}", f"127.1.0.{index + 1}"), range(NODES)))
         list(pool.map(lambda index: world.service(f"s{index}", LABELS[index], 30000 + index), range(SERVICES)))
@@ -40,11 +40,12 @@ def measure(world, program) -> None:
     asked["router.register"] = after["router.register"] - before["router.register"]
     tcp, http = (program.metrics()[f'cf_routing_heartbeat_seconds{{kind="{kind}"}}'] for kind in ("tcp", "http"))
     print(
-        f"\n{SERVICES} Services x {NODES} nodes: all routes after {first:.1f} s; then {(cpu - used) / seconds:.1%} of a core and {memory:.0f} MiB of memory "
-        f"at most; a heartbeat takes {tcp:.1f} s (TCP) and {http:.1f} s (HTTP), and asks in {seconds:.0f} s: {asked}"
+        f"\n{SERVICES} Services x {NODES} nodes: all routes after {first:.1f} s; then {(cpu - used) / seconds:.1%} of a core "
+        f"and {memory:.0f} MiB of memory at most; a heartbeat takes {tcp:.1f} s (TCP) and {http:.1f} s (HTTP), and asks in {seconds:.0f} s: {asked}"
     )
     service = world.kube("GET", "/api/v1/namespaces/default/services/s0")
     world.patch({**service, "apiVersion": "v1", "kind": "Service"}, {"metadata": {"labels": {"tcp-route-sync": None}}})
     took = until(lambda: world.counts()["rows"] == (HALF - 1) * NODES, 10, world.said)
     world.service("late", {"http-route-sync": "late"}, 31999)
-    print(f"a label removed: gone after {took:.1f} s; a Service more: there after {until(lambda: 'late.apps.example.com' in world.http(), 10, world.said):.1f} s")
+    more = until(lambda: "late.apps.example.com" in world.http(), 10, world.said)
+    print(f"a label removed: gone after {took:.1f} s; a Service more: there after {more:.1f} s")

@@ -19,7 +19,9 @@ ADMIN = Port("admin", 81, "TCP", 30081)
 DNS = Port("dns", 53, "UDP", 30053)
 
 
-def make(name: str = "s", tcp: str | None = None, http: str | None = None, ports=(WEB,), created: str = "2026-01-01T00:00:00Z", **more) -> Service:
+def make(
+    name: str = "s", tcp: str | None = None, http: str | None = None, ports=(WEB,), created: str = "2026-01-01T00:00:00Z", **more
+) -> Service:
     fields = {"namespace": "default", "uid": name, "type": "NodePort", "local": False, "annotations": {}}
     return Service(**{**fields, "name": name, "tcp": tcp, "http": http, "ports": tuple(ports), "created": created, **more})
 
@@ -86,7 +88,10 @@ def test_one_mistake_costs_one_route():
 
 
 def test_the_oldest_keeps_it():
-    old, young = make("old", "1024", "web", created="2026-01-01T00:00:00Z"), make("young", "1024", "web", created="2026-01-02T00:00:00Z", ports=(ADMIN,))
+    old, young = (
+        make("old", "1024", "web", created="2026-01-01T00:00:00Z"),
+        make("young", "1024", "web", created="2026-01-02T00:00:00Z", ports=(ADMIN,)),
+    )
     wanted = planned(young, old)
     assert [route.node_port for route in (*wanted.tcp, *wanted.http)] == [30080, 30080]
     assert complaints(young, old) == [
@@ -113,7 +118,9 @@ def test_part_of_the_hosts():
 
 
 def test_paths_share_a_host():
-    wanted = planned(make("a", http="web", annotations={"http-route-path": "/a"}), make("b", http="web", annotations={"http-route-path": "/b"}))
+    wanted = planned(
+        make("a", http="web", annotations={"http-route-path": "/a"}), make("b", http="web", annotations={"http-route-path": "/b"})
+    )
     assert [route.uris for route in wanted.http] == [("web.apps.example.com/a",), ("web.apps.example.com/b",)] and not wanted.complaints
 
 
@@ -143,7 +150,12 @@ def item(**metadata) -> dict:
 
 
 def test_service_from_object():
-    found = service({**item(labels={"tcp-route-sync": "1024"}, annotations={"cfcr.io/tcp-route-port": "web", "other": "x"}), "spec": {"type": "NodePort"}})
+    found = service(
+        {
+            **item(labels={"tcp-route-sync": "1024"}, annotations={"cfcr.io/tcp-route-port": "web", "other": "x"}),
+            "spec": {"type": "NodePort"},
+        }
+    )
     assert (found.tcp, found.http, found.annotations, found.ports) == ("1024", None, {"tcp-route-port": "web"}, ())
     assert service(item(labels={"tcp-route-sync": "1024"}, deletionTimestamp="2026-01-01T00:00:00Z")).tcp is None
 
@@ -160,7 +172,10 @@ def test_service_from_object():
     ],
 )
 def test_node_from_object(serves, ready, spec, metadata):
-    status = {"addresses": [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.1"}], "conditions": [{"type": "Ready", "status": ready}]}
+    status = {
+        "addresses": [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.1"}],
+        "conditions": [{"type": "Ready", "status": ready}],
+    }
     assert node({**item(**metadata), "spec": spec, "status": status}) == Node("n", "10.0.0.1", serves)
 
 
@@ -169,6 +184,11 @@ def test_node_without_address():
 
 
 def test_slice_from_object():
-    endpoints = [{"nodeName": "a", "conditions": {"ready": True}}, {"nodeName": "b", "conditions": {"ready": False}}, {"nodeName": "c"}, {"addresses": []}]
+    endpoints = [
+        {"nodeName": "a", "conditions": {"ready": True}},
+        {"nodeName": "b", "conditions": {"ready": False}},
+        {"nodeName": "c"},
+        {"addresses": []},
+    ]
     found = endpoint_slice({**item(labels={"kubernetes.io/service-name": "s"}), "endpoints": endpoints})
     assert found == Slice(("default", "s"), frozenset({"a", "c"}))

@@ -77,7 +77,9 @@ class RoutingApi:
         with urllib.request.urlopen(f"{self.url}/oauth/token", urllib.parse.urlencode(form).encode(), context=self.tls) as answer:
             token = json.load(answer)["access_token"]
         body = [{"router_group_guid": self.state()["groups"][0]["guid"], "ttl": 60, **route}]
-        request = urllib.request.Request(f"{self.url}/routing/v1/tcp_routes/create", json.dumps(body).encode(), {"Authorization": f"bearer {token}"})
+        request = urllib.request.Request(
+            f"{self.url}/routing/v1/tcp_routes/create", json.dumps(body).encode(), {"Authorization": f"bearer {token}"}
+        )
         urllib.request.urlopen(request, context=self.tls).close()
 
 
@@ -133,7 +135,10 @@ def test_four_runs(route, api):
     assert predicted["changed"] and not api.routes()
     applied = route(*wanted)
     assert applied["changed"] and applied["diff"] == predicted["diff"]
-    assert applied["diff"] == {"before": {"port": 1024, "backends": []}, "after": {"port": 1024, "backends": ["10.0.0.1:8443", "10.0.0.2:8443"]}}
+    assert applied["diff"] == {
+        "before": {"port": 1024, "backends": []},
+        "after": {"port": 1024, "backends": ["10.0.0.1:8443", "10.0.0.2:8443"]},
+    }
     assert api.routes() == [(1024, "10.0.0.1", 8443, None, 120), (1024, "10.0.0.2", 8443, None, 120)]
     assert not route(*wanted)["changed"] and not route(*wanted, check=True)["changed"]
     # However often it was registered, each is one row, which it would not be without a TLS port.
@@ -215,7 +220,10 @@ def test_router_groups(run, client):
 class Gorouter(http.server.BaseHTTPRequestHandler):
     """The table of routes, as gorouter tells it."""
 
-    table = {"web.example.com": [{"address": "10.0.0.5:30080", "tls": False, "ttl": 120}], "other.example.com/v2": [{"address": "10.0.0.6:30081"}]}
+    table = {
+        "web.example.com": [{"address": "10.0.0.5:30080", "tls": False, "ttl": 120}],
+        "other.example.com/v2": [{"address": "10.0.0.6:30081"}],
+    }
 
     def do_GET(self):
         right = self.headers.get("Authorization") == "Basic " + base64.b64encode(f"router-status:{SECRET}".encode()).decode()

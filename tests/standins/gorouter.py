@@ -111,7 +111,15 @@ class Routes:
 
 def check(message: dict[str, t.Any]) -> None:
     """Refuse what Go would not read into its structure."""
-    kinds = {"host": str, "port": int, "tls_port": int, "uris": list, "private_instance_id": str, "private_instance_index": str, "tags": (dict, type(None))}
+    kinds = {
+        "host": str,
+        "port": int,
+        "tls_port": int,
+        "uris": list,
+        "private_instance_id": str,
+        "private_instance_index": str,
+        "tags": (dict, type(None)),
+    }
     for key, kind in kinds.items():
         if key in message and not isinstance(message[key], kind):
             raise TypeError(f"{key}: {message[key]!r}")

@@ -77,7 +77,9 @@ def render(tcp: list[dict[str, t.Any]], http: dict[str, list[dict[str, t.Any]]],
         backends = []
         for endpoint in http[uri]:
             name = endpoint.get("server_cert_domain_san")
-            verify = f" ssl verify required ca-file {config.get('ca_file')}{f' verifyhost {name}' if name else ''}" if endpoint["tls"] else ""
+            verify = (
+                f" ssl verify required ca-file {config.get('ca_file')}{f' verifyhost {name}' if name else ''}" if endpoint["tls"] else ""
+            )
             backends.append((endpoint["address"], verify))
         lines += [f"backend http_{index}", "  mode http", "  retry-on conn-failure", *servers(backends)]
     return "\n".join([*lines, UNKNOWN])

@@ -14,8 +14,8 @@
 
 It behaves as upstream's does towards its clients, its defects included: a route without backend_tls_port is a new row each time and is never
 found again by a deletion, ports are not compared with reservable_ports, and a missing scope is answered by 401.
-Control: GET /state tells the table and what was asked, GET /counts only how many there are; POST /state changes {"down": ["uaa", "routing_api"], "clients": …, "token_seconds": …,
-"revoke": true, "forget": true}: no token counts any more, there are no routes any more. What is down answers 503.
+Control: GET /state tells the table and what was asked, GET /counts only how many there are; POST /state changes {"down": ["uaa", "routing_api"],
+"clients": …, "token_seconds": …, "revoke": true, "forget": true}: no token counts any more, there are no routes any more. What is down answers 503.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ class Table:
         if not route.get("backend_port") and route.get("backend_tls_port", 0) <= 0:
             raise invalid("Each tcp mapping requires a positive backend port. RouteMapping=[" + json.dumps(route) + "]")
         if route["ttl"] > self.max_ttl:
-            raise invalid(f"Each tcp mapping requires TTL to be less than or equal to {self.max_ttl}. RouteMapping=[" + json.dumps(route) + "]")
+            raise invalid(
+                f"Each tcp mapping requires TTL to be less than or equal to {self.max_ttl}. RouteMapping=[" + json.dumps(route) + "]"
+            )
         if route["ttl"] <= 0:
             raise invalid("Each tcp mapping requires a ttl greater than 0. RouteMapping=[" + json.dumps(route) + "]")
 

@@ -38,7 +38,14 @@ def _is_url(schemes: t.Collection[str], path: bool) -> t.Callable[[str], bool]:
     def good(value: str) -> bool:
         try:
             url = urllib.parse.urlsplit(value)
-            return bool(url.scheme in schemes and url.hostname and url.port != 0 and not url.username and not url.query and (path or url.path in ("", "/")))
+            return bool(
+                url.scheme in schemes
+                and url.hostname
+                and url.port != 0
+                and not url.username
+                and not url.query
+                and (path or url.path in ("", "/"))
+            )
         except ValueError:
             return False
 
@@ -101,7 +108,13 @@ ROUTE_SYNC = Table(
         "lease": Table({"identity": string}, {"namespace": (name, "kube-system"), "name": (name, "cf-route-sync")}),
         "listen": listener,
     },
-    {"app_domain": (domain, None), "domains": (Many(domain), []), "uaa": (UAA, None), "routing_api": (ROUTING_API, None), "nats": (NATS, None)},
+    {
+        "app_domain": (domain, None),
+        "domains": (Many(domain), []),
+        "uaa": (UAA, None),
+        "routing_api": (ROUTING_API, None),
+        "nats": (NATS, None),
+    },
 )
 REGISTRAR = Table(
     {

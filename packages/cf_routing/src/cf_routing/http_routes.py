@@ -177,7 +177,7 @@ class HttpRoutes:
             await self._note(now)
 
     async def _note(self, now: Table) -> None:
-        """Have whoever acts next know what may be there, after hearing what was left to us. That this fails is no reason not to register."""
+        """Write for whoever acts next what may be there, after reading what was left to us. A failure is no reason not to register."""
         try:
             if not self._recalled:
                 self._registered = union(await self._record.read(), self._registered)

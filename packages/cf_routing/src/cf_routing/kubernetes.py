@@ -71,7 +71,9 @@ class Kubeconfig:
             self.server = cluster["server"].rstrip("/")
             self._tls = Tls(cluster["certificate-authority"], user["client-certificate"], user["client-key"])
         except (ValueError, KeyError, TypeError, StopIteration) as error:
-            raise RoutingError(f"{self._path} is no kubeconfig in JSON that names server, authority, certificate and key: {type(error).__name__} {error}") from error
+            raise RoutingError(
+                f"{self._path} is no kubeconfig in JSON that names server, authority, certificate and key: {type(error).__name__} {error}"
+            ) from error
         self._state = now
 
     def tls(self) -> t.Any:
@@ -146,7 +148,13 @@ class Watch(t.Generic[T]):
     """All objects of one kind, reduced to what is needed of them, and kept so by a watch."""
 
     def __init__(
-        self, api: Kubernetes, status: Status, path: str, reduce: t.Callable[[dict[str, t.Any]], T], changed: t.Callable[[], None], selector: str = ""
+        self,
+        api: Kubernetes,
+        status: Status,
+        path: str,
+        reduce: t.Callable[[dict[str, t.Any]], T],
+        changed: t.Callable[[], None],
+        selector: str = "",
     ) -> None:
         self._api, self._status, self._path, self._reduce, self._changed = api, status, path, reduce, changed
         self._selector = {"labelSelector": selector} if selector else {}

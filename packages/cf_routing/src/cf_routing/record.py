@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which HTTP routes may be registered, kept in the cluster for whoever acts next: gorouters tell nobody, and those with TLS they never forget."""
+"""Which HTTP routes may be registered, kept in the cluster for whoever acts next.
+
+gorouters tell nobody what they have, and routes with TLS they never forget.
+"""
 
 from __future__ import annotations
 

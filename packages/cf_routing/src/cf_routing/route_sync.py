@@ -112,7 +112,11 @@ class RouteSync:
     def _settings(self) -> Settings:
         tcp = self._tcp
         return Settings(
-            self._config["app_domain"], tuple(self._config["domains"]), tcp and tcp.ports, tcp.taken if tcp else frozenset(), bool(self._http)
+            self._config["app_domain"],
+            tuple(self._config["domains"]),
+            tcp and tcp.ports,
+            tcp.taken if tcp else frozenset(),
+            bool(self._http),
         )
 
     def _apply(self, wanted: Wanted) -> None:

@@ -59,7 +59,9 @@ class RoutingApi:
         groups = await self._request("GET", "router_groups")
         found = [group for group in groups if group.get("name") == wanted]
         if not found:
-            raise RoutingError(f"there is no router group {wanted}; there are {', '.join(sorted(group.get('name', '') for group in groups)) or 'none'}")
+            raise RoutingError(
+                f"there is no router group {wanted}; there are {', '.join(sorted(group.get('name', '') for group in groups)) or 'none'}"
+            )
         if found[0].get("type") != "tcp":
             raise RoutingError(f"router group {wanted} is of type {found[0].get('type')}, not tcp")
         try:
@@ -132,7 +134,9 @@ class RoutingApi:
         url = f"{self._config['url'].rstrip('/')}/routing/v1/{path}"
         headers = {"Authorization": f"bearer {await self._uaa.token()}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        request = self._session.request(method, url, data=data, headers=headers, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False)
+        request = self._session.request(
+            method, url, data=data, headers=headers, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False
+        )
         async with request as answer:
             REQUESTS.labels("routing_api", method, answer.status).inc()
             return answer.status, await answer.text(errors="replace")

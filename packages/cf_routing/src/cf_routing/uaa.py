@@ -55,7 +55,12 @@ class Uaa:
         }
         # A redirect would carry the secret elsewhere.
         request = self._session.post(
-            f"{url}/oauth/token", data=form, headers={"Accept": "application/json"}, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False
+            f"{url}/oauth/token",
+            data=form,
+            headers={"Accept": "application/json"},
+            ssl=self._tls.context(),
+            timeout=TIMEOUT,
+            allow_redirects=False,
         )
         async with request as answer:
             REQUESTS.labels("uaa", "POST", answer.status).inc()

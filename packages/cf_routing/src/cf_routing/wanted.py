@@ -111,7 +111,9 @@ def tcp_asks(service: Service) -> list[tuple[str, Port]]:
     for entry in words(service.annotations.get("tcp-routes", "")):
         external, equals, own = entry.partition("=")
         if not equals:
-            raise Refused("RouteInvalid", f"annotation cfcr.io/tcp-routes: found {entry!r}, allowed is a list such as 9187=metrics, 9188=8080")
+            raise Refused(
+                "RouteInvalid", f"annotation cfcr.io/tcp-routes: found {entry!r}, allowed is a list such as 9187=metrics, 9188=8080"
+            )
         asks.append((external.strip(), service_port(service, own.strip(), "cfcr.io/tcp-routes")))
     return asks
 
