@@ -42,8 +42,7 @@ class ActionModule(ActionBase):
         groups = variables["groups"]
         limits = Limits(**{name: options[name] for name in ("disk_percent", "memory_percent", "clock_skew", "certificate_days")})
         asked = {name: health or {"error": "no answer", "asked": 1} for name, health in options["hosts"].items()}
-        api = options["api"] if "endpoint" in options["api"] else _unknown(options["api"])
-        made = report(self._hosts(asked, variables), api, limits, len(groups.get("etcd", [])))
+        made = report(self._hosts(asked, variables), options["api"], limits, len(groups.get("etcd", [])))
         begin = min((health["asked_at"] for health in asked.values() if "asked_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
         return {**result, "changed": False, **made, "text": text(made)}
@@ -58,8 +57,3 @@ class ActionModule(ActionBase):
                     health = None if name in groups.get(_IGNORED, []) else asked[name]
                     hosts[name] = Host(group, index, values["cluster_host_address"], values["cluster_zone"], health)
         return hosts
-
-
-def _unknown(answer: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return what there is to say where the director did not run the module."""
-    return {"endpoint": {"url": "", "problem": f"the director cannot ask: {answer.get('msg', 'no answer')}", "seconds": 0}}

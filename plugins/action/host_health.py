@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
 import time
 import typing as t
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._clock import offset
+from ..plugin_utils._deadline import deadline
 from ..plugin_utils._preflight import last_line
 
 _PAUSE_SECONDS = 1
@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
     def _ask(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's result, with how far the host's clock can be from the controller's."""
         sent = time.time()
-        with _deadline(options["answer_seconds"]):
+        with deadline(options["answer_seconds"]):
             reply = self._execute_module(module_args=options, task_vars=task_vars)
         if not reply.get("failed"):
             reply["health"].update(asked_at=sent, clock_offset=offset(reply["health"]["clock"], sent, time.time()))
@@ -84,19 +84,3 @@ class ActionModule(ActionBase):
         """Have the next attempt open a connection of its own: one that was kept open to a host that is gone hangs."""
         with contextlib.suppress(AnsibleError):
             self._connection.reset()
-
-
-@contextlib.contextmanager
-def _deadline(seconds: float) -> t.Iterator[None]:
-    """Take a host that has not answered until then for one that cannot be reached."""
-
-    def give_up(_signal: int, _frame: t.Any) -> t.NoReturn:
-        raise AnsibleConnectionFailure(f"no answer within {seconds:g} seconds")
-
-    former = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, former)

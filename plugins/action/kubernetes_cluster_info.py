@@ -8,21 +8,35 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._kubernetes_look import SPEC, look
+from ..module_utils._kubernetes_look import SPEC, look, unknown
+from ..plugin_utils._deadline import deadline
 from ..plugin_utils._here import is_here
+from ..plugin_utils._preflight import last_line
+
+# Beside the time of both questions that the module may ask one after the other, the connection.
+_CONNECTION_SECONDS = 10
 
 
 class ActionModule(ActionBase):
-    """The module of the same name, wherever the director is."""
+    """The module of the same name, wherever the director is, and that it cannot be asked where it is gone."""
 
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result."""
         result = super().run(tmp, task_vars)
-        if not is_here(self):
-            return {**result, **self._execute_module(task_vars=task_vars)}
         _validation, options = self.validate_argument_spec(argument_spec=SPEC)
-        return {**result, "changed": False, **look(options)}
+        if is_here(self):
+            return {**result, "changed": False, **look(options)}
+        try:
+            with deadline(2 * options["seconds"] + _CONNECTION_SECONDS):
+                reply = self._execute_module(task_vars=task_vars)
+        except AnsibleError as error:
+            reply = {"failed": True, "msg": str(error)}
+        if reply.get("failed"):
+            said = last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])
+            return {**result, "changed": False, **unknown(f"the director cannot be asked: {said}")}
+        return {**result, **reply}

@@ -14,7 +14,7 @@ from . import _certificate_dates
 from ._in_time import ask_all
 from ._kubernetes import Kubernetes, KubernetesError
 
-__all__ = ("SPEC", "look", "node")
+__all__ = ("SPEC", "look", "node", "unknown")
 
 SPEC = {
     "kubeconfig": {"type": "path", "required": True},
@@ -30,7 +30,7 @@ def look(options: dict[str, t.Any]) -> dict[str, t.Any]:
     try:
         endpoint = Kubernetes(kubeconfig, timeout=0)
     except KubernetesError as error:
-        return {"endpoint": {"url": "", "problem": str(error), "seconds": 0}, "nodes": None, "certificate": None}
+        return unknown(str(error))
     begin = time.monotonic()
     answer = _nodes({endpoint.url: endpoint}, seconds)[endpoint.url]
     found = {"url": endpoint.url, "problem": _problem(answer), "seconds": round(time.monotonic() - begin, 2)}
@@ -43,6 +43,11 @@ def look(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "nodes": answer if isinstance(answer, dict) else None,
         "certificate": dates.summary(datetime.datetime.now(datetime.timezone.utc)),
     }
+
+
+def unknown(problem: str) -> dict[str, t.Any]:
+    """Return what there is to say where nobody can be asked."""
+    return {"endpoint": {"url": "", "problem": problem, "seconds": 0}, "nodes": None, "certificate": None}
 
 
 def node(obj: dict[str, t.Any]) -> dict[str, t.Any]:

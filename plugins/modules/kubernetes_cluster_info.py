@@ -13,7 +13,8 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Asks the endpoint, the server that the kubeconfig names, whether it is ready, and the API for its nodes. Where the endpoint does not answer,
     the other servers are asked for the nodes.
-  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail; without a usable kubeconfig, that is the problem.
+  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail; where the director cannot be reached, or has
+    no usable kubeconfig, that is the problem.
 options:
   kubeconfig:
     description: File with the administrator's kubeconfig.

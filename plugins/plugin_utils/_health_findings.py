@@ -98,7 +98,7 @@ def of_endpoint(api: Values, limits: Limits) -> t.Iterator[Finding]:
     """Find what is wrong with the endpoint, and with the administrator's certificate."""
     endpoint = api["endpoint"]
     if endpoint["problem"]:
-        yield Finding(None, "endpoint", endpoint["url"] or "kubeconfig", endpoint["problem"], "an answer of the API")
+        yield Finding(None, "endpoint", endpoint["url"] or "endpoint", endpoint["problem"], "an answer of the API")
     if api.get("certificate"):
         yield from _certificate(None, "the administrator's, in the kubeconfig", api["certificate"], limits)
 
