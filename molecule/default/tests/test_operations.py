@@ -62,7 +62,7 @@ def test_logs_help_and_hold_no_key(host, tmp_path):
     with tarfile.open(tmp_path / "logs.tar.gz") as archive:
         texts = {member.name: archive.extractfile(member).read().decode() for member in archive}
     assert {name.split("/")[0] for name in texts} == {"master-1", "etcd-0"}
-    assert "Serving securely" in texts["master-1/journal/kube-apiserver.log"]
+    assert "kube-apiserver[" in texts["master-1/journal/kube-apiserver.log"]
     assert texts["master-1/configuration/etc/kubernetes/pki/kube-apiserver.crt"].startswith("-----BEGIN CERTIFICATE-----")
     everything = "".join(texts.values())
     assert "PRIVATE KEY" not in everything
