@@ -10,6 +10,7 @@ import base64
 import concurrent.futures
 import contextlib
 import functools
+import http.client
 import json
 import os
 import pathlib
@@ -25,6 +26,7 @@ import testinfra
 import yaml
 
 DIRECTORY = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".local/molecule" / os.environ["MOLECULE_SCENARIO_NAME"]
+PATIENCE_SECONDS = 5
 CLUSTER = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
 
 
@@ -46,8 +48,8 @@ def apply(*objects: dict[str, t.Any]) -> None:
 
 
 @functools.cache
-def _endpoint() -> tuple[str, ssl.SSLContext]:
-    """Where the kubeconfig leads, and what its user shows and verifies."""
+def _user() -> tuple[str, ssl.SSLContext]:
+    """Where the kubeconfig leads, and what its user shows and verifies; as they were when they were asked for first."""
     config = yaml.safe_load((DIRECTORY / "kubeconfig").read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
@@ -58,11 +60,18 @@ def _endpoint() -> tuple[str, ssl.SSLContext]:
     return cluster["server"], context
 
 
-def api_answers() -> bool:
+def api_answers(endpoint: str = "") -> bool:
     """List the nodes on a connection of its own; a kubectl for each request would measure the machine that starts it."""
-    server, context = _endpoint()
-    with urllib.request.urlopen(f"{server}/api/v1/nodes", timeout=5, context=context) as answer:
-        return "items" in json.load(answer)
+    server, context = _user()
+    return answers(f"{endpoint or server}/api/v1/nodes", context)
+
+
+def answers(url: str, context: ssl.SSLContext | None = None, **headers: str) -> bool:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE_SECONDS, context=context) as answer:
+            return bool(answer.read())
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def host(name: str) -> t.Any:
@@ -130,10 +139,7 @@ class Asking(threading.Thread):
 
     def _timed(self) -> tuple[float, float, bool]:
         begin = time.monotonic()
-        try:
-            answered = self._ask()
-        except OSError:
-            answered = False
+        answered = self._ask()
         return begin, time.monotonic(), answered
 
     @property

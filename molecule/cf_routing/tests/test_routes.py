@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 import yaml
-from scenario import Asking, api_answers, apply, get, host, killed, kubectl, run, wait, web
+from scenario import Asking, answers, api_answers, apply, get, host, killed, kubectl, run, wait, web
 
 CLOUD_FOUNDRY, ROUTERS = "molecule-cloud-foundry-cf-0", "10.30.7.11"
 APPS = "apps.cf.example"
@@ -26,13 +26,6 @@ def fetch(url: str, body: object = None, **headers: str) -> str:
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=5) as answer:
         return answer.read().decode()
-
-
-def answers(url: str, **headers: str) -> bool:
-    try:
-        return bool(fetch(url, **headers))
-    except OSError:
-        return False
 
 
 def tcp(port: int) -> set[str]:
@@ -62,13 +55,13 @@ def workload():
     """A workload with both kinds of routes."""
     apply(*web("front", [30081], {"http-route-sync": "front", "tcp-route-sync": "10001"}))
     kubectl("rollout", "status", "daemonset/front", "--timeout=60s")
-    wait(lambda: answers(f"http://{ROUTERS}/hostname", Host=f"front.{APPS}") and answers(f"http://{ROUTERS}:10001/hostname"), 10)
+    wait(front_answers, 10)
     yield
     kubectl("delete", "service/front", "daemonset/front", "--wait=false")
 
 
 def front_answers() -> bool:
-    return bool(fetch(f"http://{ROUTERS}/hostname", Host=f"front.{APPS}")) and bool(fetch(f"http://{ROUTERS}:10001/hostname"))
+    return answers(f"http://{ROUTERS}/hostname", Host=f"front.{APPS}") and answers(f"http://{ROUTERS}:10001/hostname")
 
 
 def test_masters_stand_behind_the_endpoint():

@@ -6,41 +6,16 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
 import csv
-import json
-import os
 import pathlib
-import subprocess
-import sys
 import time
 
 import pytest
-import testinfra
 import yaml
+from scenario import CLUSTER, DIRECTORY, Asking, answers, api_answers, apply, host, killed, kubectl, run, wait, web
 
 SCENARIO = pathlib.Path(__file__).parents[1]
-DIRECTORY = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".local/molecule/iaas_lb"
-CLUSTER = "molecule-iaas-lb"
 API, WORKLOAD = "https://10.30.5.5:8443", "http://10.30.5.6:8080/hostname"
-KUBECONFIG = DIRECTORY / "kubeconfig"
-
-sys.path.insert(0, str(SCENARIO))
-import poll  # noqa: E402  it stands in the scenario
-
-
-def run(*command: str, **options) -> str:
-    """Return what a command says."""
-    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
-
-
-def kubectl(*arguments: str, **options) -> str:
-    return run(str(DIRECTORY / "bin/kubectl"), f"--kubeconfig={KUBECONFIG}", *arguments, **options)
-
-
-def host(name: str):
-    return testinfra.get_host(f"ansible://{name}?force_ansible=False", ansible_inventory=str(DIRECTORY / "inventory.yml"))
 
 
 def healthy(balancer: str) -> set[str]:
@@ -52,68 +27,13 @@ def healthy(balancer: str) -> set[str]:
     return {row["svname"] for row in servers if row["status"].startswith("UP")}
 
 
-def wait(condition, seconds: float) -> float:
-    """Return how long it took until the condition held."""
-    begin = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begin < seconds
-        time.sleep(0.1)
-    return time.monotonic() - begin
-
-
-@contextlib.contextmanager
-def killed(name: str):
-    """A host is dead for a while."""
-    run("podman", "kill", f"{CLUSTER}-{name}")
-    try:
-        yield
-    finally:
-        run("podman", "start", f"{CLUSTER}-{name}")
-
-
-@contextlib.contextmanager
-def asked(directory: pathlib.Path, ask):
-    """Somebody asks all the while; what they saw is in the result afterwards."""
-    file, seen = directory / "asking", {}
-    file.touch()
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        future = pool.submit(poll.poll, file, ask)
-        try:
-            yield seen
-        finally:
-            file.unlink()
-    seen.update(future.result())
-
-
-@pytest.fixture
-def figures(capsys):
-    """Print what was measured, whatever captures output."""
-
-    def show(title: str, **values) -> None:
-        with capsys.disabled():
-            print(f"\n{title}: {json.dumps(values)}")
-
-    return show
-
-
 @pytest.fixture(scope="module")
 def workload():
     """Run a pod on every worker, behind the node port of the second load balancer."""
-    images = json.loads(kubectl("get", "nodes", "--output", "json"))["items"][0]["status"]["images"]
-    (image,) = [image["names"][0] for image in images if "agnhost" in image["names"][0]]
-    labels = {"app": "front"}
-    container = {"name": "web", "image": image, "imagePullPolicy": "Never", "command": ["/agnhost", "netexec", "--http-port=8080"]}
-    service = {"type": "NodePort", "selector": labels, "externalTrafficPolicy": "Local", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]}
-    template = {"metadata": {"labels": labels}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}
-    objects = [
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"}, "spec": service},
-        {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "front"}, "spec": {"selector": {"matchLabels": labels}, "template": template}},
-    ]
-    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    kubectl("apply", "--filename", "-", input=manifest)
+    apply(*web("front", [30080], {}, externalTrafficPolicy="Local"))
     kubectl("rollout", "status", "daemonset/front", "--timeout=60s")
     yield
-    kubectl("delete", "--filename", "-", input=manifest)
+    kubectl("delete", "service/front", "daemonset/front")
 
 
 def test_the_static_address_is_the_endpoint_of_users_and_workers():
@@ -143,32 +63,34 @@ def test_the_address_survives_the_load_balancer():
     playbook = SCENARIO.parents[1] / "playbooks/provision.yml"
     run("ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *overrides, f"--extra-vars=@{SCENARIO}/cluster.yml", str(playbook))
     wait(lambda: healthy("masters") == {"master-0", "master-1"}, 20)
-    assert "items" in json.loads(kubectl("get", "--raw", "/api/v1/nodes"))
+    assert api_answers()
 
 
-def test_api_outlives_a_master(tmp_path, figures):
-    with asked(tmp_path, poll.nodes(API, KUBECONFIG)) as seen:
+def test_api_outlives_a_master(figures):
+    with Asking(api_answers) as asking:
         time.sleep(3)  # requests with both
         with killed("master-0"):
             withdrawn = wait(lambda: healthy("masters") == {"master-1"}, 20)
             time.sleep(5)  # requests with the dead one left out
         back = wait(lambda: healthy("masters") == {"master-0", "master-1"}, 60)
         time.sleep(3)  # requests with both again
-    figures("a master is killed and comes back", **seen, withdrawn_after=round(withdrawn, 1), back_after=round(back, 1))
+    seen = asking.summary
+    figures("a master is killed and comes back", **seen, withdrawn_after=withdrawn, back_after=back)
     assert seen["requests"] > 30
     assert seen["longest_outage"] <= 5
 
 
-def test_workload_outlives_a_worker(workload, tmp_path, figures):
+def test_workload_outlives_a_worker(workload, figures):
     def ask() -> bool:
-        return poll.get(WORKLOAD)
+        return answers(WORKLOAD)
 
     wait(ask, 20)
     assert all(ask() for _request in range(20))
-    with asked(tmp_path, ask) as seen, killed("worker-1"):
+    with Asking(ask) as asking, killed("worker-1"):
         withdrawn = wait(lambda: healthy("workers") == {"worker-0"}, 20)
         afterwards = [ask() for _request in range(50)]
-    figures("a worker is killed", **seen, withdrawn_after=round(withdrawn, 1), failed_afterwards=afterwards.count(False))
+    seen = asking.summary
+    figures("a worker is killed", **seen, withdrawn_after=withdrawn, failed_afterwards=afterwards.count(False))
     assert all(afterwards)
     assert seen["longest_outage"] <= 5
     wait(lambda: healthy("workers") == {"worker-0", "worker-1"}, 60)
