@@ -77,6 +77,11 @@ options:
     type: list
     elements: str
     default: []
+  ignored:
+    description: Hosts that are left as they are, whether they are there or not.
+    type: list
+    elements: str
+    default: []
   mounts:
     description: Files and directories of this machine that every host sees, as C(source:target:options).
     type: list
@@ -227,14 +232,16 @@ def main() -> None:
             "owner": {"type": "str", "default": ""},
             "generation": {"type": "str", "default": ""},
             "unresponsive": strings,
+            "ignored": strings,
             "mounts": strings,
         },
         supports_check_mode=True,
     )
     params = module.params
     try:
-        existing = find(params["cluster"])
-        todo = plan(existing, [host["name"] for host in params["hosts"]], params["owner"], params["generation"], params["unresponsive"])
+        existing = {name: host for name, host in find(params["cluster"]).items() if name not in params["ignored"]}
+        wanted = [host["name"] for host in params["hosts"] if host["name"] not in params["ignored"]]
+        todo = plan(existing, wanted, params["owner"], params["generation"], params["unresponsive"])
         before = {name: host.state for name, host in existing.items()}
         finish(module, before, outcome(existing, todo), apply=lambda: carry_out(params, todo), created=todo.create)
     except HostError as error:

@@ -95,6 +95,7 @@ def check_inventory(inventory: Inventory) -> list[Problem]:
     return [
         *(_groups(inventory) if inventory.whole else ()),
         *_exclusive_groups(inventory),
+        *_ignored(inventory),
         *_shared_values(inventory),
         *merge({host: list(_contract(values, inventory)) for host, values in inventory.values.items()}),
         *_addresses(inventory),
@@ -124,6 +125,13 @@ def _exclusive_groups(inventory: Inventory) -> t.Iterator[Problem]:
         memberships = [group for group in GROUPS if host in inventory.groups.get(group, ())]
         if len(memberships) > 1:
             yield Problem(host, f"groups {' and '.join(memberships)}", f"one of {', '.join(GROUPS)}")
+
+
+def _ignored(inventory: Inventory) -> t.Iterator[Problem]:
+    """Whoever wants a host left alone must have named one."""
+    for host in inventory.groups.get("ignored", ()):
+        if not any(host in inventory.groups.get(group, ()) for group in GROUPS):
+            yield Problem(host, "group ignored alone", _suggestion(host, inventory.hosts(*GROUPS), f"a host that is in one of {', '.join(GROUPS)}, too"))
 
 
 def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:

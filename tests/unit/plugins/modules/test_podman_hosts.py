@@ -10,6 +10,7 @@ import json
 import resource
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.modules import podman_hosts
@@ -73,6 +74,18 @@ def test_find(monkeypatch):
     ]
     monkeypatch.setattr(podman_hosts, "run", lambda *args: "demo-a\ndemo-d\n" if "volume" in args else json.dumps(containers))
     assert find("demo") == {"a": RUNNING, "b": STOPPED, "c": STOPPED._replace(state="lost"), "d": LOST}
+
+
+def test_ignored_hosts_are_left_as_they_are(monkeypatch, capsys):
+    """One that is missing is not made, one that stands still not started, one that is not asked for any more not removed."""
+    existing = {"still": STOPPED, "old": RUNNING, "here": RUNNING}
+    monkeypatch.setattr(podman_hosts, "find", lambda _cluster: existing)
+    hosts = [{"name": name, "address": "10.0.0.1"} for name in ("still", "missing", "here")]
+    ignored = {"cluster": "demo", "hosts": hosts, "owner": "here", "generation": "1", "ignored": ["still", "missing", "old"]}
+    with patch_module_args(ignored), pytest.raises(SystemExit):
+        podman_hosts.main()
+    result = json.loads(capsys.readouterr().out)
+    assert (result["changed"], result["created"], result["diff"]["after"]) == (False, [], {"here": "running"})
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_nine_hosts_have_no_problem():
     assert check_inventory(inventory()) == []
 
 
-@pytest.mark.parametrize("groups", [{"etcd": ["e0"]}, {"etcd": ["e0", "e1", "e2", "e3", "e4"]}, {"director": ["d"]}])
+@pytest.mark.parametrize("groups", [{"etcd": ["e0"]}, {"etcd": ["e0", "e1", "e2", "e3", "e4"]}, {"director": ["d"]}, {"ignored": ["w1"]}])
 def test_other_sizes_that_are_right(groups):
     assert check_inventory(inventory(groups)) == []
 
@@ -90,6 +90,7 @@ def test_other_sizes_that_are_right(groups):
         ({"proxy": ["w0"]}, "w0", "groups worker and proxy"),
         ({"etcd": ["m0", "m1", "e2"]}, "m0", "groups etcd and master"),
         ({"director": ["m1"]}, "m1", "groups master and director"),
+        ({"ignored": ["w9"]}, "w9", "group ignored alone"),
     ],
 )
 def test_groups(groups, subject, found):
