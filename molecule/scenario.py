@@ -48,7 +48,7 @@ def apply(*objects: dict[str, t.Any]) -> None:
 
 
 @functools.cache
-def _user() -> tuple[str, ssl.SSLContext]:
+def administrator() -> tuple[str, ssl.SSLContext]:
     """Where the kubeconfig leads, and what its user shows and verifies; as they were when they were asked for first."""
     config = yaml.safe_load((DIRECTORY / "kubeconfig").read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
@@ -62,7 +62,7 @@ def _user() -> tuple[str, ssl.SSLContext]:
 
 def api_answers(endpoint: str = "") -> bool:
     """List the nodes on a connection of its own; a kubectl for each request would measure the machine that starts it."""
-    server, context = _user()
+    server, context = administrator()
     return answers(f"{endpoint or server}/api/v1/nodes", context)
 
 

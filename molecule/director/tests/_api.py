@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
-import pathlib
 import random
-import ssl
-import tempfile
 import threading
 import time
 import typing as t
+
+from scenario import administrator
 
 PATIENCE, PAUSE = 3, 0.2
 NAMESPACE = "written"
@@ -24,14 +22,8 @@ NAMESPACE = "written"
 class Api:
     """The API server at one of several addresses: whoever answers."""
 
-    def __init__(self, kubeconfig: pathlib.Path, addresses: list[str], port: int = 8443) -> None:
-        config = json.loads(kubeconfig.read_text(encoding="utf-8"))
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self._context = ssl.create_default_context(cadata=_decoded(cluster["certificate-authority-data"]))
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
-            file.write(f"{_decoded(user['client-certificate-data'])}\n{_decoded(user['client-key-data'])}")
-            file.flush()
-            self._context.load_cert_chain(file.name)
+    def __init__(self, addresses: list[str], port: int = 8443) -> None:
+        _server, self._context = administrator()
         self._addresses, self._port = addresses, port
 
     def ask(self, method: str, path: str, body: t.Any = None) -> tuple[int, t.Any]:
@@ -120,6 +112,3 @@ class Load:
             if status == 404:
                 self.lost.append(name)
 
-
-def _decoded(text: str) -> str:
-    return base64.b64decode(text).decode()

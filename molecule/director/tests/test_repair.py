@@ -10,7 +10,8 @@ import json
 import time
 
 import pytest
-from conftest import DIRECTORY, tell
+from _account import tell
+from scenario import DIRECTORY, wait
 
 # In seconds from the kill: when it is to be noticed, and when all is well. Here they are printed; what a busy machine may take is in LONGEST.
 NOTICED = 30
@@ -27,10 +28,10 @@ def is_well(cluster, api):
         _status, node = api.ask("GET", f"/api/v1/nodes/{address}")
         ready = next(condition for condition in node["status"]["conditions"] if condition["type"] == "Ready")["status"] == "True"
         # A node stays Ready for a while after its kubelet is gone.
-        return ready and not node["spec"].get("unschedulable") and cluster.run(name, "curl", "--silent", "http://127.0.0.1:10248/healthz") == "ok"
+        return ready and not node["spec"].get("unschedulable") and cluster.ask(name, "curl", "--silent", "http://127.0.0.1:10248/healthz") == "ok"
 
     def etcd(name):
-        metrics = cluster.run(name, "curl", "--silent", "http://127.0.0.1:2381/metrics").splitlines()
+        metrics = cluster.ask(name, "curl", "--silent", "http://127.0.0.1:2381/metrics").splitlines()
         return {"etcd_server_has_leader 1", "etcd_server_is_learner 0"} <= set(metrics)
 
     def master(name):
@@ -42,6 +43,7 @@ def is_well(cluster, api):
     checks = {"worker": worker, "etcd": etcd, "master": master, "proxy": proxy}
 
     def ask(name):
+        time.sleep(0.4)  # the machine that is asked has other work
         try:
             return checks[name.rpartition("-")[0]](name)
         except (OSError, KeyError, StopIteration):
@@ -50,26 +52,16 @@ def is_well(cluster, api):
     return ask
 
 
-def wait(condition, seconds, what):
-    """Wait until something is true, and return it."""
-    until = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < until, f"not within {seconds} s: {what}"
-        time.sleep(0.5)
-
-
 class TestTimer:
     """One run after the other, whatever happens."""
 
     @pytest.mark.parametrize("name", ["worker-0", "etcd-0", "master-0", "proxy-0"])
     def test_a_killed_host_comes_back(self, name, cluster, timer, is_well):
-        wait(lambda: is_well(name), 60, f"{name} is well before")
+        wait(lambda: is_well(name), 60)
         killed = cluster.kill(name)
-        run, noticed = wait(lambda: timer.said(f"{name}: made anew", killed), LONGEST, f"somebody notices that {name} is gone")
-        wait(lambda: is_well(name), LONGEST, f"{name} is well again")
+        wait(lambda: timer.said(f"{name}: made anew", killed), LONGEST)
+        run, noticed = timer.said(f"{name}: made anew", killed)
+        wait(lambda: is_well(name), LONGEST)
         well = time.monotonic()
         assert run.end() == 0, run.text
         aim = AIMS[name.rpartition("-")[0]]
@@ -127,4 +119,4 @@ def test_all_is_well_at_the_end(cluster, repair):
         run = repair()
         return run.end() == 0 and "Nothing to repair." in run.text
 
-    wait(nothing_to_repair, LONGEST, "there is nothing to repair")
+    wait(nothing_to_repair, LONGEST)
