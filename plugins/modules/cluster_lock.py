@@ -110,9 +110,12 @@ def main() -> None:
     """Do what is asked for."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        module.exit_json(**operate(find_backend(module.params["store"]), module.params, module.check_mode))
+        result = operate(find_backend(module.params["store"]), module.params, module.check_mode)
     except HostError as error:
         module.fail_json(msg=str(error))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

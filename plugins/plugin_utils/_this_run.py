@@ -21,6 +21,8 @@ def this_run(variables: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return who holds a lock that this run takes. Actions run in children of ansible-playbook."""
     pid = os.getppid()
     controller = _controller()
+    named = context.CLIARGS.get("args", ())
+    names = [f"ansible {named}"] if isinstance(named, str) else [os.path.relpath(name) if os.path.isabs(name) else name for name in named]
     return {
         "id": f"{controller}:{pid}:{_started(pid)}",
         "controller": controller,
@@ -29,7 +31,7 @@ def this_run(variables: dict[str, t.Any]) -> dict[str, t.Any]:
         "started": _started(pid),
         "user": str(variables.get("awx_user_name") or getpass.getuser()),
         "job": str(variables.get("awx_job_id") or ""),
-        "playbook": " ".join(os.path.relpath(name) if os.path.isabs(name) else name for name in context.CLIARGS.get("args", ())),
+        "playbook": " ".join(names),
     }
 
 
