@@ -111,4 +111,3 @@ class Load:
             self.read += 1
             if status == 404:
                 self.lost.append(name)
-
