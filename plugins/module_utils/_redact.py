@@ -60,6 +60,8 @@ def _words(secret: str) -> t.Iterator[str]:
     stripped = secret.strip()
     if len(stripped) >= 8 and not any(character.isspace() for character in stripped):
         yield stripped
+    for key in _PRIVATE_KEY.findall(secret):
+        yield from (line for line in key.splitlines()[1:-1] if len(line) >= 8)
     for word in _WORD.findall(secret):
         if re.search("[0-9]", word) and re.search("[a-z]", word) and re.search("[A-Z]", word):
             yield word

@@ -61,6 +61,11 @@ def test_a_line_of_a_key_is_taken_out_even_without_its_frame():
         assert line not in redact(f"before {line} after")
 
 
+def test_a_line_of_a_key_without_a_digit_is_one_too():
+    key = "-----BEGIN PRIVATE KEY-----\nguTMpmxXmNicDNvtnXmFybIa\n-----END PRIVATE KEY-----\n"
+    assert Redaction([key])("before guTMpmxXmNicDNvtnXmFybIa after") == "before (removed) after"
+
+
 def test_of_certificates_nothing_else_is_left():
     key = _x509.new_private_key("ecdsa-p256")
     certificate = _x509.new_authority("cfcr", 10, key, _x509.now())
