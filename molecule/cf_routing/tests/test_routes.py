@@ -34,10 +34,14 @@ def tcp(port: int) -> set[str]:
     return {f"{route['backend_ip']}:{route['backend_port']}" for route in routes if route["port"] == port}
 
 
+def gorouter(what: str) -> dict:
+    login = base64.b64encode(b"router-status:the password of the table").decode()
+    return json.loads(fetch(f"http://{ROUTERS}:8082/{what}", Authorization=f"Basic {login}"))
+
+
 def http() -> dict[str, set[str]]:
     """Return URIs and backends of HTTP routes."""
-    login = base64.b64encode(b"router-status:the password of the table").decode()
-    routes = json.loads(fetch(f"http://{ROUTERS}:8082/routes", Authorization=f"Basic {login}"))
+    routes = gorouter("routes")
     return {uri: {endpoint["address"] for endpoint in endpoints} for uri, endpoints in routes.items()}
 
 
@@ -147,9 +151,11 @@ def test_cloud_foundry_is_away_for_a_minute(workload, figures, routing_api_too):
         run("podman", "exec", CLOUD_FOUNDRY, "systemctl", "stop", "nats")
         fetch(f"http://{ROUTERS}:3444/state", {"down": ["uaa", "routing_api"] if routing_api_too else ["uaa"]})
         time.sleep(60)
+        heard = gorouter("counts")["router.register"]
         fetch(f"http://{ROUTERS}:3444/state", {"down": []})
         run("podman", "exec", CLOUD_FOUNDRY, "systemctl", "start", "nats")
-        healthy = wait(all_healthy, 30)
+        # The gorouter, too, has to come back to NATS: it forgets what it has not heard of for two minutes.
+        healthy = wait(lambda: all_healthy() and gorouter("counts")["router.register"] > heard, 30)
     assert pids == [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
     figures("away for a minute", routing_api_too=routing_api_too, healthy_after=healthy, workload=front.summary, api=api.summary)
     assert front.summary["failed"] == api.summary["failed"] == 0
