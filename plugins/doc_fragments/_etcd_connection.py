@@ -40,6 +40,9 @@ options:
   password:
     description: Password of O(user). Used only while authentication is enabled.
     type: str
+  former_password:
+    description: Tried where O(password) is refused, while that is being replaced.
+    type: str
   timeout:
     description: Seconds that one request to one member may take.
     type: float

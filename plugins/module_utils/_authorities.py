@@ -17,7 +17,7 @@ __all__ = ("authority_key", "get_authority", "make_authority", "to_authority")
 
 def to_authority(name: str, record: Record) -> Authority:
     """Return the public half of an authority's record."""
-    return Authority(name, tuple(record.public["certificates"]), record.public["signing"])
+    return Authority(name, tuple(record.public["certificates"]), record.public["signing"], record.public.get("rotation", ""))
 
 
 def get_authority(store: Store, name: str) -> Authority | None:

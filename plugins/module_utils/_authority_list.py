@@ -76,9 +76,10 @@ def made(store: Store, entry: dict, moment: datetime.datetime) -> Authority:
 def values(authority: Authority | None) -> dict:
     """Return an authority as callers see it."""
     if authority is None:
-        return {"certificate": "", "bundle": "", "not_after": ""}
+        return {"certificate": "", "bundle": "", "not_after": "", "rotation": ""}
     return {
         "certificate": authority.certificate(),
         "bundle": authority.bundle(),
         "not_after": f"{authority.not_after():%Y-%m-%dT%H:%M:%SZ}",
+        "rotation": authority.rotation,
     }

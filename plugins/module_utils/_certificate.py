@@ -13,7 +13,7 @@ import re
 
 from ._errors import HostError
 
-__all__ = ("USAGES", "Certificate", "Names", "expiry", "reasons", "wanted_names")
+__all__ = ("USAGES", "Certificate", "Names", "expiry", "reasons", "seconds", "wanted_names")
 
 USAGES = ("client_auth", "server_auth")
 
@@ -80,6 +80,14 @@ def _alternative_name(name: str) -> str:
     if len(lower) > 253 or not all(map(_LABEL.fullmatch, labels)) or labels[-1].isdigit():
         raise HostError(f"alternative name {name!r} is neither an IP address nor a DNS name")
     return lower
+
+
+def seconds(moment: str) -> float:
+    """Return a moment that an option names in seconds since the epoch; none is the beginning of all."""
+    try:
+        return datetime.datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp() if moment else 0
+    except ValueError as error:
+        raise HostError(f"since is {moment!r}: allowed is a moment in UTC such as 2026-11-21T09:00:00Z") from error
 
 
 def expiry(now: datetime.datetime, days: int, authority_not_after: datetime.datetime) -> datetime.datetime:

@@ -47,6 +47,7 @@ SPEC = {
             "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "default": ["client_auth"]},
             "days": {"type": "int", "default": 365},
             "renew_before_days": {"type": "int", "default": 60},
+            "since": {"type": "str", "default": ""},
             "key_type": {"type": "str", "choices": list(SSH_KEY_TYPES), "no_log": False},
             "kubeconfig": {
                 "type": "dict",

@@ -20,6 +20,7 @@ from ._x509 import new_private_key, public_half, read, read_public_key, sign
 __all__ = ("Credential",)
 
 _CERTIFICATE_VALUES = ("private_key", "certificate", "bundle", "not_after")
+_WHILE_ROTATED = ("number", "others")  # the number stays
 
 
 class Credential:
@@ -48,7 +49,9 @@ class Credential:
             self._asked = self._old(self._options["version"])
         elif self._options["value"]:
             self._asked = kind.take(self._options)
-        elif kind.make and not self._options["generate"] and not self._record:
+        if self._asked and self._record and "rotation" in self._record.public:
+            raise HostError("it is being rotated; end that first")
+        if not self._asked and kind.make and not self._options["generate"] and not self._record:
             raise HostError(f"the store {self._store} has none, and it cannot be generated; give its value")
         self.before = self._summary(self._record.public) if self._record else None
         if not self._record:
@@ -99,6 +102,8 @@ class Credential:
         )
         kept_key = actual.key if actual else ""
         why = reasons(actual, self._names, wanted.issuer, kept_key, self._moment, options["renew_before_days"], wanted.not_after)
+        if self._record and (self._record.created_at or "") < options["since"]:
+            why.append(f"made before {options['since']}")
         self.before = {"type": "certificate", **actual.summary()} if actual else None
         self.after = {"type": "certificate", **wanted.summary()} if why else self.before
 
@@ -119,7 +124,7 @@ class Credential:
         if self._options["type"] == "certificate":
             certificate = read(values["certificate"], self._authority)
             values.update(bundle=self._authority.bundle() if self._authority else "", not_after=certificate.summary()["not_after"])
-        return {name: values[name] for name in self._value_names}
+        return {name: values[name] for name in (*self._value_names, *(name for name in _WHILE_ROTATED if name in values))}
 
     @property
     def _value_names(self) -> tuple[str, ...]:

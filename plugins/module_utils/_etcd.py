@@ -28,6 +28,7 @@ CONNECTION = {
     "key_path": {"type": "path", "default": "/etc/etcd/pki/server.key", "no_log": False},
     "user": {"type": "str", "default": "root"},
     "password": {"type": "str", "no_log": True},
+    "former_password": {"type": "str", "no_log": True},
     "timeout": {"type": "float", "default": 5},
 }
 
@@ -54,6 +55,7 @@ class Etcd:
         """Take the options of CONNECTION."""
         self.endpoints: list[str] = list(dict.fromkeys(url.rstrip("/") for url in connection["endpoints"]))
         self.password: str | None = connection["password"]
+        self._former_password: str | None = connection.get("former_password")
         self.user: str = connection["user"]
         self._timeout: float = connection["timeout"]
         self._files = tuple(connection[name] for name in ("ca_path", "certificate_path", "key_path"))
@@ -128,14 +130,23 @@ class Etcd:
                 raise
         if not self.password:
             raise EtcdError(f"{url}: authentication is enabled, a password of user {self.user} is needed")
-        login = {"name": self.user, "password": self.password}
         try:
-            self._token = self._post(url, "/v3/auth/authenticate", login, None)["token"]
+            self._token = self._log_in(url)
         except EtcdError as refusal:
             if refusal.unavailable:
                 raise
             raise EtcdError(f"{url}: user {self.user} cannot log in: {refusal.reason}", reason=refusal.reason) from refusal
         return self._post(url, path, body, self._token)
+
+    def _log_in(self, url: str) -> str:
+        """Return a token, by the password or by the one before it, which holds until the new one is set."""
+        login = {"name": self.user, "password": self.password}
+        try:
+            return self._post(url, "/v3/auth/authenticate", login, None)["token"]
+        except EtcdError as refusal:
+            if not self._former_password or not refusal.reason.startswith("authentication failed"):
+                raise
+        return self._post(url, "/v3/auth/authenticate", {**login, "password": self._former_password}, None)["token"]
 
     def _post(self, url: str, path: str, body: dict[str, t.Any], token: str | None) -> dict[str, t.Any]:
         # Only by an Accept header does etcd tell the gateway's requests from those of the certificate that the gateway itself uses.

@@ -25,6 +25,7 @@ BUNDLES = "etc/*/pki/*ca.crt"
 
 _MIB = 1024 * 1024
 _RESOLVED = ("127.0.0.53", "127.0.0.54")  # where systemd-resolved listens
+_STUB = re.compile(r"^ *\d+: 3500007F:0035 ", re.MULTILINE)  # its line in the kernel's table of UDP sockets, 127.0.0.53:53
 
 
 def facts(root: Path = Path("/")) -> dict[str, t.Any]:
@@ -104,9 +105,12 @@ def _resolver(root: Path) -> dict[str, t.Any]:
     """Return whom the host asks for names: in place of systemd-resolved those whom that asks in turn."""
     lines = _resolv_conf(root / "etc/resolv.conf")
     behind = [server for server in _nameservers(_resolv_conf(root / "run/systemd/resolve/resolv.conf")) if server not in _RESOLVED]
-    servers = (behind if server in _RESOLVED else [server] for server in _nameservers(lines))
+    named = _nameservers(lines)
+    servers = (behind if server in _RESOLVED else [server] for server in named)
     return {
         "nameservers": list(dict.fromkeys(server for those in servers for server in those)),
+        # Its file may outlive it.
+        "resolved": named[:1] == [_RESOLVED[0]] and _STUB.search(_text(root / "proc/net/udp")) is not None,
         "search": next((fields[1:] for fields in reversed(lines) if fields[0] in ("search", "domain")), []),
     }
 

@@ -35,6 +35,10 @@ AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupD
 class KubernetesError(Exception):
     """The API server refuses, cannot be reached, or something does not become as it should; the message names it."""
 
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class Resource(t.NamedTuple):
     """Where the API serves a kind."""
@@ -81,7 +85,7 @@ class Kubernetes:
                     return None
                 problem = f"{status} {_message(answer)}"
                 if status not in PASSING and ETCD_ERROR not in problem:
-                    raise KubernetesError(f"{method} {path}: {problem}")
+                    raise KubernetesError(f"{method} {path}: {problem}", status)
             except ssl.SSLCertVerificationError as error:
                 raise KubernetesError(f"https://{self._server}: {error}") from error
             except (OSError, http.client.HTTPException) as error:

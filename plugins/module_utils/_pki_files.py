@@ -32,13 +32,14 @@ SPEC = {
     "certificates": {"type": "list", "elements": "dict", "required": True},
     "bundles": {"type": "list", "elements": "dict", "required": True},
     "key_type": {"type": "str", "required": True, "choices": list(KEY_TYPES), "no_log": False},
+    "since": {"type": "float", "default": 0},
 }
 
 
-def read(certificates: list[dict], bundle_paths: list[str], key_type: str, check_mode: bool) -> dict:
-    """Return the files as they are. Missing, unreadable and differently typed keys are made, to take their place later."""
+def read(certificates: list[dict], bundle_paths: list[str], key_type: str, since: float, check_mode: bool) -> dict:
+    """Return the files as they are. Missing, unreadable, differently typed and older keys are made, to take their place later."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        keys = list(pool.map(lambda entry: _key(entry["path"], key_type, check_mode), certificates))
+        keys = list(pool.map(lambda entry: _key(entry["path"], key_type, since, check_mode), certificates))
     return {
         "certificates": [
             {
@@ -71,11 +72,11 @@ def write(certificates: list[dict], bundles: list[dict]) -> None:
             os.chmod(path, int(drift["after"]["mode"], 8))
 
 
-def _key(path: str, key_type: str, check_mode: bool) -> PublicKey | None:
+def _key(path: str, key_type: str, since: float, check_mode: bool) -> PublicKey | None:
     """Return the key that the certificate shall be for."""
     for candidate in (f"{path}.key", f"{path}.key.new"):  # the latter is left of a run that was interrupted
         key = public_key(candidate)
-        if key and key.type == key_type:
+        if key and key.type == key_type and os.stat(candidate).st_mtime >= since:
             return key
     if check_mode:
         return None
@@ -83,7 +84,7 @@ def _key(path: str, key_type: str, check_mode: bool) -> PublicKey | None:
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     with _locked(path):
         key = public_key(f"{path}.key.new")
-        if not key or key.type != key_type:  # else another run was faster
+        if not key or key.type != key_type or os.stat(f"{path}.key.new").st_mtime < since:  # else another run was faster
             write_atomically(f"{path}.key.new", new, 0o600)
             key = public_key(f"{path}.key.new")
     return key

@@ -34,6 +34,7 @@ def _describe(kind: str, name: str, history: list[Record], moment: datetime.date
         "name": name,
         "type": "certificate" if kind == "authorities" else newest.public["type"],
         "version": newest.version,
+        "rotation": newest.public.get("rotation"),
         "created_at": newest.created_at,
         "age_days": _days(newest.created_at, moment),
         "not_after": not_after,

@@ -57,6 +57,7 @@ class Authority:
     name: str
     certificates: tuple[str, ...]
     signing: int = 0
+    rotation: str = ""  # the phase of its replacement
 
     def bundle(self) -> str:
         """Return all that whoever trusts this authority must trust: two certificates while it is being replaced."""

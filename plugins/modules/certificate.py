@@ -20,7 +20,8 @@ description:
     together also when a run is interrupted.
   - A certificate is issued again, for the same key, when it is missing or damaged, when its names or usages are others than those
     asked for, when its authority signs with another key by now, when it does not belong to the private key, or when it has fewer than
-    O(renew_before_days) days left. A private key is replaced only when it is missing, unreadable, or not of O(key_type).
+    O(renew_before_days) days left. A private key is replaced only when it is missing, unreadable, older than O(since), or not of
+    O(key_type), and its certificate with it.
   - No certificate outlives its authority. One that ends with its authority is not renewed in every run; a warning says that the
     authority must be replaced.
   - Everything in O(certificates) is validated before the host is touched.
@@ -88,6 +89,12 @@ options:
     type: str
     choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
     default: ecdsa-p256
+  since:
+    description:
+      - Keys that were made before this moment are made anew, such as V(2026-11-21T09:00:00Z). Playbook C(rotate) uses it.
+      - Defaults to the variable C(cluster_certificates_since).
+    type: str
+    default: ""
 seealso:
   - module: cfcr.kubernetes.certificate_authority
   - module: cfcr.kubernetes.credential

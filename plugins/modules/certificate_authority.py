@@ -74,6 +74,9 @@ authorities:
       description: When RV(authorities.certificate) ends.
       type: str
       sample: "2036-11-18T09:00:00Z"
+    rotation:
+      description: The phase of its replacement, see M(cfcr.kubernetes.credential_rotation); empty where it is not being replaced.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

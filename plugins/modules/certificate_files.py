@@ -40,6 +40,10 @@ options:
     type: str
     required: true
     choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
+  since:
+    description: Private keys that were made before this moment, in seconds since the epoch, are made anew.
+    type: float
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -84,7 +88,7 @@ def main() -> None:
     try:
         if options["phase"] == "read":
             paths = [bundle["path"] for bundle in options["bundles"]]
-            module.exit_json(changed=False, **read(options["certificates"], paths, options["key_type"], module.check_mode))
+            module.exit_json(changed=False, **read(options["certificates"], paths, options["key_type"], options["since"], module.check_mode))
         if not module.check_mode:
             write(options["certificates"], options["bundles"])
         module.exit_json(changed=True)

@@ -18,7 +18,8 @@ description:
   - Passwords, keys, RSA and SSH key pairs are made once and never changed, also when their options are others than those that they were
     made with; they are for new ones only. A name that the store has with another type is an error.
   - A certificate is issued again, with a new private key, when its names or usages are others than those asked for, when
-    its authority signs with another key by now, or when it has fewer than O(credentials[].renew_before_days) days left.
+    its authority signs with another key by now, when it was made before O(credentials[].since), or when it has fewer than
+    O(credentials[].renew_before_days) days left.
   - Of two runs at once, one makes a credential and both return the same.
 extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 options:
@@ -118,6 +119,10 @@ options:
         description: A certificate that has fewer days left is renewed; less than O(credentials[].days).
         type: int
         default: 60
+      since:
+        description: A certificate that was made before this moment is issued again, such as V(2026-11-21T09:00:00Z).
+        type: str
+        default: ""
       key_type:
         description: Type of the private key of a certificate, V(ecdsa-p256) where it is not given, or of an SSH key, V(ed25519) where it is not given.
         type: str
@@ -206,6 +211,15 @@ credentials:
       description: The certificates of the authority in PEM.
       type: str
       returned: for type V(certificate)
+    number:
+      description: How many there have been, this one included. What was never rotated has no number and is the first.
+      type: int
+      returned: for what has been rotated
+    others:
+      description: The values, with their number, of the other one that is accepted or known.
+      type: list
+      elements: dict
+      returned: while a rotation goes on, see M(cfcr.kubernetes.credential_rotation)
     not_after:
       description: When the certificate ends.
       type: str

@@ -57,6 +57,9 @@ credentials:
     version:
       description: The newest version.
       type: int
+    rotation:
+      description: The phase of its replacement, see M(cfcr.kubernetes.credential_rotation); null where it is not being replaced.
+      type: str
     created_at:
       description: When the newest version was made; null where the store did not note that yet.
       type: str

@@ -178,6 +178,11 @@ ansible_facts:
           type: list
           elements: str
           sample: [10.0.0.2]
+        resolved:
+          description: Whether systemd-resolved runs, and is whom resolv.conf names first.
+          returned: success
+          type: bool
+          sample: false
         search:
           description: The search domains of resolv.conf.
           returned: success

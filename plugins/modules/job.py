@@ -65,6 +65,10 @@ options:
         type: str
         required: true
         choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
+      since:
+        description: Private keys that were made before this moment, in seconds since the epoch, are made anew.
+        type: float
+        default: 0
   packages:
     description: Debian packages that must be installed. Services that they bring are not started.
     type: list
@@ -673,7 +677,8 @@ def main() -> None:
         before, after = differences(job.actual(), job.wanted())
         restart = job.outdated()
         if pki and pki["phase"] == "read":
-            there = _pki_files.read(pki["certificates"], [bundle["path"] for bundle in pki["bundles"]], pki["key_type"], module.check_mode)
+            paths = [bundle["path"] for bundle in pki["bundles"]]
+            there = _pki_files.read(pki["certificates"], paths, pki["key_type"], pki["since"], module.check_mode)
             diff = {"before": before, "after": after}
             module.exit_json(changed=before != after, diff=diff, restart=restart, healthy=job.is_healthy(), pki=there)
         if not module.check_mode:

@@ -13,7 +13,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils._certificate import USAGES
+from ..module_utils._certificate import USAGES, seconds
 from ..module_utils._errors import HostError
 from ..module_utils._issue import Terms, authorities, issue
 from ..module_utils._keys import KEY_TYPES
@@ -44,6 +44,7 @@ SPEC = {
     "days": {"type": "int", "default": 365},
     "renew_before_days": {"type": "int", "default": 60},
     "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256"},
+    "since": {"type": "str", "default": ""},
 }
 VARIABLES = {
     "director": "cluster_director",
@@ -51,6 +52,7 @@ VARIABLES = {
     "days": "cluster_certificate_days",
     "renew_before_days": "cluster_certificate_renew_before_days",
     "key_type": "cluster_key_type",
+    "since": "cluster_certificates_since",
 }
 
 
@@ -74,6 +76,7 @@ class Certificates:
             raise AnsibleActionFail("; ".join(validated.error_messages))
         self._options = options = validated.validated_parameters
         check(options["certificates"], options["days"], options["renew_before_days"])
+        self._since = seconds(options["since"])
         self._director = Director(action, options["director"], task_vars)
         if self._director.is_here:
             self._check_authorities()
@@ -84,6 +87,7 @@ class Certificates:
             "certificates": [{"path": entry["path"], "owner": entry["owner"]} for entry in self._options["certificates"]],
             "bundles": [{"path": bundle["path"]} for bundle in bundles(self._options["certificates"])],
             "key_type": self._options["key_type"],
+            "since": self._since,
         }
 
     def issue(self, actual: dict[str, t.Any]) -> Issued:

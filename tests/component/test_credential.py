@@ -49,7 +49,7 @@ def run(tmp_path, capsys):
 
 def test_check_apply_apply_check(run, tmp_path):
     all_of_them = (PASSWORD, KEY, RSA, ADMIN)
-    assert run.authority(check=True)["authorities"] == {"kubernetes": {"certificate": "", "bundle": "", "not_after": ""}}
+    assert run.authority(check=True)["authorities"] == {"kubernetes": {"certificate": "", "bundle": "", "not_after": "", "rotation": ""}}
     foretold = run(*all_of_them, check=True)
     assert foretold["changed"]
     assert foretold["credentials"]["service-account"] == {"private_key": "", "public_key": ""}

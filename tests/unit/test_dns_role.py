@@ -22,9 +22,14 @@ def render():
     loader = DataLoader()
     variables = loader.load_from_file(str(VARS), trusted_as_template=True)
 
-    def run(name, found, configured=()):
-        facts = {"cfcr_host": {"nameservers": list(found), "search": []}}
-        host = {"dns_address": OURS, "dns_upstreams": list(configured), "cluster_host_address": "10.0.0.7", "ansible_facts": facts}
+    def run(name, found, configured=(), resolved=False):
+        host = {
+            "dns_address": OURS,
+            "dns_upstreams": list(configured),
+            "cluster_host_address": "10.0.0.7",
+            "cluster_internal_domain": "cfcr.internal",
+            "ansible_facts": {"cfcr_host": {"nameservers": list(found), "search": [], "resolved": resolved}},
+        }
         return Templar(loader=loader, variables={**variables, **host}).template(variables[name])
 
     return run
@@ -61,3 +66,19 @@ def test_all_name_servers_that_the_operator_lists_are_asked(render):
 )
 def test_pods_ask_nobody_on_the_loopback_of_the_host_but_always_somebody(render, found, pods):
     assert render("__dns_upstreams_of_pods", found) == pods
+
+
+@pytest.mark.parametrize(("resolved", "mode"), [(True, "resolved"), (False, "file")])
+def test_files_of_systemd_resolved_are_left_alone(render, resolved, mode):
+    assert render("__dns_mode", ["10.0.0.2"], resolved=resolved) == mode
+    written = [file["path"] for file in render("__dns_files_by_mode", ["10.0.0.2"], resolved=resolved)[mode]]
+    assert written == ([] if resolved else ["/etc/cfcr/resolv.conf", "/etc/resolv.conf"])
+
+
+def test_systemd_resolved_is_told_of_our_names_only(render):
+    commands = render("__dns_resolved_commands", ["10.0.0.2"])
+    assert {tuple(command.split()[1:]) for command in commands} >= {
+        ("dns", "cfcr-dns", OURS),
+        ("domain", "cfcr-dns", "~cfcr.internal"),
+        ("default-route", "cfcr-dns", "no"),
+    }

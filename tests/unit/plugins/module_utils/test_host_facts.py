@@ -112,6 +112,25 @@ def test_name_servers(host, resolv_conf, behind, nameservers):
     assert host(**{"etc/resolv.conf": resolv_conf, "run/systemd/resolve/resolv.conf": behind})["nameservers"] == nameservers
 
 
+# 127.0.0.53:53 and 127.0.0.54:53, as the kernel writes them on machines of this byte order.
+SOCKETS = "   sl  local_address rem_address   st\n 6309: 3600007F:0035 00000000:0000 07\n"
+LISTENS = f"{SOCKETS} 6310: 3500007F:0035 00000000:0000 07\n"
+
+
+@pytest.mark.parametrize(
+    ("resolv_conf", "sockets", "resolved"),
+    [
+        pytest.param(STUB, LISTENS, True, id="it is asked"),
+        pytest.param(STUB, SOCKETS, False, id="it does not run, and left its file"),
+        pytest.param(STUB, "", False, id="nobody listens"),
+        pytest.param("nameserver 10.0.0.2\n", LISTENS, False, id="it is not asked"),
+        pytest.param("nameserver 127.0.0.2\n" + STUB, LISTENS, False, id="it is asked where a resolver of ours is away"),
+    ],
+)
+def test_systemd_resolved(host, resolv_conf, sockets, resolved):
+    assert host(**{"etc/resolv.conf": resolv_conf, "proc/net/udp": sockets})["resolved"] is resolved
+
+
 def test_disk_of_a_directory_that_is_not_there_yet(tmp_path):
     path = str(tmp_path / "not/yet")
     assert disks([path])[path] == disks([str(tmp_path)])[str(tmp_path)]

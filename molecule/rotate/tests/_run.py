@@ -1,0 +1,74 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A run of a playbook that can be killed when it comes to something."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+from scenario import DIRECTORY
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+class Run:
+    """One run, and what it says."""
+
+    def __init__(self, playbook: str, *options: str) -> None:
+        command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *options, f"playbooks/{playbook}"]
+        self.text, self._began = "", time.monotonic()
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def end(self, seconds: float = 900) -> int:
+        """Wait for it to end, and return its exit code."""
+        code = self._process.wait(seconds)
+        self._reader.join()
+        return code
+
+    @property
+    def seconds(self) -> int:
+        """How long it has been running."""
+        return round(time.monotonic() - self._began)
+
+    def kill_at(self, *words: str, seconds: float = 400) -> None:
+        """Kill it, and all that it started, when it has said these words one after the other, and a second has passed."""
+        until = time.monotonic() + seconds
+        while not self._has_said(words):
+            assert self._process.poll() is None and time.monotonic() < until, f"It never said {words}:\n{self.text}"
+            time.sleep(0.1)
+        time.sleep(1)  # somewhere in the middle of it
+        for pid in _family(self._process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _has_said(self, words: tuple[str, ...]) -> bool:
+        rest = self.text
+        for word in words:
+            _before, found, rest = rest.partition(word)
+            if not found:
+                return False
+        return True
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self.text += line
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and all that come from it: Ansible's workers have sessions of their own, so a process group is not enough."""
+    try:
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except FileNotFoundError:
+        return []
+    return [pid, *(member for child in children for member in _family(int(child)))]

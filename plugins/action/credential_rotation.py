@@ -1,0 +1,23 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Replace records of the credential store, phase by phase, in this process where it is here."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._rotation import SPEC, rotate
+from ..module_utils._store import Store
+from ..plugin_utils._store_action import StoreAction
+
+
+class ActionModule(StoreAction):
+    """The module of the same name, wherever the store is."""
+
+    spec = SPEC
+
+    def keep(self, store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+        """Begin, or go on."""
+        return rotate(store, options, check_mode)

@@ -1,0 +1,132 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The names of a cluster's hosts, and the operator's aliases, as records of a PowerDNS zone."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: dns_records
+short_description: Records of a PowerDNS zone for groups of hosts and for aliases
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Returns the records that answer the names of groups with those of their hosts that are up, all of them where none is, the names of
+    hosts, and aliases. All names are relative to the zone's.
+positional: _input, aliases
+options:
+  _input:
+    description:
+      - The groups, by name. Each has C(hosts), addresses by host, and either a C(url), which a host that is up answers with a status that means
+        success, or a C(port), which it listens on. The host in the URL is the one that it is asked for, and says nothing of its address.
+    type: dict
+    required: true
+  aliases:
+    description:
+      - The aliases, each with C(name) and either C(addresses) or C(group). With C(port), the answer holds only addresses that listen on
+        it. An alias of a group without one is answered as the group itself.
+    type: list
+    elements: dict
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show the records
+  ansible.builtin.debug:
+    msg: "{{ {'etcd': {'port': 2379, 'hosts': {'etcd-0': '10.30.0.61'}}} | cfcr.kubernetes.dns_records(dns_aliases) }}"
+  vars:
+    dns_aliases:
+      - {name: registry, addresses: [10.30.0.8, 10.30.0.9], port: 5000}
+      - {name: datastore, group: etcd}
+"""
+
+RETURN = r"""
+_value:
+  description: The records.
+  type: list
+  elements: str
+  sample:
+    - "etcd IN LUA A \"ifportup(2379, {'10.30.0.61'}, {selector='all', backupSelector='all'})\""
+    - etcd-0.etcd IN A 10.30.0.61
+"""
+
+import ipaddress
+import re
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+Groups = dict[str, dict[str, t.Any]]
+Aliases = t.Sequence[dict[str, t.Any]]
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+# Those that are up; where none is, an answer that may be wrong is better than none.
+ALL_THAT_ARE_UP = "{selector='all', backupSelector='all'}"
+
+
+def dns_records(groups: Groups, aliases: Aliases = ()) -> list[str]:
+    """Return the records of the groups, of their hosts and of the aliases."""
+    mistakes = list(_mistakes(groups, aliases))
+    if mistakes:
+        raise AnsibleFilterError(f"dns_aliases: {'; '.join(mistakes)}")
+    records = []
+    for name, group in groups.items():
+        addresses = list(group["hosts"].values())
+        records += _records(name, addresses, group)
+        records += [f"{name}-{number}.{name} IN A {address}" for number, address in enumerate(addresses)]
+    for alias in aliases:
+        group = groups.get(alias.get("group"), {"hosts": {}})
+        addresses = alias.get("addresses") or list(group["hosts"].values())
+        records += _records(alias["name"], addresses, {"port": alias["port"]} if alias.get("port") else group)
+    return records
+
+
+def _records(name: str, addresses: list[str], check: dict[str, t.Any]) -> list[str]:
+    """Return the records of one name."""
+    quoted = ", ".join(f"'{address}'" for address in addresses)
+    if not addresses:
+        return []
+    if "url" in check:
+        return [f"""{name} IN LUA A "ifurlup('{check["url"]}', {{ {{{quoted}}} }}, {ALL_THAT_ARE_UP})\""""]
+    if "port" in check:
+        return [f"""{name} IN LUA A "ifportup({check["port"]}, {{{quoted}}}, {ALL_THAT_ARE_UP})\""""]
+    return [f"{name} IN A {address}" for address in addresses]
+
+
+def _mistakes(groups: Groups, aliases: Aliases) -> t.Iterator[str]:
+    """Yield what is wrong with aliases, in words."""
+    names = [alias["name"] for alias in aliases]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"{name} is there {names.count(name)} times"
+    for alias in aliases:
+        name, labels = alias["name"], alias["name"].split(".")
+        if not all(LABEL.fullmatch(label) for label in labels):
+            yield f"{name}: a name consists of labels of lower-case letters, digits and inner hyphens, with dots between them"
+        elif labels[-1] in groups:
+            yield f"{name}: {labels[-1]} and what is below it are names of the cluster's own hosts"
+        if bool(alias.get("addresses")) == bool(alias.get("group")):
+            yield f"{name}: either addresses or a group"
+        if alias.get("group") and alias["group"] not in groups:
+            yield f"{name}: no such group as {alias['group']}; there are {', '.join(groups)}"
+        for address in alias.get("addresses") or []:
+            if not _is_address(address):
+                yield f"{name}: {address} is no IPv4 address"
+        if alias.get("port") is not None and not 0 < alias["port"] < 65536:
+            yield f"{name}: {alias['port']} is no port"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self):
+        """Return filters by name."""
+        return {"dns_records": dns_records}

@@ -1,0 +1,160 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How authorities, keys and passwords are replaced: a record of the store says in which phase that is, and what holds in it.
+
+trust: the new one is known beside the old one, which is still the one in use. use: the new one is in use, the old one is still accepted.
+drop: only the new one is left, not yet everywhere. A password, which nobody but etcd verifies, needs no first phase.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ._authorities import make_authority
+from ._authority_list import SPEC as AUTHORITIES
+from ._authority_list import common_name
+from ._credential_list import SPEC as CREDENTIALS
+from ._credential_types import TYPES
+from ._errors import HostError
+from ._result import outcome
+from ._store import Conflict, Record, Store
+from ._store_module import STORE
+from ._x509 import now
+
+__all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict")
+
+Parts = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]  # public and secret
+
+PHASES = ("trust", "use", "drop")
+SPEC: dict[str, t.Any] = {
+    **STORE,
+    "state": {"type": "str", "required": True, "choices": ["query", "begun", "advanced"]},
+    "until": {"type": "str", "choices": list(PHASES), "default": "drop"},
+    "hours_in_use": {"type": "dict", "default": {}},
+    "authorities": {**AUTHORITIES["authorities"], "required": False, "default": []},
+    "credentials": {**CREDENTIALS["credentials"], "required": False, "default": []},
+}
+
+_ROTATED_TYPES = ("key", "password", "rsa")
+_PUBLIC = ("number", "public_key")  # of a credential's values
+
+
+def begun(old: Parts, new: Parts) -> Parts:
+    """Return a record with a new authority, key or password in its first phase."""
+    (public, secret), (new_public, new_secret) = old, new
+    if "certificates" in public:
+        return (
+            {**public, "certificates": [*public["certificates"], *new_public["certificates"]], "rotation": "trust"},
+            {"private_keys": [*secret["private_keys"], *new_secret["private_keys"]]},
+        )
+    other = {**new_public, **new_secret, "number": public.get("number", 1) + 1}
+    waiting = {**public, "rotation": "trust"}, {**secret, "others": [other]}
+    return advanced(waiting) if public["type"] == "password" else waiting
+
+
+def advanced(parts: Parts) -> Parts:
+    """Return a record in its next phase; after the last one, no rotation is left of."""
+    public, secret = parts
+    phase = public["rotation"]
+    if phase == "drop":
+        return {name: value for name, value in public.items() if name != "rotation"}, secret
+    public = {**public, "rotation": PHASES[PHASES.index(phase) + 1]}
+    if "certificates" in public:
+        if phase == "trust":
+            return {**public, "signing": 1}, secret
+        return {**public, "certificates": public["certificates"][1:], "signing": 0}, {"private_keys": secret["private_keys"][1:]}
+    if phase == "trust":
+        return _exchanged(public, secret)
+    return public, {name: value for name, value in secret.items() if name != "others"}
+
+
+def _exchanged(public: dict[str, t.Any], secret: dict[str, t.Any]) -> Parts:
+    """Let a credential and the other one change places."""
+    (other,) = secret["others"]
+    values = {name: value for name, value in secret.items() if name != "others"}
+    former = {**values, **{name: public[name] for name in _PUBLIC if name in public}, "number": public.get("number", 1)}
+    kept = {name: public[name] for name in ("type", "rotation")}
+    return (
+        {**kept, **{name: other[name] for name in _PUBLIC if name in other}},
+        {**{name: value for name, value in other.items() if name not in _PUBLIC}, "others": [former]},
+    )
+
+
+def verdict(phase: str, age: float, until: str, least_age: float) -> str:
+    """Return why a rotation stays in its phase, nothing where it may go on."""
+    if until != "drop" and PHASES.index(phase) >= PHASES.index(until):
+        return f"it was to go no further than phase {until}"
+    if phase == "use" and age < least_age:
+        return f"the old one is accepted for {_hours(least_age - age)} more"
+    return ""
+
+
+def rotate(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Begin what is not begun yet, or let everything that is go on by one phase."""
+    moment = now()
+    items = [
+        *(_Item("authority", entry, store, options, moment) for entry in options["authorities"]),
+        *(_Item("credential", entry, store, options, moment) for entry in options["credentials"]),
+    ]
+    return outcome(
+        check_mode,
+        before={item.name: item.before for item in items},
+        after={item.name: item.after for item in items},
+        apply=lambda: [item.write() for item in items if item.before != item.after],
+        rotations=[
+            {"name": item.name, "kind": item.kind, "before": item.before, "phase": item.after, "waits": item.waits} for item in items
+        ],
+    )
+
+
+class _Item:
+    """One record: its phase now, and afterwards."""
+
+    def __init__(self, kind: str, entry: dict[str, t.Any], store: Store, options: dict[str, t.Any], moment: datetime.datetime) -> None:
+        self.kind, self.name = kind, entry["name"]
+        self._entry, self._store, self._moment = entry, store, moment
+        self._path = f"{'authorities' if kind == 'authority' else 'credentials'}/{self.name}"
+        self._record = self._found()
+        self.before = self.after = self._record.public.get("rotation", "")
+        self.waits = ""
+        if options["state"] == "begun" and not self.before:
+            self.after = "use" if entry.get("type") == "password" else "trust"
+        elif options["state"] == "advanced" and self.before:
+            self.waits = verdict(self.before, self._age(), options["until"], 3600 * float(options["hours_in_use"].get(self.name, 0)))
+            if not self.waits:
+                self.after = {**dict(zip(PHASES, PHASES[1:])), "drop": ""}[self.before]
+
+    def write(self) -> None:
+        """Write the record as it is to be."""
+        parts = self._record.public, self._record.secret()
+        public, secret = advanced(parts) if self.before else begun(parts, self._new())
+        try:
+            self._store.put(self._path, public, secret, self._record.version)
+        except Conflict as error:
+            raise HostError(f"{self.kind} {self.name}: another run has changed it at the same time; run again") from error
+
+    def _found(self) -> Record:
+        record = self._store.get(self._path)
+        if not record:
+            raise HostError(f"{self.kind} {self.name} is not in the store {self._store}: there is nothing to rotate")
+        if self.kind == "credential" and record.public["type"] not in _ROTATED_TYPES:
+            raise HostError(f"credential {self.name} is a {record.public['type']}, only {', '.join(_ROTATED_TYPES)} are rotated")
+        return record
+
+    def _new(self) -> Parts:
+        entry = self._entry
+        if self.kind == "authority":
+            return make_authority(common_name(entry), entry["days"], entry["key_type"], self._moment)
+        return TYPES[self._record.public["type"]].make(entry)
+
+    def _age(self) -> float:
+        """Return for how many seconds it has been in its phase."""
+        written = datetime.datetime.strptime(self._record.created_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+        return (self._moment - written).total_seconds()
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"

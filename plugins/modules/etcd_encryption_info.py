@@ -1,0 +1,93 @@
+#!/usr/bin/python
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tell what the Secrets of a cluster are encrypted with, from what etcd has."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: etcd_encryption_info
+short_description: Tell what the Secrets of a cluster are encrypted with, from what etcd has
+version_added: "0.1.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Reads the keys below a prefix and counts them by what their values begin with. That says by which provider and key API servers have
+    encrypted them. Never returns a value.
+options:
+  prefix:
+    description: The keys that are looked at.
+    type: str
+    default: /registry/secrets/
+  page:
+    description: Keys that are asked for at once.
+    type: int
+    default: 200
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.actiongroup_etcd
+  - cfcr.kubernetes._etcd_connection
+  - cfcr.kubernetes._attributes.info
+"""
+
+EXAMPLES = r"""
+- name: Count Secrets by what they are encrypted with
+  cfcr.kubernetes.etcd_encryption_info:
+    endpoints: ["https://10.0.0.1:2379"]
+    password: "{{ etcd_root_password }}"
+"""
+
+RETURN = r"""
+encrypted:
+  description: How many values begin so; V(plain) are those that are not encrypted.
+  type: dict
+  returned: success
+  sample: {"secretbox:v1:key-2": 57}
+"""
+
+import base64
+import collections
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import CONNECTION, Etcd, prefix_end, to_bytes
+
+ENCRYPTED = b"k8s:enc:"
+
+
+def encryption(value: bytes) -> str:
+    """Return provider, its version and the name of the key."""
+    if not value.startswith(ENCRYPTED):
+        return "plain"
+    return b":".join(value.split(b":", 5)[2:5]).decode(errors="backslashreplace")
+
+
+def values(etcd: Etcd, prefix: str, page: int) -> t.Iterator[bytes]:
+    """Yield the values of all keys, page by page, all of one revision."""
+    start, revision = to_bytes(prefix), "0"
+    while True:
+        answer = etcd.call("/v3/kv/range", {"key": start, "range_end": prefix_end(prefix), "limit": page, "revision": revision})
+        pairs = answer.get("kvs", [])
+        for pair in pairs:
+            yield base64.b64decode(pair.get("value", ""))
+        if not answer.get("more"):
+            return
+        revision = answer["header"]["revision"] if revision == "0" else revision
+        start = base64.b64encode(base64.b64decode(pairs[-1]["key"]) + b"\0").decode()
+
+
+def main() -> None:
+    """Read and count."""
+    options = {"prefix": {"type": "str", "default": "/registry/secrets/"}, "page": {"type": "int", "default": 200}}
+    module = AnsibleModule(argument_spec={**CONNECTION, **options}, supports_check_mode=True)
+    try:
+        found = values(Etcd(module.params), module.params["prefix"], module.params["page"])
+        module.exit_json(changed=False, encrypted=dict(collections.Counter(map(encryption, found))))
+    except HostError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Records for groups, hosts and aliases."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.cfcr.kubernetes.plugins.filter.dns_records import dns_records
+
+GROUPS = {
+    "master": {"url": "https://master.cfcr.internal:8443/readyz", "hosts": {"a": "10.0.0.1", "b": "10.0.0.2"}},
+    "etcd": {"port": 2379, "hosts": {"c": "10.0.0.3"}},
+    "proxy": {"port": 8443, "hosts": {}},
+}
+UP = "{selector='all', backupSelector='all'}"
+READY = f"\"ifurlup('https://master.cfcr.internal:8443/readyz', {{ {{'10.0.0.1', '10.0.0.2'}} }}, {UP})\""
+
+
+def test_groups_and_hosts():
+    """Hosts are numbered in the order of the inventory, and a group without hosts has no name."""
+    assert dns_records(GROUPS) == [
+        f"master IN LUA A {READY}",
+        "master-0.master IN A 10.0.0.1",
+        "master-1.master IN A 10.0.0.2",
+        f"etcd IN LUA A \"ifportup(2379, {{'10.0.0.3'}}, {UP})\"",
+        "etcd-0.etcd IN A 10.0.0.3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alias", "records"),
+    [
+        pytest.param(
+            {"name": "registry", "addresses": ["10.0.0.8", "10.0.0.9"], "port": 5000},
+            [f"registry IN LUA A \"ifportup(5000, {{'10.0.0.8', '10.0.0.9'}}, {UP})\""],
+            id="addresses that listen",
+        ),
+        pytest.param({"name": "a.b", "addresses": ["10.0.0.8", "10.0.0.9"]}, ["a.b IN A 10.0.0.8", "a.b IN A 10.0.0.9"], id="addresses"),
+        pytest.param({"name": "api", "group": "master"}, [f"api IN LUA A {READY}"], id="a group"),
+        pytest.param({"name": "x", "group": "etcd", "port": 22}, [f"x IN LUA A \"ifportup(22, {{'10.0.0.3'}}, {UP})\""], id="a port of a group"),
+        pytest.param({"name": "front", "group": "proxy"}, [], id="a group without hosts"),
+    ],
+)
+def test_aliases(alias, records):
+    assert dns_records(GROUPS, [alias])[5:] == records
+
+
+@pytest.mark.parametrize(
+    ("alias", "mistake"),
+    [
+        ({"name": "Registry", "addresses": ["10.0.0.8"]}, "Registry: a name consists of labels"),
+        ({"name": "a..b", "addresses": ["10.0.0.8"]}, "a..b: a name consists of labels"),
+        ({"name": f"{'a' * 64}", "addresses": ["10.0.0.8"]}, "a name consists of labels"),
+        ({"name": "x\n@ IN A 1.2.3.4", "addresses": ["10.0.0.8"]}, "a name consists of labels"),
+        ({"name": "master", "addresses": ["10.0.0.8"]}, "master: master and what is below it are names of the cluster's own hosts"),
+        ({"name": "proxy-7.proxy", "group": "etcd"}, "proxy-7.proxy: proxy and what is below it are"),
+        ({"name": "x", "addresses": ["10.0.0.300"]}, "x: 10.0.0.300 is no IPv4 address"),
+        ({"name": "x", "addresses": ["example.com"]}, "x: example.com is no IPv4 address"),
+        ({"name": "x", "addresses": ["fd00::1"]}, "x: fd00::1 is no IPv4 address"),
+        ({"name": "x", "addresses": ["10.0.0.8"], "port": 0}, "x: 0 is no port"),
+        ({"name": "x", "addresses": ["10.0.0.8"], "port": 65536}, "x: 65536 is no port"),
+        ({"name": "x"}, "x: either addresses or a group"),
+        ({"name": "x", "addresses": ["10.0.0.8"], "group": "etcd"}, "x: either addresses or a group"),
+        ({"name": "x", "group": "director"}, "x: no such group as director; there are master, etcd, proxy"),
+    ],
+)
+def test_mistakes(alias, mistake):
+    with pytest.raises(AnsibleFilterError, match="dns_aliases: ") as error:
+        dns_records(GROUPS, [alias])
+    assert mistake in str(error.value)
+
+
+def test_all_mistakes_are_told_at_once():
+    aliases = [{"name": "x", "addresses": ["10.0.0.8"]}, {"name": "x", "addresses": ["nowhere"]}]
+    with pytest.raises(AnsibleFilterError, match="x is there 2 times; x: nowhere is no IPv4 address"):
+        dns_records(GROUPS, aliases)

@@ -1,0 +1,169 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a record of the store holds in each phase of a rotation, and when it stays in one."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from _store import local_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import _rotation
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._authorities import get_authority, make_authority
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._certificate import Names, seconds
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credential_list import keep_credentials
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._rotation import advanced, begun, rotate, verdict
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._x509 import new_private_key, now, public_half, read_public_key, sign
+
+ETCD = {"name": "etcd", "common_name": "etcd", "days": 100, "key_type": "ecdsa-p256"}
+CREDENTIAL = {name: option.get("default") for name, option in _rotation.CREDENTIALS["credentials"]["options"].items()}
+PASSWORD = {**CREDENTIAL, "name": "etcd-root", "type": "password"}
+KEY = {**CREDENTIAL, "name": "encryption-at-rest", "type": "key"}
+RSA = {**CREDENTIAL, "name": "service-account", "type": "rsa"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = local_store(tmp_path / "store", passphrase="a passphrase")
+    store.put("authorities/etcd", *make_authority("etcd", 100, "ecdsa-p256", now()), version=0)
+    keep_credentials(store, {"credentials": [PASSWORD, KEY, RSA]}, check_mode=False)
+    return store
+
+
+@pytest.fixture
+def step(store):
+    """Return a function that begins or goes on, and tells the phases."""
+
+    def run(state="advanced", check=False, until="drop", hours=None, **lists):
+        lists = lists or {"authorities": [ETCD], "credentials": [PASSWORD, KEY, RSA]}
+        options = {"state": state, "until": until, "hours_in_use": hours or {}, "authorities": [], "credentials": [], **lists}
+        return {item["name"]: item["waits"] or item["phase"] for item in rotate(store, options, check)["rotations"]}
+
+    return run
+
+
+def test_an_authority_is_trusted_before_it_signs_and_alone_in_the_end():
+    old, new = ({"certificates": ["A"], "signing": 0}, {"private_keys": ["a"]}), ({"certificates": ["B"], "signing": 0}, {"private_keys": ["b"]})
+    trust = begun(old, new)
+    assert trust == ({"certificates": ["A", "B"], "signing": 0, "rotation": "trust"}, {"private_keys": ["a", "b"]})
+    use = advanced(trust)
+    assert use == ({"certificates": ["A", "B"], "signing": 1, "rotation": "use"}, {"private_keys": ["a", "b"]})
+    drop = advanced(use)
+    assert drop == ({"certificates": ["B"], "signing": 0, "rotation": "drop"}, {"private_keys": ["b"]})
+    assert advanced(drop) == new
+
+
+def test_a_key_changes_places_with_the_new_one_and_both_keep_their_numbers():
+    trust = begun(({"type": "key"}, {"key": "A"}), ({}, {"key": "B"}))
+    assert trust == ({"type": "key", "rotation": "trust"}, {"key": "A", "others": [{"key": "B", "number": 2}]})
+    use = advanced(trust)
+    assert use == ({"type": "key", "rotation": "use", "number": 2}, {"key": "B", "others": [{"key": "A", "number": 1}]})
+    over = advanced(advanced(use))
+    assert over == ({"type": "key", "number": 2}, {"key": "B"})
+    assert begun(over, ({}, {"key": "C"}))[1]["others"] == [{"key": "C", "number": 3}]
+
+
+def test_a_key_pair_takes_its_public_half_along():
+    trust = begun(({"type": "rsa", "public_key": "A"}, {"private_key": "a"}), ({"public_key": "B"}, {"private_key": "b"}))
+    assert advanced(trust) == (
+        {"type": "rsa", "rotation": "use", "public_key": "B", "number": 2},
+        {"private_key": "b", "others": [{"private_key": "a", "public_key": "A", "number": 1}]},
+    )
+
+
+def test_a_password_begins_in_use():
+    public, secret = begun(({"type": "password"}, {"password": "A"}), ({}, {"password": "B"}))
+    assert (public["rotation"], secret["password"], secret["others"][0]["password"]) == ("use", "B", "A")
+
+
+@pytest.mark.parametrize(
+    "phase, age, until, least, why",
+    [
+        ("trust", 0, "drop", 0, ""),
+        ("trust", 0, "trust", 0, "it was to go no further than phase trust"),
+        ("use", 0, "trust", 0, "it was to go no further than phase trust"),
+        ("trust", 0, "use", 0, ""),
+        ("use", 3600, "drop", 86400, "the old one is accepted for 23.0 hours more"),
+        ("use", 86400, "drop", 86400, ""),
+        ("use", 3000, "drop", 3600, "the old one is accepted for 10 minutes more"),
+        ("trust", 0, "drop", 86400, ""),
+        ("drop", 0, "drop", 86400, ""),
+    ],
+)
+def test_why_it_stays_in_its_phase(phase, age, until, least, why):
+    assert verdict(phase, age, until, least) == why
+
+
+def test_all_go_through_their_phases_together(step, store):
+    assert step("query") == {"etcd": "", "etcd-root": "", "encryption-at-rest": "", "service-account": ""}
+    first = {"etcd": "trust", "etcd-root": "use", "encryption-at-rest": "trust", "service-account": "trust"}
+    assert step("begun", check=True) == first
+    assert step("query")["etcd"] == ""
+    assert step("begun") == first
+    assert step("begun") == first, "what has begun does not begin again"
+    assert step() == {"etcd": "use", "etcd-root": "drop", "encryption-at-rest": "use", "service-account": "use"}
+    hours = {"service-account": 24}
+    waits = "the old one is accepted for 24.0 hours more"
+    assert step(hours=hours) == {"etcd": "drop", "etcd-root": "", "encryption-at-rest": "drop", "service-account": waits}
+    assert step(hours=hours) == {"etcd": "", "etcd-root": "", "encryption-at-rest": "", "service-account": waits}
+    assert step()["service-account"] == "drop"
+    assert step()["service-account"] == ""
+    assert [store.get(f"credentials/{name}").public["number"] for name in ("etcd-root", "encryption-at-rest", "service-account")] == [2, 2, 2]
+
+
+def test_what_roles_are_given_while_a_key_is_rotated(step, store):
+    def given():
+        return keep_credentials(store, {"credentials": [KEY, RSA]}, check_mode=False)["credentials"]
+
+    before = given()
+    step("begun")
+    trusting = given()
+    assert trusting["encryption-at-rest"]["key"] == before["encryption-at-rest"]["key"]
+    assert trusting["service-account"]["private_key"] == before["service-account"]["private_key"]
+    step()
+    using = given()
+    assert using["encryption-at-rest"]["others"] == [{**before["encryption-at-rest"], "number": 1}]
+    assert using["encryption-at-rest"]["key"] == trusting["encryption-at-rest"]["others"][0]["key"]
+    assert using["service-account"]["others"][0]["public_key"] == before["service-account"]["public_key"]
+    step()
+    assert given()["encryption-at-rest"] == {"key": using["encryption-at-rest"]["key"], "number": 2}
+
+
+def test_what_is_rotated_is_not_given_another_value(step, store):
+    step("begun")
+    with pytest.raises(HostError, match="it is being rotated; end that first"):
+        keep_credentials(store, {"credentials": [{**PASSWORD, "value": "another password"}]}, check_mode=False)
+
+
+def test_an_old_authoritys_certificate_is_of_it_until_it_is_dropped(step, store):
+    leaf = sign(
+        Names("admin", (), (), ("client_auth",)),
+        read_public_key(public_half(new_private_key("ecdsa-p256"))),
+        10,
+        get_authority(store, "etcd"),
+        store.get("authorities/etcd").secret()["private_keys"][0],
+        now(),
+    )
+    step("begun")
+    step()
+    assert get_authority(store, "etcd").has_signed(leaf)
+    step()
+    assert not get_authority(store, "etcd").has_signed(leaf)
+
+
+def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
+    with pytest.raises(HostError, match="authority front-proxy is not in the store .*: there is nothing to rotate"):
+        step("begun", authorities=[{**ETCD, "name": "front-proxy"}])
+    store.put("credentials/hosts", {"type": "ssh", "public_key": ""}, {"private_key": ""}, version=0)
+    with pytest.raises(HostError, match="credential hosts is a ssh, only key, password, rsa are rotated"):
+        step("begun", credentials=[{**CREDENTIAL, "name": "hosts", "type": "ssh"}])
+
+
+def test_moments():
+    assert seconds("") == 0
+    assert seconds("2026-11-21T09:00:00Z") == datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc).timestamp()
+    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+        seconds("yesterday")
