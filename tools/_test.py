@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
-SCENARIOS = ["certificate", "etcd", "default", "iaas_lb", "cf_routing", "director", "rotate"]
+SCENARIOS = ["certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate"]
 # What Python on hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
