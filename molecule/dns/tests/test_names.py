@@ -76,7 +76,7 @@ def not_ready(name: str) -> t.Iterator[None]:
         on(name, "rm", "/run/not-ready")
 
 
-def until(asked: str, wanted: set[str], hosts: t.Iterable[str] = HOSTS, seconds: float = SECONDS) -> float:
+def until(asked: str, wanted: set[str], hosts: t.Iterable[str] = tuple(HOSTS), seconds: float = SECONDS) -> float:
     """Return how long it took until all hosts were told the wanted addresses; one that starts has no resolver yet."""
 
     def told(name: str) -> bool:
