@@ -128,10 +128,10 @@ def _stamp(path: Path) -> list[int]:
 def _whole_version(artifact: dict[str, t.Any]) -> str | None:
     """Return the version that the symlinks point to, if the files are those that were unpacked from the wanted download."""
     programs = source(artifact)["files"]
-    versions = set()
-    for program in programs:
-        with contextlib.suppress(OSError):
-            versions.add(Path(os.readlink(PROGRAMS / program)).parent.name)
+    try:
+        versions = {Path(os.readlink(PROGRAMS / program)).parent.name for program in programs}
+    except OSError:
+        return None
     if len(versions) != 1:
         return None
     version = versions.pop()

@@ -59,6 +59,15 @@ def test_an_archive_is_unpacked_and_reached_by_symlinks(host, mirror):
     assert (host / "bin/etcdctl").stat().st_mode & 0o777 == 0o755
 
 
+def test_a_program_that_is_not_reached_any_more_is_missed(host, mirror):
+    artifact = publish(mirror, "etcd.tar.gz", archive(etcd=b"server", etcdctl=b"client"), etcd="top/etcd", etcdctl="top/etcdctl")
+    _release.install([artifact])
+    (host / "bin/etcdctl").unlink()
+    assert _release.installed([artifact]) == {}
+    _release.install([artifact])
+    assert (host / "bin/etcdctl").read_bytes() == b"client"
+
+
 def test_a_plain_program_needs_no_archive(host, mirror):
     _release.install([publish(mirror, "kubelet", b"kubelet", kubelet="")])
     assert (host / "bin/kubelet").read_bytes() == b"kubelet"
