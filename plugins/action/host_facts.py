@@ -17,6 +17,7 @@ from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
 from ..plugin_utils._ports import ports_of
 from ..plugin_utils._preflight import last_line
+from ..plugin_utils._this_run import this_run
 
 _PAUSE = 1  # seconds between attempts to reach a host
 
@@ -42,6 +43,7 @@ class ActionModule(ActionBase):
             return {**result, **(_report("", said) if reports else reply)}
         facts = reply["ansible_facts"]["cfcr_host"]
         facts["clock_offset"] = offset(facts["time"], sent, received)
+        reply["ansible_facts"]["cfcr_jobs"]["run"] = this_run(variables)["id"]
         return {**result, **reply}
 
     def _ask(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> tuple[float, dict[str, t.Any]]:

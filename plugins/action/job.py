@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import Certificates
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._this_run import this_run
 
 
 class ActionModule(ActionBase):
-    """One round trip to the host; a second one where a job that has certificates is not as asked yet."""
+    """One round trip to the host, none where host_facts found the job as asked; a second one where certificates are to be signed."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Keep the job, and have the task notify its handlers of units that wait for a restart, not of every change."""
@@ -29,12 +32,16 @@ class ActionModule(ActionBase):
         """Read, sign, apply."""
         options = {**self._task.args}
         wanted = options.pop("certificates", None)
-        if not wanted or options.get("state") == "restarted":
+        if options.get("state") == "restarted":
             return self._on_host(options, task_vars)
         try:
-            certificates = Certificates(self, {"certificates": wanted}, task_vars)
-            result = self._on_host({**options, "pki": {"phase": "read", **certificates.wanted()}}, task_vars)
-            if result.get("failed") or result.get("unreachable"):
+            certificates = Certificates(self, {"certificates": wanted}, task_vars) if wanted else None
+            if certificates:
+                options["pki"] = {"phase": "read", **certificates.wanted()}
+            if not options.get("secrets"):
+                options["asked"] = _digest(options)
+            result = self._found(options, task_vars) or self._on_host(options, task_vars)
+            if not certificates or result.get("failed") or result.get("unreachable"):
                 return result
             issued = certificates.issue(result.pop("pki"))
         except HostError as error:
@@ -44,8 +51,31 @@ class ActionModule(ActionBase):
             result = self._on_host({**options, "pki": {"phase": "write", **issued.files}}, task_vars)
         return _joined(result, issued.result)
 
+    def _found(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """Return what the host would say where it has said in this run, and not longer ago, that it is as these options ask."""
+        found = self._as_asked(task_vars).get(options.get("name"))
+        if not found or found["asked"] != options.get("asked"):
+            return None
+        result = {"changed": False, "diff": {"before": {}, "after": {}}, "restart": []}
+        return {**result, "healthy": True, "pki": found["pki"]} if "pki" in options else result
+
     def _on_host(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        return self._execute_module(module_name="cfcr.kubernetes.job", module_args=options, task_vars=task_vars)
+        """Return what the host says; what it said of the job before is of no use from now on."""
+        result = self._execute_module(module_name="cfcr.kubernetes.job", module_args=options, task_vars=task_vars)
+        found = self._as_asked(task_vars)
+        if options.get("name") in found:
+            others = {name: look for name, look in found.items() if name != options["name"]}
+            result["ansible_facts"] = {"cfcr_jobs": {**task_vars["ansible_facts"]["cfcr_jobs"], "as_asked": others}}
+        return result
+
+    def _as_asked(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the jobs that host_facts found as they were asked, none where a cache of facts has that of an earlier run."""
+        facts = task_vars.get("ansible_facts", {}).get("cfcr_jobs", {})
+        return facts["as_asked"] if facts.get("run") == this_run(task_vars)["id"] else {}
+
+
+def _digest(options: dict[str, t.Any]) -> str:
+    return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _joined(job: dict[str, t.Any], issued: dict[str, t.Any]) -> dict[str, t.Any]:

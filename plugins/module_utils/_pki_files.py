@@ -36,10 +36,11 @@ SPEC = {
 }
 
 
-def read(certificates: list[dict], bundle_paths: list[str], key_type: str, since: float, check_mode: bool) -> dict:
+def read(pki: dict, check_mode: bool) -> dict:
     """Return the files as they are. Missing, unreadable, differently typed and older keys are made, to take their place later."""
+    certificates, bundle_paths = pki["certificates"], [bundle["path"] for bundle in pki["bundles"]]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        keys = list(pool.map(lambda entry: _key(entry["path"], key_type, since, check_mode), certificates))
+        keys = list(pool.map(lambda entry: _key(entry["path"], pki["key_type"], pki["since"], check_mode), certificates))
     return {
         "certificates": [
             {

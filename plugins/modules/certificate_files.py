@@ -87,8 +87,7 @@ def main() -> None:
     os.umask(0o022)  # directories of certificates are for everyone, whatever the login shell says
     try:
         if options["phase"] == "read":
-            paths = [bundle["path"] for bundle in options["bundles"]]
-            module.exit_json(changed=False, **read(options["certificates"], paths, options["key_type"], options["since"], module.check_mode))
+            module.exit_json(changed=False, **read(options, module.check_mode))
         if not module.check_mode:
             write(options["certificates"], options["bundles"])
         module.exit_json(changed=True)

@@ -12,6 +12,7 @@ version_added: "0.1.0"
 description:
   - Returns as the fact C(cfcr_host) what a host is and who listens on the ports that it will need, in one round trip, and changes nothing.
   - The controller adds how far the host's clock is from its own.
+  - Returns as the fact C(cfcr_jobs) which jobs of M(cfcr.kubernetes.job) are just as they were asked, so that the same run need not ask for each.
 author: The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
@@ -202,6 +203,20 @@ ansible_facts:
           type: list
           elements: float
           sample: [-0.4, 0.3]
+    cfcr_jobs:
+      description: What M(cfcr.kubernetes.job) knows of the host's jobs before it asks.
+      returned: success
+      type: dict
+      contains:
+        run:
+          description: The run of Ansible that asked; no other one relies on what was found.
+          returned: success
+          type: str
+        as_asked:
+          description: The jobs that are healthy and just as they were asked last, with the digest of that, and their certificates.
+          returned: success
+          type: dict
+          sample: {containerd: {asked: 0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417, pki: null}}
 """
 
 import time
@@ -209,6 +224,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._host_facts import disks, facts
+from ..module_utils._job_records import as_asked
 from ..module_utils._kernel_features import kernel_features
 from ..module_utils._listeners import listeners
 
@@ -231,7 +247,7 @@ def main() -> None:
         "listeners": listeners(module.params["ports"] or []),
         "time": time.time(),
     }
-    module.exit_json(changed=False, ansible_facts={"cfcr_host": cfcr_host})
+    module.exit_json(changed=False, ansible_facts={"cfcr_host": cfcr_host, "cfcr_jobs": {"as_asked": as_asked()}})
 
 
 if __name__ == "__main__":

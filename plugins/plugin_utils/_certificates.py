@@ -132,6 +132,7 @@ class Certificates:
             ],
             "bundles": [{"path": bundle["path"], "content": bundle["content"]} for bundle in plan["bundles"]],
             "key_type": self._options["key_type"],
+            "since": self._since,
         }
 
 

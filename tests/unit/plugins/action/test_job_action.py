@@ -1,0 +1,74 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a host is asked for a job, and when it has said already that the job is as asked."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.action import job
+
+RUN = {"id": "this run"}
+OPTIONS = {"name": "dns", "files": [{"path": "/etc/zone", "content": "."}]}
+ON_HOST = {"changed": True, "restart": [], "diff": {"before": {}, "after": {"files": {}}}}
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """Run the action with these options after host_facts has returned these jobs; return its result and what the host was asked."""
+    monkeypatch.setattr(job, "this_run", lambda variables: RUN)
+
+    def run(options, as_asked, in_run="this run"):
+        asked = []
+        action = job.ActionModule.__new__(job.ActionModule)
+        action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"])
+        monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**ON_HOST})
+        variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "as_asked": as_asked}}} if as_asked is not None else {}
+        return action._keep(variables), asked
+
+    return run
+
+
+def digest(ask, options):
+    (sent,) = ask(options, None)[1]
+    return sent["asked"]
+
+
+def test_a_job_that_is_as_asked_is_not_asked_for_again(ask):
+    result, asked = ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
+    assert asked == []
+    assert result == {"changed": False, "diff": {"before": {}, "after": {}}, "restart": []}
+
+
+def test_without_facts_the_host_is_asked(ask):
+    result, asked = ask(OPTIONS, None)
+    assert len(asked) == 1
+    assert result == ON_HOST
+
+
+def test_facts_of_another_run_do_not_count(ask):
+    """A cache of facts returns them hours later."""
+    _result, asked = ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}}, in_run="another run")
+    assert len(asked) == 1
+
+
+def test_another_option_is_another_job_and_what_was_known_is_forgotten(ask):
+    known = {"asked": digest(ask, OPTIONS), "pki": None}
+    result, asked = ask({**OPTIONS, "files": []}, {"dns": known, "containerd": known})
+    assert asked[0]["asked"] != known["asked"]
+    assert result["ansible_facts"] == {"cfcr_jobs": {"run": "this run", "as_asked": {"containerd": known}}}
+
+
+def test_a_restart_is_always_asked_for(ask):
+    restarted = {**OPTIONS, "state": "restarted"}
+    _result, asked = ask(restarted, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
+    assert asked == [restarted]
+
+
+def test_of_a_job_with_secrets_there_is_no_digest(ask):
+    secret = {**OPTIONS, "secrets": {"password": "hidden"}}
+    _result, asked = ask(secret, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
+    assert asked == [secret]
