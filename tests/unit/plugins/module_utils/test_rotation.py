@@ -114,6 +114,25 @@ def test_all_go_through_their_phases_together(step, store):
     assert [store.get(f"credentials/{name}").public["number"] for name in ("etcd-root", "encryption-at-rest", "service-account")] == [2, 2, 2]
 
 
+def test_an_old_key_is_accepted_for_its_hours_after_all_masters_sign_with_the_new_one(step, store, monkeypatch):
+    """A run that failed in phase use, and is taken up a day later, has not had the masters use the new one in that day."""
+
+    def pass_hours(hours):
+        monkeypatch.setattr(_rotation, "now", lambda then=_rotation.now(): then + datetime.timedelta(hours=hours))
+
+    options = {"credentials": [RSA], "hours": {"service-account": 24}}
+    step("begun", credentials=[RSA])
+    assert step(**options) == {"service-account": "use"}
+    pass_hours(25)
+    assert step(check=True, **options) == step(**options) == {"service-account": "the old one is accepted for 24.0 hours more"}
+    pass_hours(22)
+    assert step(**options) == {"service-account": "the old one is accepted for 2.0 hours more"}
+    pass_hours(3)
+    assert step(**options) == {"service-account": "drop"}
+    assert step(**options) == {"service-account": ""}
+    assert store.get("credentials/service-account").public.keys() == {"type", "public_key", "number"}
+
+
 def test_what_roles_are_given_while_a_key_is_rotated(step, store):
     def given():
         return keep_credentials(store, {"credentials": [KEY, RSA]}, check_mode=False)["credentials"]
