@@ -124,7 +124,7 @@ class _Item:
         self.before = self.after = self._record.public.get("rotation", "")
         self.waits, self.spread = "", False  # whether the store is still to learn that phase use has come to everybody
         if options["state"] == "begun" and not self.before:
-            self.after = "use" if entry.get("type") == "password" else "trust"
+            self.after = "use" if self._record.public.get("type") == "password" else "trust"
         elif options["state"] == "advanced" and self.before:
             self.waits = verdict(self.before, self._age(), options["until"], 3600 * float(options["hours_in_use"].get(self.name, 0)))
             if self.waits:
@@ -150,6 +150,8 @@ class _Item:
             raise HostError(f"{self.kind} {self.name} is not in the store {self._store}: there is nothing to rotate")
         if self.kind == "credential" and record.public["type"] not in _ROTATED_TYPES:
             raise HostError(f"credential {self.name} is a {record.public['type']}, only {', '.join(_ROTATED_TYPES)} are rotated")
+        if self.kind == "credential" and record.public["type"] != self._entry["type"]:
+            raise HostError(f"credential {self.name} is a {record.public['type']} in the store {self._store}, to be rotated is a {self._entry['type']}")
         return record
 
     def _new(self) -> Parts:

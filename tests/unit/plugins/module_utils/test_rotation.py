@@ -179,6 +179,8 @@ def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
     store.put("credentials/hosts", {"type": "ssh", "public_key": ""}, {"private_key": ""}, version=0)
     with pytest.raises(HostError, match="credential hosts is a ssh, only key, password, rsa are rotated"):
         step("begun", credentials=[{**CREDENTIAL, "name": "hosts", "type": "ssh"}])
+    with pytest.raises(HostError, match="credential etcd-root is a password in the store .*, to be rotated is a key"):
+        step("begun", credentials=[{**KEY, "name": "etcd-root"}])
 
 
 def test_moments():
@@ -186,3 +188,13 @@ def test_moments():
     assert seconds("2026-11-21T09:00:00Z") == datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc).timestamp()
     with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
         seconds("yesterday")
+
+
+def test_a_certificate_of_the_store_is_made_anew_where_it_is_older(store):
+    def keep(since):
+        entry = {**CREDENTIAL, "name": "admin", "type": "certificate", "authority": "etcd", "common_name": "admin", "days": 50, "renew_before_days": 1}
+        return keep_credentials(store, {"credentials": [{**entry, "since": since}]}, check_mode=False)["changed"]
+
+    assert [keep(""), keep(""), keep("2026-01-01T00:00:00Z"), keep("2999-01-01T00:00:00Z")] == [True, False, False, True]
+    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+        keep("yesterday")
