@@ -10,7 +10,7 @@ import contextlib
 import datetime
 
 from ._authorities import authority_key, get_authority
-from ._certificate import Certificate, expiry, reasons, wanted_names
+from ._certificate import Certificate, expiry, reasons, seconds, wanted_names
 from ._credential_types import TYPES, Type
 from ._errors import HostError
 from ._keys import KEY_TYPES
@@ -102,7 +102,8 @@ class Credential:
         )
         kept_key = actual.key if actual else ""
         why = reasons(actual, self._names, wanted.issuer, kept_key, self._moment, options["renew_before_days"], wanted.not_after)
-        if self._record and (self._record.created_at or "") < options["since"]:
+        since = seconds(options["since"])
+        if self._record and seconds(self._record.created_at or "") < since:
             why.append(f"made before {options['since']}")
         self.before = {"type": "certificate", **actual.summary()} if actual else None
         self.after = {"type": "certificate", **wanted.summary()} if why else self.before

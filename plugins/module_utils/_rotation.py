@@ -16,6 +16,7 @@ import typing as t
 from ._authorities import make_authority
 from ._authority_list import SPEC as AUTHORITIES
 from ._authority_list import common_name
+from ._certificate import seconds
 from ._credential_list import SPEC as CREDENTIALS
 from ._credential_types import TYPES
 from ._errors import HostError
@@ -40,6 +41,7 @@ SPEC: dict[str, t.Any] = {
 
 _ROTATED_TYPES = ("key", "password", "rsa")
 _PUBLIC = ("number", "public_key")  # of a credential's values
+_USED_SINCE = "used_since"  # when everybody used the new one, where the old one is still accepted
 
 
 def begun(old: Parts, new: Parts) -> Parts:
@@ -59,8 +61,9 @@ def advanced(parts: Parts) -> Parts:
     """Return a record in its next phase; after the last one, no rotation is left of."""
     public, secret = parts
     phase = public["rotation"]
+    public = {name: value for name, value in public.items() if name not in ("rotation", _USED_SINCE)}
     if phase == "drop":
-        return {name: value for name, value in public.items() if name != "rotation"}, secret
+        return public, secret
     public = {**public, "rotation": PHASES[PHASES.index(phase) + 1]}
     if "certificates" in public:
         if phase == "trust":
@@ -102,8 +105,8 @@ def rotate(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[st
     return outcome(
         check_mode,
         before={item.name: item.before for item in items},
-        after={item.name: item.after for item in items},
-        apply=lambda: [item.write() for item in items if item.before != item.after],
+        after={item.name: item.after + (" everywhere" if item.spread else "") for item in items},
+        apply=lambda: [item.write() for item in items if item.spread or item.before != item.after],
         rotations=[
             {"name": item.name, "kind": item.kind, "before": item.before, "phase": item.after, "waits": item.waits} for item in items
         ],
@@ -119,18 +122,23 @@ class _Item:
         self._path = f"{'authorities' if kind == 'authority' else 'credentials'}/{self.name}"
         self._record = self._found()
         self.before = self.after = self._record.public.get("rotation", "")
-        self.waits = ""
+        self.waits, self.spread = "", False  # whether the store is still to learn that phase use has come to everybody
         if options["state"] == "begun" and not self.before:
-            self.after = "use" if entry.get("type") == "password" else "trust"
+            self.after = "use" if self._record.public.get("type") == "password" else "trust"
         elif options["state"] == "advanced" and self.before:
             self.waits = verdict(self.before, self._age(), options["until"], 3600 * float(options["hours_in_use"].get(self.name, 0)))
-            if not self.waits:
+            if self.waits:
+                self.spread = self.before == "use" and _USED_SINCE not in self._record.public
+            else:
                 self.after = {**dict(zip(PHASES, PHASES[1:])), "drop": ""}[self.before]
 
     def write(self) -> None:
         """Write the record as it is to be."""
         parts = self._record.public, self._record.secret()
-        public, secret = advanced(parts) if self.before else begun(parts, self._new())
+        if self.spread:
+            public, secret = {**parts[0], _USED_SINCE: f"{self._moment:%Y-%m-%dT%H:%M:%SZ}"}, parts[1]
+        else:
+            public, secret = advanced(parts) if self.before else begun(parts, self._new())
         try:
             self._store.put(self._path, public, secret, self._record.version)
         except Conflict as error:
@@ -142,6 +150,8 @@ class _Item:
             raise HostError(f"{self.kind} {self.name} is not in the store {self._store}: there is nothing to rotate")
         if self.kind == "credential" and record.public["type"] not in _ROTATED_TYPES:
             raise HostError(f"credential {self.name} is a {record.public['type']}, only {', '.join(_ROTATED_TYPES)} are rotated")
+        if self.kind == "credential" and record.public["type"] != self._entry["type"]:
+            raise HostError(f"credential {self.name} is a {record.public['type']} in the store {self._store}, to be rotated is a {self._entry['type']}")
         return record
 
     def _new(self) -> Parts:
@@ -151,10 +161,10 @@ class _Item:
         return TYPES[self._record.public["type"]].make(entry)
 
     def _age(self) -> float:
-        """Return for how many seconds it has been in its phase."""
-        written = datetime.datetime.strptime(self._record.created_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
-        return (self._moment - written).total_seconds()
+        """Return for how many seconds everybody has used the new one; a run that fails may leave that long behind what the store says."""
+        since = self._record.public.get(_USED_SINCE)
+        return self._moment.timestamp() - seconds(since) if since else 0
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
+def _hours(time: float) -> str:
+    return f"{time / 3600:.1f} hours" if time >= 3600 else f"{time / 60:.0f} minutes"

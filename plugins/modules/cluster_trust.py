@@ -82,7 +82,7 @@ def wait_for_roots(cluster: Kubernetes, bundle: str) -> int:
     """Wait until every namespace has the authorities."""
     while True:
         found = cluster.list("", "ConfigMap", fieldSelector=f"metadata.name={ROOTS}")
-        others = [one["metadata"]["namespace"] for one in found if fingerprints(one["data"].get("ca.crt", "")) != fingerprints(bundle)]
+        others = [one["metadata"]["namespace"] for one in found if fingerprints((one.get("data") or {}).get("ca.crt", "")) != fingerprints(bundle)]
         if found and not others:
             return len(found)
         cluster.pause(lambda others=others: f"{ROOTS} holds other authorities in {', '.join(others) or 'no namespace at all'}")

@@ -46,7 +46,9 @@ options:
     choices: [trust, use, drop]
     default: drop
   hours_in_use:
-    description: By name, for how many hours the old one is accepted at least before it is dropped.
+    description:
+      - By name, for how many hours the old one is accepted at least before it is dropped. They begin when O(state=advanced) first finds it in phase
+        V(use), since only then everybody uses the new one.
     type: dict
     default: {}
   authorities:

@@ -114,6 +114,25 @@ def test_all_go_through_their_phases_together(step, store):
     assert [store.get(f"credentials/{name}").public["number"] for name in ("etcd-root", "encryption-at-rest", "service-account")] == [2, 2, 2]
 
 
+def test_an_old_key_is_accepted_for_its_hours_after_all_masters_sign_with_the_new_one(step, store, monkeypatch):
+    """A run that failed in phase use, and is taken up a day later, has not had the masters use the new one in that day."""
+
+    def pass_hours(hours):
+        monkeypatch.setattr(_rotation, "now", lambda then=_rotation.now(): then + datetime.timedelta(hours=hours))
+
+    options = {"credentials": [RSA], "hours": {"service-account": 24}}
+    step("begun", credentials=[RSA])
+    assert step(**options) == {"service-account": "use"}
+    pass_hours(25)
+    assert step(check=True, **options) == step(**options) == {"service-account": "the old one is accepted for 24.0 hours more"}
+    pass_hours(22)
+    assert step(**options) == {"service-account": "the old one is accepted for 2.0 hours more"}
+    pass_hours(3)
+    assert step(**options) == {"service-account": "drop"}
+    assert step(**options) == {"service-account": ""}
+    assert store.get("credentials/service-account").public.keys() == {"type", "public_key", "number"}
+
+
 def test_what_roles_are_given_while_a_key_is_rotated(step, store):
     def given():
         return keep_credentials(store, {"credentials": [KEY, RSA]}, check_mode=False)["credentials"]
@@ -160,6 +179,8 @@ def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
     store.put("credentials/hosts", {"type": "ssh", "public_key": ""}, {"private_key": ""}, version=0)
     with pytest.raises(HostError, match="credential hosts is a ssh, only key, password, rsa are rotated"):
         step("begun", credentials=[{**CREDENTIAL, "name": "hosts", "type": "ssh"}])
+    with pytest.raises(HostError, match="credential etcd-root is a password in the store .*, to be rotated is a key"):
+        step("begun", credentials=[{**KEY, "name": "etcd-root"}])
 
 
 def test_moments():
@@ -167,3 +188,13 @@ def test_moments():
     assert seconds("2026-11-21T09:00:00Z") == datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc).timestamp()
     with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
         seconds("yesterday")
+
+
+def test_a_certificate_of_the_store_is_made_anew_where_it_is_older(store):
+    def keep(since):
+        entry = {**CREDENTIAL, "name": "admin", "type": "certificate", "authority": "etcd", "common_name": "admin", "days": 50, "renew_before_days": 1}
+        return keep_credentials(store, {"credentials": [{**entry, "since": since}]}, check_mode=False)["changed"]
+
+    assert [keep(""), keep(""), keep("2026-01-01T00:00:00Z"), keep("2999-01-01T00:00:00Z")] == [True, False, False, True]
+    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+        keep("yesterday")

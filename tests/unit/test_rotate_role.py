@@ -1,0 +1,47 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which hosts a rotation must not do without, and which records it is about."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+VARS = pathlib.Path(__file__).parents[2] / "roles/rotate/vars/main.yml"
+
+
+@pytest.fixture
+def render():
+    """Return a function that renders a variable of the role."""
+    loader = DataLoader()
+    variables = loader.load_from_file(str(VARS), trusted_as_template=True)
+
+    def run(name, **others):
+        return Templar(loader=loader, variables={**variables, **others}).template(variables[name])
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("in_play", "ignored", "absent"),
+    [
+        (["etcd-0", "master-0", "worker-0"], [], []),
+        (["etcd-0"], [], ["master-0", "worker-0"]),
+        (["etcd-0", "master-0", "worker-0"], ["worker-0"], ["worker-0"]),
+        (["etcd-0", "master-0"], ["worker-0"], ["worker-0"]),
+        pytest.param(["etcd-0", "master-0", "worker-0"], ["host-of-another-cluster"], [], id="an ignored host of another cluster"),
+    ],
+)
+def test_who_is_left_out(render, in_play, ignored, absent):
+    cluster = {"etcd-0": "10.0.0.1", "master-0": "10.0.0.2", "worker-0": "10.0.0.3"}
+    assert render("__rotate_absent", __rotate_cluster=cluster, groups={"ignored": ignored}, ansible_play_hosts=in_play) == absent
+
+
+@pytest.mark.parametrize("rotate", ["etcd, encryption", ["etcd", "encryption"], ["etcd,encryption", "certificates"]])
+def test_what_is_chosen_may_be_a_list_or_a_text(render, rotate):
+    assert render("__rotate_records", rotate=rotate) == ["etcd", "encryption-at-rest"]
