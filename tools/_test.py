@@ -31,6 +31,8 @@ SCENARIOS = ["certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "
 # What Python on hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
+# Where Python may not keep what it compiles, each of thousands of processes compiles the collection anew.
+ENVIRONMENT = {"PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
 # What is shown of a step that failed: its last lines, and before them those that tell of a fault.
 SHOWN_LINES = 60
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
@@ -49,7 +51,7 @@ class Step:
         """Run a command, its output into the log, and return whether it succeeded. Whatever it started ends with it."""
         words = [str(word) for word in command]
         print("$", *words, file=self.log, flush=True)
-        variables = {**os.environ, "PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", **{key: str(value) for key, value in environment.items()}}
+        variables = {**os.environ, **ENVIRONMENT, **{key: str(value) for key, value in environment.items()}}
         process = subprocess.Popen(
             words, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True
         )
