@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of scenarios share: kubectl, dead hosts, waiting, requests, workloads and figures."""
+"""What the tests of scenarios share: kubectl, the API, hosts and their deaths, waiting, requests, workloads and figures."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ import tempfile
 import threading
 import time
 import typing as t
+import urllib.parse
 import urllib.request
 
 import testinfra
 import yaml
 
-DIRECTORY = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".local/molecule" / os.environ["MOLECULE_SCENARIO_NAME"]
+ROOT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+DIRECTORY = ROOT / ".local/molecule" / os.environ["MOLECULE_SCENARIO_NAME"]
 PATIENCE_SECONDS = 5
 CLUSTER = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
 
@@ -47,9 +49,8 @@ def apply(*objects: dict[str, t.Any]) -> None:
     kubectl("apply", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
 
-@functools.cache
-def administrator() -> tuple[str, ssl.SSLContext]:
-    """Where the kubeconfig leads, and what its user shows and verifies; as they were when they were asked for first."""
+def kubeconfig() -> tuple[str, ssl.SSLContext]:
+    """Where the kubeconfig leads, and what its user shows and verifies."""
     config = yaml.safe_load((DIRECTORY / "kubeconfig").read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
@@ -58,6 +59,26 @@ def administrator() -> tuple[str, ssl.SSLContext]:
         file.flush()
         context.load_cert_chain(file.name)
     return cluster["server"], context
+
+
+@functools.cache
+def administrator() -> tuple[str, ssl.SSLContext]:
+    """What the kubeconfig said when it was asked for first."""
+    return kubeconfig()
+
+
+def ask(server: str, context: ssl.SSLContext, method: str, path: str, body: t.Any = None) -> tuple[int, t.Any]:
+    """Return the status and the answer of an API server, on a connection of its own; no answer is an OSError."""
+    connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, timeout=PATIENCE_SECONDS, context=context)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        content = response.read()
+        return response.status, json.loads(content) if content.startswith(b"{") else content.decode()
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
 
 
 def api_answers(endpoint: str = "") -> bool:
@@ -74,6 +95,15 @@ def answers(url: str, context: ssl.SSLContext | None = None, **headers: str) -> 
         return False
 
 
+def inventory() -> dict[str, t.Any]:
+    return yaml.safe_load((DIRECTORY / "inventory.yml").read_text(encoding="utf-8"))["all"]
+
+
+def addresses() -> dict[str, str]:
+    """Return the addresses of all hosts."""
+    return {name: variables["ansible_host"] for group in inventory()["children"].values() for name, variables in group.get("hosts", {}).items()}
+
+
 def host(name: str) -> t.Any:
     return testinfra.get_host(f"ansible://{name}?force_ansible=False", ansible_inventory=str(DIRECTORY / "inventory.yml"))
 
@@ -85,6 +115,11 @@ def wait(condition: t.Callable[[], t.Any], seconds: float) -> float:
         assert time.monotonic() - begin < seconds, f"not within {seconds} seconds"
         time.sleep(0.1)
     return round(time.monotonic() - begin, 1)
+
+
+def on(name: str, *command: str, **options: t.Any) -> str:
+    """Return what a command says on a host, without the round trips of SSH."""
+    return run("podman", "exec", "--interactive", f"{CLUSTER}-{name}", *command, **options)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import ssl
 import typing as t
 
 from ._errors import HostError
+from ._http import beginning
 
 __all__ = ("ask", "resolve")
 
@@ -66,14 +67,4 @@ def _handshake(where: str, stream: socket.socket, host: str, authority: str) -> 
 def _request(where: str, tls: ssl.SSLSocket, host: str, path: str) -> str:
     connection: t.Any = http.client.HTTPConnection(host, timeout=REQUEST_SECONDS)
     connection.sock = tls
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        content = " ".join(answer.read(500).decode(errors="replace").split())
-    except (OSError, http.client.HTTPException) as error:
-        raise HostError(f"{where}{path}: {error or type(error).__name__}") from error
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise HostError(f"{where}{path}: {answer.status} {content}")
-    return content
+    return beginning(connection, f"{where}{path}", path)

@@ -80,6 +80,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _checks, _dns
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._http import beginning
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 REQUEST_SECONDS = 3
@@ -90,17 +91,8 @@ def ask(url: str, name_server: str | None) -> str:
     parts = urllib.parse.urlsplit(url)
     host = _dns.address(parts.hostname, name_server) if name_server else parts.hostname
     connection = http.client.HTTPConnection(host, parts.port or 80, timeout=REQUEST_SECONDS)
-    try:
-        connection.request("GET", parts.path or "/", headers={"Host": parts.netloc})
-        answer = connection.getresponse()
-        content = " ".join(answer.read(500).decode(errors="replace").split())
-    except (OSError, http.client.HTTPException) as error:
-        raise HostError(f"{url}{'' if host == parts.hostname else f' at {host}'}: {error or type(error).__name__}") from error
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise HostError(f"{url}: {answer.status} {content}")
-    return content
+    what = url if host == parts.hostname else f"{url} at {host}"
+    return beginning(connection, what, parts.path or "/", {"Host": parts.netloc})
 
 
 def main() -> None:

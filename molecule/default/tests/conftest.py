@@ -2,29 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the tests reach the cluster from outside: kubectl, and etcdctl with the certificates of others."""
+"""How the tests reach the datastore: etcdctl with the certificates of others."""
 
 from __future__ import annotations
 
-import json
-import os
-import pathlib
-import subprocess
-
 import pytest
-
-DIRECTORY = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]) / ".local/molecule" / os.environ["MOLECULE_SCENARIO_NAME"]
-
-
-@pytest.fixture(scope="session")
-def kubectl():
-    """Run kubectl as the administrator and return what it says, as a structure."""
-
-    def run(*arguments: str) -> dict:
-        command = [DIRECTORY / "bin/kubectl", "--kubeconfig", DIRECTORY / "kubeconfig", "--output", "json", *arguments]
-        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-    return run
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from scenario import get
 
 testinfra_hosts = ["ansible://proxy-0?force_ansible=False"]
 
@@ -19,8 +20,8 @@ def status(host):
     return lambda url: host.run(f"curl --silent --cacert {CA} --output /dev/null --write-out '%{{http_code}}' {url}").stdout
 
 
-def test_workers_are_ready_under_their_addresses(host, kubectl):
-    nodes = kubectl("get", "nodes")["items"]
+def test_workers_are_ready_under_their_addresses():
+    nodes = get("nodes")["items"]
     assert sorted(node["metadata"]["name"] for node in nodes) == ["10.30.1.21", "10.30.1.22", "10.30.1.23"]
     for node in nodes:
         assert {"type": "Ready", "status": "True"}.items() <= next(c for c in node["status"]["conditions"] if c["type"] == "Ready").items()
@@ -44,15 +45,15 @@ def test_haproxy_sees_every_backend(host):
         assert f'proxy="{proxy}",server="{server}"' in up
 
 
-def test_metrics_are_served_by_a_verified_api(kubectl):
+def test_metrics_are_served_by_a_verified_api():
     """API servers, beside whom no kube-proxy runs, reach it by the address of its pod: through a Service it would not be available."""
-    service = kubectl("get", "apiservice", "v1beta1.metrics.k8s.io")
+    service = get("apiservice", "v1beta1.metrics.k8s.io")
     assert not service["spec"].get("insecureSkipTLSVerify")
     assert service["spec"]["caBundle"]
     assert {"type": "Available", "status": "True"}.items() <= service["status"]["conditions"][0].items()
 
 
-def test_no_pod_restarts_or_waits(kubectl):
-    pods = kubectl("get", "pods", "--all-namespaces")["items"]
+def test_no_pod_restarts_or_waits():
+    pods = get("pods", "--all-namespaces")["items"]
     assert len(pods) >= 3
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-import testinfra
+import scenario
 
 testinfra_hosts = ["ansible://etcd-0?force_ansible=False"]
 
@@ -16,20 +16,14 @@ API_SERVER = "/etc/kubernetes/pki/etcd-client"
 FLANNEL = "/etc/flannel/pki/etcd-client"
 
 
-def other(host, name: str):
-    """Return another host of the inventory."""
-    backend = host.backend
-    return testinfra.get_host(f"ansible://{name}?force_ansible=False", ansible_inventory=backend.ansible_runner.inventory_file)
-
-
-def test_three_members_vote(host, etcdctl):
-    members = json.loads(etcdctl(other(host, "master-0"), API_SERVER, "member", "list", "--write-out", "json").stdout)["members"]
+def test_three_members_vote(etcdctl):
+    members = json.loads(etcdctl(scenario.host("master-0"), API_SERVER, "member", "list", "--write-out", "json").stdout)["members"]
     assert sorted(member["name"] for member in members) == ["etcd-0", "etcd-1", "etcd-2"]
     assert not [member for member in members if member.get("isLearner")]
 
 
-def test_flannel_reaches_its_own_keys_only(host, etcdctl):
-    worker = other(host, "worker-1")
+def test_flannel_reaches_its_own_keys_only(etcdctl):
+    worker = scenario.host("worker-1")
     allowed = etcdctl(worker, FLANNEL, "get", "/coreos.com/network/config")
     assert '"Network": "10.200.0.0/16"' in allowed.stdout
     for arguments in (("get", "/registry/", "--prefix"), ("put", "/registry/mine", "x"), ("get", "/", "--prefix")):
@@ -37,23 +31,23 @@ def test_flannel_reaches_its_own_keys_only(host, etcdctl):
         assert refused.rc != 0 and "permission denied" in refused.stderr
 
 
-def test_flannel_is_no_peer(host):
+def test_flannel_is_no_peer():
     """Its certificate is of the same authority; on the port of the peers it would read every key."""
-    worker = other(host, "worker-1")
+    worker = scenario.host("worker-1")
     command = f"curl --silent --show-error --http1.1 --cacert /etc/flannel/pki/etcd-ca.crt --cert {FLANNEL}.crt --key {FLANNEL}.key"
     answers = {port: worker.run(f"{command} https://etcd-0.etcd.cfcr.internal:{port}/version") for port in (2379, 2380)}
     assert answers[2379].rc == 0 and "etcdserver" in answers[2379].stdout
     assert answers[2380].rc != 0 and not answers[2380].stdout and "alert" in answers[2380].stderr
 
 
-def test_the_api_server_reaches_its_own_keys_only(host, etcdctl):
-    refused = etcdctl(other(host, "master-0"), API_SERVER, "get", "/coreos.com/network/config")
+def test_the_api_server_reaches_its_own_keys_only(etcdctl):
+    refused = etcdctl(scenario.host("master-0"), API_SERVER, "get", "/coreos.com/network/config")
     assert refused.rc != 0 and "permission denied" in refused.stderr
 
 
-def test_secrets_are_encrypted_at_rest(host, etcdctl, kubectl):
-    secret = kubectl("get", "secrets", "--namespace", "kube-system")["items"][0]["metadata"]["name"]
-    stored = etcdctl(other(host, "master-0"), API_SERVER, "get", f"/registry/secrets/kube-system/{secret}", "--print-value-only | head --bytes 27")
+def test_secrets_are_encrypted_at_rest(etcdctl):
+    secret = scenario.get("secrets", "--namespace", "kube-system")["items"][0]["metadata"]["name"]
+    stored = etcdctl(scenario.host("master-0"), API_SERVER, "get", f"/registry/secrets/kube-system/{secret}", "--print-value-only | head --bytes 27")
     assert stored.stdout.startswith("k8s:enc:secretbox:v1:key-1:")
 
 
@@ -62,9 +56,9 @@ def test_nobody_is_served_without_a_certificate(host):
     assert host.run("curl --silent http://127.0.0.1:2379/version").rc != 0
 
 
-def test_each_member_has_a_certificate_of_its_own(host):
+def test_each_member_has_a_certificate_of_its_own():
     fingerprints = {
-        other(host, f"etcd-{index}").check_output(f"openssl x509 -noout -fingerprint -in /etc/etcd/pki/{name}.crt")
+        scenario.host(f"etcd-{index}").check_output(f"openssl x509 -noout -fingerprint -in /etc/etcd/pki/{name}.crt")
         for index in range(3)
         for name in ("server", "peer")
     }

@@ -7,30 +7,22 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import re
-import subprocess
 import tarfile
 
 import pytest
-from conftest import DIRECTORY
+from playbook import Run
 
-ROOT = pathlib.Path(__file__).parents[3]
 HOSTS = ["proxy-0", "master-0", "master-1", "worker-0", "worker-1", "worker-2", "etcd-0", "etcd-1", "etcd-2"]
 
 testinfra_hosts = ["ansible://master-1?force_ansible=False"]
 
 
-def play(name: str, *options: str) -> subprocess.CompletedProcess:
-    command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *options, str(ROOT / "playbooks" / name)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
 def report(tmp_path):
     """What the instances are like, as JSON."""
-    done = play("instances.yml", "--extra-vars=format=json", f"--extra-vars=output={tmp_path}/report.json")
-    assert done.returncode == 0, done.stdout
+    run = Run("instances.yml", "--extra-vars=format=json", f"--extra-vars=output={tmp_path}/report.json")
+    assert run.end() == 0, run.text
     return json.loads((tmp_path / "report.json").read_text())
 
 
@@ -45,20 +37,20 @@ def test_all_is_well(report):
 
 
 def test_what_is_wrong_is_found_and_named(host):
-    assert play("health.yml").returncode == 0
+    assert Run("health.yml").end() == 0
     host.check_output("systemctl stop kube-scheduler")
     try:
-        done = play("health.yml")
+        run = Run("health.yml")
+        assert run.end() != 0, run.text
     finally:
         host.check_output("systemctl start kube-scheduler")
-    assert done.returncode != 0
-    assert "1 finding; hosts: " in done.stdout
-    assert re.search("master-1 +critical +unit +kube-scheduler: found is inactive, allowed active and healthy", done.stdout), done.stdout
+    assert "1 finding; hosts: " in run.text
+    assert re.search("master-1 +critical +unit +kube-scheduler: found is inactive, allowed active and healthy", run.text), run.text
 
 
 def test_logs_help_and_hold_no_key(host, tmp_path):
-    done = play("logs.yml", "--limit=master-1:etcd-0", f"--extra-vars=output={tmp_path}/logs.tar.gz")
-    assert done.returncode == 0, done.stdout
+    run = Run("logs.yml", "--limit=master-1:etcd-0", f"--extra-vars=output={tmp_path}/logs.tar.gz")
+    assert run.end() == 0, run.text
     with tarfile.open(tmp_path / "logs.tar.gz") as archive:
         texts = {member.name: archive.extractfile(member).read().decode() for member in archive}
     assert {name.split("/")[0] for name in texts} == {"master-1", "etcd-0"}

@@ -9,18 +9,16 @@ from __future__ import annotations
 import subprocess
 import time
 
-from scenario import CLUSTER, run
+from scenario import CLUSTER, addresses, inventory, on, run
 
 
 class Cluster:
     """The hosts as the machine sees them that carries them."""
 
-    def __init__(self, inventory: dict) -> None:
-        self.endpoint = inventory["all"]["vars"]["cluster_api_host"]
-        self.groups = {group: list(content["hosts"]) for group, content in inventory["all"]["children"].items()}
-        self.addresses = {
-            name: host["ansible_host"] for content in inventory["all"]["children"].values() for name, host in content["hosts"].items()
-        }
+    def __init__(self) -> None:
+        self.endpoint = inventory()["vars"]["cluster_api_host"]
+        self.groups = {group: list(content["hosts"]) for group, content in inventory()["children"].items()}
+        self.addresses = addresses()
 
     def kill(self, *names: str) -> float:
         """Kill hosts, disk and all, and return when."""
@@ -42,8 +40,10 @@ class Cluster:
 
     def ask(self, name: str, *command: str) -> str:
         """Run a command on a host, also when there is no SSH; nothing where it fails."""
-        done = subprocess.run(["podman", "exec", _full(name), *command], capture_output=True, text=True, check=False)
-        return done.stdout if done.returncode == 0 else ""
+        try:
+            return on(name, *command)
+        except subprocess.CalledProcessError:
+            return ""
 
 
 def _full(name: str) -> str:

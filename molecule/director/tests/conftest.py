@@ -9,17 +9,17 @@ from __future__ import annotations
 import functools
 
 import pytest
-import yaml
 from _account import ACCOUNT, tell
-from _api import Api, Load
+from _api import Api
 from _hosts import Cluster
-from _repairs import Repair, Timer
-from scenario import DIRECTORY
+from _repairs import Timer
+from load import Load
+from playbook import Run
 
 
 @pytest.fixture(scope="session")
 def cluster():
-    return Cluster(yaml.safe_load((DIRECTORY / "inventory.yml").read_text(encoding="utf-8")))
+    return Cluster()
 
 
 @pytest.fixture(scope="session")
@@ -32,23 +32,23 @@ def api(cluster):
 @pytest.fixture(scope="session", autouse=True)
 def load(cluster, api):
     """Every acknowledged write is there, whatever was done meanwhile: judged when all tests have done their harm."""
-    running = Load(api)
+    running = Load(api.ask)
     yield running
-    running.end()
-    lost = sorted({name for name, _at in running.acknowledged} - running.stored())
+    lost = running.end()
+    figures = running.figures
     tell(
         "writes and reads all the time",
-        f"{len(running.acknowledged)} acknowledged, {running.refused} refused, {running.read} read, {len(lost) + len(running.lost)} lost;"
-        f" longest pause {running.longest_gap():.1f} s",
+        f"{figures['requests']} requests, {len(figures['failed'])} failed, longest {figures['longest_without_an_answer']} s without an answer;"
+        f" {len(running.acknowledged)} writes acknowledged, {len(lost)} lost",
     )
-    assert (lost, running.lost) == ([], [])
+    assert lost == []
     assert len(running.acknowledged) > 100
 
 
 @pytest.fixture(scope="session")
 def repair(cluster):
     """Start a run of repair.yml."""
-    return functools.partial(Repair, DIRECTORY / "inventory.yml", log=DIRECTORY / "repair.log")
+    return functools.partial(Run, "repair.yml")
 
 
 @pytest.fixture(scope="class")

@@ -11,13 +11,10 @@ import functools
 import json
 import pathlib
 import subprocess
-import sys
 import typing as t
 
 import pytest
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
-from scenario import CLUSTER, killed, run, wait  # noqa: E402  it stands beside the scenarios
+from scenario import killed, on, wait
 
 ASK = (pathlib.Path(__file__).parents[1] / "ask.py").read_text(encoding="utf-8")
 OURS, RESOLVED = "127.0.0.2", "127.0.0.53"
@@ -28,11 +25,6 @@ ELSEWHERE = "192.0.2.1"
 SECONDS = 20
 # What a host may take to start.
 START_SECONDS = 60
-
-
-def on(name: str, *command: str, **options: t.Any) -> str:
-    """Return what a command says on a host, without the round trips of SSH."""
-    return run("podman", "exec", "--interactive", f"{CLUSTER}-{name}", *command, **options)
 
 
 def ask(name: str, *names: str, times: int = 1, server: str = OURS) -> list[list[dict[str, t.Any]]]:

@@ -12,7 +12,7 @@ import time
 
 import pytest
 import yaml
-from scenario import CLUSTER, DIRECTORY, Asking, answers, api_answers, apply, host, killed, kubectl, run, wait, web
+from scenario import CLUSTER, DIRECTORY, Asking, answers, api_answers, apply, host, killed, kubectl, on, run, wait, web
 
 SCENARIO = pathlib.Path(__file__).parents[1]
 API, WORKLOAD = "https://10.30.5.5:8443", "http://10.30.5.6:8080/hostname"
@@ -21,7 +21,7 @@ API, WORKLOAD = "https://10.30.5.5:8443", "http://10.30.5.6:8080/hostname"
 def healthy(balancer: str) -> set[str]:
     """Return the hosts that a load balancer leads to."""
     command = "echo show stat | socat stdio /run/haproxy.sock"
-    table = run("podman", "exec", f"{CLUSTER}-lb-{balancer}", "sh", "-c", command).removeprefix("# ")
+    table = on(f"lb-{balancer}", "sh", "-c", command).removeprefix("# ")
     servers = [row for row in csv.DictReader(table.splitlines()) if row["svname"] not in ("BACKEND", "FRONTEND")]
     # "UP 1/2" is one that failed a check, and is given up after the next.
     return {row["svname"] for row in servers if row["status"].startswith("UP")}

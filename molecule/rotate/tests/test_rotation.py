@@ -13,10 +13,9 @@ import sys
 import typing as t
 
 import pytest
-import yaml
-from _load import Load, ask
-from _run import ROOT, Run
-from scenario import DIRECTORY, get, host, kubectl, wait
+from load import Load
+from playbook import Run
+from scenario import DIRECTORY, ROOT, addresses, ask, get, host, kubeconfig, kubectl, wait
 
 sys.path.insert(0, str(ROOT / "collections"))
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._authorities import to_authority  # noqa: E402  as the hosts' modules find it
@@ -49,11 +48,7 @@ def signed(record, common_name: str, *organizations: str) -> str:
     return sign(names, read_public_key(public_half(key)), 30, authority, signing, now()) + key
 
 
-ADDRESSES = {
-    name: variables["ansible_host"]
-    for content in yaml.safe_load((DIRECTORY / "inventory.yml").read_text(encoding="utf-8"))["all"]["children"].values()
-    for name, variables in content.get("hosts", {}).items()
-}
+ADDRESSES = addresses()
 
 
 class Before(t.NamedTuple):
@@ -66,7 +61,8 @@ class Before(t.NamedTuple):
 @pytest.fixture(scope="module", autouse=True)
 def load(request):
     """Every acknowledged write is there, whatever was done meanwhile."""
-    running = Load()
+    # Each request as the kubeconfig says by then.
+    running = Load(lambda *asked: ask(*kubeconfig(), *asked))
     yield running
     lost = running.end()
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
@@ -167,7 +163,7 @@ def test_pods_have_the_new_authority_and_work(rotated):
     bundle = store().get("authorities/kubernetes").public["certificates"][0]
     roots = get("configmaps", "--all-namespaces", "--field-selector=metadata.name=kube-root-ca.crt")["items"]
     assert {one["data"]["ca.crt"].strip() for one in roots} == {bundle.strip()}
-    wait(lambda: ask("GET", "/apis/metrics.k8s.io/v1beta1/nodes")["items"], 60)
+    wait(lambda: get("nodes.metrics.k8s.io")["items"], 60)
 
 
 def test_every_secret_is_encrypted_by_the_new_key_and_can_be_read(rotated):

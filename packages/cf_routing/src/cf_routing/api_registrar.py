@@ -18,7 +18,6 @@ from .backoff import Backoff
 from .config import REGISTRAR
 from .errors import FAULTS, RoutingError, reason
 from .files import Tls
-from .kubernetes import connector
 from .program import STOP_SECONDS, notify, start, until
 from .routing_api import Mapping, RoutingApi
 from .status import HEARTBEAT, REQUESTS, Status, log
@@ -110,13 +109,8 @@ class Registrar:
         log.info("the route of %s:%d is deleted", self._mapping.ip, self._mapping.backend_port)
 
 
-async def program(config: dict[str, t.Any], status: Status, stop: asyncio.Event) -> None:
-    async with aiohttp.ClientSession(connector=connector(), trust_env=False) as session:
-        await Registrar(session, config, status).run(stop)
-
-
 def main() -> int:
-    return start("cf-api-registrar", __doc__, REGISTRAR, program)
+    return start("cf-api-registrar", __doc__, REGISTRAR, Registrar)
 
 
 if __name__ == "__main__":

@@ -102,6 +102,15 @@ class Kubernetes:
             except ValueError as error:
                 raise RoutingError(f"{method} {path}: the API server's answer is no JSON") from error
 
+    async def find(self, path: str) -> dict[str, t.Any] | None:
+        """Return an object, or None where there is none."""
+        try:
+            return await self.request("GET", path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
     async def watch(self, path: str, opened: t.Callable[[], None], **parameters: str) -> t.AsyncIterator[dict[str, t.Any]]:
         """Yield events until the API server ends the watch."""
         seconds = int(WATCH_SECONDS * random.uniform(0.8, 1.0))

@@ -114,12 +114,7 @@ class Lease:
         return _spec(await self._read()).get("holderIdentity") not in (None, "", self._identity)
 
     async def _read(self) -> dict[str, t.Any] | None:
-        try:
-            return await self._api.request("GET", f"{self._path}/{self._name}")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        return await self._api.find(f"{self._path}/{self._name}")
 
     async def _write(self, lease: dict[str, t.Any] | None, holder: str, duration: int) -> None:
         """Write on what was read; the API server refuses if it has changed meanwhile."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What both programs are: a configuration, a task, and a clean end."""
+"""What both programs are: a configuration, connections, a task, and a clean end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import socket
 import sys
 import typing as t
 
+import aiohttp
+
 from .config import ConfigError, Table, load
+from .kubernetes import connector
 from .status import Status, log, serve
 from .tasks import end
 
@@ -23,7 +26,15 @@ EX_CONFIG = 78
 # From SIGTERM until nobody waits for us any longer.
 STOP_SECONDS = 8
 
-Program = t.Callable[[dict[str, t.Any], Status, asyncio.Event], t.Coroutine[t.Any, t.Any, None]]
+
+class Program(t.Protocol):
+    """What one of them is made of, and what it does."""
+
+    def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
+        """Begin nothing yet."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until it is to stop, and end cleanly."""
 
 
 class OneLine(logging.Formatter):
@@ -33,7 +44,7 @@ class OneLine(logging.Formatter):
         return super().format(record).replace("\n", " | ")
 
 
-def start(name: str, description: str, table: Table, program: Program) -> int:
+def start(name: str, description: str, table: Table, program: type[Program]) -> int:
     """Run a program until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(name, description=description)
     parser.add_argument("--config", required=True, metavar="FILE", help="the configuration, in JSON")
@@ -54,7 +65,7 @@ def start(name: str, description: str, table: Table, program: Program) -> int:
     return 0 if arguments.check else asyncio.run(run(config, program))
 
 
-async def run(config: dict[str, t.Any], program: Program) -> int:
+async def run(config: dict[str, t.Any], program: type[Program]) -> int:
     status, stop = Status(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,7 +77,8 @@ async def run(config: dict[str, t.Any], program: Program) -> int:
         return 1
     try:
         notify("READY=1")
-        await program(config, status, stop)
+        async with aiohttp.ClientSession(connector=connector(), trust_env=False) as session:
+            await program(session, config, status).run(stop)
     finally:
         await runner.cleanup()
     return 0

@@ -12,10 +12,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import typing as t
 import zlib
 
-from .kubernetes import ApiError, Kubernetes
+from .kubernetes import Kubernetes
 from .status import log
 
 Table = dict[tuple[str, int, str], frozenset[str]]
@@ -45,7 +44,7 @@ class Record:
 
     async def read(self) -> Table:
         """Return what whoever acted last wrote."""
-        found = await self._get()
+        found = await self._api.find(f"{self._path}/{self._name}")
         self._written = (found or {}).get("binaryData", {}).get(KEY) or encode({})
         try:
             return decode(self._written)
@@ -59,16 +58,8 @@ class Record:
         if text == self._written:
             return
         value = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": self._name}, "binaryData": {KEY: text}}
-        if await self._get() is None:
+        if await self._api.find(f"{self._path}/{self._name}") is None:
             await self._api.request("POST", self._path, value)
         else:
             await self._api.request("PUT", f"{self._path}/{self._name}", value)
         self._written = text
-
-    async def _get(self) -> dict[str, t.Any] | None:
-        try:
-            return await self._api.request("GET", f"{self._path}/{self._name}")
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise

@@ -18,7 +18,7 @@ from .config import ROUTE_SYNC
 from .errors import FAULTS, reason
 from .events import Events
 from .http_routes import HttpRoutes
-from .kubernetes import Kubernetes, Watch, connector
+from .kubernetes import Kubernetes, Watch
 from .lease import Lease
 from .objects import HTTP_LABEL, TCP_LABEL, endpoint_slice, node, service
 from .program import STOP_SECONDS, notify, start, until
@@ -162,13 +162,8 @@ class RouteSync:
             log.info("nobody took over: all routes are withdrawn")
 
 
-async def program(config: dict[str, t.Any], status: Status, stop: asyncio.Event) -> None:
-    async with aiohttp.ClientSession(connector=connector(), trust_env=False) as session:
-        await RouteSync(session, config, status).run(stop)
-
-
 def main() -> int:
-    return start("cf-route-sync", __doc__, ROUTE_SYNC, program)
+    return start("cf-route-sync", __doc__, ROUTE_SYNC, RouteSync)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run of a playbook that can be killed when it comes to something."""
+"""A run of a playbook on the hosts of a scenario, which can be killed when it comes to something."""
 
 from __future__ import annotations
 
@@ -13,22 +13,36 @@ import subprocess
 import threading
 import time
 
-from scenario import DIRECTORY
-
-ROOT = pathlib.Path(__file__).parents[3]
+from scenario import DIRECTORY, ROOT
 
 
 class Run:
-    """One run, and what it says."""
+    """One run. Each line of what it says is kept with the time when it was said."""
 
     def __init__(self, playbook: str, *options: str) -> None:
+        self.lines: list[tuple[float, str]] = []
+        self._began = time.monotonic()
+        self._log = DIRECTORY / f"{pathlib.Path(playbook).stem}.log"
         command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *options, f"playbooks/{playbook}"]
-        self.text, self._began = "", time.monotonic()
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    @property
+    def text(self) -> str:
+        """All that was said."""
+        return "".join(line for _at, line in list(self.lines))
+
+    @property
+    def seconds(self) -> int:
+        """How long ago it began."""
+        return round(time.monotonic() - self._began)
+
+    def said(self, words: str, since: float = 0) -> float | None:
+        """Return when it said something for the first time after a time."""
+        return next((at for at, line in list(self.lines) if words in line and at > since), None)
 
     def end(self, seconds: float = 900) -> int:
         """Wait for it to end, and return its exit code."""
@@ -36,21 +50,18 @@ class Run:
         self._reader.join()
         return code
 
-    @property
-    def seconds(self) -> int:
-        """How long it has been running."""
-        return round(time.monotonic() - self._began)
-
     def kill_at(self, *words: str, seconds: float = 400) -> None:
         """Kill it, and all that it started, when it has said these words one after the other, and a second has passed."""
         until = time.monotonic() + seconds
-        while not self._has_said(words):
-            assert self._process.poll() is None and time.monotonic() < until, f"It never said {words}:\n{self.text}"
-            time.sleep(0.1)
-        time.sleep(1)  # somewhere in the middle of it
-        for pid in _family(self._process.pid):
-            os.kill(pid, signal.SIGKILL)
-        self._process.wait()
+        try:
+            while not self._has_said(words):
+                assert self._process.poll() is None and time.monotonic() < until, f"It never said {words}:\n{self.text}"
+                time.sleep(0.1)
+            time.sleep(1)  # somewhere in the middle of it, on every machine elsewhere
+        finally:
+            for pid in _family(self._process.pid):
+                os.kill(pid, signal.SIGKILL)
+            self._process.wait()
 
     def _has_said(self, words: tuple[str, ...]) -> bool:
         rest = self.text
@@ -61,8 +72,11 @@ class Run:
         return True
 
     def _read(self) -> None:
-        for line in self._process.stdout:
-            self.text += line
+        with self._log.open("a", encoding="utf-8") as log:
+            for line in self._process.stdout:
+                self.lines.append((time.monotonic(), line))
+                log.write(f"{time.strftime('%H:%M:%S')} {line}")
+                log.flush()
 
 
 def _family(pid: int) -> list[int]:
