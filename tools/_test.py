@@ -4,6 +4,7 @@
 
 """Run every check there is, or the steps that are named, and count: `make test`, `tools/test lint unit`.
 
+Named steps run one after the other; without a name all of them do, two at a time, since hardly any keeps two cores busy.
 A step that fails does not keep the others from running. What each one said is in .local/test/<step>.log.
 The last line of the output is "N passed, N failed"; tests that were skipped count as failed, for nothing here may be skipped.
 """
@@ -11,6 +12,8 @@ The last line of the output is "N passed, N failed"; tests that were skipped cou
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -20,7 +23,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+import typing as t
 from xml.etree import ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -33,6 +38,7 @@ ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flan
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
 # Where Python may not keep what it compiles, each of thousands of processes compiles the collection anew.
 ENVIRONMENT = {"PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
+INTERRUPTED = threading.Event()
 # What is shown of a step that failed: its last lines, and before them those that tell of a fault.
 SHOWN_LINES = 60
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
@@ -47,20 +53,23 @@ class Step:
         self.passed = self.failed = 0
         self.log = self.path.open("w", encoding="utf-8")
 
-    def run(self, *command: object, cwd: pathlib.Path = ROOT, **environment: object) -> bool:
-        """Run a command, its output into the log, and return whether it succeeded. Whatever it started ends with it."""
+    def run(self, *command: object, cwd: pathlib.Path = ROOT, cleans_up: bool = False, **environment: object) -> bool:
+        """Run a command, its output into the log, and return whether it succeeded. Whatever it started ends with it.
+
+        An interrupt ends it, but for one that cleans up.
+        """
         words = [str(word) for word in command]
         print("$", *words, file=self.log, flush=True)
         variables = {**os.environ, **ENVIRONMENT, **{key: str(value) for key, value in environment.items()}}
         process = subprocess.Popen(
             words, cwd=cwd, env=variables, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True
         )
-        try:
-            return process.wait() == 0
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-            raise
+        while cleans_up or not INTERRUPTED.is_set():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=1) == 0
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise KeyboardInterrupt
 
     def count(self, passed: bool, complaint: str = "") -> bool:
         self.passed += passed
@@ -196,16 +205,26 @@ def molecule(step: Step) -> None:
     cluster = f"molecule-{scenario.replace('_', '-')}"
     # The names of the hosts are those of the machine: checkouts that are tested at once take turns.
     with open(f"/run/lock/{cluster}", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for(lock)
         try:
             succeeded = step.run("molecule", "test", "--scenario-name", scenario)
             actions = re.findall(rf"^{scenario} > \w+: Executed: (\w+)", step.path.read_text(encoding="utf-8"), re.MULTILINE)
             step.count_all(succeeded, [action == "Successful" for action in actions if action != "Missing"])
         finally:
             if left_behind(cluster):
-                step.run("molecule", "destroy", "--scenario-name", scenario)
+                step.run("molecule", "destroy", "--scenario-name", scenario, cleans_up=True)
             left = left_behind(cluster)
             step.count(not left, f"Left behind: {', '.join(left)}")
+
+
+def wait_for(lock: t.IO[str]) -> None:
+    """Lock a file, when nobody else has it locked."""
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if INTERRUPTED.wait(timeout=1):
+                raise KeyboardInterrupt from None
 
 
 def left_behind(cluster: str) -> list[str]:
@@ -218,24 +237,26 @@ def left_behind(cluster: str) -> list[str]:
     return found
 
 
-# The quick ones first.
 STEPS = {
     "lint": lint,
     "unit": unit,
     "galaxy": galaxy,
+    "sanity": sanity,
     "artifacts": artifacts,
     "component": component,
     "cf-routing": cf_routing,
     "aws": aws,
-    "sanity": sanity,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS},
 }
+WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts"]
+# Whole clusters one after the other, and beside them everything else, the quick ones first.
+CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb"))]
+LANES = [CLUSTERS, [name for name in STEPS if name not in CLUSTERS]]
 
 
 def perform(name: str) -> Step:
     """Run one step, and show what it said where it failed."""
     begin = time.monotonic()
-    print(f"{name:22}", end="", flush=True)
     step = Step(name)
     try:
         STEPS[name](step)
@@ -244,34 +265,65 @@ def perform(name: str) -> Step:
     finally:
         step.log.close()
     seconds = time.monotonic() - begin
-    print(f"{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}", flush=True)
+    shown = [f"{name:22}{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}"]
     if step.failed:
         lines = step.path.read_text(encoding="utf-8", errors="replace").splitlines()
         early = [line for line in lines[:-SHOWN_LINES] if FAULT.search(line)]
-        shown = [*early[:SHOWN_LINES], *(["…"] if early else []), *lines[-SHOWN_LINES:], f"({step.path.relative_to(ROOT)})"]
-        print(*(f"    {line}" for line in shown), sep="\n", flush=True)
+        said = [*early[:SHOWN_LINES], *(["…"] if early else []), *lines[-SHOWN_LINES:], f"({step.path.relative_to(ROOT)})"]
+        shown += [f"    {line}" for line in said]
+    print("\n".join(shown), flush=True)
     return step
+
+
+def perform_all(names: list[str], there: threading.Event) -> list[Step]:
+    """Run steps one after the other, those that need artifacts when these are there."""
+    steps = []
+    for name in names:
+        while name not in WITHOUT_ARTIFACTS and not there.wait(timeout=1) and not INTERRUPTED.is_set():
+            pass
+        if INTERRUPTED.is_set():
+            break
+        steps.append(perform(name))
+        if name == "artifacts":
+            there.set()
+    return steps
+
+
+def perform_lanes(lanes: list[list[str]]) -> list[Step]:
+    """Run lists of steps beside each other."""
+    there = threading.Event()
+    if not any("artifacts" in names for names in lanes):
+        there.set()
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
+        futures = [pool.submit(perform_all, names, there) for names in lanes]
+        try:
+            return [step for future in futures for step in future.result()]
+        except BaseException:
+            INTERRUPTED.set()
+            raise
 
 
 def main() -> int:
     parser = argparse.ArgumentParser("tools/test", description=__doc__.splitlines()[0])
     parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; all where none is named")
-    names = parser.parse_args().step or list(STEPS)
+    names = parser.parse_args().step
     unknown = [name for name in names if name not in STEPS]
     if unknown:
         parser.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
     LOGS.mkdir(parents=True, exist_ok=True)
     # So that a step that is ended by a signal cleans up as it does after an interrupt.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    begin = time.monotonic()
     try:
-        steps = [perform(name) for name in names]
+        steps = perform_lanes([names] if names else LANES)
     except KeyboardInterrupt:
         print("interrupted")
         return 130
     broken = [step.name for step in steps if step.failed]
     if broken:
         print(f"\nFailed: {', '.join(broken)}")
-    print(f"\n{sum(step.passed for step in steps)} passed, {sum(step.failed for step in steps)} failed")
+    minutes = (time.monotonic() - begin) / 60
+    print(f"\n{len(steps)} steps in {minutes:.1f} minutes\n{sum(step.passed for step in steps)} passed, {sum(step.failed for step in steps)} failed")
     return 1 if broken else 0
 
 
