@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
             return {**result, **(_report("", said) if reports else reply)}
         facts = reply["ansible_facts"]["cfcr_host"]
         facts["clock_offset"] = offset(facts["time"], sent, received)
-        reply["ansible_facts"]["cfcr_jobs"]["run"] = this_run(variables)["id"]
+        reply["ansible_facts"]["cfcr_jobs"].update(run=this_run(variables)["id"], time=sent)
         return {**result, **reply}
 
     def _ask(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> tuple[float, dict[str, t.Any]]:

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import Certificates
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._changes import changed_since, note_change
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._this_run import this_run
 
 
@@ -52,7 +53,7 @@ class ActionModule(ActionBase):
         return _joined(result, issued.result)
 
     def _found(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
-        """Return what the host would say where it has said in this run, and not longer ago, that it is as these options ask."""
+        """Return what the host would say where it has said already that it is as these options ask."""
         found = self._as_asked(task_vars).get(options.get("name"))
         if not found or found["asked"] != options.get("asked"):
             return None
@@ -60,22 +61,25 @@ class ActionModule(ActionBase):
         return {**result, "healthy": True, "pki": found["pki"]} if "pki" in options else result
 
     def _on_host(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return what the host says; what it said of the job before is of no use from now on."""
         result = self._execute_module(module_name="cfcr.kubernetes.job", module_args=options, task_vars=task_vars)
-        found = self._as_asked(task_vars)
-        if options.get("name") in found:
-            others = {name: look for name, look in found.items() if name != options["name"]}
-            result["ansible_facts"] = {"cfcr_jobs": {**task_vars["ansible_facts"]["cfcr_jobs"], "as_asked": others}}
+        writes = options.get("pki", {}).get("phase") == "write"
+        if not self._task.check_mode and (writes or result.get("changed") or result.get("failed")):
+            note_change()
         return result
 
     def _as_asked(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the jobs that host_facts found as they were asked, none where a cache of facts has that of an earlier run."""
+        """Return the jobs that host_facts found as they were asked.
+
+        That counts in the run that asked, whatever a cache of facts has, and until it changes a host: another job may read what was written, and
+        the health of one may hang on another host.
+        """
         facts = task_vars.get("ansible_facts", {}).get("cfcr_jobs", {})
-        return facts["as_asked"] if facts.get("run") == this_run(task_vars)["id"] else {}
+        counts = facts.get("run") == this_run(task_vars)["id"] and not changed_since(facts["time"])
+        return facts["as_asked"] if counts else {}
 
 
 def _digest(options: dict[str, t.Any]) -> str:
-    return hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(options, default=str).encode()).hexdigest()
 
 
 def _joined(job: dict[str, t.Any], issued: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -212,6 +212,11 @@ ansible_facts:
           description: The run of Ansible that asked; no other one relies on what was found.
           returned: success
           type: str
+        time:
+          description: When it asked, in seconds since the epoch by the controller's clock; what is found counts until the run changes a host.
+          returned: success
+          type: float
+          sample: 1795255000.25
         as_asked:
           description: The jobs that are healthy and just as they were asked last, with the digest of that, and their certificates.
           returned: success

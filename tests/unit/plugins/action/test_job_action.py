@@ -10,23 +10,26 @@ import types
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.action import job
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils import _changes
 
 RUN = {"id": "this run"}
+ASKED_AT = 1000.0
 OPTIONS = {"name": "dns", "files": [{"path": "/etc/zone", "content": "."}]}
-ON_HOST = {"changed": True, "restart": [], "diff": {"before": {}, "after": {"files": {}}}}
+UNCHANGED = {"changed": False, "restart": [], "diff": {"before": {}, "after": {}}}
 
 
 @pytest.fixture
-def ask(monkeypatch):
+def ask(tmp_path, monkeypatch):
     """Run the action with these options after host_facts has returned these jobs; return its result and what the host was asked."""
     monkeypatch.setattr(job, "this_run", lambda variables: RUN)
+    monkeypatch.setattr(_changes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
-    def run(options, as_asked, in_run="this run"):
+    def run(options, as_asked, in_run="this run", on_host=UNCHANGED):
         asked = []
         action = job.ActionModule.__new__(job.ActionModule)
         action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"])
-        monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**ON_HOST})
-        variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "as_asked": as_asked}}} if as_asked is not None else {}
+        monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**on_host})
+        variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "as_asked": as_asked}}} if as_asked is not None else {}
         return action._keep(variables), asked
 
     return run
@@ -40,13 +43,13 @@ def digest(ask, options):
 def test_a_job_that_is_as_asked_is_not_asked_for_again(ask):
     result, asked = ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
     assert asked == []
-    assert result == {"changed": False, "diff": {"before": {}, "after": {}}, "restart": []}
+    assert result == UNCHANGED
 
 
 def test_without_facts_the_host_is_asked(ask):
     result, asked = ask(OPTIONS, None)
     assert len(asked) == 1
-    assert result == ON_HOST
+    assert result == UNCHANGED
 
 
 def test_facts_of_another_run_do_not_count(ask):
@@ -55,11 +58,26 @@ def test_facts_of_another_run_do_not_count(ask):
     assert len(asked) == 1
 
 
-def test_another_option_is_another_job_and_what_was_known_is_forgotten(ask):
+def test_another_option_is_another_job(ask):
     known = {"asked": digest(ask, OPTIONS), "pki": None}
-    result, asked = ask({**OPTIONS, "files": []}, {"dns": known, "containerd": known})
+    _result, asked = ask({**OPTIONS, "files": []}, {"dns": known})
     assert asked[0]["asked"] != known["asked"]
-    assert result["ansible_facts"] == {"cfcr_jobs": {"run": "this run", "as_asked": {"containerd": known}}}
+
+
+@pytest.mark.parametrize("on_host", [{"changed": True}, {"failed": True}], ids=["changed", "failed halfway"])
+def test_nothing_that_was_known_counts_after_a_change(ask, on_host):
+    """The file that one job writes is read by another one."""
+    known = {"asked": digest(ask, OPTIONS), "pki": None}
+    assert ask(OPTIONS, {"dns": known})[1] == []
+    ask({**OPTIONS, "name": "another"}, {"dns": known}, on_host={**UNCHANGED, **on_host})
+    assert len(ask(OPTIONS, {"dns": known})[1]) == 1
+
+
+def test_what_is_found_after_a_change_counts(ask, monkeypatch):
+    known = {"asked": digest(ask, OPTIONS), "pki": None}
+    monkeypatch.setattr(_changes.time, "time", lambda: ASKED_AT - 1)
+    _changes.note_change()
+    assert ask(OPTIONS, {"dns": known})[1] == []
 
 
 def test_a_restart_is_always_asked_for(ask):

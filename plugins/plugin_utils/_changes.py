@@ -1,0 +1,34 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When this run has changed a host for the last time, which all of its worker processes know by a file in Ansible's directory of the run."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from ansible import constants
+
+__all__ = ("changed_since", "note_change")
+
+
+def note_change() -> None:
+    """Note that a host was changed just now."""
+    path, now = _path(), time.time()
+    path.touch()
+    os.utime(path, (now, now))
+
+
+def changed_since(moment: float) -> bool:
+    """Tell whether any host was changed at or after a moment, in seconds since the epoch."""
+    try:
+        return _path().stat().st_mtime >= moment
+    except FileNotFoundError:
+        return False
+
+
+def _path() -> Path:
+    return Path(constants.DEFAULT_LOCAL_TMP) / "cfcr-changed"
