@@ -12,6 +12,7 @@ import time
 
 import pytest
 import yaml
+from playbook import Run
 from scenario import CLUSTER, DIRECTORY, Asking, answers, api_answers, apply, host, killed, kubectl, on, run, wait, web
 
 SCENARIO = pathlib.Path(__file__).parents[1]
@@ -56,12 +57,13 @@ def test_load_balancers_lead_to_every_host():
     assert healthy("workers") == {"worker-0", "worker-1"}
 
 
-def test_the_address_survives_the_load_balancer():
+def test_a_load_balancer_is_repaired_and_keeps_its_address(figures):
     run("podman", "rm", "--force", "--time", "0", f"{CLUSTER}-lb-masters")
     run("podman", "volume", "rm", f"{CLUSTER}-lb-masters")
-    overrides = [f"--extra-vars={pair}" for pair in (f"iaas_directory={DIRECTORY}", "iaas_owner=molecule")]
-    playbook = SCENARIO.parents[1] / "playbooks/provision.yml"
-    run("ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *overrides, f"--extra-vars=@{SCENARIO}/cluster.yml", str(playbook))
+    variables = [f"--extra-vars={pair}" for pair in (f"iaas_directory={DIRECTORY}", "iaas_owner=molecule", f"@{SCENARIO}/cluster.yml")]
+    repair = Run("repair.yml", *variables)
+    assert repair.end() == 0, repair.text
+    figures("a load balancer is repaired", seconds=repair.seconds)
     wait(lambda: healthy("masters") == {"master-0", "master-1"}, 20)
     assert api_answers()
 
