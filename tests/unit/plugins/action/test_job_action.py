@@ -24,11 +24,11 @@ def ask(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "this_run", lambda variables: RUN)
     monkeypatch.setattr(_changes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
-    def run(options, as_asked, in_run="this run", on_host=UNCHANGED):
+    def run(options, as_asked, in_run="this run", on_host=None):
         asked = []
         action = job.ActionModule.__new__(job.ActionModule)
         action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"])
-        monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**on_host})
+        monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**(on_host or UNCHANGED)})
         variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "as_asked": as_asked}}} if as_asked is not None else {}
         return action._keep(variables), asked
 
