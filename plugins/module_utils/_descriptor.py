@@ -30,7 +30,7 @@ def render(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> str:
     pki = options.get("pki") or {"certificates": [], "bundles": []}
     descriptor = {
         "name": options["name"],
-        "units": [{"name": unit["name"], "health": [_without_blanks(health) for health in unit["health"]]} for unit in options["units"]],
+        "units": [_unit(unit) for unit in options["units"]],
         "certificates": [f"{entry['path']}.crt" for entry in pki["certificates"]],
         "authorities": [bundle["path"] for bundle in pki["bundles"]],
         "directories": [entry["path"] for entry in options["directories"]],
@@ -50,6 +50,11 @@ def _read(path: Path) -> dict[str, t.Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise HostError(f"{path}: {error}") from error
+
+
+def _unit(unit: dict[str, t.Any]) -> dict[str, t.Any]:
+    reload = {"reload": unit["reload"]} if unit.get("reload") else {}
+    return {"name": unit["name"], "health": [_without_blanks(health) for health in unit["health"]], **reload}
 
 
 def _without_blanks(health: dict[str, t.Any]) -> dict[str, t.Any]:

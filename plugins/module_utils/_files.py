@@ -12,7 +12,16 @@ import os
 import pwd
 import tempfile
 
-__all__ = ("make_directory", "write_atomically")
+__all__ = ("make_directory", "read", "write_atomically")
+
+
+def read(path: str) -> str | None:
+    """Return the content of a file, whatever bytes it has, or None."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+    except OSError:
+        return None
 
 
 def make_directory(path: str, mode: int = 0o777) -> None:

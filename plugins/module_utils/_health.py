@@ -16,7 +16,7 @@ import urllib.parse
 
 from ._errors import HostError
 
-__all__ = ("HEALTH", "TLS", "problem", "wait")
+__all__ = ("HEALTH", "TLS", "get", "problem", "wait")
 
 POLL_SECONDS = 0.1
 REQUEST_SECONDS = 5
@@ -30,22 +30,27 @@ HEALTH = {"url": {"type": "str", "required": True}, **TLS, "condition": {"type":
 
 def problem(health: dict[str, t.Any]) -> str | None:
     """Return what is wrong with the service, or None when it is healthy."""
-    url = urllib.parse.urlsplit(health["url"])
     try:
-        connection = _connection(url, health)
-        try:
-            connection.request("GET", url.path or "/")
-            answer = connection.getresponse()
-            body = answer.read().decode(errors="replace")
-        finally:
-            connection.close()
+        status, body = get(health)
     except (OSError, http.client.HTTPException) as error:
         return f"{health['url']}: {error or type(error).__name__}"
-    if answer.status != 200:
-        return f"{health['url']}: {answer.status} {_said(body)}"
+    if status != 200:
+        return f"{health['url']}: {status} {_said(body)}"
     if health.get("condition"):
         return _condition_problem(health["url"], health["condition"], body)
     return None
+
+
+def get(health: dict[str, t.Any]) -> tuple[int, str]:
+    """Return the status and the body of what a service answers."""
+    url = urllib.parse.urlsplit(health["url"])
+    connection = _connection(url, health)
+    try:
+        connection.request("GET", url.path or "/")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()
 
 
 def wait(ask: t.Callable[[], str | None], seconds: float, dead: t.Callable[[], str | None]) -> None:

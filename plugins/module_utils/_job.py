@@ -10,20 +10,19 @@ import os
 import pwd
 import stat
 import typing as t
-from pathlib import Path
 
-from . import _descriptor, _health, _host, _images, _pki_files, _release, _systemd, _virtual_environments
+from . import _descriptor, _health, _host, _images, _pki_files, _release, _reload, _systemd, _virtual_environments
 from ._accounts import ensure_account
 from ._command import run
 from ._errors import HostError
-from ._files import write_atomically
+from ._files import read, write_atomically
 
-__all__ = ("SPEC", "Job", "all_files", "differences", "digest_of_dependencies")
+__all__ = ("SPEC", "Job", "all_files", "differences", "digest_of_dependencies", "digests_of_loaded")
 
 _ENTRY = {"path": {"type": "path", "required": True}, "owner": {"type": "str", "default": "root"}}
 _CONTENT = {"content": {"type": "str", "required": True}, "secret": {"type": "bool", "default": False}}
 _LIST = {"type": "list", "elements": "dict", "default": []}
-_UNIT = {**_systemd.UNIT, "health": {**_LIST, "options": _health.HEALTH}}
+_UNIT = {**_systemd.UNIT, "reload": {"type": "dict", "options": _reload.RELOAD}, "health": {**_LIST, "options": _health.HEALTH}}
 _PEERS = {**_health.TLS, "urls": {"type": "list", "elements": "str", "required": True}, "required": {"type": "int", "required": True}}
 
 # What makes a job, as the options of module job.
@@ -50,6 +49,7 @@ SPEC = {
 SECRET = "(secret)"
 NEW_SECRET = "(another secret)"
 RESTARTS_BEFORE_GIVING_UP = 10
+RELOAD, RESTART = "reload", "restart"
 
 
 def differences(actual: dict[str, t.Any], wanted: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
@@ -100,12 +100,10 @@ def digest_of_dependencies(unit: dict[str, t.Any], artifacts: list[dict[str, t.A
     return "\n".join(parts)
 
 
-def read(path: str) -> str | None:
-    """Return the content of a file, or None."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return None
+def digests_of_loaded(unit: dict[str, t.Any], contents: dict[str, str]) -> dict[str, str]:
+    """Return the digest of each file that the unit takes up by a reload."""
+    paths = unit["reload"]["watch"] if unit["reload"] else []
+    return {path: _reload.digest(contents[path] if path in contents else read(path)) for path in paths}
 
 
 class Job:
@@ -119,7 +117,10 @@ class Job:
         self.units = {
             unit["name"]: _systemd.render(unit, digest_of_dependencies(unit, options["artifacts"], contents)) for unit in options["units"]
         }
+        self.loads = {unit["name"]: digests_of_loaded(unit, contents) for unit in options["units"]}
         self.states = _systemd.state(list(self.units)) if self.units else {}
+        pending = {unit["name"]: self._pending(unit, self.states[unit["name"]]) for unit in options["units"]}
+        self.pending = {name: what for name, what in pending.items() if what}
 
     def wanted(self) -> dict[str, t.Any]:
         """Return what should be."""
@@ -167,7 +168,7 @@ class Job:
 
     def outdated(self) -> list[str]:
         """Return the units that run with another configuration than the one wanted."""
-        return [name for name, status in self.states.items() if status.active and self._configuration(name) != "current"]
+        return list(self.pending)
 
     def apply(self, wanted: dict[str, t.Any]) -> None:
         """Make what is not as wanted so, in the order of the documentation, and wait for health."""
@@ -203,13 +204,17 @@ class Job:
         """Bring the images that are not there, now that containerd is."""
         _images.bring(image for image in self.options["images"] if image["reference"] in wanted)
 
-    def restart(self, names: list[str]) -> None:
-        """Restart units one after the other, each after a look at the peers, and wait for the health of each."""
-        for unit in self.options["units"]:
-            if unit["name"] in names:
-                self._ask_peers(unit["name"])
-                _systemd.restart(unit["name"])
-                self._wait_healthy(unit)
+    def restart(self) -> None:
+        """Reload or restart the units that are outdated one after the other, and wait for the health of each."""
+        for unit in (unit for unit in self.options["units"] if unit["name"] in self.pending):
+            name = unit["name"]
+            if unit["reload"]:
+                # Before a restart as well: what refuses a wrong configuration here goes on with the former one.
+                _systemd.reload(name)
+            if self.pending[name] == RESTART:
+                self._ask_peers(name)
+                _systemd.restart(name)
+            self._wait_healthy(unit)
 
     def _ask_peers(self, name: str) -> None:
         peers = self.options["peers"]
@@ -233,6 +238,8 @@ class Job:
         # While a unit is being restarted, the process that ends may still answer.
         if _systemd.running_digest(now.pid) != _systemd.digest(self.units[name]):
             return f"{name} still runs with its former configuration"
+        if unit["reload"] and (found := _reload.problem(unit["reload"]["url"], self.loads[name])) is not None:
+            return found
         return next((found for health in unit["health"] if (found := _health.problem(health)) is not None), None)
 
     def _wait_healthy(self, unit: dict[str, t.Any]) -> None:
@@ -277,10 +284,15 @@ class Job:
         os.chmod(entry["path"], int(entry["mode"], 8))
 
     def _configuration(self, name: str) -> str:
-        """Tell whether the process runs with what is wanted; one that does not run will, as soon as it starts."""
-        status = self.states[name]
-        current = not status.active or _systemd.running_digest(status.pid) == _systemd.digest(self.units[name])
-        return "current" if current else "outdated"
+        return "outdated" if name in self.pending else "current"
+
+    def _pending(self, unit: dict[str, t.Any], now: _systemd.State) -> str | None:
+        """Return what a unit waits for to run with what is wanted; one that does not run will, as soon as it starts."""
+        if not now.active:
+            return None
+        if _systemd.running_digest(now.pid) != _systemd.digest(self.units[unit["name"]]):
+            return RESTART
+        return RELOAD if unit["reload"] and _reload.problem(unit["reload"]["url"], self.loads[unit["name"]]) else None
 
     def _actual_file(self, entry: dict[str, t.Any]) -> dict[str, str] | None:
         status = self._status(entry["path"], stat.S_ISREG)

@@ -11,15 +11,17 @@ tells which configuration it was started with, whoever started it and whenever.
 from __future__ import annotations
 
 import hashlib
+import re
 import resource
 import typing as t
 from pathlib import Path
 
 from ._capability import CAP_SYS_RESOURCE, has_capability
 from ._command import run
+from ._errors import HostError
 from ._release import PROGRAMS
 
-__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "render", "restart", "running_digest", "show", "start", "state")
+__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "reload", "render", "restart", "running_digest", "show", "start", "state")
 
 DIGEST = "CFCR_DIGEST"
 UNITS = Path("/etc/systemd/system")
@@ -108,6 +110,18 @@ def start(names: list[str]) -> None:
 def restart(name: str) -> None:
     """Restart one unit without waiting; the caller waits for its health."""
     run("systemctl", "restart", "--no-block", f"{name}.service")
+
+
+def reload(name: str) -> None:
+    """Reload one unit; the caller waits until what runs has loaded everything."""
+    try:
+        run("systemctl", "reload", f"{name}.service")
+    except HostError as error:
+        # Among all that the service logs, what the command said that refused.
+        commands = run("systemctl", "show", "--property", "ExecReload", f"{name}.service")
+        refused = re.search(r"pid=([1-9]\d*) ; code=\w+ ; status=[1-9]", commands)
+        said = run("journalctl", f"_PID={refused[1]}", "--boot", "--lines", "8", "--no-pager", "--output", "cat") if refused else str(error)
+        raise HostError(f"{name} is not reloaded, and runs with its former configuration: {said.strip()}") from error
 
 
 def journal(name: str, lines: int = 8) -> str:

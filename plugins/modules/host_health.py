@@ -152,8 +152,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _certificate_dates, _descriptor, _etcd_metrics, _health, _systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils import _certificate_dates, _descriptor, _etcd_metrics, _health, _reload, _systemd
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._in_time import ask_all
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._vitals import DISKS, disks, vitals
 
@@ -195,6 +196,12 @@ def is_outdated(name: str, pid: int) -> bool:
     return _systemd.running_digest(pid) != _systemd.digest(text)
 
 
+def not_loaded(unit: dict[str, t.Any]) -> str | None:
+    """Return which files a unit waits to be reloaded for."""
+    reload = unit["reload"]
+    return _reload.problem(reload["url"], {path: _reload.digest(read(path)) for path in reload["watch"]})
+
+
 def certificates(paths: t.Iterable[str], now: datetime.datetime) -> dict[str, t.Any]:
     """Return what certificates say, or what is wrong with them."""
     found: dict[str, t.Any] = {}
@@ -218,6 +225,7 @@ def look(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         for name, unit in units.items()
         for number, health in enumerate(own_probes(unit))
     }
+    questions |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
     if ETCD in units:
         probe = own_probes(units[ETCD])[0]
         questions["etcd"] = lambda: _etcd_metrics.ask(probe["url"])
@@ -235,7 +243,7 @@ def look(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         name: unit_health(
             shown[name],
             [_said(answers.get((name, number), f"{probe['url']}: {late}")) for number, probe in enumerate(own_probes(unit))],
-            is_outdated(name, int(shown[name]["MainPID"])),
+            is_outdated(name, int(shown[name]["MainPID"])) or isinstance(answers.get((name, "reload")), str),
             now,
         )
         for name, unit in units.items()

@@ -19,6 +19,7 @@ description:
     configuration it was started with. With O(state=present) a unit that is not running is started, and one that runs with
     an old digest is reported in RV(restart) with RV(ignore:changed) true. Only then the task notifies its handlers, which restart
     it with O(state=restarted).
+  - A unit that can be reloaded, see O(units[].reload), is reloaded in place of that where nothing but what it then reads has changed.
   - A handler that restarts one member of a group at a time asks the other members first, see O(peers).
   - A host that M(cfcr.kubernetes.host_facts) has found to be just as the job asks, healthy included, earlier in the same run, is not asked again.
     Only a job with O(secrets) is, since nothing of them may be kept elsewhere.
@@ -32,7 +33,7 @@ options:
   state:
     description:
       - V(present) applies everything and starts what is not running.
-      - V(restarted) restarts the units that run with an old digest, one after the other, and waits for the health of each.
+      - V(restarted) reloads or restarts the units that run with another configuration, one after the other, and waits for the health of each.
     type: str
     choices: [present, restarted]
     default: present
@@ -210,6 +211,24 @@ options:
         type: list
         elements: path
         default: []
+      reload:
+        description:
+          - What a reload is enough for, where C(ExecReload=) in O(units[].settings) says how the service is reloaded. A wrong configuration should make
+            that fail before the service has noticed. It is tried before a restart as well.
+          - Whether the files are loaded is what the service itself says, since a reload leaves its process as it was. So it is right as well after
+            a reload that failed or that somebody else had systemd do, a crash and an interrupted run.
+        type: dict
+        suboptions:
+          watch:
+            description: Files that the service reads at its start and when it is reloaded.
+            type: list
+            elements: path
+            required: true
+          url:
+            description:
+              - URL that answers what C(sha256sum) printed of these files right before the service loaded them, at its start or its last reload.
+            type: str
+            required: true
       start:
         description: Whether this module starts the service. If not, it is enabled only.
         type: bool
@@ -328,7 +347,8 @@ certificates:
   type: list
   elements: dict
 restart:
-  description: Units that run with an old digest and wait for a restart; with O(state=restarted) those that were restarted.
+  description:
+    - Units that run with another configuration and wait for a restart or a reload; with O(state=restarted) those that were restarted or reloaded.
   returned: always
   type: list
   elements: str
@@ -355,9 +375,8 @@ def main() -> None:
             _pki_files.write(pki["certificates"], pki["bundles"])
         job = Job(options)
         if options["state"] == "restarted":
-            outdated = job.outdated()
-            before, after = dict.fromkeys(outdated, "outdated"), dict.fromkeys(outdated, "restarted")
-            finish(module, before, after, apply=lambda: job.restart(outdated), restart=outdated)
+            before, after = dict.fromkeys(job.pending, "outdated"), {name: f"{what}ed" for name, what in job.pending.items()}
+            finish(module, before, after, apply=job.restart, restart=job.outdated())
         before, after = differences(job.actual(), job.wanted())
         restart = job.outdated()
         if pki and pki["phase"] == "read":

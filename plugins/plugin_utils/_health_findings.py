@@ -114,7 +114,7 @@ def _units(name: str, health: Values) -> t.Iterator[Finding]:
         if not status["healthy"]:
             yield Finding(name, "unit", unit, status["problem"], "active and healthy")
         elif status["outdated"]:
-            yield Finding(name, "unit", unit, "runs with its former configuration", "restarted since: run site.yml", "warning")
+            yield Finding(name, "unit", unit, "runs with its former configuration", "restarted or reloaded since: run site.yml", "warning")
 
 
 def _disks(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:

@@ -43,6 +43,12 @@ def test_a_job_without_certificates_has_none():
     assert descriptor["certificates"] == descriptor["authorities"] == descriptor["secret_files"] == []
 
 
+def test_a_descriptor_says_how_a_service_tells_what_it_has_loaded():
+    reload = {"watch": ["/etc/a.cfg"], "url": "http://127.0.0.1/loaded"}
+    descriptor = json.loads(_descriptor.render({**OPTIONS, "units": [{"name": "a", "health": [], "reload": reload}]}, []))
+    assert descriptor["units"] == [{"name": "a", "health": [], "reload": reload}]
+
+
 def test_descriptors_are_found_again(tmp_path):
     directory = tmp_path / _descriptor.DIRECTORY
     assert _descriptor.read_all(tmp_path) == []

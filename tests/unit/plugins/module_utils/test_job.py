@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _job
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 
@@ -58,3 +59,60 @@ def test_a_unit_depends_on_its_program_and_on_what_it_watches(tmp_path):
     assert _job.digest_of_dependencies(unit, [artifact], {str(tmp_path / "certificate"): "new"}) == after
     assert _job.digest_of_dependencies(unit, [{**artifact, "version": "3.6.17"}], {}) != after
     assert "3.6.16" not in _job.digest_of_dependencies({**unit, "program": "another"}, [artifact], {})
+
+
+def test_what_a_reload_is_enough_for_restarts_nothing(tmp_path):
+    unit = {"program": "/usr/sbin/haproxy", "watch": [], "reload": {"watch": ["/haproxy.cfg", str(tmp_path / "missing")], "url": "http://127.0.0.1/"}}
+    assert _job.digest_of_dependencies(unit, [], {"/haproxy.cfg": "a"}) == _job.digest_of_dependencies(unit, [], {"/haproxy.cfg": "b"})
+    first, second = (_job.digests_of_loaded(unit, {"/haproxy.cfg": content}) for content in "ab")
+    assert {path for path in first if first[path] != second[path]} == {"/haproxy.cfg"}
+    assert first[str(tmp_path / "missing")] == ""
+    assert _job.digests_of_loaded({**unit, "reload": None}, {}) == {}
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """Make a job of one unit that runs with this configuration, and return it with what was done to the unit."""
+    monkeypatch.setattr(_job._systemd, "has_capability", lambda _capability, process: True)
+
+    def make(running: str = "current", not_loaded: str | None = None, active: bool = True):
+        done = []
+        unit = {"name": "a", "description": "a", "program": "/a", "reload": {"watch": [], "url": "http://127.0.0.1/"}}
+        options = ArgumentSpecValidator(_job.SPEC).validate({"name": "a-job", "units": [unit]}).validated_parameters
+        state = _job._systemd.State(active=active, enabled=True, failed=False, pid=1, stale=False, restarts=0)
+        monkeypatch.setattr(_job._systemd, "state", lambda names: dict.fromkeys(names, state))
+        monkeypatch.setattr(_job._systemd, "digest", lambda text: "current")
+        monkeypatch.setattr(_job._systemd, "running_digest", lambda pid: running)
+        monkeypatch.setattr(_job._reload, "problem", lambda url, wanted: not_loaded)
+        for verb in ("reload", "restart"):
+            monkeypatch.setattr(_job._systemd, verb, lambda name, verb=verb: done.append(verb))
+        monkeypatch.setattr(_job.Job, "_wait_healthy", lambda self, unit: done.append("waited"))
+        return _job.Job(options), done
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("state", "pending", "expected"),
+    [
+        ({}, {}, []),
+        ({"not_loaded": "has not loaded /a.cfg"}, {"a": "reload"}, ["reload", "waited"]),
+        # A wrong configuration is refused by the reload, before the restart would find it out.
+        ({"running": "former", "not_loaded": "has not loaded /a.cfg"}, {"a": "restart"}, ["reload", "restart", "waited"]),
+        ({"running": "former"}, {"a": "restart"}, ["reload", "restart", "waited"]),
+        ({"active": False, "running": "former", "not_loaded": "refused"}, {}, []),
+    ],
+    ids=["as it should be", "other files", "another unit and other files", "another unit", "not running"],
+)
+def test_a_unit_is_reloaded_where_that_is_enough(state, pending, expected, job):
+    made, done = job(**state)
+    assert made.pending == pending
+    assert made.outdated() == list(pending)
+    made.restart()
+    assert done == expected
+
+
+def test_what_has_not_loaded_everything_is_not_healthy(job):
+    assert job()[0].is_healthy()
+    made, _done = job(not_loaded="has not loaded /a.cfg")
+    assert made._problem(made.options["units"][0], made.states["a"]) == "has not loaded /a.cfg"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 
 UNIT = {
     "name": "etcd",
@@ -78,3 +79,25 @@ def test_a_host_is_asked_only_for_what_it_may_give(monkeypatch):
     text = lines(settings={"Service": {"LimitNOFILE": 1048576, "OOMScoreAdjust": -999}})
     assert "LimitNOFILE=20000" in text
     assert not [line for line in text if line.startswith("OOMScoreAdjust")]
+
+
+EXEC_RELOAD = """ExecReload={ path=/bin/sh ; argv[]=/bin/sh -c true ; ignore_errors=no ; pid=7 ; code=exited ; status=0 }
+ExecReload={ path=/usr/sbin/haproxy ; argv[]=/usr/sbin/haproxy -c ; ignore_errors=no ; pid=42 ; code=exited ; status=1 }
+ExecReload={ path=/bin/kill ; argv[]=/bin/kill -USR2 $MAINPID ; ignore_errors=no ; pid=0 ; code=(null) ; status=0/0 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [(EXEC_RELOAD, "unknown keyword"), ("ExecReload=\n", "Job type reload is not applicable")],
+    ids=["what the command said that refused", "no command"],
+)
+def test_what_refuses_a_reload_says_why(shown, reason, monkeypatch):
+    def run(*arguments):
+        if arguments[:2] == ("systemctl", "reload"):
+            raise HostError("systemctl reload: Job type reload is not applicable")
+        return {"systemctl": shown, "journalctl": "unknown keyword\n" if "_PID=42" in arguments else "a connection\n"}[arguments[0]]
+
+    monkeypatch.setattr(_systemd, "run", run)
+    with pytest.raises(HostError, match=f"^haproxy is not reloaded, and runs with its former configuration: .*{reason}$"):
+        _systemd.reload("haproxy")

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import time
 
 import pytest
+from _http import answers, serving
 from ansible_collections.cfcr.kubernetes.plugins.modules import host_health
 
 NOW = datetime.datetime(2026, 11, 21, 16, 0, tzinfo=datetime.timezone.utc)
@@ -54,6 +56,17 @@ def test_an_active_unit_that_does_not_answer_is_not_healthy():
 def test_a_unit_is_not_asked_what_the_api_thinks_of_it():
     own = {"url": "http://127.0.0.1:10248/healthz"}
     assert host_health.own_probes({"health": [own, {"url": "https://master:8443/api/v1/nodes/x", "condition": "Ready"}]}) == [own]
+
+
+def test_a_unit_waits_for_a_reload_where_a_file_is_not_as_it_was_loaded(tmp_path):
+    path = tmp_path / "a.cfg"
+    path.write_text("loaded")
+    digest = hashlib.sha256(b"loaded").hexdigest()
+    with serving(answers({"/loaded": (200, f"{digest}  {path}\n")})) as url:
+        unit = {"reload": {"watch": [str(path)], "url": f"{url}/loaded"}}
+        assert host_health.not_loaded(unit) is None
+        path.write_text("changed")
+        assert host_health.not_loaded(unit) == f"{url}/loaded: has not loaded {path} as on disk"
 
 
 def test_what_is_wrong_with_a_certificate_is_told(tmp_path):
