@@ -117,6 +117,13 @@ def test_a_rotation_of_some_hosts_only_is_refused(before):
     assert re.search("replaced on all of them,\\s+or on\\s+none", refused.text), refused.text
 
 
+def test_nothing_begins_where_a_host_is_not_as_it_must_be(before):
+    refused = Run("rotate.yml", "--extra-vars=rotate=etcd", '--extra-vars={"preflight_memory_mib": {"worker": 99999999}}')
+    assert refused.end() != 0
+    assert "allowed 99999999 MiB or more for worker" in refused.text, refused.text
+    assert set(phases().values()) == {""}
+
+
 def test_a_killed_rotation_is_taken_up_where_it_was(rotated, figures):
     assert set(rotated["killed_in"].values()) == {"use", "drop"}, "the password is one phase ahead"
     assert set(phases().values()) == {""}
