@@ -24,14 +24,14 @@ from ._store import Conflict, Record, Store
 from ._store_module import STORE
 from ._x509 import now
 
-__all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict")
+__all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict", "withdrawn")
 
 Parts = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]  # public and secret
 
 PHASES = ("trust", "use", "drop")
 SPEC: dict[str, t.Any] = {
     **STORE,
-    "state": {"type": "str", "required": True, "choices": ["query", "begun", "advanced"]},
+    "state": {"type": "str", "required": True, "choices": ["query", "begun", "advanced", "withdrawn"]},
     "until": {"type": "str", "choices": list(PHASES), "default": "drop"},
     "minutes_in_phase": {"type": "dict", "default": {}},
     "authorities": {**AUTHORITIES["authorities"], "required": False, "default": []},
@@ -74,6 +74,15 @@ def advanced(parts: Parts) -> Parts:
     return public, {name: value for name, value in secret.items() if name != "others"}
 
 
+def withdrawn(parts: Parts) -> Parts:
+    """Return a record of phase trust without the new one, which everybody has yet to forget: in phase drop, with the old one left."""
+    public, secret = parts
+    public = {**{name: value for name, value in public.items() if name != _SINCE}, "rotation": "drop"}
+    if "certificates" in public:
+        return {**public, "certificates": public["certificates"][:1]}, {"private_keys": secret["private_keys"][:1]}
+    return public, {name: value for name, value in secret.items() if name != "others"}
+
+
 def _exchanged(public: dict[str, t.Any], secret: dict[str, t.Any]) -> Parts:
     """Let a credential and the other one change places."""
     (other,) = secret["others"]
@@ -96,7 +105,7 @@ def verdict(phase: str, until: str, moment: datetime.datetime, end: datetime.dat
 
 
 def rotate(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Begin, or take up what has begun, or let everything that has go on by one phase."""
+    """Begin, or take up what has begun; let everything that has go on by one phase; or take it back."""
     items = [
         *(_Item("authority", entry, store) for entry in options["authorities"]),
         *(_Item("credential", entry, store) for entry in options["credentials"]),
@@ -106,6 +115,9 @@ def rotate(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[st
     elif options["state"] == "advanced":
         for item in items:
             item.go_on(options["until"], options["minutes_in_phase"].get(item.name, {}))
+    elif options["state"] == "withdrawn":
+        for item in items:
+            item.withdraw()
     return outcome(
         check_mode,
         before={item.name: item.before for item in items},
@@ -136,6 +148,7 @@ class _Item:
         self.before = self.after = self._record.public.get("rotation", "")
         self.since = self._record.public.get(_SINCE, "")
         self.waits, self.spread = "", False  # whether the store is still to learn that the phase has come to everybody
+        self._change: t.Callable[[Parts], Parts] = advanced
 
     def begin(self, others: list[str]) -> None:
         """Plan its first phase, where no other one is being replaced."""
@@ -143,6 +156,7 @@ class _Item:
             self.waits = f"it does not begin beside {', '.join(others)}"
         else:
             self.after = "use" if self._record.public.get("type") == "password" else "trust"
+            self._change = lambda parts: begun(parts, self._new())
 
     def go_on(self, until: str, minutes: dict[str, t.Any]) -> None:
         """Plan its next phase, now that everybody has done what this one asks for; a run that fails may leave that behind what the store says."""
@@ -152,16 +166,22 @@ class _Item:
         self.waits = verdict(self.before, until, self._moment, _time(since) + datetime.timedelta(minutes=least))
         if self.waits:
             self.spread, self.since = not self.since, since
+            self._change = lambda parts: ({**parts[0], _SINCE: since}, parts[1])
         else:
             self.after, self.since = {**dict(zip(PHASES, PHASES[1:])), "drop": ""}[self.before], ""
 
+    def withdraw(self) -> None:
+        """Plan to take it back, as long as the new one is not in use; what is in phase drop only has to come to everybody."""
+        if self.before == "use":
+            raise HostError(f"{self.kind} {self.name} is in phase use, which cannot be taken back, but only go on")
+        if not self.before:
+            self.waits = "it is not being replaced"
+        elif self.before == "trust":
+            self.after, self.since, self._change = "drop", "", withdrawn
+
     def write(self) -> None:
         """Write the record as it is to be."""
-        parts = self._record.public, self._record.secret()
-        if self.spread:
-            public, secret = {**parts[0], _SINCE: self.since}, parts[1]
-        else:
-            public, secret = advanced(parts) if self.before else begun(parts, self._new())
+        public, secret = self._change((self._record.public, self._record.secret()))
         try:
             self._store.put(self._path, public, secret, self._record.version)
         except Conflict as error:

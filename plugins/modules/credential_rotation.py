@@ -37,9 +37,10 @@ options:
     description:
       - V(begun) begins the rotation of all that is named, where none of it is in one; else what is in one stays in its phase, and the rest does
         not begin beside it. V(advanced) lets what is in a rotation go on by one phase. V(query) only looks.
+      - V(withdrawn) takes back what is in phase V(trust), which goes to phase V(drop) with the old one alone, and is refused in phase V(use).
     type: str
     required: true
-    choices: [query, begun, advanced]
+    choices: [query, begun, advanced, withdrawn]
   until:
     description: The phase that is not left.
     type: str

@@ -15,7 +15,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._authorities impor
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._certificate import Names, seconds
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credential_list import keep_credentials
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._rotation import advanced, begun, rotate, verdict
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._rotation import advanced, begun, rotate, verdict, withdrawn
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._x509 import new_private_key, now, public_half, read_public_key, sign
 
 ETCD = {"name": "etcd", "common_name": "etcd", "days": 100, "key_type": "ecdsa-p256"}
@@ -77,6 +77,20 @@ def test_a_key_pair_takes_its_public_half_along():
 def test_a_password_begins_in_use():
     public, secret = begun(({"type": "password"}, {"password": "A"}), ({}, {"password": "B"}))
     assert (public["rotation"], secret["password"], secret["others"][0]["password"]) == ("use", "B", "A")
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (({"certificates": ["A"], "signing": 0}, {"private_keys": ["a"]}), ({"certificates": ["B"], "signing": 0}, {"private_keys": ["b"]})),
+        (({"type": "key", "number": 2}, {"key": "A"}), ({}, {"key": "B"})),
+        (({"type": "rsa", "public_key": "A"}, {"private_key": "a"}), ({"public_key": "B"}, {"private_key": "b"})),
+    ],
+)
+def test_what_is_only_trusted_can_be_taken_back(old, new):
+    back = withdrawn(begun(old, new))
+    assert back == ({**old[0], "rotation": "drop"}, old[1])
+    assert advanced(back) == old
 
 
 @pytest.mark.parametrize(
@@ -148,6 +162,25 @@ def test_the_time_that_workloads_are_given_in_phase_trust_counts(step, store, pa
     pass_minutes(5)
     assert [step(**options)["etcd"] for _phase in range(3)] == ["use", "drop", ""]
     assert store.get("authorities/etcd").public.keys() == {"certificates", "signing"}
+
+
+def test_a_rotation_is_taken_back_on_all_hosts(step, store):
+    before = store.get("authorities/etcd")
+    step("begun", authorities=[ETCD], credentials=[KEY])
+    step(minutes={"etcd": {"trust": 15}}, authorities=[ETCD])
+    assert step("withdrawn", authorities=[ETCD], credentials=[KEY, RSA]) == {
+        "etcd": "drop", "encryption-at-rest": "drop", "service-account": "it is not being replaced"
+    }
+    assert step("withdrawn", authorities=[ETCD]) == {"etcd": "drop"}, "a run that was interrupted is taken up"
+    assert step(authorities=[ETCD]) == {"etcd": ""}
+    assert (store.get("authorities/etcd").public, store.get("authorities/etcd").secret()) == (before.public, before.secret())
+
+
+def test_what_is_in_use_is_not_taken_back(step, store):
+    step("begun")
+    with pytest.raises(HostError, match="credential etcd-root is in phase use, which cannot be taken back, but only go on"):
+        step("withdrawn")
+    assert store.get("authorities/etcd").public["rotation"] == "trust", "nothing else is taken back either"
 
 
 def test_what_roles_are_given_while_a_key_is_rotated(step, store):
