@@ -2,22 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make the report of a cluster's health of what its hosts and its API said."""
+"""Make the report of a cluster's health of what its hosts, its API and its store say."""
 
 from __future__ import annotations
 
 import time
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._errors import HostError
+from ..module_utils._store_info import SPEC, store_info
+from ..module_utils._store_module import open_store
 from ..plugin_utils._contract import Contract
+from ..plugin_utils._deadline import deadline
+from ..plugin_utils._director import Director, validated
 from ..plugin_utils._health_findings import Limits
 from ..plugin_utils._health_report import Host, report
 from ..plugin_utils._health_text import text
+from ..plugin_utils._preflight import last_line
 
 _GROUPS = ("proxy", "master", "worker", "etcd", "director")
 _IGNORED = "ignored"
+_STORE_SECONDS = 15  # what a host is given to answer
 _OPTIONS = {
     "hosts": {"type": "dict", "required": True},
     "api": {"type": "dict", "required": True},
@@ -25,11 +33,12 @@ _OPTIONS = {
     "memory_percent": {"type": "int", "default": 95},
     "clock_skew": {"type": "float", "default": 2.0},
     "certificate_days": {"type": "int", "default": 60},
+    "rotation_days": {"type": "int", "default": 2},
 }
 
 
 class ActionModule(ActionBase):
-    """Collect plain values, judge them, and return the report. Nothing is asked any more."""
+    """Collect plain values, judge them, and return the report. Only the store is still asked."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -40,12 +49,29 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         variables = task_vars or {}
         groups = variables["groups"]
-        limits = Limits(**{name: options[name] for name in ("disk_percent", "memory_percent", "clock_skew", "certificate_days")})
+        limits = Limits(**{name: options[name] for name in ("disk_percent", "memory_percent", "clock_skew", "certificate_days", "rotation_days")})
         asked = {name: health or {"error": "no answer", "asked": 1} for name, health in options["hosts"].items()}
-        made = report(self._hosts(asked, variables), options["api"], limits, len(groups.get("etcd", [])))
+        made = report(self._hosts(asked, variables), options["api"], self._ask_store(variables), limits, len(groups.get("etcd", [])))
         begin = min((health["asked_at"] for health in asked.values() if "asked_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
         return {**result, "changed": False, **made, "text": text(made)}
+
+    def _ask_store(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return what is being replaced, as module credential_info does, or why that is not known: that must not keep anybody from the rest."""
+        values = Contract(self._loader).of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
+        try:
+            arguments = {"store": values["cluster_store"], "rotating": True}
+            director = Director(self, values["cluster_director"], variables)
+            with deadline(_STORE_SECONDS):
+                if director.is_here:
+                    options = validated(SPEC, arguments)
+                    return store_info(open_store(options), options)
+                reply = director.execute_module("cfcr.kubernetes.credential_info", arguments)
+        except (AnsibleError, HostError) as error:
+            reply = {"failed": True, "msg": str(error)}
+        if reply.get("failed"):
+            reply["msg"] = last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", ""))
+        return reply
 
     def _hosts(self, asked: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""

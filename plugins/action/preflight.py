@@ -10,7 +10,6 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._director_facts import director_facts
@@ -18,7 +17,7 @@ from ..module_utils._errors import HostError
 from ..module_utils._store_module import STORE
 from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
-from ..plugin_utils._director import Director
+from ..plugin_utils._director import Director, validated
 from ..plugin_utils._ports import ports_of
 from ..plugin_utils._preflight import Problem, last_line, merge, report
 from ..plugin_utils._preflight_director import DirectorHost, check_authorities, check_director
@@ -91,7 +90,7 @@ class ActionModule(ActionBase):
         try:
             director = Director(self, name, variables)
             if director.is_here:
-                return DirectorHost(name, director_facts(_options({"store": values["cluster_store"]})))
+                return DirectorHost(name, director_facts(validated(STORE, {"store": values["cluster_store"]})))
             sent = time.time()
             reply = director.execute_module("cfcr.kubernetes.director_facts", {"store": values["cluster_store"]})
             received = time.time()
@@ -101,11 +100,3 @@ class ActionModule(ActionBase):
             return DirectorHost(name, {"error": last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", "failed"))})
         facts = reply["ansible_facts"]["cfcr_director"]
         return DirectorHost(name, {**facts, "clock_offset": offset(facts["time"], sent, received)})
-
-
-def _options(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the options that the module would make of its arguments."""
-    validated = ArgumentSpecValidator(STORE).validate(arguments)
-    if validated.error_messages:
-        raise HostError("; ".join(validated.error_messages))
-    return validated.validated_parameters

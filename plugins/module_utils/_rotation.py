@@ -16,7 +16,6 @@ import typing as t
 from ._authorities import make_authority
 from ._authority_list import SPEC as AUTHORITIES
 from ._authority_list import common_name
-from ._certificate import seconds
 from ._credential_list import SPEC as CREDENTIALS
 from ._credential_types import TYPES
 from ._errors import HostError
@@ -25,23 +24,24 @@ from ._store import Conflict, Record, Store
 from ._store_module import STORE
 from ._x509 import now
 
-__all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict")
+__all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict", "withdrawn")
 
 Parts = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]  # public and secret
 
 PHASES = ("trust", "use", "drop")
 SPEC: dict[str, t.Any] = {
     **STORE,
-    "state": {"type": "str", "required": True, "choices": ["query", "begun", "advanced"]},
+    "state": {"type": "str", "required": True, "choices": ["query", "begun", "advanced", "withdrawn"]},
     "until": {"type": "str", "choices": list(PHASES), "default": "drop"},
-    "hours_in_use": {"type": "dict", "default": {}},
+    "minutes_in_phase": {"type": "dict", "default": {}},
     "authorities": {**AUTHORITIES["authorities"], "required": False, "default": []},
     "credentials": {**CREDENTIALS["credentials"], "required": False, "default": []},
 }
 
 _ROTATED_TYPES = ("key", "password", "rsa")
 _PUBLIC = ("number", "public_key")  # of a credential's values
-_USED_SINCE = "used_since"  # when everybody used the new one, where the old one is still accepted
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+_SINCE = "everywhere_since"  # when everybody had done what the phase asks for, where it is not left at once
 
 
 def begun(old: Parts, new: Parts) -> Parts:
@@ -61,7 +61,7 @@ def advanced(parts: Parts) -> Parts:
     """Return a record in its next phase; after the last one, no rotation is left of."""
     public, secret = parts
     phase = public["rotation"]
-    public = {name: value for name, value in public.items() if name not in ("rotation", _USED_SINCE)}
+    public = {name: value for name, value in public.items() if name not in ("rotation", _SINCE)}
     if phase == "drop":
         return public, secret
     public = {**public, "rotation": PHASES[PHASES.index(phase) + 1]}
@@ -71,6 +71,15 @@ def advanced(parts: Parts) -> Parts:
         return {**public, "certificates": public["certificates"][1:], "signing": 0}, {"private_keys": secret["private_keys"][1:]}
     if phase == "trust":
         return _exchanged(public, secret)
+    return public, {name: value for name, value in secret.items() if name != "others"}
+
+
+def withdrawn(parts: Parts) -> Parts:
+    """Return a record of phase trust without the new one, which everybody has yet to forget: in phase drop, with the old one left."""
+    public, secret = parts
+    public = {**{name: value for name, value in public.items() if name != _SINCE}, "rotation": "drop"}
+    if "certificates" in public:
+        return {**public, "certificates": public["certificates"][:1]}, {"private_keys": secret["private_keys"][:1]}
     return public, {name: value for name, value in secret.items() if name != "others"}
 
 
@@ -86,59 +95,93 @@ def _exchanged(public: dict[str, t.Any], secret: dict[str, t.Any]) -> Parts:
     )
 
 
-def verdict(phase: str, age: float, until: str, least_age: float) -> str:
-    """Return why a rotation stays in its phase, nothing where it may go on."""
+def verdict(phase: str, until: str, moment: datetime.datetime, end: datetime.datetime) -> str:
+    """Return why a rotation stays in its phase, which lasts to the given end at least; nothing where it may go on."""
     if until != "drop" and PHASES.index(phase) >= PHASES.index(until):
         return f"it was to go no further than phase {until}"
-    if phase == "use" and age < least_age:
-        return f"the old one is accepted for {_hours(least_age - age)} more"
+    if moment < end:
+        return f"it stays for {_duration((end - moment).total_seconds())} more, until {end:{_MOMENT}}"
     return ""
 
 
 def rotate(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Begin what is not begun yet, or let everything that is go on by one phase."""
-    moment = now()
+    """Begin, or take up what has begun; let everything that has go on by one phase; or take it back."""
     items = [
-        *(_Item("authority", entry, store, options, moment) for entry in options["authorities"]),
-        *(_Item("credential", entry, store, options, moment) for entry in options["credentials"]),
+        *(_Item("authority", entry, store) for entry in options["authorities"]),
+        *(_Item("credential", entry, store) for entry in options["credentials"]),
     ]
+    if options["state"] == "begun":
+        _begin(items)
+    elif options["state"] == "advanced":
+        for item in items:
+            item.go_on(options["until"], options["minutes_in_phase"].get(item.name, {}))
+    elif options["state"] == "withdrawn":
+        for item in items:
+            item.withdraw()
     return outcome(
         check_mode,
         before={item.name: item.before for item in items},
         after={item.name: item.after + (" everywhere" if item.spread else "") for item in items},
         apply=lambda: [item.write() for item in items if item.spread or item.before != item.after],
         rotations=[
-            {"name": item.name, "kind": item.kind, "before": item.before, "phase": item.after, "waits": item.waits} for item in items
+            {"name": item.name, "kind": item.kind, "before": item.before, "phase": item.after, "since": item.since, "waits": item.waits} for item in items
         ],
     )
+
+
+def _begin(items: list[_Item]) -> None:
+    """Begin all, but nothing beside what has begun: of what one run was asked for, a part may be through when the next one takes up the rest."""
+    others = [item.name for item in items if item.before]
+    for item in items:
+        if not item.before:
+            item.begin(others)
 
 
 class _Item:
     """One record: its phase now, and afterwards."""
 
-    def __init__(self, kind: str, entry: dict[str, t.Any], store: Store, options: dict[str, t.Any], moment: datetime.datetime) -> None:
+    def __init__(self, kind: str, entry: dict[str, t.Any], store: Store) -> None:
         self.kind, self.name = kind, entry["name"]
-        self._entry, self._store, self._moment = entry, store, moment
+        self._entry, self._store, self._moment = entry, store, now()
         self._path = f"{'authorities' if kind == 'authority' else 'credentials'}/{self.name}"
         self._record = self._found()
         self.before = self.after = self._record.public.get("rotation", "")
-        self.waits, self.spread = "", False  # whether the store is still to learn that phase use has come to everybody
-        if options["state"] == "begun" and not self.before:
+        self.since = self._record.public.get(_SINCE, "")
+        self.waits, self.spread = "", False  # whether the store is still to learn that the phase has come to everybody
+        self._change: t.Callable[[Parts], Parts] = advanced
+
+    def begin(self, others: list[str]) -> None:
+        """Plan its first phase, where no other one is being replaced."""
+        if others:
+            self.waits = f"it does not begin beside {', '.join(others)}"
+        else:
             self.after = "use" if self._record.public.get("type") == "password" else "trust"
-        elif options["state"] == "advanced" and self.before:
-            self.waits = verdict(self.before, self._age(), options["until"], 3600 * float(options["hours_in_use"].get(self.name, 0)))
-            if self.waits:
-                self.spread = self.before == "use" and _USED_SINCE not in self._record.public
-            else:
-                self.after = {**dict(zip(PHASES, PHASES[1:])), "drop": ""}[self.before]
+            self._change = lambda parts: begun(parts, self._new())
+
+    def go_on(self, until: str, minutes: dict[str, t.Any]) -> None:
+        """Plan its next phase, now that everybody has done what this one asks for; a run that fails may leave that behind what the store says."""
+        if not self.before:
+            return
+        since, least = self.since or f"{self._moment:{_MOMENT}}", float(minutes.get(self.before, 0))
+        self.waits = verdict(self.before, until, self._moment, _time(since) + datetime.timedelta(minutes=least))
+        if self.waits:
+            self.spread, self.since = not self.since, since
+            self._change = lambda parts: ({**parts[0], _SINCE: since}, parts[1])
+        else:
+            self.after, self.since = {**dict(zip(PHASES, PHASES[1:])), "drop": ""}[self.before], ""
+
+    def withdraw(self) -> None:
+        """Plan to take it back, as long as the new one is not in use; what is in phase drop only has to come to everybody."""
+        if self.before == "use":
+            raise HostError(f"{self.kind} {self.name} is in phase use, which cannot be taken back, but only go on")
+        if not self.before:
+            self.waits = "it is not being replaced"
+        elif self.before == "trust":
+            self.after, self.since, self._change = "drop", "", withdrawn
 
     def write(self) -> None:
         """Write the record as it is to be."""
-        parts = self._record.public, self._record.secret()
-        if self.spread:
-            public, secret = {**parts[0], _USED_SINCE: f"{self._moment:%Y-%m-%dT%H:%M:%SZ}"}, parts[1]
-        else:
-            public, secret = advanced(parts) if self.before else begun(parts, self._new())
+        public, secret = self._change((self._record.public, self._record.secret()))
         try:
             self._store.put(self._path, public, secret, self._record.version)
         except Conflict as error:
@@ -160,11 +203,10 @@ class _Item:
             return make_authority(common_name(entry), entry["days"], entry["key_type"], self._moment)
         return TYPES[self._record.public["type"]].make(entry)
 
-    def _age(self) -> float:
-        """Return for how many seconds everybody has used the new one; a run that fails may leave that long behind what the store says."""
-        since = self._record.public.get(_USED_SINCE)
-        return self._moment.timestamp() - seconds(since) if since else 0
+
+def _time(moment: str) -> datetime.datetime:
+    return datetime.datetime.strptime(moment, _MOMENT).replace(tzinfo=datetime.timezone.utc)
 
 
-def _hours(time: float) -> str:
+def _duration(time: float) -> str:
     return f"{time / 3600:.1f} hours" if time >= 3600 else f"{time / 60:.0f} minutes"

@@ -11,17 +11,27 @@ import typing as t
 
 from ._authorities import to_authority
 from ._store import KINDS, Record, Store
-from ._x509 import certificate_info
+from ._store_module import STORE
+from ._x509 import certificate_info, now
 
-__all__ = ("describe_store",)
+__all__ = ("SPEC", "store_info")
+
+SPEC: dict[str, t.Any] = {
+    **STORE,
+    "expires_within_days": {"type": "int"},
+    "rotating": {"type": "bool", "default": False},
+}
 
 
-def describe_store(store: Store, moment: datetime.datetime, expires_within_days: int | None) -> list[dict[str, t.Any]]:
-    """Return a description of each record, or of those whose certificate ends soon."""
-    described = [_describe(kind, name, store.history(f"{kind}/{name}"), moment) for kind in KINDS for name in store.names(kind)]
-    if expires_within_days is None:
-        return described
-    return [entry for entry in described if entry["days_left"] is not None and entry["days_left"] < expires_within_days]
+def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return a description of each record, or of those whose certificate ends soon, or that are being replaced."""
+    records = [(kind, name) for kind in KINDS for name in store.names(kind)]
+    if options["rotating"]:
+        records = [(kind, name) for kind, name in records if store.get(f"{kind}/{name}").public.get("rotation")]
+    moment, days = now(), options["expires_within_days"]
+    described = [_describe(kind, name, store.history(f"{kind}/{name}"), moment) for kind, name in records]
+    ending = [entry for entry in described if days is None or (entry["days_left"] is not None and entry["days_left"] < days)]
+    return {"changed": False, "store": str(store), "credentials": ending}
 
 
 def _describe(kind: str, name: str, history: list[Record], moment: datetime.datetime) -> dict[str, t.Any]:

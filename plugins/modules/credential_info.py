@@ -19,6 +19,10 @@ options:
   expires_within_days:
     description: Returns only what has a certificate that ends within so many days, or has ended.
     type: int
+  rotating:
+    description: Whether to return only what is being replaced, as a look at the newest version of each tells; the histories of all others are not read.
+    type: bool
+    default: false
 seealso:
   - module: cfcr.kubernetes.certificate_authority
   - module: cfcr.kubernetes.credential
@@ -61,7 +65,9 @@ credentials:
       description: The phase of its replacement, see M(cfcr.kubernetes.credential_rotation); null where it is not being replaced.
       type: str
     created_at:
-      description: When the newest version was made; null where the store did not note that yet.
+      description:
+        - When the newest version was made; null where the store did not note that yet. While it is being replaced, that is when the phase began, or,
+          where it lasts, when all hosts had come to it.
       type: str
       sample: "2026-11-21T09:00:00Z"
     age_days:
@@ -105,20 +111,17 @@ credentials:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
-from ..module_utils._store_info import describe_store
-from ..module_utils._store_module import STORE, open_store
-from ..module_utils._x509 import now
+from ..module_utils._store_info import SPEC, store_info
+from ..module_utils._store_module import open_store
 
 
 def main() -> None:
     """Read everything, tell nothing that is secret."""
-    module = AnsibleModule(argument_spec={**STORE, "expires_within_days": {"type": "int"}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        store = open_store(module.params)
-        described = describe_store(store, now(), module.params["expires_within_days"])
+        module.exit_json(**store_info(open_store(module.params), module.params))
     except HostError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, store=str(store), credentials=described)
 
 
 if __name__ == "__main__":

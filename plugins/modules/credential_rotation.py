@@ -35,20 +35,21 @@ attributes:
 options:
   state:
     description:
-      - V(begun) begins the rotation of what is in none; what is in one stays in its phase. V(advanced) lets what is in a rotation go on by one
-        phase. V(query) only looks.
+      - V(begun) begins the rotation of all that is named, where none of it is in one; else what is in one stays in its phase, and the rest does
+        not begin beside it. V(advanced) lets what is in a rotation go on by one phase. V(query) only looks.
+      - V(withdrawn) takes back what is in phase V(trust), which goes to phase V(drop) with the old one alone, and is refused in phase V(use).
     type: str
     required: true
-    choices: [query, begun, advanced]
+    choices: [query, begun, advanced, withdrawn]
   until:
     description: The phase that is not left.
     type: str
     choices: [trust, use, drop]
     default: drop
-  hours_in_use:
+  minutes_in_phase:
     description:
-      - By name, for how many hours the old one is accepted at least before it is dropped. They begin when O(state=advanced) first finds it in phase
-        V(use), since only then everybody uses the new one.
+      - By name and by phase, for how many minutes it stays there at least. They begin when O(state=advanced) first finds it in the phase, since only
+        then everybody has done what the phase asks for.
     type: dict
     default: {}
   authorities:
@@ -208,10 +209,12 @@ EXAMPLES = r"""
     authorities:
       - {name: etcd, common_name: cfcr etcd}
 
-- name: Sign with the new one, now that everybody trusts it
+- name: Sign with the new one, when everybody has trusted it for a quarter of an hour
   cfcr.kubernetes.credential_rotation:
     store: "{{ cluster_store }}"
     state: advanced
+    minutes_in_phase:
+      etcd: {trust: 15}
     authorities:
       - {name: etcd, common_name: cfcr etcd}
 """
@@ -235,9 +238,15 @@ rotations:
     phase:
       description: The phase now, empty where the rotation is over.
       type: str
-    waits:
-      description: Why it stays in its phase, empty where it does not or nobody asked it to go on.
+    since:
+      description:
+        - When everybody had done what the phase asks for, as far as the store was told; empty where the phase has just begun, or is left at once.
       type: str
+      sample: "2026-11-21T09:00:00Z"
+    waits:
+      description: Why it does not begin, or stays in its phase; empty where it does not, or nobody asked it to go on.
+      type: str
+      sample: it stays for 15 minutes more, until 2026-11-21T09:15:00Z
 """
 
 from ansible.module_utils.basic import AnsibleModule

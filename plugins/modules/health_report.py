@@ -12,7 +12,8 @@ version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Makes one report of what the hosts of a cluster and its API said, and lists what is not as it must be. It does not fail because of that.
-  - It runs on the controller and asks nobody.
+  - It runs on the controller and asks nobody but the credential store, C(cluster_store) on C(cluster_director), for what is being replaced. A store
+    that cannot be read is a finding.
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
   hosts:
@@ -39,9 +40,14 @@ options:
     description: How many days certificates and authorities must have left.
     type: int
     default: 60
+  rotation_days:
+    description: How many days an authority, a key or a password may be in one phase of its replacement.
+    type: int
+    default: 2
 seealso:
   - module: cfcr.kubernetes.host_health
   - module: cfcr.kubernetes.kubernetes_cluster_info
+  - module: cfcr.kubernetes.credential_info
 """
 
 EXAMPLES = r"""
@@ -66,17 +72,18 @@ hosts:
       {group: worker, index: 0, address: 10.0.0.21, zone: "", state: unreachable, node: {ready: false, condition: Unknown},
        error: "no answer within 10 seconds"}
 cluster:
-  description: The endpoint, the quorum of etcd, the nodes by name (V(null) where the API did not answer), the authorities.
+  description: The endpoint, the quorum of etcd, the nodes by name (V(null) where the API did not answer), the authorities, what is being replaced.
   returned: always
   type: dict
   sample:
     endpoint: {url: "https://10.0.0.91:8443", problem: null, seconds: 0.02}
     etcd: {voters: 3, needed: 2, asked: 3, healthy: 3, leader: etcd-1}
+    rotations: [{name: service-account, phase: use, since: "2026-11-21T09:00:00Z", days: 0}]
 findings:
   description:
     - What is not as it must be, the critical ones first. A finding without a host is the cluster's.
-    - The kind is one of C(unreachable), C(job) (it is not there), C(unit), C(disk), C(memory), C(clock), C(certificate), C(node), C(etcd) and
-      C(endpoint).
+    - The kind is one of C(unreachable), C(job) (it is not there), C(unit), C(disk), C(memory), C(clock), C(certificate), C(node), C(etcd),
+      C(endpoint), C(rotation) (it was left half-way) and C(store) (it cannot be read).
   returned: always
   type: list
   elements: dict

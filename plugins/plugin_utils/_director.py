@@ -11,12 +11,23 @@ import typing as t
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..module_utils._errors import HostError
 
 if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
 
-__all__ = ("Director",)
+__all__ = ("Director", "validated")
+
+
+def validated(spec: dict[str, t.Any], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the options that a module would make of its arguments."""
+    done = ArgumentSpecValidator(spec).validate(arguments)
+    if done.error_messages:
+        raise HostError("; ".join(done.error_messages))
+    return done.validated_parameters
 
 
 class Director:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-__all__ = ("JOBS", "Finding", "Limits", "of_authorities", "of_endpoint", "of_etcd", "of_host", "of_node", "of_quorum")
+__all__ = ("JOBS", "Finding", "Limits", "of_authorities", "of_endpoint", "of_etcd", "of_host", "of_node", "of_quorum", "of_store")
 
 Values = t.Mapping[str, t.Any]
 
@@ -30,6 +30,7 @@ class Limits:
     memory_percent: int
     clock_skew: float
     certificate_days: int
+    rotation_days: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +108,16 @@ def of_authorities(authorities: t.Iterable[Values], limits: Limits) -> t.Iterato
     """Find the authorities that end soon, each once."""
     for authority in authorities:
         yield from _certificate(None, f"authority {authority['common_name']}", authority, limits, "rotate it")
+
+
+def of_store(store: Values, rotations: t.Iterable[Values], limits: Limits) -> t.Iterator[Finding]:
+    """Find that the store cannot be read, and what somebody has begun to replace and forgotten."""
+    if store.get("failed"):
+        yield Finding(None, "store", "store", store["msg"], "a store that can be read", "warning")
+    for rotation in rotations:
+        if rotation["days"] >= limits.rotation_days:
+            allowed = f"fewer than {limits.rotation_days} days: goes on by running rotate.yml again"
+            yield Finding(None, "rotation", rotation["name"], f"in phase {rotation['phase']} since {rotation['since']}", allowed, "warning")
 
 
 def _units(name: str, health: Values) -> t.Iterator[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ._health_findings import Finding, Limits, of_authorities, of_endpoint, of_etcd, of_host, of_node, of_quorum
+from ._health_findings import Finding, Limits, of_authorities, of_endpoint, of_etcd, of_host, of_node, of_quorum, of_store
 
 __all__ = ("Host", "report")
 
@@ -27,14 +27,14 @@ class Host:
     health: Values | None  # None where it was not asked: the operator has it ignored
 
 
-def report(hosts: t.Mapping[str, Host], api: Values, limits: Limits, voters: int) -> dict[str, t.Any]:
+def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limits, voters: int) -> dict[str, t.Any]:
     """Return the report; the voters are the members that etcd is meant to have, whether they are among these hosts or not."""
     nodes = api.get("nodes")
     asked = {name: host.health for name, host in hosts.items() if host.health is not None}
     answered = {name: health for name, health in asked.items() if "error" not in health}
     etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, voters)
-    authorities = _authorities(answered)
-    findings = [*of_endpoint(api, limits), *of_quorum(etcd), *of_authorities(authorities, limits)]
+    authorities, rotations = _authorities(answered), _rotations(store)
+    findings = [*of_endpoint(api, limits), *of_quorum(etcd), *of_authorities(authorities, limits), *of_store(store, rotations, limits)]
     for name, health in asked.items():
         host = hosts[name]
         findings += of_host(name, host.group, host.address, health, limits)
@@ -49,6 +49,7 @@ def report(hosts: t.Mapping[str, Host], api: Values, limits: Limits, voters: int
             "nodes": nodes,
             "authorities": authorities,
             "certificate": api.get("certificate"),
+            "rotations": rotations,
         },
         "findings": [dataclasses.asdict(finding) for finding in sorted(findings, key=lambda finding: finding.severity != "critical")],
     }
@@ -120,3 +121,12 @@ def _authorities(answered: t.Mapping[str, Values]) -> list[dict[str, t.Any]]:
                 if name not in entry["hosts"]:
                     entry["hosts"].append(name)
     return list(found.values())
+
+
+def _rotations(store: Values) -> list[dict[str, t.Any]]:
+    """Return what is being replaced, and since when it has been in its phase."""
+    return [
+        {"name": entry["name"], "phase": entry["rotation"], "since": entry["created_at"], "days": entry["age_days"]}
+        for entry in store.get("credentials", [])
+        if entry["rotation"]
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-__all__ = ("COLUMNS", "cells", "duration")
+__all__ = ("COLUMNS", "cells", "duration", "rotations")
 
 COLUMNS = ("instance", "name", "address", "zone", "state", "services", "etcd", "node", "load", "memory", "disk", "uptime", "certificates")
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -40,6 +40,11 @@ def cells(name: str, host: Values) -> dict[str, str]:
         "certificates": f"{host['certificate_days_left']} d" if host["certificate_days_left"] is not None else "",
     }
     return {column: {**known, **said}[column] for column in COLUMNS}
+
+
+def rotations(cluster: Values) -> list[str]:
+    """Return a line for each authority, key or password that is being replaced."""
+    return [f"{one['name']} in phase {one['phase']} since {one['since']}, goes on by running rotate.yml again" for one in cluster["rotations"]]
 
 
 def duration(seconds: int) -> str:

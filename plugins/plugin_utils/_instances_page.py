@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 
 from ._certificate_timeline import timeline
-from ._instance_cells import COLUMNS, cells
+from ._instance_cells import COLUMNS, cells, rotations
 from ._topology_picture import TILE_HEIGHT, TILE_WIDTH, picture
 
 __all__ = ("page",)
@@ -53,6 +53,7 @@ def _view(report: Values, cluster: Values, now: datetime.datetime) -> dict[str, 
         "versions": sorted({node["version"] for node in (report["cluster"]["nodes"] or {}).values() if node["version"]}),
         "endpoint": {**report["cluster"]["endpoint"], "what": _ENDPOINTS.get(cluster.get("topology", "proxy"), "endpoint")},
         "etcd": report["cluster"]["etcd"],
+        "rotations": rotations(report["cluster"]),
         "members": [(name, host) for name, host in hosts.items() if host["group"] == "etcd"],
         "hosts": hosts,
         "rows": rows,

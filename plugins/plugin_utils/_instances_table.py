@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ._health_text import text
-from ._instance_cells import COLUMNS, cells
+from ._instance_cells import COLUMNS, cells, rotations
 
 __all__ = ("table",)
 
@@ -30,4 +30,5 @@ def _cluster(cluster: t.Mapping[str, t.Any]) -> list[str]:
     return [
         f"endpoint  {endpoint['url'] or 'unknown'}, {answered}",
         f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
+        *(f"rotation  {line}" for line in rotations(cluster)),
     ]

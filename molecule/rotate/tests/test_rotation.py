@@ -26,7 +26,10 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._x509 import new_p
 
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy")
 CREDENTIALS = ("service-account", "encryption-at-rest", "etcd-root")
-EVERYTHING = ["--extra-vars=rotate=kubernetes,etcd,front-proxy,service-account,encryption,passwords,certificates", "--extra-vars=rotate_token_hours=0"]
+EVERYTHING = [
+    "--extra-vars=rotate=kubernetes,etcd,front-proxy,service-account,encryption,passwords,certificates",
+    "--extra-vars=rotate_token_hours=0 rotate_trust_minutes=0",
+]
 LONGEST_SECONDS = 20  # without an answer; printed is what it was
 REFUSED = ("000", "401", "403")  # 000 is no HTTP at all, but a refusal by TLS
 
@@ -46,6 +49,11 @@ def signed(record, common_name: str, *organizations: str) -> str:
     names = wanted_names(common_name, list(organizations), [], ["client_auth"])
     signing = record.secret()["private_keys"][authority.signing]
     return sign(names, read_public_key(public_half(key)), 30, authority, signing, now()) + key
+
+
+def pods_trust() -> list[str]:
+    """Return the fingerprints of the authorities that pods find."""
+    return fingerprints(get("configmap", "kube-root-ca.crt", "--namespace=default")["data"]["ca.crt"])
 
 
 ADDRESSES = addresses()
@@ -115,6 +123,29 @@ def test_a_rotation_of_some_hosts_only_is_refused(before):
     refused = Run("rotate.yml", "--extra-vars=rotate=etcd", "--limit=etcd-0")
     assert refused.end() != 0
     assert re.search("replaced on all of them,\\s+or on\\s+none", refused.text), refused.text
+
+
+def test_nothing_begins_where_a_host_is_not_as_it_must_be(before):
+    refused = Run("rotate.yml", "--extra-vars=rotate=etcd", '--extra-vars={"preflight_memory_mib": {"worker": 99999999}}')
+    assert refused.end() != 0
+    assert "allowed 99999999 MiB or more for worker" in refused.text, refused.text
+    assert set(phases().values()) == {""}
+
+
+def test_a_new_authority_waits_for_pods_and_can_be_taken_back(before, figures):
+    old = before.authorities["kubernetes"]
+    held = Run("rotate.yml", "--extra-vars=rotate=kubernetes")
+    assert held.end() == 0, held.text
+    took = held.seconds
+    assert phases()["authorities/kubernetes"] == "trust"
+    assert "it stays for 15 minutes more" in " ".join(held.text.split()), held.text
+    assert len(pods_trust()) == 2
+    back = Run("rotate.yml", "--extra-vars=rotate=kubernetes", "--extra-vars=rotate_back=true")
+    assert back.end() == 0, back.text
+    assert set(phases().values()) == {""}
+    assert store().get("authorities/kubernetes").public == old.public
+    assert pods_trust() == fingerprints(old.public["certificates"][0])
+    figures("New authority kubernetes", trusted=took, taken_back=back.seconds)
 
 
 def test_a_killed_rotation_is_taken_up_where_it_was(rotated, figures):

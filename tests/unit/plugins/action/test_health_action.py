@@ -31,33 +31,43 @@ def ports():
 
 
 @pytest.fixture
-def report(tmp_path, ports):
-    """The report on these hosts."""
+def look(tmp_path):
+    """Return a function that gives the report on these groups of hosts."""
+
+    def run(groups):
+        variables = {
+            "ansible_python_interpreter": sys.executable,
+            "cluster_kubeconfig": f"{tmp_path}/kubeconfig",
+            "cluster_store_directory": f"{tmp_path}/store",
+        }
+        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"vars": variables, "children": groups}}))
+        save = {"content": "{{ health_report }}", "dest": f"{tmp_path}/report.json", "mode": "0600"}
+        tasks = [
+            {"ansible.builtin.include_role": {"name": "cfcr.kubernetes.health"}},
+            {"ansible.builtin.copy": save, "run_once": True, "delegate_to": "localhost"},
+        ]
+        plays = [{"hosts": "master:worker:!ignored", "gather_facts": False, "tasks": tasks}]
+        (tmp_path / "play.yml").write_text(yaml.safe_dump(plays))
+        limits = {"health_connect_seconds": 2, "health_answer_seconds": 20, "health_confirm_seconds": 0.5}
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "-e", json.dumps(limits), "play.yml"],
+            cwd=tmp_path, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        return json.loads((tmp_path / "report.json").read_text())
+
+    return run
+
+
+def test_every_host_is_told_of_and_none_ends_the_run(look, ports):
     refusing, hanging = ({"ansible_host": "127.0.0.1", "ansible_port": port, "ansible_ssh_args": SSH} for port in ports)
-    hosts = {
-        "master": {"hosts": {"here": {"ansible_connection": "local", "cluster_zone": "{{ 'z' ~ 1 }}"}}},
-        "worker": {"hosts": {"refusing": refusing, "hanging": hanging, "left-alone": {}}},
-        "ignored": {"hosts": {"left-alone": {}}},
-    }
-    variables = {"ansible_python_interpreter": sys.executable, "cluster_kubeconfig": f"{tmp_path}/kubeconfig"}
-    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"vars": variables, "children": hosts}}))
-    save = {"content": "{{ health_report }}", "dest": f"{tmp_path}/report.json", "mode": "0600"}
-    tasks = [
-        {"ansible.builtin.include_role": {"name": "cfcr.kubernetes.health"}},
-        {"ansible.builtin.copy": save, "run_once": True, "delegate_to": "localhost"},
-    ]
-    plays = [{"hosts": "master:worker:!ignored", "gather_facts": False, "tasks": tasks}]
-    (tmp_path / "play.yml").write_text(yaml.safe_dump(plays))
-    limits = {"health_connect_seconds": 2, "health_answer_seconds": 20, "health_confirm_seconds": 0.5}
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "-e", json.dumps(limits), "play.yml"],
-        cwd=tmp_path, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    return json.loads((tmp_path / "report.json").read_text())
-
-
-def test_every_host_is_told_of_and_none_ends_the_run(report):
+    report = look(
+        {
+            "master": {"hosts": {"here": {"ansible_connection": "local", "cluster_zone": "{{ 'z' ~ 1 }}"}}},
+            "worker": {"hosts": {"refusing": refusing, "hanging": hanging, "left-alone": {}}},
+            "ignored": {"hosts": {"left-alone": {}}},
+        }
+    )
     hosts = report["hosts"]
     assert {name: host["state"] for name, host in hosts.items()} == {
         "here": "failing",  # it has none of a master's jobs
@@ -73,4 +83,21 @@ def test_every_host_is_told_of_and_none_ends_the_run(report):
     assert "Connection refused (asked 2 times)" in findings["refusing", "unreachable"]
     assert findings["hanging", "unreachable"].endswith("timed out (asked 2 times)")
     assert "No such file" in findings[None, "endpoint"]
+    assert report["cluster"]["rotations"] == []
     assert report["text"].startswith("6 findings; hosts: 1 failing, 2 unreachable, 1 ignored, asked in ")
+
+
+@pytest.mark.parametrize(
+    ("director", "found"),
+    [
+        ({"ansible_host": "127.0.0.1", "ansible_ssh_args": SSH}, "Connection refused"),
+        ({"ansible_connection": "local", "cluster_store_passphrase": "{{ lookup('ansible.builtin.file', '/nowhere') }}"}, "/nowhere"),
+    ],
+)
+def test_a_store_that_cannot_be_read_is_a_finding(look, ports, director, found):
+    here = {"ansible_connection": "local", **{name: value for name, value in director.items() if name.startswith("cluster_")}}
+    groups = {"master": {"hosts": {"here": here, "also-here": here}}, "director": {"hosts": {"director": {"ansible_port": ports[0], **director}}}}
+    report = look(groups)
+    assert {name: host["state"] for name, host in report["hosts"].items()} == {"here": "failing", "also-here": "failing"}
+    (finding,) = [finding for finding in report["findings"] if finding["kind"] == "store"]
+    assert found in finding["found"]

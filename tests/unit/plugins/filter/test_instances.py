@@ -64,6 +64,7 @@ def report():
             "nodes": {"10.0.0.0": NODE},
             "authorities": [{**CERTIFICATE, "common_name": "cfcr etcd", "days_left": 3649, "hosts": ["etcd-0"]}],
             "certificate": CERTIFICATE,
+            "rotations": [{"name": "service-account", "phase": "use", "since": "2026-11-21T09:00:00Z", "days": 1}],
         },
         "findings": [
             {"host": "worker-1", "kind": "unreachable", "subject": "10.0.0.9", "found": "no route", "allowed": "an answer", "severity": "critical"}
@@ -83,6 +84,7 @@ def test_a_table_has_a_line_for_each_host_and_no_empty_column(report):
         "",
         "endpoint  https://10.0.0.91:8443, answered in 0.02 s",
         "etcd      1 of 1 members, 1 needed, leader etcd-0",
+        "rotation  service-account in phase use since 2026-11-21T09:00:00Z, goes on by running rotate.yml again",
         "1 finding; hosts: 1 failing, 2 healthy, 1 unreachable, asked in 1.3 s",
         "  worker-1  critical  unreachable  10.0.0.9: found no route, allowed an answer",
     ]

@@ -15,7 +15,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._authorities impor
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._certificate import Names, seconds
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credential_list import keep_credentials
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._rotation import advanced, begun, rotate, verdict
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._rotation import advanced, begun, rotate, verdict, withdrawn
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._x509 import new_private_key, now, public_half, read_public_key, sign
 
 ETCD = {"name": "etcd", "common_name": "etcd", "days": 100, "key_type": "ecdsa-p256"}
@@ -37,9 +37,9 @@ def store(tmp_path):
 def step(store):
     """Return a function that begins or goes on, and tells the phases."""
 
-    def run(state="advanced", check=False, until="drop", hours=None, **lists):
+    def run(state="advanced", check=False, until="drop", minutes=None, **lists):
         lists = lists or {"authorities": [ETCD], "credentials": [PASSWORD, KEY, RSA]}
-        options = {"state": state, "until": until, "hours_in_use": hours or {}, "authorities": [], "credentials": [], **lists}
+        options = {"state": state, "until": until, "minutes_in_phase": minutes or {}, "authorities": [], "credentials": [], **lists}
         return {item["name"]: item["waits"] or item["phase"] for item in rotate(store, options, check)["rotations"]}
 
     return run
@@ -80,21 +80,35 @@ def test_a_password_begins_in_use():
 
 
 @pytest.mark.parametrize(
-    "phase, age, until, least, why",
+    "old, new",
     [
-        ("trust", 0, "drop", 0, ""),
-        ("trust", 0, "trust", 0, "it was to go no further than phase trust"),
-        ("use", 0, "trust", 0, "it was to go no further than phase trust"),
-        ("trust", 0, "use", 0, ""),
-        ("use", 3600, "drop", 86400, "the old one is accepted for 23.0 hours more"),
-        ("use", 86400, "drop", 86400, ""),
-        ("use", 3000, "drop", 3600, "the old one is accepted for 10 minutes more"),
-        ("trust", 0, "drop", 86400, ""),
-        ("drop", 0, "drop", 86400, ""),
+        (({"certificates": ["A"], "signing": 0}, {"private_keys": ["a"]}), ({"certificates": ["B"], "signing": 0}, {"private_keys": ["b"]})),
+        (({"type": "key", "number": 2}, {"key": "A"}), ({}, {"key": "B"})),
+        (({"type": "rsa", "public_key": "A"}, {"private_key": "a"}), ({"public_key": "B"}, {"private_key": "b"})),
     ],
 )
-def test_why_it_stays_in_its_phase(phase, age, until, least, why):
-    assert verdict(phase, age, until, least) == why
+def test_what_is_only_trusted_can_be_taken_back(old, new):
+    back = withdrawn(begun(old, new))
+    assert back == ({**old[0], "rotation": "drop"}, old[1])
+    assert advanced(back) == old
+
+
+@pytest.mark.parametrize(
+    "phase, until, minutes, why",
+    [
+        ("trust", "drop", 0, ""),
+        ("trust", "trust", 0, "it was to go no further than phase trust"),
+        ("use", "trust", 0, "it was to go no further than phase trust"),
+        ("trust", "use", 0, ""),
+        ("trust", "drop", 15, "it stays for 15 minutes more, until 2026-11-21T09:15:00Z"),
+        ("use", "drop", 1380, "it stays for 23.0 hours more, until 2026-11-22T08:00:00Z"),
+        ("use", "drop", -1, ""),
+        ("drop", "drop", 0, ""),
+    ],
+)
+def test_why_it_stays_in_its_phase(phase, until, minutes, why):
+    moment = datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc)
+    assert verdict(phase, until, moment, moment + datetime.timedelta(minutes=minutes)) == why
 
 
 def test_all_go_through_their_phases_together(step, store):
@@ -105,32 +119,68 @@ def test_all_go_through_their_phases_together(step, store):
     assert step("begun") == first
     assert step("begun") == first, "what has begun does not begin again"
     assert step() == {"etcd": "use", "etcd-root": "drop", "encryption-at-rest": "use", "service-account": "use"}
-    hours = {"service-account": 24}
-    waits = "the old one is accepted for 24.0 hours more"
-    assert step(hours=hours) == {"etcd": "drop", "etcd-root": "", "encryption-at-rest": "drop", "service-account": waits}
-    assert step(hours=hours) == {"etcd": "", "etcd-root": "", "encryption-at-rest": "", "service-account": waits}
+    minutes = {"service-account": {"trust": 60, "use": 1440}}
+    held = step(minutes=minutes)
+    assert held.pop("service-account").startswith("it stays for 24.0 hours more, until ")
+    assert held == {"etcd": "drop", "etcd-root": "", "encryption-at-rest": "drop"}
+    assert {name: phase for name, phase in step(minutes=minutes).items() if name != "service-account"} == dict.fromkeys(held, "")
+    waits = "it does not begin beside service-account"
+    assert step("begun") == {"etcd": waits, "etcd-root": waits, "encryption-at-rest": waits, "service-account": "use"}, "what is through does not begin anew"
     assert step()["service-account"] == "drop"
     assert step()["service-account"] == ""
     assert [store.get(f"credentials/{name}").public["number"] for name in ("etcd-root", "encryption-at-rest", "service-account")] == [2, 2, 2]
 
 
-def test_an_old_key_is_accepted_for_its_hours_after_all_masters_sign_with_the_new_one(step, store, monkeypatch):
+@pytest.fixture
+def pass_minutes(monkeypatch):
+    """Return a function that sets the clock forward."""
+    return lambda minutes: monkeypatch.setattr(_rotation, "now", lambda then=_rotation.now(): then + datetime.timedelta(minutes=minutes))
+
+
+def test_a_phase_lasts_from_when_it_has_come_to_everybody(step, store, pass_minutes):
     """A run that failed in phase use, and is taken up a day later, has not had the masters use the new one in that day."""
-
-    def pass_hours(hours):
-        monkeypatch.setattr(_rotation, "now", lambda then=_rotation.now(): then + datetime.timedelta(hours=hours))
-
-    options = {"credentials": [RSA], "hours": {"service-account": 24}}
+    options = {"credentials": [RSA], "minutes": {"service-account": {"use": 1440}}}
     step("begun", credentials=[RSA])
     assert step(**options) == {"service-account": "use"}
-    pass_hours(25)
-    assert step(check=True, **options) == step(**options) == {"service-account": "the old one is accepted for 24.0 hours more"}
-    pass_hours(22)
-    assert step(**options) == {"service-account": "the old one is accepted for 2.0 hours more"}
-    pass_hours(3)
+    pass_minutes(1500)
+    assert step(check=True, **options) == step(**options)
+    assert step(**options)["service-account"].startswith("it stays for 24.0 hours more")
+    pass_minutes(1320)
+    assert step(**options)["service-account"].startswith("it stays for 2.0 hours more")
+    pass_minutes(180)
     assert step(**options) == {"service-account": "drop"}
     assert step(**options) == {"service-account": ""}
     assert store.get("credentials/service-account").public.keys() == {"type", "public_key", "number"}
+
+
+def test_the_time_that_workloads_are_given_in_phase_trust_counts(step, store, pass_minutes):
+    options = {"authorities": [ETCD], "minutes": {"etcd": {"trust": 15}}}
+    step("begun", authorities=[ETCD])
+    assert step(until="trust", **options) == {"etcd": "it was to go no further than phase trust"}
+    pass_minutes(10)
+    assert step(**options)["etcd"].startswith("it stays for 5 minutes more")
+    pass_minutes(5)
+    assert [step(**options)["etcd"] for _phase in range(3)] == ["use", "drop", ""]
+    assert store.get("authorities/etcd").public.keys() == {"certificates", "signing"}
+
+
+def test_a_rotation_is_taken_back_on_all_hosts(step, store):
+    before = store.get("authorities/etcd")
+    step("begun", authorities=[ETCD], credentials=[KEY])
+    step(minutes={"etcd": {"trust": 15}}, authorities=[ETCD])
+    assert step("withdrawn", authorities=[ETCD], credentials=[KEY, RSA]) == {
+        "etcd": "drop", "encryption-at-rest": "drop", "service-account": "it is not being replaced"
+    }
+    assert step("withdrawn", authorities=[ETCD]) == {"etcd": "drop"}, "a run that was interrupted is taken up"
+    assert step(authorities=[ETCD]) == {"etcd": ""}
+    assert (store.get("authorities/etcd").public, store.get("authorities/etcd").secret()) == (before.public, before.secret())
+
+
+def test_what_is_in_use_is_not_taken_back(step, store):
+    step("begun")
+    with pytest.raises(HostError, match="credential etcd-root is in phase use, which cannot be taken back, but only go on"):
+        step("withdrawn")
+    assert store.get("authorities/etcd").public["rotation"] == "trust", "nothing else is taken back either"
 
 
 def test_what_roles_are_given_while_a_key_is_rotated(step, store):

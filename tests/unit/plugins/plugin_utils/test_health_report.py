@@ -16,7 +16,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_report imp
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_text import text
 
 ROOT = pathlib.Path(__file__).parents[4]
-LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_days=60)
+LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_days=60, rotation_days=2)
 UNIT = {"state": "active", "healthy": True, "problem": None, "since": "2026-11-21T16:00:00Z", "restarts": 0, "outdated": False}
 MEMBER = {"role": "follower", "member_id": "1", "has_leader": True, "db_mib": 2.0, "quota_mib": 2048, "problem": None}
 CERTIFICATE = {"common_name": "x", "issuer": "cfcr etcd", "not_after": "2027-11-21T16:00:00Z", "days_left": 364}
@@ -53,13 +53,14 @@ class Cluster:
             "nodes": {f"10.0.0.worker-{index}": copy.deepcopy(NODE) for index in range(3)},
             "certificate": dict(CERTIFICATE),
         }
+        self.store = {"credentials": []}
 
     def report(self):
         hosts = {}
         for name, health in self.health.items():
             group, index = name.split("-")
             hosts[name] = Host(group, int(index), f"10.0.0.{name}", "z1", health)
-        return report(hosts, self.api, LIMITS, voters=3)
+        return report(hosts, self.api, self.store, LIMITS, voters=3)
 
     def findings(self):
         return [(found["host"], found["kind"], found["subject"], found["severity"]) for found in self.report()["findings"]]
@@ -210,6 +211,25 @@ def test_critical_findings_come_first_and_are_told_in_columns(cluster):
         "  etcd-0   critical  unreachable  10.0.0.etcd-0: found no route to host (asked 2 times), allowed an answer",
         "  proxy-0  warning   memory       found 100 % of 4000 MiB used, allowed 95 % or less",
     ]
+
+
+def test_what_is_being_replaced_is_told_and_found_when_it_was_forgotten(cluster):
+    def entry(name, rotation, days):
+        return {"name": name, "rotation": rotation, "created_at": "2026-11-21T09:00:00Z", "age_days": days}
+
+    cluster.store = {"credentials": [entry("etcd", "use", 1), entry("service-account", "use", 2), entry("admin", None, 300)]}
+    made = cluster.report()
+    assert made["cluster"]["rotations"][0] == {"name": "etcd", "phase": "use", "since": "2026-11-21T09:00:00Z", "days": 1}
+    assert [rotation["name"] for rotation in made["cluster"]["rotations"]] == ["etcd", "service-account"]
+    assert text({**made, "seconds": 1}).splitlines()[1:] == [
+        "  the cluster  warning  rotation  service-account: found in phase use since 2026-11-21T09:00:00Z, "
+        "allowed fewer than 2 days: goes on by running rotate.yml again"
+    ]
+
+
+def test_a_store_that_cannot_be_read_is_found(cluster):
+    cluster.store = {"failed": True, "msg": "Vault is sealed"}
+    assert cluster.findings() == [(None, "store", "store", "warning")]
 
 
 def test_the_jobs_of_a_group_are_those_that_the_site_gives_it():
