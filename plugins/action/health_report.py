@@ -21,7 +21,7 @@ from ..plugin_utils._director import Director, validated
 from ..plugin_utils._health_findings import Limits
 from ..plugin_utils._health_report import Host, report
 from ..plugin_utils._health_text import text
-from ..plugin_utils._preflight import last_line
+from ..plugin_utils._preflight import failure
 
 _GROUPS = ("proxy", "master", "worker", "etcd", "director")
 _IGNORED = "ignored"
@@ -69,9 +69,7 @@ class ActionModule(ActionBase):
                 reply = director.execute_module("cfcr.kubernetes.credential_info", arguments)
         except (AnsibleError, HostError) as error:
             reply = {"failed": True, "msg": str(error)}
-        if reply.get("failed"):
-            reply["msg"] = last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", ""))
-        return reply
+        return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
 
     def _hosts(self, asked: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""
@@ -79,7 +77,7 @@ class ActionModule(ActionBase):
         for group in _GROUPS:
             for index, name in enumerate(groups.get(group, [])):
                 if name in asked or name in groups.get(_IGNORED, []):
-                    values = contract.of(variables["hostvars"].raw_get(name))
+                    values = Contract(self._loader).of(variables["hostvars"].raw_get(name))
                     health = None if name in groups.get(_IGNORED, []) else asked[name]
                     hosts[name] = Host(group, index, values["cluster_host_address"], values["cluster_zone"], health)
         return hosts

@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
 from ..plugin_utils._ports import ports_of
-from ..plugin_utils._preflight import last_line
+from ..plugin_utils._preflight import failure, last_line
 from ..plugin_utils._this_run import this_run
 
 _PAUSE = 1  # seconds between attempts to reach a host
@@ -39,8 +39,7 @@ class ActionModule(ActionBase):
             return {**result, **_report("unreachable: " if isinstance(error, AnsibleConnectionFailure) else "", str(error))}
         received = time.time()
         if reply.get("failed"):
-            said = reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"]
-            return {**result, **(_report("", said) if reports else reply)}
+            return {**result, **(_report("", failure(reply)) if reports else reply)}
         facts = reply["ansible_facts"]["cfcr_host"]
         facts["clock_offset"] = offset(facts["time"], sent, received)
         reply["ansible_facts"]["cfcr_jobs"].update(run=this_run(variables)["id"], time=sent)

@@ -16,7 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._clock import offset
 from ..plugin_utils._deadline import deadline
-from ..plugin_utils._preflight import last_line
+from ..plugin_utils._preflight import failure, last_line
 
 _PAUSE_SECONDS = 1
 _CONNECT_SECONDS = 2
@@ -54,8 +54,7 @@ class ActionModule(ActionBase):
                     raise
                 return {**result, "changed": False, "health": {"error": last_line(str(error)), "asked": asked}}
             if reply.get("failed") and options["on_failure"] == "report":
-                said = last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])
-                return {**result, "changed": False, "health": {"error": said, "asked": asked}}
+                return {**result, "changed": False, "health": {"error": failure(reply), "asked": asked}}
             if not reply.get("failed"):
                 reply["health"]["asked"] = asked
             return {**result, **reply}

@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._kubernetes_look import SPEC, look, unknown
 from ..plugin_utils._deadline import deadline
 from ..plugin_utils._here import is_here
-from ..plugin_utils._preflight import last_line
+from ..plugin_utils._preflight import failure
 
 # Beside the time of both questions that the module may ask one after the other, the connection.
 _CONNECTION_SECONDS = 10
@@ -37,6 +37,5 @@ class ActionModule(ActionBase):
         except AnsibleError as error:
             reply = {"failed": True, "msg": str(error)}
         if reply.get("failed"):
-            said = last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply["msg"])
-            return {**result, "changed": False, **unknown(f"the director cannot be asked: {said}")}
+            return {**result, "changed": False, **unknown(f"the director cannot be asked: {failure(reply)}")}
         return {**result, **reply}

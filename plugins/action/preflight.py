@@ -19,7 +19,7 @@ from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
 from ..plugin_utils._director import Director, validated
 from ..plugin_utils._ports import ports_of
-from ..plugin_utils._preflight import Problem, last_line, merge, report
+from ..plugin_utils._preflight import Problem, failure, last_line, merge, report
 from ..plugin_utils._preflight_director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight_hosts import Host, Limits, check_clocks, check_hosts
 from ..plugin_utils._preflight_inventory import GROUPS, Inventory, check_inventory, check_names, check_values
@@ -97,6 +97,6 @@ class ActionModule(ActionBase):
         except (AnsibleError, HostError) as error:
             return DirectorHost(name, {"error": last_line(str(error))})
         if reply.get("failed"):
-            return DirectorHost(name, {"error": last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", "failed"))})
+            return DirectorHost(name, {"error": failure(reply)})
         facts = reply["ansible_facts"]["cfcr_director"]
         return DirectorHost(name, {**facts, "clock_offset": offset(facts["time"], sent, received)})

@@ -10,7 +10,7 @@ import dataclasses
 import re
 import typing as t
 
-__all__ = ("Problem", "last_line", "merge", "report")
+__all__ = ("Problem", "failure", "last_line", "merge", "report")
 
 _WIDEST = 44
 _ABOUT_SSH = re.compile(r"^.*?(over|via) ssh: ")
@@ -41,6 +41,11 @@ def last_line(said: str) -> str:
     """Return what was said last, without Ansible's words before what SSH said."""
     lines = said.strip().splitlines() or ["the module ended without an answer"]
     return _ABOUT_SSH.sub("", lines[-1])
+
+
+def failure(reply: t.Mapping[str, t.Any]) -> str:
+    """Return what a module that failed said last: where it did not come to its own words, what Python or SSH said."""
+    return last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", "failed"))
 
 
 def report(problems: t.Sequence[Problem]) -> str:
