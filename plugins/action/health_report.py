@@ -50,15 +50,16 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         groups = variables["groups"]
         limits = Limits(**{name: options[name] for name in ("disk_percent", "memory_percent", "clock_skew", "certificate_days", "rotation_days")})
+        contract = Contract(self._loader)
         asked = {name: health or {"error": "no answer", "asked": 1} for name, health in options["hosts"].items()}
-        made = report(self._hosts(asked, variables), options["api"], self._ask_store(variables), limits, len(groups.get("etcd", [])))
+        made = report(self._hosts(asked, contract, variables), options["api"], self._ask_store(contract, variables), limits, len(groups.get("etcd", [])))
         begin = min((health["asked_at"] for health in asked.values() if "asked_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
         return {**result, "changed": False, **made, "text": text(made)}
 
-    def _ask_store(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _ask_store(self, contract: Contract, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return what is being replaced, as module credential_info does, or why that is not known: that must not keep anybody from the rest."""
-        values = Contract(self._loader).of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
+        values = contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
         try:
             arguments = {"store": values["cluster_store"], "rotating": True}
             director = Director(self, values["cluster_director"], variables)
@@ -71,13 +72,13 @@ class ActionModule(ActionBase):
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
 
-    def _hosts(self, asked: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, Host]:
+    def _hosts(self, asked: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""
-        contract, groups, hosts = Contract(self._loader), variables["groups"], {}
+        groups, hosts = variables["groups"], {}
         for group in _GROUPS:
             for index, name in enumerate(groups.get(group, [])):
                 if name in asked or name in groups.get(_IGNORED, []):
-                    values = Contract(self._loader).of(variables["hostvars"].raw_get(name))
+                    values = contract.of(variables["hostvars"].raw_get(name))
                     health = None if name in groups.get(_IGNORED, []) else asked[name]
                     hosts[name] = Host(group, index, values["cluster_host_address"], values["cluster_zone"], health)
         return hosts
