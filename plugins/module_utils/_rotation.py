@@ -20,7 +20,7 @@ from ._credential_list import SPEC as CREDENTIALS
 from ._credential_types import TYPES
 from ._errors import HostError
 from ._result import outcome
-from ._store import Conflict, Record, Store
+from ._store import Conflict, Record, Store, to_moment, to_text
 from ._store_module import STORE
 from ._x509 import now
 
@@ -40,7 +40,6 @@ SPEC: dict[str, t.Any] = {
 
 _ROTATED_TYPES = ("key", "password", "rsa")
 _PUBLIC = ("number", "public_key")  # of a credential's values
-_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 _SINCE = "everywhere_since"  # when everybody had done what the phase asks for, where it is not left at once
 
 
@@ -100,7 +99,7 @@ def verdict(phase: str, until: str, moment: datetime.datetime, end: datetime.dat
     if until != "drop" and PHASES.index(phase) >= PHASES.index(until):
         return f"it was to go no further than phase {until}"
     if moment < end:
-        return f"it stays for {_duration((end - moment).total_seconds())} more, until {end:{_MOMENT}}"
+        return f"it stays for {_duration((end - moment).total_seconds())} more, until {to_text(end)}"
     return ""
 
 
@@ -162,8 +161,8 @@ class _Item:
         """Plan its next phase, now that everybody has done what this one asks for; a run that fails may leave that behind what the store says."""
         if not self.before:
             return
-        since, least = self.since or f"{self._moment:{_MOMENT}}", float(minutes.get(self.before, 0))
-        self.waits = verdict(self.before, until, self._moment, _time(since) + datetime.timedelta(minutes=least))
+        since, least = self.since or to_text(self._moment), float(minutes.get(self.before, 0))
+        self.waits = verdict(self.before, until, self._moment, to_moment(since) + datetime.timedelta(minutes=least))
         if self.waits:
             self.spread, self.since = not self.since, since
             self._change = lambda parts: ({**parts[0], _SINCE: since}, parts[1])
@@ -202,10 +201,6 @@ class _Item:
         if self.kind == "authority":
             return make_authority(common_name(entry), entry["days"], entry["key_type"], self._moment)
         return TYPES[self._record.public["type"]].make(entry)
-
-
-def _time(moment: str) -> datetime.datetime:
-    return datetime.datetime.strptime(moment, _MOMENT).replace(tzinfo=datetime.timezone.utc)
 
 
 def _duration(time: float) -> str:

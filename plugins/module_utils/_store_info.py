@@ -10,7 +10,7 @@ import datetime
 import typing as t
 
 from ._authorities import to_authority
-from ._store import KINDS, Record, Store
+from ._store import KINDS, Record, Store, to_moment
 from ._store_module import STORE
 from ._x509 import certificate_info, now
 
@@ -64,5 +64,5 @@ def _days(since: str | None, moment: datetime.datetime) -> int | None:
     """Return the whole days that have passed, below zero for those that are still to come."""
     if since is None:
         return None
-    passed = moment - datetime.datetime.strptime(since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    passed = moment - to_moment(since)
     return int(passed.total_seconds() / 86400)
