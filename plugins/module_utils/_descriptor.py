@@ -53,9 +53,9 @@ def _read(path: Path) -> dict[str, t.Any]:
 
 
 def _unit(unit: dict[str, t.Any]) -> dict[str, t.Any]:
-    reload = {"reload": unit["reload"]} if unit.get("reload") else {}
-    return {"name": unit["name"], "health": [_without_blanks(health) for health in unit["health"]], **reload}
+    health = [_without_blanks(health) for health in unit["health"]]
+    return _without_blanks({"name": unit["name"], "health": health, "reload": unit.get("reload")})
 
 
-def _without_blanks(health: dict[str, t.Any]) -> dict[str, t.Any]:
-    return {name: value for name, value in health.items() if value is not None}
+def _without_blanks(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {name: value for name, value in entry.items() if value is not None}
