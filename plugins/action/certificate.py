@@ -9,30 +9,29 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import Certificates
+
+from ..module_utils._errors import HostError
+from ..plugin_utils._certificates import Certificates
+from ..plugin_utils._controller.host_action import HostAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """One round trip to the host where nothing changes, a second one where something is written."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Validate, read, plan and sign, write."""
-        super().run(tmp, task_vars)
-        task_vars = task_vars or {}
         try:
-            certificates = Certificates(self, self._task.args, task_vars)
-            issued = certificates.issue(self._on_host({"phase": "read", **certificates.wanted()}, task_vars))
+            certificates = Certificates(self, self._task.args, variables)
+            issued = certificates.issue(self._on_host({"phase": "read", **certificates.wanted()}, variables))
         except HostError as error:
             raise AnsibleActionFail(str(error)) from error
         if issued.result["changed"] and not self._task.check_mode:
-            self._on_host({"phase": "write", **issued.files}, task_vars)
+            self._on_host({"phase": "write", **issued.files}, variables)
         return issued.result
 
-    def _on_host(self, arguments: dict, task_vars: dict) -> dict:
+    def _on_host(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run the host's half."""
-        result = self._execute_module(module_name="cfcr.kubernetes.certificate_files", module_args=arguments, task_vars=task_vars)
+        result = self._execute_module(module_name="cfcr.kubernetes.certificate_files", module_args=arguments, task_vars=variables)
         if result.get("failed"):
             raise AnsibleActionFail(result.get("msg", "failed"), result=result)
         return result

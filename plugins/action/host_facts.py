@@ -11,10 +11,10 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._clock import offset
 from ..plugin_utils._contract import Contract
+from ..plugin_utils._controller.host_action import HostAction
 from ..plugin_utils._ports import ports_of
 from ..plugin_utils._preflight import failure, last_line
 from ..plugin_utils._this_run import this_run
@@ -22,28 +22,28 @@ from ..plugin_utils._this_run import this_run
 _PAUSE = 1  # seconds between attempts to reach a host
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """Run the module and say how far the host's clock can be from the controller's."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    seconds = 60  # nothing is changed, and little is read
+
+    def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's facts, or the reason why there are none."""
-        variables = task_vars or {}
-        result = super().run(tmp, variables)
         arguments = self._arguments(variables)
         reports = arguments.get("on_failure") == "report"
         try:
             sent, reply = self._ask(arguments, variables)
-        except AnsibleError as error:  # no connection, or not the user that was asked for
+        except AnsibleError as error:  # no connection, not the user that was asked for, or no valid answer
             if not reports:
                 raise
-            return {**result, **_report("unreachable: " if isinstance(error, AnsibleConnectionFailure) else "", str(error))}
+            return _report("unreachable: " if isinstance(error, AnsibleConnectionFailure) else "", str(error))
         received = time.time()
         if reply.get("failed"):
-            return {**result, **(_report("", failure(reply)) if reports else reply)}
+            return _report("", failure(reply)) if reports else reply
         facts = reply["ansible_facts"]["cfcr_host"]
         facts["clock_offset"] = offset(facts["time"], sent, received)
         reply["ansible_facts"]["cfcr_jobs"].update(run=this_run(variables)["id"], time=sent)
-        return {**result, **reply}
+        return reply
 
     def _ask(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> tuple[float, dict[str, t.Any]]:
         """Return when the module was sent and what it says; a host that is about to be reached gets the time for it."""

@@ -12,10 +12,9 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._clock import offset
-from ..plugin_utils._deadline import deadline
+from ..plugin_utils._controller.host_action import HostAction, RefusedAnswer
 from ..plugin_utils._preflight import failure, last_line
 
 _PAUSE_SECONDS = 1
@@ -29,20 +28,25 @@ _OPTIONS = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """Run the module, more than once where there is no answer."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's result, or the reason why there is none."""
-        result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
+        self.seconds = options["answer_seconds"]
+        reports = options["on_failure"] == "report"
         asked, given_up = 0, None
         if not self._listens():
             self._forget_connection()
         while True:
             asked += 1
             try:
-                reply = self._ask(options, task_vars or {})
+                reply = self._ask(options, variables)
+            except RefusedAnswer as error:
+                if not reports:
+                    raise
+                return {"changed": False, "health": {"error": str(error), "asked": asked, "refused": True}}
             except AnsibleError as error:  # no connection, or not the user that was asked for
                 # Once more at least: a host may be starting, and what is left of a former connection may hang.
                 given_up = given_up or time.monotonic() + options["confirm_seconds"]
@@ -50,20 +54,19 @@ class ActionModule(ActionBase):
                     self._forget_connection()
                     time.sleep(_PAUSE_SECONDS)
                     continue
-                if options["on_failure"] == "fail":
+                if not reports:
                     raise
-                return {**result, "changed": False, "health": {"error": last_line(str(error)), "asked": asked}}
-            if reply.get("failed") and options["on_failure"] == "report":
-                return {**result, "changed": False, "health": {"error": failure(reply), "asked": asked}}
+                return {"changed": False, "health": {"error": last_line(str(error)), "asked": asked}}
+            if reply.get("failed") and reports:
+                return {"changed": False, "health": {"error": failure(reply), "asked": asked}}
             if not reply.get("failed"):
                 reply["health"]["asked"] = asked
-            return {**result, **reply}
+            return reply
 
-    def _ask(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _ask(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's result, with how far the host's clock can be from the controller's."""
         sent = time.time()
-        with deadline(options["answer_seconds"]):
-            reply = self._execute_module(module_args=options, task_vars=task_vars)
+        reply = self._execute_module(module_args=options, task_vars=variables)
         if not reply.get("failed"):
             reply["health"].update(asked_at=sent, clock_offset=offset(reply["health"]["clock"], sent, time.time()))
         return reply

@@ -11,37 +11,39 @@ import json
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import Certificates
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._changes import changed_since, note_change
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._this_run import this_run
+
+from ..module_utils._errors import HostError
+from ..plugin_utils._certificates import Certificates
+from ..plugin_utils._changes import changed_since, note_change
+from ..plugin_utils._controller.answers import certificates as shape_of_certificates
+from ..plugin_utils._controller.host_action import HostAction, RefusedAnswer
+from ..plugin_utils._controller.shapes import InvalidAnswer
+from ..plugin_utils._this_run import this_run
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """One round trip to the host, none where host_facts found the job as asked; a second one where certificates are to be signed."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Keep the job, and have the task notify its handlers of units that wait for a restart, not of every change."""
-        super().run(tmp, task_vars)
-        result = self._keep(task_vars or {})
+        result = super().run(tmp, task_vars)
         if not result.get("restart"):
             self._task.notify = None  # of the copy of the task that this worker process has
         return result
 
-    def _keep(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Read, sign, apply."""
         options = {**self._task.args}
         wanted = options.pop("certificates", None)
         if options.get("state") == "restarted":
-            return self._on_host(options, task_vars)
+            return self._on_host(options, variables)
         try:
-            certificates = Certificates(self, {"certificates": wanted}, task_vars) if wanted else None
+            certificates = Certificates(self, {"certificates": wanted}, variables) if wanted else None
             if certificates:
                 options["pki"] = {"phase": "read", **certificates.wanted()}
             if not options.get("secrets"):
                 options["asked"] = _digest(options)
-            result = self._found(options, task_vars) or self._on_host(options, task_vars)
+            result = self._found(options, variables) or self._on_host(options, variables)
             if not certificates or result.get("failed") or result.get("unreachable"):
                 return result
             issued = certificates.issue(result.pop("pki"))
@@ -49,32 +51,41 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{options.get('name')}: {error}") from error
         healthy = result.pop("healthy")
         if not self._task.check_mode and (issued.result["changed"] or result["changed"] or not healthy):
-            result = self._on_host({**options, "pki": {"phase": "write", **issued.files}}, task_vars)
+            result = self._on_host({**options, "pki": {"phase": "write", **issued.files}}, variables)
         return _joined(result, issued.result)
 
-    def _found(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    def _found(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """Return what the host would say where it has said already that it is as these options ask."""
-        found = self._as_asked(task_vars).get(options.get("name"))
+        found = self._as_asked(variables).get(options.get("name"))
         if not found or found["asked"] != options.get("asked"):
             return None
         result = {"changed": False, "diff": {"before": {}, "after": {}}, "restart": []}
-        return {**result, "healthy": True, "pki": found["pki"]} if "pki" in options else result
+        if "pki" not in options:
+            return result
+        try:
+            return {**result, "healthy": True, "pki": shape_of_certificates(options["pki"])(found["pki"], "cfcr_jobs")}
+        except InvalidAnswer as error:
+            raise RefusedAnswer(error) from None
 
-    def _on_host(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = self._execute_module(module_name="cfcr.kubernetes.job", module_args=options, task_vars=task_vars)
+    def _on_host(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         writes = options.get("pki", {}).get("phase") == "write"
-        if not self._task.check_mode and (writes or result.get("changed") or result.get("failed")):
-            note_change()
-        return result
+        changes = True  # as far as anybody knows, where there is no valid answer
+        try:
+            result = self._execute_module(module_name="cfcr.kubernetes.job", module_args=options, task_vars=variables)
+            changes = writes or result.get("failed") or result["changed"]
+        finally:
+            if changes and not self._task.check_mode:
+                note_change()
+        return {**({} if result.get("failed") else {"diff": {"before": {}, "after": {}}}), **result}
 
-    def _as_asked(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _as_asked(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the jobs that host_facts found as they were asked.
 
         That counts in the run that asked, whatever a cache of facts has, and until it changes a host: another job may read what was written, and
         the health of one may hang on another host.
         """
-        facts = task_vars.get("ansible_facts", {}).get("cfcr_jobs", {})
-        counts = facts.get("run") == this_run(task_vars)["id"] and not changed_since(facts["time"])
+        facts = variables.get("ansible_facts", {}).get("cfcr_jobs", {})
+        counts = facts.get("run") == this_run(variables)["id"] and not changed_since(facts["time"])
         return facts["as_asked"] if counts else {}
 
 

@@ -41,14 +41,18 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Fail with the list of all problems, or return that there are none."""
+        """Fail with the list of all problems, or return those that are only a host's own."""
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
-        contract = Contract(self._loader)
-        problems = (self._inventory if options["scope"] == "inventory" else self._hosts)(options, contract, task_vars or {})
-        if problems:
+        contract, variables = Contract(self._loader), task_vars or {}
+        if options["scope"] == "inventory":
+            problems, leaves_out = self._inventory(options, contract, variables), False
+        else:
+            problems, leaves_out = self._hosts(options, contract, variables)
+        own = {name: [problem for problem in problems if problem.subject == name] for name in variables["ansible_play_hosts_all"] if leaves_out}
+        if len(problems) > sum(map(len, own.values())):
             raise AnsibleActionFail(report(problems))
-        return {**result, "changed": False}
+        return {**result, "changed": False, "problems": {name: report(its) for name, its in own.items() if its}}
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
         """Check every host of the inventory, whatever the play is limited to."""
@@ -63,8 +67,11 @@ class ActionModule(ActionBase):
             *check_inventory(Inventory(groups, values, versions=contract.versions, ports=contract.ports, whole=options["whole"])),
         ]
 
-    def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
-        """Check the hosts of the play that have facts, and the director, whoever that is and whatever the play is limited to."""
+    def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool]:
+        """Check the hosts of the play that have facts, and the director, whoever that is and whatever the play is limited to.
+
+        Say as well whether the cluster lives: then nobody waits for a host, which may be broken or lie.
+        """
         hosts = {}
         names = variables["ansible_play_hosts_all"]
         for name in names:
@@ -77,12 +84,13 @@ class ActionModule(ActionBase):
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
         director = self._ask_director(contract.of(variables["hostvars"].raw_get(names[0])), variables)
         facts = {name: host.facts for name, host in hosts.items()}
-        return [
+        problems = [
             *check_director(director),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
         ]
+        return problems, bool(director.facts.get("authorities"))
 
     def _ask_director(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why there are none."""

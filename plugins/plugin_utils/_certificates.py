@@ -107,8 +107,13 @@ class Certificates:
     def _plan(self, actual: dict[str, t.Any]) -> dict[str, t.Any]:
         """Plan and sign in this process where the director is here, by a module on the director elsewhere."""
         options = self._options
-        certificates = [{**entry, **there} for entry, there in zip(options["certificates"], actual["certificates"])]
-        wanted = [{**bundle, **there} for bundle, there in zip(bundles(options["certificates"]), actual["bundles"])]
+        # Of a host's answer nothing else is used: what is signed is what the controller asks for.
+        keys, contents = ({there["path"]: there for there in actual[kind]} for kind in ("certificates", "bundles"))
+        certificates = [
+            {**entry, "public_key": keys[entry["path"]]["public_key"], "certificate": keys[entry["path"]]["certificate"]}
+            for entry in options["certificates"]
+        ]
+        wanted = [{**bundle, "content": contents[bundle["path"]]["content"]} for bundle in bundles(options["certificates"])]
         terms = {option: options[option] for option in ("days", "renew_before_days", "key_type")}
         if self._director.is_here:
             return issue(self._store, certificates, wanted, Terms(**terms, check_mode=self._check_mode))

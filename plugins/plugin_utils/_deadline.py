@@ -2,30 +2,67 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An end for what an action waits for: a connection to a host that has gone away may hang for a quarter of an hour."""
+"""Limits for what an action waits for: a host may hang for a quarter of an hour, never answer, or never stop answering."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import resource
 import signal
+import sys
+import time
 import typing as t
+from pathlib import Path
 
 from ansible.errors import AnsibleConnectionFailure
 
 __all__ = ("deadline",)
 
+_MOST_MIB = 512  # what a worker process may grow by while it waits
+_LOOK_SECONDS = 0.25
+_PER_MIB = 1024 if sys.platform != "darwin" else 1024 * 1024  # in what getrusage counts
+
 
 @contextlib.contextmanager
-def deadline(seconds: float) -> t.Iterator[None]:
-    """Take a host that has not answered until then for one that cannot be reached. An action has its process for itself."""
+def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
+    """Take a host that has not answered until then, or answers more than memory has room for, for one that cannot be reached.
 
-    def give_up(_signal: int, _frame: t.Any) -> t.NoReturn:
-        raise AnsibleConnectionFailure(f"no answer within {seconds:g} seconds")
+    An action has its process for itself, its signals, its memory and its children. Ansible collects an answer whole before anybody sees it, so the
+    memory that it takes is looked at from beside.
+    """
+    end, memory = time.monotonic() + seconds, _memory()
 
-    former = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    def look(_signal: int, _frame: t.Any) -> None:
+        if time.monotonic() >= end:
+            give_up(f"no answer within {seconds:g} seconds")
+        if _memory() - memory > most_mib:
+            give_up(f"an answer that takes more than {most_mib:g} MiB of memory")
+
+    def give_up(why: str) -> t.NoReturn:
+        for process in _descendants("self"):  # ssh would wait on for a host that keeps it waiting
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGTERM)
+        raise AnsibleConnectionFailure(why)
+
+    former = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, _LOOK_SECONDS), _LOOK_SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
+
+
+def _memory() -> float:
+    """Return the most memory that this process has had, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB
+
+
+def _descendants(process: str) -> list[int]:
+    """Return all that a process has started, and what that has; none where the system does not tell."""
+    try:
+        children = [pid for path in Path(f"/proc/{process}/task").glob("*/children") for pid in path.read_text(encoding="ascii").split()]
+    except OSError:
+        return []
+    return [member for child in children for member in (int(child), *_descendants(child))]

@@ -88,7 +88,7 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
 def _state(name: str, host: Host, findings: t.Iterable[Finding]) -> str:
     if host.health is None:
         return "ignored"
-    if "error" in host.health:
+    if "error" in host.health and not host.health.get("refused"):
         return "unreachable"
     return "failing" if any(finding.host == name and finding.severity == "critical" for finding in findings) else "healthy"
 

@@ -73,8 +73,8 @@ def _overall(report: Values) -> str:
 
 def _line(row: t.Mapping[str, str], host: Values) -> str:
     """Return the third line of a host's tile: what is most worth knowing of it."""
-    if host["state"] in ("unreachable", "ignored"):
-        return host["state"]
+    if "services" not in host:
+        return "no valid answer" if host["state"] == "failing" else host["state"]
     if host["services"]["failing"]:
         first, *others = host["services"]["failing"]
         return f"not {first}" + (f" +{len(others)}" if others else "")

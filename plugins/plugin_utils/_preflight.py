@@ -13,6 +13,7 @@ import typing as t
 __all__ = ("Problem", "failure", "last_line", "merge", "report")
 
 _WIDEST = 44
+_LONGEST = 300  # of a line that a host said
 _ABOUT_SSH = re.compile(r"^.*?(over|via) ssh: ")
 
 
@@ -40,7 +41,7 @@ def merge(problems: t.Mapping[str, t.Sequence[Problem]]) -> list[Problem]:
 def last_line(said: str) -> str:
     """Return what was said last, without Ansible's words before what SSH said."""
     lines = said.strip().splitlines() or ["the module ended without an answer"]
-    return _ABOUT_SSH.sub("", lines[-1])
+    return _ABOUT_SSH.sub("", lines[-1])[:_LONGEST]
 
 
 def failure(reply: t.Mapping[str, t.Any]) -> str:

@@ -16,7 +16,7 @@ Values = t.Mapping[str, t.Any]
 # What kubelet did not do, or was not heard of doing: it registers its node when it starts.
 _KUBELET = "kubelet"
 # What only people can put right.
-_FOR_PEOPLE = ("disk", "memory", "clock")
+_FOR_PEOPLE = ("answer", "disk", "memory", "clock")
 _NO_QUORUM = "etcd has no quorum, and with this host's disk a vote would be lost for good: bring members back, or restore a backup"
 
 
@@ -104,6 +104,8 @@ def _put_right(made: _Plan, hosts: Values, findings: t.Iterable[Values], foundat
         name, kind = finding["host"], finding["kind"]
         if name is None or hosts[name]["state"] in ("unreachable", "ignored"):
             continue
+        if hosts[name].get("error") and kind != "answer":
+            continue  # nothing is known of it but that it lies
         missing = foundations.get(hosts[name]["group"])
         if kind in ("certificate", "job") or (kind == "unit" and finding["severity"] == "warning"):
             _add(made.configure, name)

@@ -30,7 +30,7 @@ def ask(tmp_path, monkeypatch):
         action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"])
         monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**(on_host or UNCHANGED)})
         variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "as_asked": as_asked}}} if as_asked is not None else {}
-        return action._keep(variables), asked
+        return action.answer(variables), asked
 
     return run
 

@@ -1,0 +1,253 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host may answer, for each module that runs on hosts.
+
+Whoever is root on a host decides what Python says there. So nothing that a host answers is read before it has gone through here: it must have
+the shape that its module documents, and nothing else comes out. What a decision depends on has a strict form; what is only shown may be any text.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network
+
+__all__ = ("ANSWERS", "MOST_CHARACTERS", "certificates", "validated")
+
+Values = t.Mapping[str, t.Any]
+
+MOST_CHARACTERS = {"host_logs": 40 << 20}  # of an answer, where that is not _MOST_CHARACTERS
+_MOST_CHARACTERS = 8 << 20
+# Each of these begins a value in JSON, and a value takes a hundred bytes of memory however short it is.
+_MOST_VALUES = 200_000
+_BEGINNINGS = "[{,:"
+
+_MIB = Number(0, 1 << 40)
+_PERCENT = Number(-1000, 1000)  # file systems count in their own ways
+_SHORT = Prose(200)
+_PATH = Word(r"/[^\x00-\x1f\x7f\ud800-\udfff]{0,4095}", "an absolute path")
+_JOB = Word(r"[a-z0-9][a-z0-9_-]{0,62}", "the name of a job")
+_UNIT = Word(r"[A-Za-z0-9:_.@-]{1,255}", "the name of a unit")
+_IDENTIFIER = Word(r"[A-Za-z0-9._+~-]{0,64}", "a name or version of letters, digits and ._+~-")
+_DIGEST = Word(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")
+_MOMENT = Word(r"[0-9]{1,6}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z", "a time such as 2026-11-21T16:20:05Z")
+_CLUSTER_ID = Word(r"[0-9a-f]{1,16}|", "an ID in hexadecimal")
+_SEARCH_DOMAIN = Word(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", "a domain")
+_PEM = Word(r"[\x00-\x7f\ufffd]{0,1048576}", "a file of ASCII, 1 MiB or less")
+
+_NO_MORE = Fields({})
+
+
+def _or_error(shape: Shape) -> Shape:
+    """Return the shape of a thing, or of the reason why there is none."""
+    error = Fields({"error": Prose()})
+    return lambda value, where: (error if isinstance(value, dict) and "error" in value else shape)(value, where)
+
+
+_OWNERSHIP = Fields({"owner": _SHORT, "group": _SHORT, "mode": Word("[0-7]{4}", "a mode in octal")})
+_PKI = Fields(
+    {
+        "certificates": Each(Fields({"path": _PATH, "public_key": Maybe(Word("[A-Za-z0-9+/=]{1,2000}", "base64")), "certificate": Maybe(_PEM)})),
+        "bundles": Each(Fields({"path": _PATH, "content": Maybe(_PEM)})),
+        "drift": Named(_PATH, Fields({"before": _OWNERSHIP, "after": _OWNERSHIP})),
+    }
+)
+
+
+def certificates(asked: Values) -> Shape:
+    """Return the shape of what a host has of the certificates and bundles that it was asked for: just these, in this order."""
+    places = {kind: [entry["path"] for entry in asked[kind]] for kind in ("certificates", "bundles")}
+    files = {*places["bundles"], *(f"{path}.{suffix}" for path in places["certificates"] for suffix in ("key", "crt"))}
+
+    def shape(value: t.Any, where: str) -> dict[str, t.Any]:
+        answer = _PKI(value, where)
+        for kind, paths in places.items():
+            found = {entry["path"]: entry for entry in answer[kind]}
+            if len(answer[kind]) != len(paths) or found.keys() != set(paths):
+                raise InvalidAnswer(_at(where, kind), ", ".join(entry["path"] for entry in answer[kind]) or "none", ", ".join(paths) or "none")
+            answer[kind] = [found[path] for path in paths]
+        for path in answer["drift"]:
+            if path not in files:
+                raise InvalidAnswer(_at(where, "drift"), path, "a path that was asked for")
+        return answer
+
+    return shape
+
+
+_CERTIFICATE = _or_error(Fields({"common_name": _SHORT, "issuer": _SHORT, "not_after": _MOMENT, "days_left": Number(-10_000_000, 10_000_000)}))
+_UNIT_HEALTH = Fields(
+    {
+        "state": _SHORT,
+        "healthy": Flag,
+        "problem": Maybe(Prose()),
+        "since": _MOMENT,
+        "restarts": Number(0, 1 << 40),
+        "outdated": Flag,
+    }
+)
+_ETCD_HEALTH = Fields(
+    {
+        "role": OneOf("leader", "follower", "learner"),
+        "member_id": _CLUSTER_ID,
+        "has_leader": Flag,
+        "db_mib": Number(0, 1 << 40, whole=False),
+        "quota_mib": _MIB,
+        "problem": Maybe(Prose()),
+    }
+)
+_HEALTH = Fields(
+    {
+        "asked": OneOf(1),
+        "jobs": Named(_JOB, Named(_UNIT, _UNIT_HEALTH)),
+        "etcd": Maybe(_ETCD_HEALTH),
+        "certificates": Named(_PATH, _CERTIFICATE),
+        "authorities": Named(_PATH, Each(_CERTIFICATE, most=100)),
+        "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
+        "processors": Number(1, 1 << 20),
+        "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),
+        "disks": Named(_PATH, _or_error(Fields({"total_mib": _MIB, "used_percent": _PERCENT, "inodes_percent": _PERCENT}))),
+        "uptime": Number(-60, 1 << 40),
+        "boot_id": Word("[0-9a-f-]{0,64}/[0-9]{1,20}", "an ID of the kernel and a number"),
+        "clock": Number(0, 1 << 40, whole=False),
+    }
+)
+
+_LISTENER = Fields(
+    {
+        "protocol": OneOf("tcp", "udp"),
+        "address": address,
+        "port": Number(0, 65535),
+        "pid": Number(0, 1 << 31),
+        "process": _SHORT,  # any user's
+        "unit": _SHORT,
+    }
+)
+_HOST = Fields(
+    {
+        "user": _SHORT,
+        "euid": Number(0, 1 << 32),
+        "python_version": Word(r"[0-9]{1,3}(\.[0-9]{1,5}){1,2}[A-Za-z0-9.+]{0,32}", "a version of Python"),
+        "architecture": _IDENTIFIER,
+        "kernel": _SHORT,
+        "operating_system": _IDENTIFIER,
+        "operating_system_version": _IDENTIFIER,
+        "init": _SHORT,
+        "systemd_version": Number(0, 100_000),
+        "container": Flag,
+        "memory_mib": _MIB,
+        "cgroup_version": OneOf(1, 2),
+        "cgroup_driver": OneOf("systemd", "cgroupfs"),
+        "conntrack_writable": Flag,
+        "nameservers": Each(address, most=100),
+        "resolved": Flag,
+        "search": Each(_SEARCH_DOMAIN, most=100),
+        "interfaces": Each(_SHORT, most=10_000),
+        "networks": Each(Fields({"interface": _SHORT, "network": network}), most=10_000),
+        "authorities": Named(_PATH, Each(_DIGEST)),
+        "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB})),
+        "kernel_features": Named(_IDENTIFIER, OneOf("present", "loadable", "missing")),
+        "listeners": Each(_LISTENER, most=10_000),
+        "time": Number(0, 1 << 40, whole=False),
+    }
+)
+_JOBS = Fields({"as_asked": Named(_JOB, Fields({"asked": _DIGEST, "pki": Maybe(_PKI)}))})
+
+_MEMBER = Fields(
+    {
+        "id": _CLUSTER_ID,
+        "name": _SHORT,
+        "peer_urls": Each(Line),
+        "client_urls": Each(Line),
+        "learner": Flag,
+        "healthy": Flag,
+        "problem": Prose(),
+    },
+    {"version": _IDENTIFIER, "db_size": Number(0, 1 << 62), "raft_term": Number(0, (1 << 64) - 1), "raft_index": Number(0, (1 << 64) - 1)},
+)
+_ETCD_CLUSTER = Fields(
+    {
+        "healthy": Flag,
+        "quorum": Fields({"voters": Number(0, 1000), "healthy": Number(0, 1000), "needed": Number(0, 1000), "reached": Flag}),
+        "cluster_id": _CLUSTER_ID,
+        "leader": _SHORT,
+        "members": Each(_MEMBER),
+        "alarms": Each(Fields({"member": _SHORT, "alarm": _SHORT})),
+        "problems": Named(Line, Prose()),
+    }
+)
+
+
+def _job(arguments: Values) -> Fields:
+    """Return what job answers: all that it knows where it reads, else only which units wait."""
+    restart = {"restart": Each(_UNIT)}
+    pki = arguments.get("pki")
+    return Fields({**restart, "healthy": Flag, "pki": certificates(pki)} if pki and pki["phase"] == "read" else restart)
+
+
+def _certificate_files(arguments: Values) -> Shape:
+    return certificates(arguments) if arguments["phase"] == "read" else _NO_MORE
+
+
+# By module, given its arguments: what it answers beside what every module may.
+ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
+    "certificate_files": _certificate_files,
+    "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
+    "etcd_cluster_info": lambda _arguments: _ETCD_CLUSTER,
+    "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
+    "etcd_key": lambda _arguments: _NO_MORE,
+    "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
+    "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
+    "host_health": lambda _arguments: Fields({"health": _HEALTH}),
+    "host_logs": lambda _arguments: Fields({"archive": Text(MOST_CHARACTERS["host_logs"]), "files": Each(_SHORT, most=10_000)}),
+    "http_probe": lambda _arguments: Fields(
+        {"checks": Each(Fields({"check": Line, "ok": Flag, "seconds": Number(0, 1 << 20, whole=False), "detail": Prose()}))}
+    ),
+    "job": _job,
+    "release": lambda _arguments: _NO_MORE,
+    "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
+}
+
+# What Ansible itself adds to an answer and nobody here reads.
+_DROPPED = ("invocation", "deprecations", "exception", "_ansible_parsed")
+_SIDE = Named(Prose(), Tree(), most=10_000)
+_COMMON = Fields(
+    {}, {"changed": Flag, "failed": Flag, "diff": Fields({"before": _SIDE, "after": _SIDE}), "warnings": Each(Prose(), most=100)}
+)
+_FAILURE = Fields({}, {"msg": Prose(), "module_stdout": Prose(), "module_stderr": Prose(), "rc": Number(-(1 << 31), 1 << 31)})
+
+
+def check_size(module: str, answer: str) -> None:
+    """Raise where an answer is too large to be parsed."""
+    most = MOST_CHARACTERS.get(module, _MOST_CHARACTERS)
+    if len(answer) > most:
+        raise InvalidAnswer("", f"{len(answer)} characters", f"{most} or fewer")
+    if sum(map(answer.count, _BEGINNINGS)) > _MOST_VALUES:
+        raise InvalidAnswer("", "too many values", f"{_MOST_VALUES} or fewer")
+
+
+def validated(module: str, arguments: Values, answer: t.Any) -> dict[str, t.Any]:
+    """Return what a module of a host answered, as plain values and nothing but what it may answer."""
+    if not isinstance(answer, dict):
+        raise InvalidAnswer("", answer, "a mapping")
+    if answer.get("_ansible_parsed") is False and answer.get("rc") == 0:  # else Python says on its way out what went wrong
+        raise InvalidAnswer("", str(answer.get("module_stdout")).strip() or "nothing", "the JSON of a module")
+    rest = {key: value for key, value in answer.items() if key not in _DROPPED}
+    if "warnings" in rest:
+        rest["warnings"] = _texts_of_warnings(rest["warnings"])
+    common = _COMMON({key: rest.pop(key) for key in _COMMON.shapes if key in rest}, "")
+    if common.get("failed"):
+        return {**common, **_FAILURE({key: rest[key] for key in _FAILURE.shapes if key in rest}, "")}
+    return {"changed": False, **common, **ANSWERS[module](arguments)(rest, "")}
+
+
+def _texts_of_warnings(warnings: t.Any) -> t.Any:
+    """Return the texts of Ansible's own objects."""
+    if not isinstance(warnings, list):
+        return warnings
+    return [getattr(getattr(warning, "event", None), "msg", warning) for warning in warnings]
+
+
+def _at(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key

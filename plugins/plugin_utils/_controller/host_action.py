@@ -1,0 +1,72 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action of every module that runs on hosts: a host has a time to answer in, and what it answers is validated before anything else sees it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from .._deadline import deadline
+from .answers import check_size, validated
+from .shapes import InvalidAnswer
+
+__all__ = ("HostAction", "RefusedAnswer")
+
+_COLLECTION = "cfcr.kubernetes."
+_INTERPRETER = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
+_SECONDS = 1800  # the default of cluster_answer_seconds, where no role has defined it
+
+
+class RefusedAnswer(AnsibleActionFail):
+    """A host's answer is not one that its module gives."""
+
+    def __init__(self, error: InvalidAnswer) -> None:
+        """Take what is wrong with it."""
+        super().__init__(f"the host's answer is not valid, and nothing of it was used: {error}")
+
+
+class HostAction(ActionBase):
+    """Run the module of the task's name on a host. An action that does more has an answer of its own."""
+
+    TRANSFERS_FILES = False
+
+    seconds: float | None = None  # for the answer to one module, if it is less than cluster_answer_seconds
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return what the task is to return."""
+        result = super().run(tmp, task_vars)
+        return {**result, **self.answer(task_vars or {})}
+
+    def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return what the host answers."""
+        return self._execute_module(task_vars=variables)
+
+    def _execute_module(self, module_name: str | None = None, module_args: t.Any = None, *, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Run a module on the host and return its validated answer, as everything here does that talks to a host."""
+        self._module = (module_name or self._task.action).removeprefix(_COLLECTION)
+        self._arguments = self._task.args if module_args is None else module_args
+        most = float(self._templar.template(task_vars.get("cluster_answer_seconds", _SECONDS)))
+        with deadline(most if self.seconds is None else min(most, self.seconds)):
+            answer = super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars)
+        # Where Ansible looks for an interpreter, it keeps what the host said of it, so that it need not look again.
+        interpreter = self._discovered_interpreter_key and answer["ansible_facts"][self._discovered_interpreter_key]
+        if interpreter and not _INTERPRETER.fullmatch(interpreter):
+            raise RefusedAnswer(InvalidAnswer("interpreter", interpreter, "the absolute path of one"))
+        return answer
+
+    def _parse_returned_data(self, res: dict[str, t.Any], *options: t.Any) -> dict[str, t.Any]:
+        """Validate the answer here, where it is text: Ansible warns of some keys, and fails with others, before it returns them."""
+        try:
+            check_size(self._module, res.get("stdout", ""))
+            check_size(self._module, res.get("stderr", ""))
+            return validated(self._module, self._arguments, super()._parse_returned_data(res, *options))
+        except InvalidAnswer as error:
+            raise RefusedAnswer(error) from error
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:  # out of Ansible's decoder
+            raise RefusedAnswer(InvalidAnswer("", f"what cannot be decoded ({type(error).__name__})", "the JSON of a module")) from error

@@ -1,0 +1,149 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host whose Python lies (tests/liar.py), and an honest one beside it; with Ansible's own settings, under which facts are variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+TESTS = pathlib.Path(__file__).parents[1]
+CERTIFICATES = ("names", "more", "twice", "fewer", "paths")
+TEXTS = ("nothing", "prose", "half", "deep", "list", "long", "tags")
+OTHERS = ("facts", "commands", "types", "numbers", "large", *TEXTS)
+SECONDS = 10
+
+
+class Site:
+    """Hosts that are directories of this machine, and the store of their cluster: an honest one and one for each lie."""
+
+    def __init__(self, directory: pathlib.Path, *lies: str) -> None:
+        self.directory, self.hosts = directory, {"honest": {"ansible_python_interpreter": sys.executable}}
+        for lie in lies:
+            place = directory / lie
+            place.mkdir()
+            (place / "lie").write_text(lie)
+            (place / "python").write_text(sys.executable)
+            shutil.copy(TESTS / "liar.py", place / "python3")
+            (place / "python3").chmod(0o755)
+            self.hosts[lie] = {"ansible_python_interpreter": f"{place}/python3"}
+
+    def play(self, *tasks: dict) -> tuple[int, dict[str, list[dict]]]:
+        """Return the exit code and what each task said, by host."""
+        variables = {
+            "ansible_connection": "local",
+            "cluster_director": "localhost",
+            "cluster_store": {"directory": f"{self.directory}/store"},
+            "cluster_answer_seconds": SECONDS,
+            "pki": "{{ '%s/' ~ inventory_hostname }}" % self.directory,
+        }
+        groups = {"worker": {"hosts": self.hosts}}
+        (self.directory / "hosts.json").write_text(json.dumps({"all": {"vars": variables, "children": groups}}))
+        (self.directory / "play.json").write_text(json.dumps([{"hosts": "worker", "gather_facts": False, "tasks": tasks}]))
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "ANSIBLE_COLLECTIONS_PATH": str(TESTS.parent / "collections"),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            "ANSIBLE_FORKS": "20",
+        }
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.json"]
+        with (self.directory / "output").open("w+", encoding="utf-8") as output, (self.directory / "errors").open("w") as errors:
+            process = subprocess.Popen(command, cwd=self.directory, env=environment, stdout=output, stderr=errors)
+            _pid, status, self.usage = os.wait4(process.pid, 0)
+            output.seek(0)
+            said = output.read()
+        assert "{" in said, (self.directory / "errors").read_text()
+        results: dict[str, list[dict]] = {host: [] for host in self.hosts}
+        for task in json.loads(said[said.index("{"):])["plays"][0]["tasks"]:
+            for host, result in task["hosts"].items():
+                results[host].append(result)
+        return os.waitstatus_to_exitcode(status), results
+
+
+FACTS = {"cfcr.kubernetes.host_facts": {"ports": [], "disks": []}}
+HEALTH = {"cfcr.kubernetes.host_health": {"on_failure": "report", "answer_seconds": 3 * SECONDS, "confirm_seconds": 0}}
+AUTHORITY = {
+    "cfcr.kubernetes.certificate_authority": {"store": "{{ cluster_store }}", "authorities": [{"name": "kubernetes"}, {"name": "etcd"}]},
+    "run_once": True,
+    "delegate_to": "localhost",
+    "vars": {"ansible_python_interpreter": sys.executable},
+}
+ENTRY = {"path": "{{ pki }}/kubelet", "authority": "kubernetes", "common_name": "system:node:{{ inventory_hostname }}", "usages": ["client_auth"]}
+CERTIFICATE = {"cfcr.kubernetes.certificate": {"certificates": [ENTRY, {**ENTRY, "path": "{{ pki }}/other"}]}}
+VARIABLES = {"ansible.builtin.debug": {"msg": "{{ [cluster_director, hostvars.facts.cluster_host_address | default('none'), groups] | to_json }}"}}
+
+
+@pytest.fixture(scope="module")
+def lied_about_certificates(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("certificates"), *CERTIFICATES)
+    return site, *site.play(AUTHORITY, CERTIFICATE)
+
+
+@pytest.fixture(scope="module")
+def lied(tmp_path_factory):
+    return Site(tmp_path_factory.mktemp("others"), *OTHERS).play(HEALTH, FACTS, VARIABLES)
+
+
+@pytest.mark.parametrize("lie", CERTIFICATES)
+def test_nothing_is_signed_but_what_the_controller_asks_for(lied_about_certificates, lie):
+    site, code, said = lied_about_certificates
+    assert code == 2
+    assert "the host's answer is not valid, and nothing of it was used: certificates" in said[lie][-1]["msg"]
+    assert list((site.directory / lie).rglob("*.crt")) == []
+
+
+def test_the_others_have_their_certificates(lied_about_certificates):
+    site, _code, said = lied_about_certificates
+    assert said["honest"][-1]["changed"]
+    assert {path.name for path in (site.directory / "honest").glob("*.crt")} == {"kubelet.crt", "other.crt"}
+
+
+@pytest.mark.parametrize("lie", OTHERS)
+def test_health_reports_a_lie(lied, lie):
+    """No host ends the scan of the others, and of a liar's answer nothing is in the report."""
+    _code, said = lied
+    health = said[lie][0]["health"]
+    assert set(health) <= {"error", "asked", "refused"}
+    assert health["refused"]
+    assert len(health["error"]) < 1000
+
+
+@pytest.mark.parametrize("lie", OTHERS)
+def test_a_liar_leaves_the_run(lied, lie):
+    code, said = lied
+    assert code == 2
+    _health, told = said[lie]
+    assert told["failed"] and "ansible_facts" not in told
+    assert told["msg"].startswith("the host's answer is not valid, and nothing of it was used: ")
+
+
+def test_the_others_go_on_and_know_nothing_of_it(lied):
+    _code, said = lied
+    health, facts, variables = said["honest"]
+    assert health["health"]["memory"]["total_mib"] > 0
+    assert facts["ansible_facts"]["cfcr_host"]["memory_mib"] > 0
+    director, address, groups = json.loads(variables["msg"])
+    assert (director, address, sorted(groups)) == ("localhost", "none", ["all", "ungrouped", "worker"])
+
+
+@pytest.mark.parametrize(("lie", "why"), [("silence", f"no answer within {SECONDS} seconds"), ("endless", "more than 512 MiB of memory")])
+def test_what_never_comes_or_never_ends_is_cut(tmp_path, lie, why):
+    site, begin = Site(tmp_path, lie), time.monotonic()
+    code, said = site.play(FACTS)
+    assert code == 4
+    assert said[lie][0]["unreachable"] and why in said[lie][0]["msg"]
+    assert "ansible_facts" in said["honest"][0]
+    assert time.monotonic() - begin < 3 * SECONDS
+    assert site.usage.ru_maxrss < 1200 * 1024, "a host costs the controller more memory than docs/security.md says"
+    time.sleep(1)
+    left = subprocess.run(["pgrep", "--full", f"{tmp_path}/{lie}/python3"], capture_output=True, text=True, check=False).stdout
+    assert left == "", "what the host was asked goes on"

@@ -1,0 +1,255 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Honest answers come through as they are; of any other one nothing does, and it is said what is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+import re
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.cfcr.kubernetes.plugins.modules import host_facts, host_health
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.answers import ANSWERS, check_size, validated
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.shapes import InvalidAnswer
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_findings import Limits
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_report import Host, report
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_text import text
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import Host as CheckedHost
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import Limits as HostLimits
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import check_clocks, check_hosts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ROOT = pathlib.Path(__file__).parents[5]
+DIGEST = "0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417"
+ASKED = {"phase": "read", "certificates": [{"path": "/pki/a", "owner": "root"}, {"path": "/pki/b", "owner": "etcd"}], "bundles": [{"path": "/pki/ca.crt"}]}
+PKI = {
+    "certificates": [
+        {"path": "/pki/a", "public_key": "MFkw", "certificate": None},
+        {"path": "/pki/b", "public_key": None, "certificate": "-----BEGIN CERTIFICATE-----\n"},
+    ],
+    "bundles": [{"path": "/pki/ca.crt", "content": None}],
+    "drift": {"/pki/a.key": {"before": {"owner": "root", "group": "root", "mode": "0644"}, "after": {"owner": "root", "group": "root", "mode": "0600"}}},
+}
+DIFF = {"before": {"files": {"/x": None}}, "after": {"files": {"/x": {"content": "a\n", "mode": "0644", "owner": "root"}}}}
+HEALTH = {
+    "asked": 1,
+    "jobs": {"etcd": {"etcd": {"state": "active", "healthy": True, "problem": None, "since": "2026-11-21T16:20:05Z", "restarts": 0, "outdated": False}}},
+    "etcd": {"role": "leader", "member_id": "8e9e05c52164694d", "has_leader": True, "db_mib": 2.1, "quota_mib": 2048, "problem": None},
+    "certificates": {"/pki/a.crt": {"common_name": "a", "issuer": "b", "not_after": "2027-11-21T16:19:44Z", "days_left": 364}, "/b.crt": {"error": "torn"}},
+    "authorities": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
+    "load": [0.31, 0.4, 0],
+    "processors": 2,
+    "memory": {"total_mib": 3912, "available_mib": 3120},
+    "disks": {"/": {"total_mib": 20030, "used_percent": 31, "inodes_percent": 9}, "/run": {"error": "no answer within 5 seconds"}},
+    "uptime": 86400,
+    "boot_id": "5d0bf2d5-5f1c-4c0a-b0d3-2f6b1b2f1f0e/12",
+    "clock": 1795255000.25,
+}
+FACTS = {
+    "user": "root", "euid": 0, "python_version": "3.11.2", "architecture": "amd64", "kernel": "6.1.0-40-amd64", "operating_system": "debian",
+    "operating_system_version": "12", "init": "systemd", "systemd_version": 252, "container": False, "memory_mib": 3912, "cgroup_version": 2,
+    "cgroup_driver": "systemd", "conntrack_writable": True, "nameservers": ["10.0.0.2"], "resolved": False, "search": ["example.com", "."],
+    "interfaces": ["eth0", "lo"], "networks": [{"interface": "eth0", "network": "10.0.0.0/24"}], "authorities": {"/etc/etcd/pki/ca.crt": [DIGEST]},
+    "disks": {"/var/lib": {"total_mib": 20030, "free_mib": 11877}}, "kernel_features": {"overlay": "present", "vxlan": "loadable"},
+    "listeners": [{"port": 2379, "protocol": "tcp", "address": "::", "pid": 412, "process": "etcd", "unit": "etcd.service"}], "time": 1795255000.25,
+}  # fmt: skip
+QUORUM = {"voters": 3, "healthy": 3, "needed": 2, "reached": True}
+MEMBER = {"id": "8e9e", "name": "etcd-0", "peer_urls": ["https://10.0.0.1:2380"], "client_urls": [], "learner": False, "healthy": True, "problem": ""}
+CHECK = {"check": "service by name", "ok": True, "seconds": 0.1, "detail": "web-5d9c"}
+# What each module answers where all is well, given these arguments.
+HONEST = {
+    "certificate_files": (ASKED, PKI),
+    "etcd_auth": ({}, {"cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
+    "etcd_cluster_info": (
+        {},
+        {"healthy": True, "quorum": QUORUM, "cluster_id": "", "leader": "etcd-0", "members": [MEMBER], "alarms": [], "problems": {"https://x:1": "refused"}},
+    ),
+    "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
+    "etcd_key": ({}, {"diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
+    "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
+    "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"as_asked": {"etcd": {"asked": DIGEST, "pki": PKI}, "dns": {"asked": DIGEST, "pki": None}}}}}),
+    "host_health": ({}, {"health": HEALTH}),
+    "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
+    "http_probe": ({}, {"checks": [CHECK]}),
+    "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
+    "release": ({}, {"diff": DIFF}),
+    "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
+}
+LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_days=60, rotation_days=2)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=4),
+    max_leaves=8,
+)
+
+
+def places(value, path=()):
+    """Yield the path of every value in a tree."""
+    yield path
+    for key, element in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(element, (*path, key))
+
+
+def changed(answer, path, lie):
+    """Return an answer with another value at a place; with no value is to lose it."""
+    answer = copy.deepcopy(answer)
+    if not path:
+        return lie
+    *way, last = path
+    place = answer
+    for key in way:
+        place = place[key]
+    place[last] = lie
+    return answer
+
+
+@st.composite
+def lies(draw):
+    """A module, its arguments, and its answer with a lie somewhere."""
+    module = draw(st.sampled_from(sorted(HONEST)))
+    arguments, answer = HONEST[module]
+    return module, arguments, changed({"changed": False, **answer}, draw(st.sampled_from(list(places(answer)))), draw(JSON))
+
+
+def test_every_kind_of_answer_is_tried():
+    assert ANSWERS.keys() == HONEST.keys()
+
+
+@pytest.mark.parametrize("module", HONEST)
+def test_an_honest_answer_comes_through_as_it_is(module):
+    arguments, answer = HONEST[module]
+    said = {"changed": True, "invocation": {"module_args": {}}, "_ansible_parsed": True, **answer}
+    assert validated(module, arguments, said) == {"changed": True, **answer}
+
+
+@pytest.mark.parametrize("module", HONEST)
+@pytest.mark.parametrize("key", ["ansible_facts", "add_host", "ansible_stats", "_ansible_notify", "common_name", "skipped", "unreachable", "results"])
+def test_what_a_module_does_not_answer_is_refused(module, key):
+    if (module, key) == ("host_facts", "ansible_facts"):
+        return  # see the next test
+    with pytest.raises(InvalidAnswer, match=key):
+        validated(module, HONEST[module][0], {**HONEST[module][1], key: {"cluster_director": "worker-0"}})
+
+
+@pytest.mark.parametrize("fact", ["cluster_director", "ansible_connection", "discovered_interpreter_python", "cluster_host_address"])
+def test_no_other_facts_are_taken(fact):
+    answer = copy.deepcopy(HONEST["host_facts"][1])
+    answer["ansible_facts"][fact] = "worker-0"
+    with pytest.raises(InvalidAnswer, match=f"ansible_facts: found the key {fact}"):
+        validated("host_facts", {}, answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "lie"),
+    [
+        (("pki", "certificates", 0, "common_name"), "intruder"),
+        (("pki", "certificates", 0, "authority"), "etcd"),
+        (("pki", "certificates", 0, "path"), "/pki/c"),
+        (("pki", "certificates", 0, "path"), "/pki/b"),
+        (("pki", "certificates"), PKI["certificates"][:1]),
+        (("pki", "certificates"), [*PKI["certificates"], PKI["certificates"][0]]),
+        (("pki", "bundles"), []),
+        (("pki", "drift", "/etc/shadow"), PKI["drift"]["/pki/a.key"]),
+    ],
+)
+def test_certificates_are_those_that_were_asked_for(path, lie):
+    arguments, answer = HONEST["job"]
+    with pytest.raises(InvalidAnswer, match=r"^pki\."):
+        validated("job", arguments, changed(answer, path, lie))
+
+
+def test_the_order_of_certificates_is_the_controllers():
+    arguments, answer = HONEST["job"]
+    turned = changed(answer, ("pki", "certificates"), PKI["certificates"][::-1])
+    assert validated("job", arguments, turned)["pki"] == PKI
+
+
+@settings(max_examples=400, deadline=None)
+@given(lies())
+def test_a_lie_is_refused_or_is_as_good_as_the_truth(lie):
+    """Whatever comes through is valid itself, and nothing but refusal keeps it from coming through."""
+    module, arguments, answer = lie
+    try:
+        told = validated(module, arguments, answer)
+    except InvalidAnswer as error:
+        assert str(error).isprintable()
+        return
+    assert validated(module, arguments, told) == told or told.get("failed")
+    assert set(told.get("ansible_facts", {})) <= {"cfcr_host", "cfcr_jobs"}
+    json.dumps(told, allow_nan=False)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(list(places(HEALTH))), JSON)
+def test_no_health_that_is_valid_ends_the_report(path, lie):
+    try:
+        health = validated("host_health", {}, {"health": changed(HEALTH, path, lie)})["health"]
+    except InvalidAnswer:
+        return
+    health.update(clock_offset=[-0.1, 0.1], asked_at=1.0)
+    api = {"endpoint": {"url": "https://x", "problem": None}, "nodes": {}, "certificate": None}
+    made = report({"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}, api, {"credentials": []}, LIMITS, 1)
+    assert text({**made, "seconds": 1.0})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(list(places(FACTS))), JSON)
+def test_no_facts_that_are_valid_end_preflight(path, lie):
+    facts = {"cfcr_host": changed(FACTS, path, lie), "cfcr_jobs": {"as_asked": {}}}
+    try:
+        host = validated("host_facts", {}, {"ansible_facts": facts})["ansible_facts"]["cfcr_host"]
+    except InvalidAnswer:
+        return
+    limits = HostLimits({"debian": ["12"]}, {"etcd": 450}, {"/var/lib": 1024}, 2.0)
+    found = check_hosts({"etcd-0": CheckedHost(host, ["etcd"], [], {"cluster_pod_cidr": "10.200.0.0/16"})}, limits, {"etcd"})
+    assert all(problem.subject == "etcd-0" for problem in [*found, *check_clocks({"etcd-0": {**host, "clock_offset": [0.0, 0.1]}}, limits)])
+
+
+@pytest.mark.parametrize(("module", "arguments"), [(host_facts, {"ports": ["1-65535/tcp", "1-65535/udp"]}), (host_health, {})])
+def test_this_machine_is_honest(module, arguments, capsys):
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        module.main()
+    answer = json.loads(capsys.readouterr().out)
+    told = validated(module.__name__.rpartition(".")[2], arguments, answer)
+    assert told == {key: value for key, value in answer.items() if key != "invocation"}
+
+
+def test_a_failure_says_why_and_nothing_else():
+    said = {"failed": True, "msg": "no \x1b[31mroot", "ansible_facts": {"cluster_director": "worker-0"}, "changed": False, "pki": PKI, "exception": "Traceback"}
+    assert validated("job", {}, said) == {"failed": True, "msg": "no \ufffd[31mroot", "changed": False}
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        ([1, 2], "found a list of 2, expected a mapping"),
+        ({"changed": "yes"}, "changed: found yes, expected True or False"),
+        ({"failed": 1}, "failed: found 1, expected True or False"),
+        ({"diff": {"before": [], "after": {}}}, "diff.before: found a list of 0, expected a mapping"),
+        ({"warnings": ["x"] * 101}, "warnings: found a list of 101, expected 100 or fewer"),
+        ({"problems": {"a b": ""}}, "a key of problems: found a b, expected the name of a unit"),
+        ({}, "found no key problems, expected one"),
+    ],
+)
+def test_it_is_said_what_is_wrong(answer, complaint):
+    with pytest.raises(InvalidAnswer, match=f"^{re.escape(complaint)}"):
+        validated("unit_restart", {}, answer)
+
+
+@pytest.mark.parametrize("answer", ["x" * (9 << 20), '{"a":[' + "[]," * 200_000 + "[]]}"])
+def test_what_is_too_large_is_not_parsed(answer):
+    with pytest.raises(InvalidAnswer):
+        check_size("job", answer)
+
+
+def test_every_module_that_runs_on_hosts_has_an_action():
+    """Without one, Ansible takes whatever the module answers."""
+    actions = {path.stem for path in (ROOT / "plugins/action").glob("*.py") if "HostAction" in path.read_text(encoding="utf-8")}
+    assert actions == (ANSWERS.keys() - {"certificate_files"}) | {"certificate"}
