@@ -154,6 +154,8 @@ _HOST = Fields(
 )
 _JOBS = Fields({"as_asked": Named(_JOB, Fields({"asked": _DIGEST, "pki": Maybe(_PKI)}))})
 
+_CHECKS = Fields({"checks": Each(Fields({"check": Line, "ok": Flag, "seconds": Number(0, 1 << 20, whole=False), "detail": Prose()}))})
+
 _MEMBER = Fields(
     {
         "id": _CLUSTER_ID,
@@ -201,11 +203,10 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(MOST_CHARACTERS["host_logs"]), "files": Each(_SHORT, most=10_000)}),
-    "http_probe": lambda _arguments: Fields(
-        {"checks": Each(Fields({"check": Line, "ok": Flag, "seconds": Number(0, 1 << 20, whole=False), "detail": Prose()}))}
-    ),
+    "http_probe": lambda _arguments: _CHECKS,
     "job": _job,
     "release": lambda _arguments: _NO_MORE,
+    "tcp_probe": lambda _arguments: _CHECKS,
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
 }
 

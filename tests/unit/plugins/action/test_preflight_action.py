@@ -14,6 +14,8 @@ import sys
 
 import pytest
 import yaml
+from _store import local_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._authority_list import keep_authorities
 
 COLLECTIONS = pathlib.Path(__file__).parents[4] / "collections"
 RIGHT = {
@@ -49,6 +51,7 @@ def play(tmp_path):
             cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         tasks = json.loads(done.stdout[done.stdout.index("{"):])["plays"][0]["tasks"]
+        run.tasks = {task["task"]["name"].rpartition(" : ")[2]: task["hosts"] for task in tasks}
         return done.returncode, tasks[-1]["hosts"]
 
     return run
@@ -128,3 +131,17 @@ def test_store_that_is_damaged_is_named(play, local, tmp_path):
     assert code != 0
     names, message = told(next(iter(hosts.values())))
     assert names == ["localhost", "w0"] and f"found {tmp_path}/store/authorities/etcd.json: damaged" in message
+
+
+def test_of_a_living_cluster_each_host_is_judged_by_itself(play, local, tmp_path):
+    """One that lies, or is broken, must not keep the others from being configured."""
+    authorities = [{"name": "etcd", "common_name": "etcd", "days": 10, "key_type": "ecdsa-p256"}]
+    keep_authorities(local_store(tmp_path / "store"), {"authorities": authorities}, check_mode=False)
+    code, _hosts = play(local, tasks_from="hosts", cluster_store_directory=str(tmp_path / "store"), preflight_memory_mib={"etcd": 10**9})
+    assert code != 0
+    assert not any(result.get("failed") for result in play.tasks["Check the hosts"].values())
+    left_out = {host: result["msg"] for host, result in play.tasks["Leave out hosts that have a problem"].items() if result.get("failed")}
+    assert {host: {line.split(":")[0].strip() for line in told.splitlines()[1:]} for host, told in left_out.items()} == {host: {host} for host in left_out}
+    assert "allowed 1000000000 MiB or more" in left_out["e0"]
+    assert "found unreachable: ssh" in left_out["w0"]
+    assert "/nowhere/python3" in left_out["p0"]

@@ -79,6 +79,7 @@ HONEST = {
     "http_probe": ({}, {"checks": [CHECK]}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
     "release": ({}, {"diff": DIFF}),
+    "tcp_probe": ({}, {"checks": [CHECK]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
 }
 LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_days=60, rotation_days=2)

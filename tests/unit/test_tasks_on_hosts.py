@@ -1,0 +1,108 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""No play runs a module on a host of a cluster but by an action that validates what the host answers."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[2]
+PREFIX = "cfcr.kubernetes."
+# They run on the controller, and what a host says does not come into them.
+ON_CONTROLLER = {
+    *("add_host", "assert", "debug", "fail", "group_by", "include_vars", "meta", "pause", "set_fact"),
+    "wait_for_connection",  # asks for a ping, and returns nothing of the answer
+}
+ROLES = ("include_role", "import_role")
+TASKS = ("include_tasks", "import_tasks")
+SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always")
+# Who answers there is trusted; so are hosts that a provider's role has nothing to do with.
+TRUSTED = ("{{ cluster_director }}", "localhost")
+
+Task = dict[str, t.Any]
+
+
+def load(path: pathlib.Path) -> t.Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or []
+
+
+def validating() -> set[str]:
+    """Return the actions that validate, and those that need no host at all."""
+    words = ("(HostAction)", "_requires_connection = False")
+    paths = (ROOT / "plugins/action").glob("*.py")
+    return {f"{PREFIX}{path.stem}" for path in paths if any(word in path.read_text(encoding="utf-8") for word in words)}
+
+
+def action_of(task: Task) -> str:
+    """Return the name of a task's module."""
+    names = [key for key in task if "." in key]
+    assert len(names) == 1, f"one module is expected in {task}"
+    return names[0]
+
+
+def tasks_of_role(name: str, tasks_from: str = "main", delegated: str | None = None) -> t.Iterator[tuple[str, Task]]:
+    """Yield the tasks of a role, its handlers, and those of the roles it depends on."""
+    role = ROOT / "roles" / name.removeprefix(PREFIX)
+    for dependency in load(role / "meta/main.yml").get("dependencies", []):
+        yield from tasks_of_role(dependency["role"] if isinstance(dependency, dict) else dependency)
+    for path in (role / "tasks" / f"{tasks_from.removesuffix('.yml')}.yml", role / "handlers/main.yml"):
+        if path.exists():
+            yield from expanded(load(path), path, delegated)
+
+
+def expanded(tasks: list[Task], path: pathlib.Path, delegated: str | None) -> t.Iterator[tuple[str, Task]]:
+    """Yield tasks with where they stand: those of blocks, roles and files in their place. A delegation holds for all of a block."""
+    for task in tasks:
+        to = task.get("delegate_to", delegated)
+        inner = [section for section in SECTIONS if section in task]
+        for section in inner:
+            yield from expanded(task[section], path, to)
+        if inner:
+            continue
+        action = action_of(task)
+        name = action.removeprefix("ansible.builtin.")
+        if name in ROLES:
+            yield from tasks_of_role(task[action]["name"], task[action].get("tasks_from", "main"), to if name == "import_role" else None)
+        elif name in TASKS:
+            file = task[action] if isinstance(task[action], str) else task[action]["file"]
+            for included in path.parent.glob(file.replace("{{ director_repair_state }}", "*")):
+                yield from expanded(load(included), included, to)
+        else:
+            yield f"{path.relative_to(ROOT)}: {task['name']}", {**task, "delegate_to": to}
+
+
+def tasks_of_plays() -> t.Iterator[tuple[str, Task]]:
+    """Yield the tasks of every play whose hosts are a cluster's."""
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        for play in load(path):
+            if "hosts" not in play or play["hosts"] == "localhost":
+                continue
+            for role in play.get("roles", []):
+                yield from tasks_of_role(role if isinstance(role, str) else role["role"])
+            for section in SECTIONS:
+                yield from expanded(play.get(section, []), path, None)
+
+
+PLAYED = {(where, action_of(task)): task for where, task in tasks_of_plays()}
+
+
+def test_the_plays_are_read():
+    """A reader that misses the tasks would find nothing wrong with them."""
+    modules = {action for _where, action in PLAYED}
+    assert {f"{PREFIX}{name}" for name in ("job", "host_facts", "host_health", "host_logs", "etcd_member", "unit_restart", "http_probe")} <= modules
+    assert len(PLAYED) > 80
+
+
+@pytest.mark.parametrize(("where", "action"), PLAYED)
+def test_what_a_host_answers_is_validated(where, action):
+    task = PLAYED[where, action]
+    name = action.removeprefix("ansible.builtin.")
+    assert name in ON_CONTROLLER or action in validating() or task["delegate_to"] in TRUSTED, (
+        f"{where} runs {action} on a host, which may lie: run it by an action made of HostAction, with the shape of its answer in answers.py"
+    )
