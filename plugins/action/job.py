@@ -16,6 +16,7 @@ from ..module_utils._errors import HostError
 from ..plugin_utils._certificates import Certificates
 from ..plugin_utils._changes import changed_since, note_change
 from ..plugin_utils._controller.answers import certificates as shape_of_certificates
+from ..plugin_utils._controller.canary import canary
 from ..plugin_utils._controller.host_action import HostAction, RefusedAnswer
 from ..plugin_utils._controller.shapes import InvalidAnswer
 from ..plugin_utils._this_run import this_run
@@ -36,7 +37,7 @@ class ActionModule(HostAction):
         options = {**self._task.args}
         wanted = options.pop("certificates", None)
         if options.get("state") == "restarted":
-            return self._on_host(options, variables)
+            return self._restart(options, variables)
         try:
             certificates = Certificates(self, {"certificates": wanted}, variables) if wanted else None
             if certificates:
@@ -53,6 +54,13 @@ class ActionModule(HostAction):
         if not self._task.check_mode and (issued.result["changed"] or result["changed"] or not healthy):
             result = self._on_host({**options, "pki": {"phase": "write", **issued.files}}, variables)
         return _joined(result, issued.result)
+
+    def _restart(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Restart on one host first: a mistake that keeps a unit from coming back stops no others."""
+        with canary(self._task._uuid, variables["inventory_hostname"]) as tell:
+            result = self._on_host(options, variables)
+            tell(result.get("msg", "failed") if result.get("failed") else None)
+        return result
 
     def _found(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """Return what the host would say where it has said already that it is as these options ask."""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import types
+import uuid
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.action import job
@@ -27,10 +28,10 @@ def ask(tmp_path, monkeypatch):
     def run(options, as_asked, in_run="this run", on_host=None):
         asked = []
         action = job.ActionModule.__new__(job.ActionModule)
-        action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"])
+        action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"], _uuid=uuid.uuid4())
         monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**(on_host or UNCHANGED)})
         variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "as_asked": as_asked}}} if as_asked is not None else {}
-        return action.answer(variables), asked
+        return action.answer({"inventory_hostname": "worker-0", **variables}), asked
 
     return run
 

@@ -1,0 +1,42 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One host of a task goes first, BOSH's canary: if its change fails, the change is not made on the others.
+
+Ansible runs a task on hosts in parallel, in processes of their own. They agree by a file in its directory of the run. The host that comes first holds
+the file while it works, and the others wait. Which one that is does not matter, so a task that is notified on some hosts only has a canary as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import typing as t
+from pathlib import Path
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+
+__all__ = ("canary",)
+
+_WELL = "well"
+
+
+@contextlib.contextmanager
+def canary(task: str, host: str) -> t.Iterator[t.Callable[[str | None], None]]:
+    """Go first, or wait until the host that went first has said how it went: its verdict is None if all is well, else what is wrong.
+
+    A host that ends without a verdict is none: it is gone, or nobody believes it. The next one goes first.
+    """
+    with Path(constants.DEFAULT_LOCAL_TMP, f"cfcr-canary-{task}").open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        verdict = file.read()
+        if verdict and verdict != _WELL:
+            raise AnsibleActionFail(f"not restarted, because it failed on the first host: {verdict}")
+        if verdict:
+            fcntl.flock(file, fcntl.LOCK_UN)
+            yield lambda _problem: None
+        else:
+            yield lambda problem: print(_WELL if problem is None else f"{host}: {problem}", end="", file=file)

@@ -1,0 +1,77 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Workers of Ansible, which are processes, agree on who goes first."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller import canary as canary_module
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.canary import canary
+
+
+def work(host, problems, journal):
+    """Do what a worker does on a host: a problem is told, an exception leaves no verdict."""
+    try:
+        with canary("task", host) as tell:
+            journal.append(("begin", host))
+            time.sleep(0.3)
+            problem = problems.get(host)
+            if isinstance(problem, Exception):
+                raise problem
+            journal.append(("end", host))
+            tell(problem)
+    except AnsibleActionFail as error:
+        journal.append(("refused", host, str(error)))
+    except OSError:
+        journal.append(("lost", host))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run workers for three hosts, the first a moment before the others, and return what they did in its order."""
+    monkeypatch.setattr(canary_module.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+
+    def start(**problems):
+        fork = multiprocessing.get_context("fork")
+        with fork.Manager() as manager:
+            journal = manager.list()
+            processes = [fork.Process(target=work, args=(host, problems, journal)) for host in ("a", "b", "c")]
+            for process in processes:
+                process.start()
+                time.sleep(0.1)
+            for process in processes:
+                process.join()
+            return list(journal)
+
+    return start
+
+
+def test_one_goes_first_and_the_others_together(run):
+    journal = run()
+    assert journal[:2] == [("begin", "a"), ("end", "a")]
+    assert {entry[0] for entry in journal[2:4]} == {"begin"}
+
+
+def test_a_failure_of_the_first_keeps_the_others_as_they_are(run):
+    journal = run(a="kubelet does not stay up")
+    assert journal[:2] == [("begin", "a"), ("end", "a")]
+    told = "not restarted, because it failed on the first host: a: kubelet does not stay up"
+    assert sorted(journal[2:]) == [("refused", "b", told), ("refused", "c", told)]
+
+
+def test_a_host_that_nobody_believes_is_no_canary(run):
+    """Else a host that lies could keep the others from being restarted."""
+    journal = run(a=OSError("no valid answer"))
+    assert journal[:2] == [("begin", "a"), ("lost", "a")]
+    assert [entry[0] for entry in journal[2:]] == ["begin", "end", "begin", "end"]
+
+
+def test_what_fails_later_is_that_hosts_own(run):
+    journal = run(b="disk full")
+    assert [entry for entry in journal if entry[0] == "refused"] == []
