@@ -19,14 +19,15 @@ from scenario import DIRECTORY, ROOT
 class Run:
     """One run. Each line of what it says is kept with the time when it was said."""
 
-    def __init__(self, playbook: str, *options: str) -> None:
+    def __init__(self, playbook: str, *options: str, environment: dict[str, str] | None = None) -> None:
         self.lines: list[tuple[float, str]] = []
         self._began = time.monotonic()
         self._log = DIRECTORY / f"{pathlib.Path(playbook).stem}.log"
         command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *options, f"playbooks/{playbook}"]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
+            command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True,
+        )  # fmt: skip
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

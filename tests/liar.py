@@ -60,6 +60,12 @@ def names(answer: Answer) -> None:
             entry.update(INTRUDER)
 
 
+def later(answer: Answer) -> None:
+    """Tell the truth until it comes to signing."""
+    if isinstance(answer.get("pki"), dict):
+        names({"pki": answer["pki"]})
+
+
 def more(answer: Answer) -> None:
     """Ask for one more certificate."""
     for entries in _lists(answer):
@@ -139,7 +145,7 @@ def archive(answer: Answer) -> None:
     answer["archive"] = base64.b64encode(packed.getvalue()).decode()
 
 
-CHANGES = {lie.__name__: lie for lie in (names, more, twice, fewer, paths, facts, commands, types, numbers, large, archive)}
+CHANGES = {lie.__name__: lie for lie in (names, later, more, twice, fewer, paths, facts, commands, types, numbers, large, archive)}
 TEXTS = {
     "nothing": "",
     "prose": "I am fine, thank you",

@@ -48,7 +48,7 @@ class Finding:
 def of_host(name: str, group: str, address: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
     """Find what is wrong with a host, by what it said."""
     if health.get("refused"):
-        yield Finding(name, "answer", name, health["error"], "an answer of our module: somebody may have changed the host, Python, or both")
+        yield Finding(name, "answer", name, health["error"], "an answer that the module gives: somebody may have changed the host")
         return
     if "error" in health:
         times = f" (asked {health['asked']} times)" if health.get("asked", 1) > 1 else ""

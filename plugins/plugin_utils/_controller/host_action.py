@@ -28,7 +28,7 @@ class RefusedAnswer(AnsibleActionFail):
 
     def __init__(self, error: InvalidAnswer) -> None:
         """Take what is wrong with it."""
-        super().__init__(f"the host's answer is not valid, and nothing of it was used: {error}")
+        super().__init__(f"no valid answer: {error}")
 
 
 class HostAction(ActionBase):
