@@ -16,6 +16,7 @@ from ..module_utils._errors import HostError
 from ..module_utils._store_info import SPEC, store_info
 from ..module_utils._store_module import open_store
 from ..plugin_utils._contract import Contract
+from ..plugin_utils._controller.shapes import Prose
 from ..plugin_utils._deadline import deadline
 from ..plugin_utils._director import Director, validated
 from ..plugin_utils._health_findings import Limits
@@ -52,6 +53,8 @@ class ActionModule(ActionBase):
         limits = Limits(**{name: options[name] for name in ("disk_percent", "memory_percent", "clock_skew", "certificate_days", "rotation_days")})
         contract = Contract(self._loader)
         asked = {name: health or {"error": "no answer", "asked": 1} for name, health in options["hosts"].items()}
+        for node in (options["api"].get("nodes") or {}).values():  # in the words of its kubelet
+            node.update(message=Prose(300)(node["message"], "message"), version=Prose(60)(node["version"], "version"))
         made = report(self._hosts(asked, contract, variables), options["api"], self._ask_store(contract, variables), limits, len(groups.get("etcd", [])))
         begin = min((health["asked_at"] for health in asked.values() if "asked_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
