@@ -19,12 +19,14 @@ from pathlib import Path
 
 from ._archive import sha256, write_image, write_tarball
 from ._command import run
+from ._errors import HostError
 from ._files import write_atomically
 
 __all__ = ("CHECKSUMS", "Mirror", "Toolchain")
 
 CHECKSUMS = "SHA256SUMS"
 FORMAT = 1  # to be raised when the same inputs are to give other outputs
+OPTIONAL = ("left_out",)
 
 
 class Toolchain(t.NamedTuple):
@@ -46,7 +48,9 @@ class Toolchain(t.NamedTuple):
         """Return the digest of all that the outputs of a build depend on."""
         versions = [self.go_version] if build["packages"] else []
         versions += [self.cc_version] if build["cgo"] or not build["packages"] else []
-        inputs = {**build, "format": FORMAT, "versions": versions, "architecture": self.architecture}
+        # An option that a build does not use is no part of its digest: what is there is not compiled again because the option is new.
+        used = {key: value for key, value in build.items() if value or key not in OPTIONAL}
+        inputs = {**used, "format": FORMAT, "versions": versions, "architecture": self.architecture}
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
     def compile(self, build: dict[str, t.Any], work: Path) -> dict[str, Path]:
@@ -63,8 +67,25 @@ class Toolchain(t.NamedTuple):
         # -mod=readonly: go.sum decides what may be compiled, and nothing changes it. The environment must not say otherwise.
         environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "1" if build["cgo"] else "0"}
         flags = ["-trimpath", "-buildvcs=false", f"-tags={','.join(build['tags'])}", f"-ldflags=-s -w {build['ldflags']}"]
+        if build["left_out"]:
+            run(self.go, "-C", str(source), "mod", "vendor", environment=environment)  # a copy of what go.sum allows
+            for package in build["left_out"]:
+                leave_out(package, source / "vendor" / package)
+            environment["GOFLAGS"] = "-mod=vendor"
         run(self.go, "-C", str(source), "build", *flags, "-o", f"{target}/", *build["packages"].values(), environment=environment)
         return {program: target / executable(package) for program, package in build["packages"].items()}
+
+
+def leave_out(package: str, directory: Path) -> None:
+    """Make a vendored package an empty one of the same name."""
+    files = sorted(directory.glob("*.go"))
+    if not files:
+        raise HostError(f"left_out has {package}, which is no package that the build imports; correct the path, or remove it")
+    name = next(line for line in files[0].read_text(encoding="utf-8").splitlines() if line.startswith("package "))
+    for file in directory.iterdir():
+        if file.is_file():  # directories are other packages
+            file.unlink()
+    (directory / "left_out.go").write_text(f"{name}\n", encoding="utf-8")
 
 
 def executable(package: str) -> str:

@@ -64,6 +64,14 @@ options:
         description: Flags of the Go linker, besides those that leave out symbols.
         type: str
         default: ""
+      left_out:
+        description:
+          - Go packages that are compiled as empty packages of the same name, without their code. The packages that import them must
+            need nothing of them but their initialization.
+          - The modules are copied as C(go.sum) allows them, and the packages are replaced in the copy.
+        type: list
+        elements: str
+        default: []
       outputs:
         description: The files to make of the programs.
         type: list
@@ -177,6 +185,7 @@ BUILD = {
     "cgo": {"type": "bool", "default": False},
     "tags": {"type": "list", "elements": "str", "default": []},
     "ldflags": {"type": "str", "default": ""},
+    "left_out": {"type": "list", "elements": "str", "default": []},
     "outputs": {
         "type": "list",
         "elements": "dict",

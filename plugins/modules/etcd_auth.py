@@ -102,7 +102,8 @@ EXAMPLES = r"""
           - {permission: readwrite, key: compact_rev_key}
       - name: flannel
         permissions:
-          - {permission: readwrite, key: /coreos.com/network/, prefix: true}
+          - {permission: read, key: /coreos.com/network/config}
+          - {permission: readwrite, key: /coreos.com/network/subnets, prefix: true}
     users:
       - {name: root, password: "{{ etcd_root_password }}", roles: [root]}
       - {name: kube-apiserver, roles: [kube-apiserver]}

@@ -164,6 +164,7 @@ def _build(catalog: dict[str, t.Any], name: str, build: dict[str, t.Any], inputs
         "cgo": build.get("cgo", False),
         "tags": build.get("tags", []),
         "ldflags": build.get("ldflags", "").format(version=build["version"]),
+        "left_out": build.get("left_out", []),
         "outputs": outputs,
     }
 

@@ -245,7 +245,13 @@ def result(process: subprocess.Popen) -> dict:
 AUTH = {
     "roles": [
         {"name": "kube-apiserver", "permissions": [{"permission": "readwrite", "key": "/registry/", "prefix": True}]},
-        {"name": "flannel", "permissions": [{"permission": "readwrite", "key": "/coreos.com/network/", "prefix": True}]},
+        {
+            "name": "flannel",
+            "permissions": [
+                {"permission": "read", "key": "/coreos.com/network/config"},
+                {"permission": "readwrite", "key": "/coreos.com/network/subnets", "prefix": True},
+            ],
+        },
     ],
     "users": [
         {"name": "root", "password": PASSWORD, "roles": ["root"]},

@@ -13,9 +13,11 @@ from _etcd import AUTH, PASSWORD
 
 def test_users_reach_their_keys_and_nothing_else(etcd_cluster):
     flannel = {"user": "flannel"}
-    assert etcd_cluster.etcdctl("put", "/coreos.com/network/config", "{}", **flannel).returncode == 0
-    denied = etcd_cluster.etcdctl("get", "/registry/precious", **flannel)
-    assert denied.returncode != 0 and "permission denied" in denied.stderr
+    assert etcd_cluster.etcdctl("put", "/coreos.com/network/subnets/10.200.1.0-24", "{}", **flannel).returncode == 0
+    assert etcd_cluster.etcdctl("get", "/coreos.com/network/config", **flannel).returncode == 0
+    for arguments in (("get", "/registry/precious"), ("put", "/coreos.com/network/config", "{}")):
+        denied = etcd_cluster.etcdctl(*arguments, **flannel)
+        assert denied.returncode != 0 and "permission denied" in denied.stderr
     assert "kept" in etcd_cluster.etcdctl("get", "/registry/precious", user="kube-apiserver").stdout
     nobody = etcd_cluster.etcdctl("get", "/registry/precious", user="server")
     assert nobody.returncode != 0

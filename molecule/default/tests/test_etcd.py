@@ -31,6 +31,17 @@ def test_flannel_reaches_its_own_keys_only(etcdctl):
         assert refused.rc != 0 and "permission denied" in refused.stderr
 
 
+def test_flannel_writes_leases_and_not_the_configuration(etcdctl):
+    """Every host's flanneld does what the configuration says, and every host has this certificate."""
+    worker, config = scenario.host("worker-1"), "/coreos.com/network/config"
+    for arguments in (("put", config, "{}"), ("del", config), ("put", "/coreos.com/network/other", "x"), ("del", "/coreos.com/network", "--prefix")):
+        refused = etcdctl(worker, FLANNEL, *arguments)
+        assert refused.rc != 0 and "permission denied" in refused.stderr
+    lease = "/coreos.com/network/subnets/molecule"  # no network: every flanneld ignores it
+    assert etcdctl(worker, FLANNEL, "put", lease, "x").stdout == "OK\n"
+    assert etcdctl(worker, FLANNEL, "del", lease).stdout == "1\n"
+
+
 def test_flannel_is_no_peer():
     """Its certificate is of the same authority; on the port of the peers it would read every key."""
     worker = scenario.host("worker-1")

@@ -10,12 +10,15 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._build import Toolchain
 from ansible_collections.cfcr.kubernetes.plugins.modules import artifact_build
 
 COLLECTIONS = Path(artifact_build.__file__).parents[5]
@@ -128,6 +131,74 @@ def test_a_module_that_go_sum_does_not_have_is_refused(mirror: Path) -> None:
     answer = call(mirror, {**GO_BUILD, "inputs": inputs})
     assert answer["failed"]
     assert "go.sum" in answer["msg"]
+
+
+@pytest.fixture
+def backends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """A build whose program imports two packages of another module, which register themselves."""
+    module, proxy = "example.org/backends@v1.0.0", tmp_path / "proxy/example.org/backends/@v"
+    files = {"go.mod": "module example.org/backends\n\ngo 1.21\n", "registry/registry.go": "package registry\n\nvar Names []string\n"}
+    for name in ("vxlan", "extension"):
+        registers = f'import "example.org/backends/registry"\n\nfunc init() {{ registry.Names = append(registry.Names, "{name}") }}\n'
+        files[f"backend/{name}/{name}.go"] = f"// Package {name} is a backend.\npackage {name}\n\n{registers}"
+    proxy.mkdir(parents=True)
+    (proxy / "list").write_text("v1.0.0\n")
+    (proxy / "v1.0.0.info").write_text('{"Version": "v1.0.0"}')
+    (proxy / "v1.0.0.mod").write_text(files["go.mod"])
+    with zipfile.ZipFile(proxy / "v1.0.0.zip", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"{module}/{name}", content)
+    for name, value in {"GOPROXY": (tmp_path / "proxy").as_uri(), "GOSUMDB": "off", "GOMODCACHE": str(tmp_path / "modules")}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GOFLAGS", "-modcacherw")
+    imports = '_ "example.org/backends/backend/extension"\n\t_ "example.org/backends/backend/vxlan"\n\t"example.org/backends/registry"'
+    main = f'package main\n\nimport (\n\t"strings"\n\n\t{imports}\n)\n\nfunc main() {{ println(strings.Join(registry.Names, " ")) }}\n'
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "go.mod").write_text(GO_BUILD["inputs"]["go.mod"])
+    (source / "main.go").write_text(main)
+    subprocess.run(["go", "mod", "tidy"], cwd=source, check=True, capture_output=True)
+    return {
+        **GO_BUILD,
+        "inputs": {path.name: path.read_text() for path in source.iterdir()},
+        "ldflags": "",
+        "outputs": [{"path": "tool/2.0/tool", "files": {"tool": ""}}],
+    }
+
+
+def names(mirror: Path) -> str:
+    program = mirror / "tool/2.0/tool"
+    program.chmod(0o755)
+    return subprocess.run([program], capture_output=True, text=True, check=True).stderr.strip()
+
+
+def test_packages_are_left_out(mirror: Path, backends: dict) -> None:
+    call(mirror, backends)
+    assert names(mirror) == "extension vxlan"
+    left_out = {**backends, "left_out": ["example.org/backends/backend/extension"]}
+    assert list(call(mirror, left_out)["built"]) == ["tool"]
+    assert names(mirror) == "vxlan"
+    assert call(mirror, left_out)["built"] == {}
+
+
+def test_a_package_that_is_not_there_cannot_be_left_out(mirror: Path, backends: dict) -> None:
+    answer = call(mirror, {**backends, "left_out": ["example.org/backends/backend/extention"]})
+    assert answer["failed"]
+    assert "left_out has example.org/backends/backend/extention" in answer["msg"]
+    assert not (mirror / "tool").exists()
+
+
+def test_go_sum_is_verified_where_packages_are_left_out(mirror: Path, backends: dict) -> None:
+    inputs = {**backends["inputs"], "go.sum": re.sub(r"h1:\S{4}", "h1:AAAA", backends["inputs"]["go.sum"])}
+    answer = call(mirror, {**backends, "inputs": inputs, "left_out": ["example.org/backends/backend/extension"]})
+    assert answer["failed"]
+    assert "checksum mismatch" in answer["msg"]
+
+
+def test_an_option_that_is_not_used_compiles_nothing_again() -> None:
+    toolchain = Toolchain("go", "go1.26", "cc", "cc 1", "amd64")
+    build = {**GO_BUILD, "cgo": False, "tags": []}
+    assert toolchain.digest(build) == toolchain.digest({**build, "left_out": []}) != toolchain.digest({**build, "left_out": ["x"]})
 
 
 def test_two_at_once_build_once(mirror: Path) -> None:

@@ -1,0 +1,148 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The overlay network: flanneld executes nothing that its configuration names, and it follows etcd through restarts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+
+import pytest
+from playbook import Run
+from scenario import DIRECTORY, ROOT, addresses, on, wait
+
+sys.path.insert(0, str(ROOT / "collections"))
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store_module import find_store  # noqa: E402  as the director finds it
+
+CONFIG, SUBNETS = "/coreos.com/network/config", "/coreos.com/network/subnets"
+MARK = "/run/flannel/executed"  # where flanneld may write
+ETCD_HOSTS = ["etcd-0", "etcd-1", "etcd-2"]
+FLANNEL_HOSTS = ["master-0", "master-1", "proxy-0", "worker-0", "worker-1", "worker-2"]
+CAP_NET_ADMIN = 1 << 12
+
+
+def etcdctl(*arguments: str) -> str:
+    """Ask etcd as its user root."""
+    store = find_store({"backend": "local", "directory": str(DIRECTORY / "store"), "passphrase": None, "versions": 10})
+    password = store.get("credentials/etcd-root").secret()["password"]
+    pki = "/etc/etcd/pki"
+    files = [f"ETCDCTL_CACERT={pki}/ca.crt", f"ETCDCTL_CERT={pki}/server.crt", f"ETCDCTL_KEY={pki}/server.key"]
+    user = ["ETCDCTL_USER=root", f"ETCDCTL_PASSWORD={password}"]
+    return on("etcd-0", "env", *files, *user, "/opt/cfcr/bin/etcdctl", "--endpoints=https://127.0.0.1:2379", *arguments)
+
+
+def lease(name: str) -> str | None:
+    """Return the key of a host's lease."""
+    answer = json.loads(etcdctl("get", "--prefix", SUBNETS, "--write-out=json"))
+    for item in answer.get("kvs", []):
+        if json.loads(base64.b64decode(item["value"]))["PublicIP"] == addresses()[name]:
+            return base64.b64decode(item["key"]).decode()
+    return None
+
+
+def pid(name: str) -> int:
+    """Return the process of a host's flanneld, 0 if there is none."""
+    return int(on(name, "systemctl", "show", "--property=MainPID", "--value", "flanneld"))
+
+
+def runs(name: str) -> bool:
+    return on(name, "systemctl", "show", "--property=ActiveState", "--value", "flanneld").strip() == "active"
+
+
+def said(name: str, since: str) -> str:
+    """Return what the flannelds of a host have said since a moment."""
+    return on(name, "journalctl", "--unit=flanneld", "--no-pager", "--output=cat", f"--since=@{since}")
+
+
+def test_no_command_of_the_configuration_is_executed():
+    """An etcd that lies to flanneld is not root of the hosts."""
+    name, right = "master-0", etcdctl("get", CONFIG, "--print-value-only").strip()
+    own, before, begin = lease(name), pid(name), on(name, "date", "+%s").strip()
+    backend = {"Type": "extension", "PreStartupCommand": f"/usr/bin/touch {MARK}"}
+    etcdctl("put", CONFIG, json.dumps({**json.loads(right), "Backend": backend}))
+    try:
+        etcdctl("del", own)  # flanneld ends, is started again, and reads the configuration
+        # flanneld that is built here does not have the backend; upstream's has, and may not execute the command.
+        refusals = ("unknown backend type", "permission denied")
+        wait(lambda: any(refusal in said(name, begin) for refusal in refusals), 30)
+    finally:
+        etcdctl("put", CONFIG, right)
+    wait(lambda: runs(name) and pid(name) != before, 30)
+    assert lease(name) == own
+    assert on(name, "find", MARK.rpartition("/")[0], "-name", "executed") == ""
+
+
+@pytest.mark.parametrize("name", FLANNEL_HOSTS)
+def test_flanneld_can_execute_three_programs_and_change_none(name):
+    mounts = {}
+    for line in on(name, "cat", f"/proc/{pid(name)}/mountinfo").splitlines():
+        target, options = line.split()[4:6]
+        mounts[target] = options.split(",")  # the last one hides those before
+    executable = {target: options for target, options in mounts.items() if "noexec" not in options}
+    assert {target for target, options in executable.items() if "ro" not in options} == set()
+    others = {target for target in executable if not target.startswith(("/opt/cfcr/releases/flannel/", "/usr/lib/", "/usr/sbin/nft", "/usr/sbin/xtables-"))}
+    assert others <= {"/run/systemd/incoming"}  # an empty directory of systemd's
+    status = dict(line.split(":\t", 1) for line in on(name, "cat", f"/proc/{pid(name)}/status").splitlines())
+    assert int(status["CapBnd"], 16) == int(status["CapEff"], 16) == CAP_NET_ADMIN
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+
+
+@pytest.mark.parametrize("program", ["/bin/sh", "/usr/bin/python3", "/usr/bin/touch", "/opt/cfcr/bin/kubelet", "/run/flannel/copy", "/var/tmp/copy"])
+def test_nothing_else_starts_in_the_sandbox_of_flanneld(program):
+    """Not even what flanneld could put there, nor by way of the dynamic loader."""
+    enter = ["nsenter", f"--target={pid('worker-0')}", "--mount"]
+    script = f"{' '.join(enter)} {{}} --version 2>&1; echo status $?"
+    if program.endswith("copy"):
+        on("worker-0", "sh", "-c", f"cp /bin/true /proc/{pid('worker-0')}/root{program}")
+    try:
+        for command in (program, f"$(ls /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.* 2>/dev/null | head --lines=1) {program}"):
+            answer = on("worker-0", "sh", "-c", script.format(command))
+            assert "ermission denied" in answer or "failed to map segment" in answer, answer
+            assert not answer.endswith("status 0\n")
+    finally:
+        if program.endswith("copy"):
+            on("worker-0", "rm", f"/proc/{pid('worker-0')}/root{program}")
+    assert "nftables" in on("worker-0", *enter, "/usr/sbin/nft", "--version")
+
+
+def test_flanneld_notices_the_end_of_its_lease_after_a_restart_of_etcd():
+    """Its watch cannot go on where it was, since etcd has compacted that revision."""
+    name = "worker-1"
+    own, before, begin = lease(name), pid(name), on(name, "date", "+%s").strip()
+    for index in range(5):
+        etcdctl("put", "molecule", str(index))
+    etcdctl("compact", str(json.loads(etcdctl("del", "molecule", "--write-out=json"))["header"]["revision"]))
+    for member in ETCD_HOSTS:
+        on(member, "systemctl", "restart", "etcd")
+        wait(lambda member=member: "true" in on(member, "sh", "-c", "curl --silent --max-time 2 http://127.0.0.1:2381/health || true"), 60)
+    assert pid(name) == before
+    etcdctl("del", own)
+    # It has noticed at once, but ends only after it has tried for 150 seconds to remove routes to itself.
+    wait(lambda: "Lease has been revoked" in said(name, begin), 10)
+    wait(lambda: pid(name) not in (0, before) and runs(name), 200)
+    assert lease(name) == own
+    assert said(name, begin).count("has been compacted") < 3
+
+
+def test_a_run_that_restarts_etcd_restarts_flanneld_once():
+    def flannelds() -> list[int]:
+        return [pid(name) for name in FLANNEL_HOSTS]
+
+    def converge(*options: str) -> str:
+        run = Run("site.yml", *options)
+        assert run.end() == 0, run.text
+        return run.text
+
+    before, other = flannelds(), ["--extra-vars", json.dumps({"etcd_flags": {"snapshot-count": 9999}})]
+    try:
+        converge(*other)
+        restarted = flannelds()
+        assert not set(zip(FLANNEL_HOSTS, before)) & set(zip(FLANNEL_HOSTS, restarted))
+        converge(*other)
+        assert flannelds() == restarted
+    finally:
+        converge()
+    assert all(runs(name) for name in FLANNEL_HOSTS)
