@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from playbook import Run
-from scenario import CLUSTER, DIRECTORY, ROOT, addresses, on, run
+from scenario import DIRECTORY, ROOT, addresses, on
 
 LIARS = ("worker-0", "worker-1", "worker-2", "proxy-0", "master-1")
 PYTHON = "/usr/bin/python3.11"
@@ -88,12 +88,6 @@ def subjects(host: str) -> set[str]:
     """Return whom the certificates of a host are for."""
     command = "for file in /etc/*/pki/*.crt /root/*.crt; do test ! -e $file || openssl x509 -in $file -noout -subject -ext subjectAltName; done"
     return set(on(host, "sh", "-c", command).splitlines())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def copy_of_the_store():
-    run("podman", "cp", f"{CLUSTER}-director-0:/var/lib/cfcr/molecule/.", DIRECTORY / "store")
-    run("podman", "cp", f"{CLUSTER}-director-0:/root/kubeconfig", DIRECTORY / "kubeconfig")
 
 
 @pytest.mark.parametrize(
