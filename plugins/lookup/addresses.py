@@ -56,9 +56,10 @@ class LookupModule(LookupBase):
     def _address(host, hostvars):
         for name in ("cluster_host_address", "ansible_host"):
             if name in hostvars:
-                if not _is_address(hostvars[name]):
-                    raise AnsibleLookupError(f"{host}: {name}: found {reprlib.repr(str(hostvars[name]))}, expected an IPv4 or IPv6 address")
-                return hostvars[name]
+                address = hostvars[name]
+                if not _is_address(address):
+                    raise AnsibleLookupError(f"{host}: {name}: found {reprlib.repr(str(address))}, expected an IPv4 or IPv6 address")
+                return address
         return host
 
 
