@@ -180,7 +180,7 @@ def test_what_one_host_sends_does_not_end_the_source(monkeypatch):
             queue: asyncio.Queue = asyncio.Queue()
             source = asyncio.create_task(cluster_hosts.main(queue, {"inventory": "x", "interval": 0.01, "again_seconds": 0, "scan_seconds": 0}))
             try:
-                return [await asyncio.wait_for(queue.get(), 10) for _ in range(3)]
+                return [await asyncio.wait_for(queue.get(), 10) for _event in range(3)]
             finally:
                 assert not source.done()
                 source.cancel()
