@@ -6,18 +6,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
-import posixpath
 import pwd
-import tarfile
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._files import write_atomically
+from ..plugin_utils._log_archive import merge
 
 _OPTIONS = {"hosts": {"type": "dict", "required": True}, "dest": {"type": "path", "required": True}}
 
@@ -33,26 +31,11 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         dest = os.path.abspath(options["dest"])
-        content, count = merge({host: base64.b64decode(archive) for host, archive in options["hosts"].items() if archive})
+        merged = merge({host: archive for host, archive in options["hosts"].items() if archive}, time.time())
         if not self._task.check_mode:
             try:
-                write_atomically(dest, content, 0o600, pwd.getpwuid(os.geteuid()).pw_name)
+                write_atomically(dest, merged.content, 0o600, pwd.getpwuid(os.geteuid()).pw_name)
             except OSError as error:
                 raise AnsibleActionFail(f"{dest}: {error.strerror}") from error
         missing = [host for host, archive in options["hosts"].items() if not archive]
-        return {**result, "changed": True, "dest": dest, "files": count, "missing": missing}
-
-
-def merge(archives: dict[str, bytes]) -> tuple[bytes, int]:
-    """Return one archive with a directory for each host, and the number of its files. A host does not choose where its files go."""
-    count, packed = 0, io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as target:
-        for host, content in archives.items():
-            with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as source:
-                for member in source:
-                    if not member.isfile():
-                        continue
-                    member.name = f"{host}{posixpath.normpath(f'/{member.name}')}"
-                    target.addfile(member, source.extractfile(member))
-                    count += 1
-    return packed.getvalue(), count
+        return {**result, "changed": True, "dest": dest, "files": merged.files, "missing": missing, "refused": merged.refused}

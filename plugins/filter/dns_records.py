@@ -18,7 +18,7 @@ positional: _input, aliases
 options:
   _input:
     description:
-      - The groups, by name. Each has C(hosts), addresses by host, and either a C(url), which a host that is up answers with a status that means
+      - The groups, by name. Each has C(hosts), IPv4 addresses by host, and either a C(url), which a host that is up answers with a status that means
         success, or a C(port), which it listens on. The host in the URL is the one that it is asked for, and says nothing of its address.
     type: dict
     required: true
@@ -53,6 +53,7 @@ _value:
 
 import ipaddress
 import re
+import reprlib
 import typing as t
 
 from ansible.errors import AnsibleFilterError
@@ -67,9 +68,11 @@ ALL_THAT_ARE_UP = "{selector='all', backupSelector='all'}"
 
 def dns_records(groups: Groups, aliases: Aliases = ()) -> list[str]:
     """Return the records of the groups, of their hosts and of the aliases."""
-    mistakes = list(_mistakes(groups, aliases))
+    mistakes = list(_mistakes_of_groups(groups))
+    if of_aliases := "; ".join(_mistakes_of_aliases(groups, aliases)):
+        mistakes.append(f"dns_aliases: {of_aliases}")
     if mistakes:
-        raise AnsibleFilterError(f"dns_aliases: {'; '.join(mistakes)}")
+        raise AnsibleFilterError("; ".join(mistakes))
     records = []
     for name, group in groups.items():
         addresses = list(group["hosts"].values())
@@ -94,7 +97,15 @@ def _records(name: str, addresses: list[str], check: dict[str, t.Any]) -> list[s
     return [f"{name} IN A {address}" for address in addresses]
 
 
-def _mistakes(groups: Groups, aliases: Aliases) -> t.Iterator[str]:
+def _mistakes_of_groups(groups: Groups) -> t.Iterator[str]:
+    """Yield which addresses are none: they are quoted into Lua that all hosts run, and a host that lies may have given them."""
+    for name, group in groups.items():
+        for host, address in group["hosts"].items():
+            if not _is_address(address):
+                yield f"group {name}, host {host}: found {reprlib.repr(str(address))}, expected an IPv4 address"
+
+
+def _mistakes_of_aliases(groups: Groups, aliases: Aliases) -> t.Iterator[str]:
     """Yield what is wrong with aliases, in words."""
     names = [alias["name"] for alias in aliases]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -116,7 +127,10 @@ def _mistakes(groups: Groups, aliases: Aliases) -> t.Iterator[str]:
             yield f"{name}: {alias['port']} is no port"
 
 
-def _is_address(text: str) -> bool:
+def _is_address(text: t.Any) -> bool:
+    """Say whether this is the text of an IPv4 address; ipaddress takes numbers as well."""
+    if not isinstance(text, str):
+        return False
     try:
         ipaddress.IPv4Address(text)
     except ValueError:

@@ -14,6 +14,7 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns one mapping from the hosts of the groups to their addresses, in the order of the inventory. The address is a host's
     C(cluster_host_address), else its C(ansible_host), else its name. A group that does not exist is empty.
+  - Fails if a variable is neither an IPv4 nor an IPv6 address, because the configuration of other hosts is made of it.
 options:
   _terms:
     description: Groups.
@@ -36,6 +37,10 @@ _value:
   sample: [{"etcd-0": "10.30.0.61"}]
 """
 
+import ipaddress
+import reprlib
+
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 
@@ -51,5 +56,16 @@ class LookupModule(LookupBase):
     def _address(host, hostvars):
         for name in ("cluster_host_address", "ansible_host"):
             if name in hostvars:
-                return hostvars[name]
+                address = hostvars[name]
+                if not _is_address(address):
+                    raise AnsibleLookupError(f"{host}: {name}: found {reprlib.repr(str(address))}, expected an IPv4 or IPv6 address")
+                return address
         return host
+
+
+def _is_address(text):
+    """Say whether this is the text of an address: ipaddress takes numbers as well, and anything as the zone of an IPv6 address."""
+    try:
+        return isinstance(text, str) and "%" not in text and bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False

@@ -15,6 +15,8 @@ description:
   - It knows the services and their files by what M(cfcr.kubernetes.job) left in C(/etc/cfcr/jobs).
   - Files that jobs mark as secret and keys stay on the host. What stands in them, and what looks like a key, a password or a token, is taken
     out of all other texts before they leave the host.
+  - The archive has at most 24 MiB, and 150 MB unpacked. If there is more, the largest files, which are journals, lose their oldest lines, and
+    C(state/left-out.txt) lists how much of which file is missing.
 options:
   since:
     description: Where the journals begin, as C(--since) of journalctl(1) takes it.
@@ -52,8 +54,6 @@ files:
 """
 
 import base64
-import io
-import tarfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -61,18 +61,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _descriptor
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._collection_of_logs import collect
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-
-
-def pack(texts: dict[str, str], now: float) -> bytes:
-    """Return the texts as a tar.gz."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, text in sorted(texts.items()):
-            content = text.encode(errors="replace")
-            member = tarfile.TarInfo(name)
-            member.size, member.mode, member.mtime = len(content), 0o600, int(now)
-            archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._log_package import pack
 
 
 def main() -> None:
@@ -81,10 +70,10 @@ def main() -> None:
         argument_spec={"since": {"type": "str", "default": "-1h"}, "lines": {"type": "int", "default": 20000}}, supports_check_mode=True
     )
     try:
-        texts = collect(_descriptor.read_all(), module.params["since"], module.params["lines"])
+        packed, files = pack(collect(_descriptor.read_all(), module.params["since"], module.params["lines"]), time.time())
     except HostError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, archive=base64.b64encode(pack(texts, time.time())).decode(), files=sorted(texts))
+    module.exit_json(changed=False, archive=base64.b64encode(packed).decode(), files=files)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Writes one tar.gz on the controller with a directory for each host. Only the user that runs Ansible may read it.
+  - A host may be compromised, so its archive must be one that M(cfcr.kubernetes.host_logs) could have made. It is refused if it is damaged, has
+    extended tar headers, sparse files or two files of one name, or has more than 32 MiB, 200 MB unpacked or 10,000 files. The archives of all
+    other hosts are written nevertheless, and RV(refused) says why; check it after this module.
+  - Only names and contents of plain files are taken from the hosts. Links and devices are left out, and every file lies below the directory of
+    its host, whatever its name is.
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 attributes:
   diff_mode:
@@ -21,7 +26,7 @@ attributes:
     details: What was collected is another one each time.
 options:
   hosts:
-    description: What M(cfcr.kubernetes.host_logs) returned as RV(cfcr.kubernetes.host_logs#module:archive), by host; empty where it did not answer.
+    description: What M(cfcr.kubernetes.host_logs) returned as RV(cfcr.kubernetes.host_logs#module:archive), by host; empty for a host that did not answer.
     type: dict
     required: true
   dest:
@@ -37,6 +42,13 @@ EXAMPLES = r"""
   cfcr.kubernetes.log_archive:
     hosts: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, ['logs', 'archive']))) }}"
     dest: logs.tar.gz
+  register: logs_archive
+  run_once: true
+
+- name: Fail if the archive of a host was refused
+  ansible.builtin.assert:
+    that: logs_archive.refused == {}
+    fail_msg: "{{ logs_archive.refused }}"
   run_once: true
 """
 
@@ -57,4 +69,9 @@ missing:
   type: list
   elements: str
   sample: [worker-0]
+refused:
+  description: Why the archive of a host was refused, by host. Nothing of these hosts is in the file.
+  returned: success
+  type: dict
+  sample: {worker-1: found a tar file that is cut off}
 """

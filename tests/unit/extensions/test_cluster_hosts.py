@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 
 import pytest
+from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source import cluster_hosts
 from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source.cluster_hosts import Watch, greets, watched
 
 
@@ -42,23 +44,145 @@ def test_hosts_of_the_cluster_are_watched_where_they_listen():
     assert watched(inventory) == {"e": ("e", 22), "w": ("10.0.0.1", 2222)}
 
 
-@pytest.mark.parametrize(("greeting", "well"), [(b"SSH-2.0-OpenSSH_9.2\r\n", True), (b"HTTP/1.1\r\n", False), (None, False)])
-def test_a_host_that_accepts_connections_may_still_hang(greeting, well):
-    async def ask():
-        async def serve(_reader, writer):
-            if greeting:
-                writer.write(greeting)
-            else:
-                await asyncio.sleep(1)
+async def _look(serve, patience=5.0):
+    """Return whether a server greets, and whether its connection was closed."""
+    closed = asyncio.Event()
+
+    async def handle(reader, writer):
+        try:
+            await serve(writer)
+            # Ends as soon as the other side has closed the connection, even if nobody there reads any more.
+            while await reader.read(1000):
+                pass
+        except OSError:
+            pass
+        finally:
+            closed.set()
             writer.close()
 
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            return await greets("127.0.0.1", server.sockets[0].getsockname()[1], 0.3)
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        greeted = await greets("127.0.0.1", server.sockets[0].getsockname()[1], patience)
+        await asyncio.wait_for(closed.wait(), 5)
+    return greeted
 
-    assert asyncio.run(ask()) is well
+
+def looked(serve, patience=5.0):
+    return asyncio.run(_look(serve, patience))
+
+
+@pytest.mark.parametrize(
+    ("sent", "well"),
+    [
+        pytest.param([b"SSH-2.0-OpenSSH_9.2\r\n"], True, id="a greeting"),
+        pytest.param([b"SSH-2.0-x\n"], True, id="no carriage return"),
+        pytest.param([b"SS", b"H-2.0-Open", b"SSH_9.2\r", b"\n"], True, id="in pieces"),
+        pytest.param([b"Welcome\r\nto our SSH-\r\n", b"SSH-2.0-x\r\n"], True, id="lines before it"),
+        pytest.param([b"SSH-2.0-x\r\n\0\0\x01\xff" + bytes(2000)], True, id="more behind it"),
+        pytest.param([b"SSH-" + b"x" * 249 + b"\r\n"], True, id="255 bytes"),
+        pytest.param([b"SSH-" + b"x" * 250 + b"\r\n" + b"x" * 4096], False, id="256 bytes"),
+        pytest.param([b"HTTP/1.1 SSH-2.0\r\n" + b"x" * 4096], False, id="something else"),
+        pytest.param([b"x" * 70_000], False, id="64 KiB without the end of a line"),
+        pytest.param([b"\n" * 70_000 + b"SSH-2.0-x\r\n"], False, id="too many lines before it"),
+        pytest.param([bytes(range(256)) * 20], False, id="any bytes"),
+    ],
+)
+def test_a_greeting_is_one_line_with_a_few_before_it(sent, well):
+    async def serve(writer):
+        for piece in sent:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    assert looked(serve) is well
+
+
+@pytest.mark.parametrize("before", [b"", b"Welcome\r\n", b"SSH-2.0-x"])
+def test_a_host_that_accepts_connections_may_still_hang(before):
+    async def serve(writer):
+        writer.write(before)
+
+    assert looked(serve, 0.3) is False
+
+
+@pytest.mark.parametrize("before", [b"", b"Welcome\r\n", b"SSH-2.0-x"])
+def test_a_host_may_close_the_connection_at_once(before):
+    async def serve(writer):
+        writer.write(before)
+        writer.close()
+
+    assert looked(serve) is False
+
+
+@pytest.mark.parametrize("before", [b"", b"Welcome\r\n"])
+def test_a_host_may_reset_the_connection(before):
+    async def serve(writer):
+        writer.write(before)
+        await writer.drain()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    assert looked(serve) is False
+
+
+def test_an_endless_stream_is_not_read_on():
+    sent = 0
+
+    async def serve(writer):
+        nonlocal sent
+        while True:
+            writer.write(b"x" * 1000)
+            sent += 1000
+            await writer.drain()
+
+    assert looked(serve) is False
+    assert sent < 50_000_000
+
+
+def test_an_endless_trickle_ends_when_patience_does():
+    async def serve(writer):
+        while True:
+            writer.write(b"x\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    assert looked(serve, 0.3) is False
 
 
 def test_a_host_that_is_not_there_does_not_greet():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert asyncio.run(greets("127.0.0.1", unused.getsockname()[1], 0.3)) is False
+
+
+@pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 65536), ("127.0.0.1", -1), (".." + "x" * 70, 22), ("no\0name", 22)])
+def test_an_address_that_cannot_be_one_does_not_greet(address, port):
+    assert asyncio.run(greets(address, port, 2)) is False
+
+
+def test_what_one_host_sends_does_not_end_the_source(monkeypatch):
+    """The source goes on to tell of others, and of the one that lies as silent."""
+
+    async def run():
+        async def lie(_reader, writer):
+            writer.write(b"x" * 70_000)
+
+        async def greet(_reader, writer):
+            writer.write(b"SSH-2.0-x\r\n")
+
+        async with await asyncio.start_server(lie, "127.0.0.1", 0) as liar, await asyncio.start_server(greet, "127.0.0.1", 0) as honest:
+            ports = {name: server.sockets[0].getsockname()[1] for name, server in (("liar", liar), ("honest", honest))}
+            hostvars = {name: {"ansible_host": "127.0.0.1", "ansible_port": port} for name, port in ports.items()}
+
+            async def inventory(_path):
+                return {"_meta": {"hostvars": hostvars}, "worker": {"hosts": list(hostvars)}}
+
+            monkeypatch.setattr(cluster_hosts, "read", inventory)
+            queue: asyncio.Queue = asyncio.Queue()
+            source = asyncio.create_task(cluster_hosts.main(queue, {"inventory": "x", "interval": 0.01, "again_seconds": 0, "scan_seconds": 0}))
+            try:
+                return [await asyncio.wait_for(queue.get(), 10) for _event in range(3)]
+            finally:
+                assert not source.done()
+                source.cancel()
+
+    assert asyncio.run(run()) == [{"kind": "down", "hosts": ["liar"]}] * 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import typing as t
 
@@ -15,6 +16,7 @@ DOCUMENTATION = r"""
 short_description: Tell when hosts of a cluster go away
 description:
   - Waits for the greeting of every host's SSH server every few seconds, which costs next to nothing, and tells which hosts do not give it.
+  - The greeting is a line of SSH within the first 4096 bytes that a host sends. A host that sends anything else counts as silent.
   - C({kind: down, hosts: [worker-1]}) is told as soon as it is certain, and again while it stays so; C({kind: scan}) every now and then.
 options:
   inventory:
@@ -49,6 +51,10 @@ EXAMPLES = r"""
 """
 
 GROUPS = ("etcd", "master", "worker", "proxy")
+
+# RFC 4253, 4.2: the greeting is a line of at most 255 bytes, and a server may send other lines before it, of which this many bytes are read.
+GREETING = re.compile(rb"^SSH-[^\n]{0,250}\n", re.MULTILINE)
+MOST_BYTES = 4096
 
 
 class Watch:
@@ -86,17 +92,24 @@ def watched(inventory: dict[str, t.Any]) -> dict[str, tuple[str, int]]:
 
 
 async def greets(address: str, port: int, patience: float) -> bool:
-    """Say whether an SSH server greets: one that only accepts connections may hang."""
+    """Say whether an SSH server greets: one that only accepts connections may hang. A host may also send anything, and is silent then."""
     try:
-        return (await asyncio.wait_for(_greeting(address, port), patience)).startswith(b"SSH-")
-    except (OSError, asyncio.TimeoutError):
+        return await asyncio.wait_for(_greets(address, port), patience)
+    # The last two are raised for an address or a port of the inventory that cannot be one.
+    except (OSError, asyncio.TimeoutError, ValueError, OverflowError):
         return False
 
 
-async def _greeting(address: str, port: int) -> bytes:
-    reader, writer = await asyncio.open_connection(address, port)
+async def _greets(address: str, port: int) -> bool:
+    reader, writer = await asyncio.open_connection(address, port, limit=MOST_BYTES)
     try:
-        return await reader.readline()
+        said = b""
+        while not (found := GREETING.search(said)) and len(said) < MOST_BYTES:
+            more = await reader.read(MOST_BYTES - len(said))
+            if not more:
+                break
+            said += more
+        return found is not None
     finally:
         writer.close()
 

@@ -73,6 +73,34 @@ def test_mistakes(alias, mistake):
     assert mistake in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("10.0.0.1'}, os.execute('x'), {'", "\"10.0.0.1'}, ...cute('x'), {'\""),
+        ("10.0.0.1\n@ IN A 1.2.3.4", "'10.0.0.1\\n@ IN A 1.2.3.4'"),
+        ("x" * 1000, f"'{'x' * 12}...{'x' * 13}'"),
+        ("a", "'a'"),
+        ("fd00::1", "'fd00::1'"),
+        ("", "''"),
+        (167772161, "'167772161'"),
+        (None, "'None'"),
+        (["10.0.0.1"], "\"['10.0.0.1']\""),
+    ],
+)
+def test_an_address_of_a_host_that_is_none_is_not_written(address, found):
+    groups = {**GROUPS, "worker": {"port": 10250, "hosts": {"d": "10.0.0.4", "e": address}}}
+    with pytest.raises(AnsibleFilterError) as error:
+        dns_records(groups, [{"name": "x", "group": "worker"}])
+    assert str(error.value) == f"group worker, host e: found {found}, expected an IPv4 address"
+
+
+def test_mistakes_of_groups_and_aliases_are_told_apart():
+    groups = {"etcd": {"port": 2379, "hosts": {"c": "nowhere"}}}
+    with pytest.raises(AnsibleFilterError) as error:
+        dns_records(groups, [{"name": "x", "addresses": ["there"]}])
+    assert str(error.value) == "group etcd, host c: found 'nowhere', expected an IPv4 address; dns_aliases: x: there is no IPv4 address"
+
+
 def test_all_mistakes_are_told_at_once():
     aliases = [{"name": "x", "addresses": ["10.0.0.8"]}, {"name": "x", "addresses": ["nowhere"]}]
     with pytest.raises(AnsibleFilterError, match="x is there 2 times; x: nowhere is no IPv4 address"):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible.errors import AnsibleLookupError
 from ansible_collections.cfcr.kubernetes.plugins.lookup.addresses import LookupModule
 
 VARIABLES = {
@@ -32,3 +33,28 @@ def test_addresses(groups, addresses):
     (found,) = LookupModule().run(groups, VARIABLES)
     assert found == addresses
     assert list(found) == list(addresses), "in the order of the inventory"
+
+
+@pytest.mark.parametrize("name", ["cluster_host_address", "ansible_host"])
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("10.0.0.1:8443\n    server x 10.9.9.9", "'10.0.0.1:844...er x 10.9.9.9'"),
+        ("10.0.0.1'", "\"10.0.0.1'\""),
+        ("etcd-0.example", "'etcd-0.example'"),
+        ("fe80::1%x\n", r"'fe80::1%x\n'"),
+        ("", "''"),
+        (167772161, "'167772161'"),
+        ({"a": 1}, "\"{'a': 1}\""),
+    ],
+)
+def test_an_address_that_is_none_is_refused(name, address, found):
+    variables = {"groups": {"etcd": ["a", "b"]}, "hostvars": {"a": {"ansible_host": "10.0.0.1"}, "b": {name: address}}}
+    with pytest.raises(AnsibleLookupError) as error:
+        LookupModule().run(["etcd"], variables)
+    assert str(error.value) == f"b: {name}: found {found}, expected an IPv4 or IPv6 address"
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "fd00::1"])
+def test_an_address_is_returned_as_it_is(address):
+    assert LookupModule().run(["etcd"], {"groups": {"etcd": ["a"]}, "hostvars": {"a": {"ansible_host": address}}}) == [{"a": address}]

@@ -7,14 +7,10 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
-import tarfile
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.action.log_archive import merge
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _collection_of_logs, _x509
-from ansible_collections.cfcr.kubernetes.plugins.modules.host_logs import pack
 
 PASSWORD = "Zk4nP9wQ2rT7yU1x"
 
@@ -86,26 +82,3 @@ def test_no_secret_is_there(host):
     secret = [line for line in key.splitlines()[1:-1] if line not in public]
     assert secret
     assert not [line for line in secret if line in everything]
-
-
-def test_one_archive_has_a_directory_for_each_host(host):
-    packed = pack(collected(host), 0)
-    content, count = merge({"etcd-0": packed, "etcd-1": packed})
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-        names = archive.getnames()
-        assert {name.split("/")[0] for name in names} == {"etcd-0", "etcd-1"}
-        assert {member.mode for member in archive.getmembers()} == {0o600}
-    assert len(names) == count == 2 * len(collected(host))
-
-
-def test_a_host_does_not_choose_where_its_files_go():
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.addfile(tarfile.TarInfo("../../etc/passwd"))
-        link = tarfile.TarInfo("link")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/shadow"
-        archive.addfile(link)
-    content, count = merge({"evil": packed.getvalue()})
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-        assert archive.getnames() == ["evil/etc/passwd"]
-    assert count == 1

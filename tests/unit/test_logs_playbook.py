@@ -1,0 +1,64 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How playbook logs ends, given what hosts sent."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+import tarfile
+
+import pytest
+import yaml
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._log_package import pack
+
+ROOT = pathlib.Path(__file__).parents[2]
+HONEST = base64.b64encode(pack({"state/disks.txt": "full\n"}, 0)[0]).decode()
+
+
+@pytest.fixture
+def end(tmp_path):
+    """Return a function that runs the playbook from where the hosts have answered, and returns its exit code and what it said."""
+    (play,) = yaml.safe_load((ROOT / "playbooks/logs.yml").read_text())
+    asks, *rest = play["tasks"]
+    assert asks["register"] == "logs"
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": rest}]))
+
+    def run(answers):
+        hosts = {name: {"ansible_connection": "local", "logs": logs} for name, logs in answers.items()}
+        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": {"cluster_name": "cfcr"}}}))
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.yml"],
+            cwd=tmp_path, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def names(tmp_path):
+    assert stat.S_IMODE((tmp_path / "cfcr-logs.tar.gz").stat().st_mode) == 0o600
+    with tarfile.open(tmp_path / "cfcr-logs.tar.gz") as archive:
+        return archive.getnames()
+
+
+def test_a_host_that_does_not_answer_is_named(end, tmp_path):
+    code, said = end({"a": {"archive": HONEST}, "b": {"unreachable": True}})
+    assert code == 0, said
+    assert "1 files; hosts that did not answer: b; hosts whose archive was refused: none" in said
+    assert names(tmp_path) == ["a/state/disks.txt"]
+
+
+def test_a_refused_answer_fails_the_run_after_the_archive_of_the_others_was_written(end, tmp_path):
+    code, said = end({"liar": {"archive": "%"}, "a": {"archive": HONEST}, "worse": {"archive": {"no": "text"}}})
+    assert code != 0
+    assert "1 files; hosts that did not answer: none; hosts whose archive was refused: liar, worse" in said
+    assert "liar: found a text that is not base64; worse: found no text, expected base64." in " ".join(said.split())
+    assert names(tmp_path) == ["a/state/disks.txt"]
