@@ -29,7 +29,7 @@ def end(tmp_path):
     (play,) = yaml.safe_load((ROOT / "playbooks/logs.yml").read_text())
     asks, *rest = play["tasks"]
     assert asks["register"] == "logs"
-    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": rest}]))
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "vars": play["vars"], "tasks": rest}]))
 
     def run(answers):
         hosts = {name: {"ansible_connection": "local", "logs": logs} for name, logs in answers.items()}
@@ -50,9 +50,9 @@ def names(tmp_path):
 
 
 def test_a_host_that_does_not_answer_is_named(end, tmp_path):
-    code, said = end({"a": {"archive": HONEST}, "b": {"unreachable": True}})
+    code, said = end({"a": {"archive": HONEST}, "b": {"unreachable": True, "msg": "no route"}, "c": {"failed": True}})
     assert code == 0, said
-    assert "1 files; hosts that did not answer: b; hosts whose archive was refused: none" in said
+    assert "1 files; hosts that did not answer: b: no route; c: unreachable; hosts whose archive was refused: none" in said
     assert names(tmp_path) == ["a/state/disks.txt"]
 
 
