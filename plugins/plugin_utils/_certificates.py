@@ -107,7 +107,7 @@ class Certificates:
     def _plan(self, actual: dict[str, t.Any]) -> dict[str, t.Any]:
         """Plan and sign in this process where the director is here, by a module on the director elsewhere."""
         options = self._options
-        # Of a host's answer nothing else is used: what is signed is what the controller asks for.
+        # Nothing else of the answer is used: the controller says what is signed.
         keys, contents = ({there["path"]: there for there in actual[kind]} for kind in ("certificates", "bundles"))
         certificates = [
             {**entry, "public_key": keys[entry["path"]]["public_key"], "certificate": keys[entry["path"]]["certificate"]}

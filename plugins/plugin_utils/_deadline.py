@@ -32,8 +32,12 @@ def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
     memory that it takes is looked at from beside.
     """
     end, memory = time.monotonic() + seconds, _memory()
+    left, _interval = signal.getitimer(signal.ITIMER_REAL)  # of the task's own timeout
+    task_end = time.monotonic() + left if left else float("inf")
 
-    def look(_signal: int, _frame: t.Any) -> None:
+    def look(number: int, frame: t.Any) -> None:
+        if time.monotonic() >= task_end:
+            former(number, frame)
         if time.monotonic() >= end:
             give_up(f"no answer within {seconds:g} seconds")
         if _memory() - memory > most_mib:
@@ -52,6 +56,8 @@ def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
+        if left:
+            signal.setitimer(signal.ITIMER_REAL, max(task_end - time.monotonic(), 0.001))
 
 
 def _memory() -> float:

@@ -105,7 +105,7 @@ def _put_right(made: _Plan, hosts: Values, findings: t.Iterable[Values], foundat
         if name is None or hosts[name]["state"] in ("unreachable", "ignored"):
             continue
         if hosts[name].get("error") and kind != "answer":
-            continue  # nothing is known of it but that it lies
+            continue  # its answer was refused, so nothing is known of it
         missing = foundations.get(hosts[name]["group"])
         if kind in ("certificate", "job") or (kind == "unit" and finding["severity"] == "warning"):
             _add(made.configure, name)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host may answer, for each module that runs on hosts.
+"""The shape of the answer of every module that runs on hosts.
 
-Whoever is root on a host decides what Python says there. So nothing that a host answers is read before it has gone through here: it must have
-the shape that its module documents, and nothing else comes out. What a decision depends on has a strict form; what is only shown may be any text.
+Root of a host decides what Python answers there. So an answer is validated here before anything reads it: it must have exactly the shape that its
+module documents. Values that decisions depend on have a strict form. Values that are only shown may be any text.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _PKI = Fields(
 
 
 def certificates(asked: Values) -> Shape:
-    """Return the shape of what a host has of the certificates and bundles that it was asked for: just these, in this order."""
+    """Return the shape of a host's certificates and bundles: exactly those that it was asked for, in this order."""
     places = {kind: [entry["path"] for entry in asked[kind]] for kind in ("certificates", "bundles")}
     files = {*places["bundles"], *(f"{path}.{suffix}" for path in places["certificates"] for suffix in ("key", "crt"))}
 
@@ -182,7 +182,7 @@ _ETCD_CLUSTER = Fields(
 
 
 def _job(arguments: Values) -> Fields:
-    """Return what job answers: all that it knows where it reads, else only which units wait."""
+    """Return the shape of job's answer, which has more in it if the module only reads."""
     restart = {"restart": Each(_UNIT)}
     pki = arguments.get("pki")
     return Fields({**restart, "healthy": Flag, "pki": certificates(pki)} if pki and pki["phase"] == "read" else restart)
@@ -192,7 +192,7 @@ def _certificate_files(arguments: Values) -> Shape:
     return certificates(arguments) if arguments["phase"] == "read" else _NO_MORE
 
 
-# By module, given its arguments: what it answers beside what every module may.
+# By module, given its arguments: its own part of the answer.
 ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "certificate_files": _certificate_files,
     "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
@@ -210,7 +210,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
 }
 
-# What Ansible itself adds to an answer and nobody here reads.
+# Ansible itself adds these, and nothing here reads them.
 _DROPPED = ("invocation", "deprecations", "exception", "_ansible_parsed")
 _SIDE = Named(Prose(), Tree(), most=10_000)
 _COMMON = Fields(
@@ -229,7 +229,7 @@ def check_size(module: str, answer: str) -> None:
 
 
 def validated(module: str, arguments: Values, answer: t.Any) -> dict[str, t.Any]:
-    """Return what a module of a host answered, as plain values and nothing but what it may answer."""
+    """Return the answer of a module as plain values; raise if it has another shape."""
     if not isinstance(answer, dict):
         raise InvalidAnswer("", answer, "a mapping")
     if answer.get("_ansible_parsed") is False and answer.get("rc") == 0:  # else Python says on its way out what went wrong

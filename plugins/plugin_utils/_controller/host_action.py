@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The action of every module that runs on hosts: a host has a time to answer in, and what it answers is validated before anything else sees it."""
+"""The base of the actions of all modules that run on hosts: it limits the time for an answer, and validates the answer before anything reads it."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ class HostAction(ActionBase):
         return self._execute_module(task_vars=variables)
 
     def _execute_module(self, module_name: str | None = None, module_args: t.Any = None, *, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Run a module on the host and return its validated answer, as everything here does that talks to a host."""
+        """Run a module on the host and return its validated answer."""
         self._module = (module_name or self._task.action).removeprefix(_COLLECTION)
         self._arguments = self._task.args if module_args is None else module_args
         most = float(self._templar.template(task_vars.get("cluster_answer_seconds", _SECONDS)))
         with deadline(most if self.seconds is None else min(most, self.seconds)):
             answer = super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars)
-        # Where Ansible looks for an interpreter, it keeps what the host said of it, so that it need not look again.
+        # Ansible keeps the interpreter that it found, or it would look for one in every task.
         interpreter = self._discovered_interpreter_key and answer["ansible_facts"][self._discovered_interpreter_key]
         if interpreter and not _INTERPRETER.fullmatch(interpreter):
             raise RefusedAnswer(InvalidAnswer("interpreter", interpreter, "the absolute path of one"))
         return answer
 
     def _parse_returned_data(self, res: dict[str, t.Any], *options: t.Any) -> dict[str, t.Any]:
-        """Validate the answer here, where it is text: Ansible warns of some keys, and fails with others, before it returns them."""
+        """Validate the answer where Ansible parses it: it reads some keys right after that."""
         try:
             check_size(self._module, res.get("stdout", ""))
             check_size(self._module, res.get("stderr", ""))
             return validated(self._module, self._arguments, super()._parse_returned_data(res, *options))
         except InvalidAnswer as error:
             raise RefusedAnswer(error) from error
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:  # out of Ansible's decoder
-            raise RefusedAnswer(InvalidAnswer("", f"what cannot be decoded ({type(error).__name__})", "the JSON of a module")) from error
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:  # of Ansible's decoder
+            raise RefusedAnswer(InvalidAnswer("", f"something that cannot be decoded ({type(error).__name__})", "the JSON of a module")) from error

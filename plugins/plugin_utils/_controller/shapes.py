@@ -19,12 +19,12 @@ __all__ = ("Each", "Fields", "Flag", "InvalidAnswer", "Line", "Maybe", "Named", 
 Shape = t.Callable[[t.Any, str], t.Any]  # a value, and where it stands in the answer
 
 _SHOWN, _PLACE = 60, 200  # characters of a message
-# What controls a terminal, turns the direction of text, or is no character.
+# Characters that control a terminal, change the direction of text, or are none.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class InvalidAnswer(ValueError):
-    """What is wrong with an answer, in words."""
+    """An answer has a value that it may not have."""
 
     def __init__(self, where: str, found: t.Any, expected: str) -> None:
         """Take where the value stands, the value, and what was expected in its place."""
@@ -48,7 +48,7 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Prose:
-    """A text for people: the end is cut off where it is too long, and what would control a terminal is replaced."""
+    """A text for people: cut off if it is too long, without characters that control a terminal."""
 
     most: int = 4000
 
@@ -178,7 +178,7 @@ class Fields:
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """What is only shown: mappings, lists, texts, numbers."""
+    """Mappings, lists, texts and numbers that are only shown."""
 
     depth: int = 8
 
