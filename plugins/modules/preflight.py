@@ -21,6 +21,7 @@ options:
         role P(cfcr.kubernetes.cluster#role) does not document are problems too.
       - V(hosts) checks those hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts), and asks nothing of the others.
         It asks the director too, which has the store that the hosts' certificates must be from, whatever the play is limited to.
+      - If that store has CAs, the cluster exists, and problems of hosts are returned in RV(problems) instead. The other hosts can go on.
     type: str
     choices: [inventory, hosts]
     required: true
@@ -68,6 +69,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+problems:
+  description: For each host of an existing cluster that has problems, the list of them.
+  returned: success
+  type: dict
+  sample: {worker-1: "1 problem, and nothing was changed:\n  worker-1: found 400 MiB of memory, allowed 900 MiB or more for worker"}
 msg:
   description: The list of all problems.
   returned: failure

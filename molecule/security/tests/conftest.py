@@ -10,6 +10,14 @@ import pytest
 from scenario import CLUSTER, DIRECTORY, run
 
 
+@pytest.fixture(scope="session")
+def ansibles_own():
+    """Return an environment with Ansible's own settings, as users of the installed collection have them; Python is the one that lies."""
+    empty = DIRECTORY / "ansible.cfg"
+    empty.write_text("")
+    return {"ANSIBLE_CONFIG": str(empty), "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3"}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def copy_of_the_store():
     run("podman", "cp", f"{CLUSTER}-director-0:/var/lib/cfcr/molecule/.", DIRECTORY / "store")
