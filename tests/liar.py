@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 # Copyright: the cfcr.kubernetes maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What root of a host may put in the place of Python: it runs what it is given, and tells lies about what that said.
 
-Which lie it tells stands in the file `lie` beside it, and its Python is the one in `python` there.
+Which lie it tells stands in the file `lie` beside it, and its Python is the one in `python` there. Whoever puts it there gives it a first line.
 """
 
 from __future__ import annotations

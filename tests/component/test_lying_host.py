@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
@@ -33,7 +32,7 @@ class Site:
             place.mkdir()
             (place / "lie").write_text(lie)
             (place / "python").write_text(sys.executable)
-            shutil.copy(TESTS / "liar.py", place / "python3")
+            (place / "python3").write_text(f"#!{sys.executable}\n{(TESTS / 'liar.py').read_text()}")
             (place / "python3").chmod(0o755)
             self.hosts[lie] = {"ansible_python_interpreter": f"{place}/python3"}
 

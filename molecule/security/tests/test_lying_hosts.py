@@ -41,7 +41,7 @@ ON_CONTROLLER = (
 @contextlib.contextmanager
 def lying(*lies: str) -> t.Iterator[dict[str, str]]:
     """Take hosts over, and give them back."""
-    program = (ROOT / "tests/liar.py").read_text(encoding="utf-8").replace("#!/usr/bin/env python3", f"#!{PYTHON}", 1)
+    program = f"#!{PYTHON}\n{(ROOT / 'tests/liar.py').read_text(encoding='utf-8')}"
     liars = dict(zip(LIARS, lies))
     try:
         for host, lie in liars.items():

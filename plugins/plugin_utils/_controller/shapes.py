@@ -14,7 +14,9 @@ import ipaddress
 import re
 import typing as t
 
-__all__ = ("Each", "Fields", "Flag", "InvalidAnswer", "Line", "Maybe", "Named", "Number", "OneOf", "Prose", "Shape", "Text", "Tree", "Word", "address", "network")
+__all__ = (
+    "Each", "Fields", "Flag", "InvalidAnswer", "Line", "Maybe", "Named", "Number", "OneOf", "Prose", "Shape", "Text", "Tree", "Word", "address", "network",
+)  # fmt: skip
 
 Shape = t.Callable[[t.Any, str], t.Any]  # a value, and where it stands in the answer
 
@@ -199,12 +201,12 @@ class Tree:
 
 def address(value: t.Any, where: str) -> str:
     """Return an IP address."""
-    return _internet(value, where, lambda text: ipaddress.ip_address(text), "an IP address")
+    return _internet(value, where, ipaddress.ip_address, "an IP address")
 
 
 def network(value: t.Any, where: str) -> str:
     """Return an IPv4 network."""
-    return _internet(value, where, lambda text: ipaddress.IPv4Network(text), "an IPv4 network")
+    return _internet(value, where, ipaddress.IPv4Network, "an IPv4 network")
 
 
 def _internet(value: t.Any, where: str, parse: t.Callable[[str], object], expected: str) -> str:

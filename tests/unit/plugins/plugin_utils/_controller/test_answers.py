@@ -59,6 +59,7 @@ FACTS = {
     "disks": {"/var/lib": {"total_mib": 20030, "free_mib": 11877}}, "kernel_features": {"overlay": "present", "vxlan": "loadable"},
     "listeners": [{"port": 2379, "protocol": "tcp", "address": "::", "pid": 412, "process": "etcd", "unit": "etcd.service"}], "time": 1795255000.25,
 }  # fmt: skip
+JOBS = {"etcd": {"asked": DIGEST, "pki": PKI}, "dns": {"asked": DIGEST, "pki": None}}
 QUORUM = {"voters": 3, "healthy": 3, "needed": 2, "reached": True}
 MEMBER = {"id": "8e9e", "name": "etcd-0", "peer_urls": ["https://10.0.0.1:2380"], "client_urls": [], "learner": False, "healthy": True, "problem": ""}
 CHECK = {"check": "service by name", "ok": True, "seconds": 0.1, "detail": "web-5d9c"}
@@ -73,7 +74,7 @@ HONEST = {
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
     "etcd_key": ({}, {"diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
-    "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"as_asked": {"etcd": {"asked": DIGEST, "pki": PKI}, "dns": {"asked": DIGEST, "pki": None}}}}}),
+    "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"as_asked": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
     "http_probe": ({}, {"checks": [CHECK]}),
