@@ -10,11 +10,13 @@ module documents. Values that decisions depend on have a strict form. Values tha
 
 from __future__ import annotations
 
+import json
+import re
 import typing as t
 
 from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network
 
-__all__ = ("ANSWERS", "MOST_CHARACTERS", "certificates", "validated")
+__all__ = ("ANSWERS", "MOST_CHARACTERS", "NoAnswer", "certificates", "check_size", "read", "validated")
 
 Values = t.Mapping[str, t.Any]
 
@@ -23,6 +25,12 @@ _MOST_CHARACTERS = 8 << 20
 # Each of these begins a value in JSON, and a value takes a hundred bytes of memory however short it is.
 _MOST_VALUES = 200_000
 _BEGINNINGS = "[{,:"
+_BEGIN = re.compile(r"^\{", re.MULTILINE)  # a shell may say something before
+
+
+class NoAnswer(InvalidAnswer):
+    """The output of a module has no answer in it."""
+
 
 _MIB = Number(0, 1 << 40)
 _PERCENT = Number(-1000, 1000)  # file systems count in their own ways
@@ -210,21 +218,31 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
 }
 
-# Ansible itself adds these, and nothing here reads them.
-_DROPPED = ("invocation", "deprecations", "exception", "_ansible_parsed")
+# AnsibleModule adds these, and nothing here reads them.
+_DROPPED = ("invocation", "deprecations", "exception")
 _SIDE = Named(Prose(), Tree(), most=10_000)
 _COMMON = Fields(
     {}, {"changed": Flag, "failed": Flag, "diff": Fields({"before": _SIDE, "after": _SIDE}), "warnings": Each(Prose(), most=100)}
 )
-_FAILURE = Fields({}, {"msg": Prose(), "module_stdout": Prose(), "module_stderr": Prose(), "rc": Number(-(1 << 31), 1 << 31)})
 
 
-def check_size(module: str, answer: str) -> None:
-    """Raise where an answer is too large to be parsed."""
+def read(module: str, arguments: Values, text: str) -> dict[str, t.Any]:
+    """Return the answer in the output of a module. NoAnswer says that there is none, InvalidAnswer that there is another one."""
+    check_size(module, text)
+    begin = _BEGIN.search(text)
+    try:
+        answer, _end = json.JSONDecoder().raw_decode(text, begin.start() if begin else len(text))
+    except (RecursionError, ValueError):
+        raise NoAnswer("", text.strip() or "nothing", "the JSON of a module") from None
+    return validated(module, arguments, answer)
+
+
+def check_size(module: str, text: str) -> None:
+    """Raise if an answer is too large to be parsed."""
     most = MOST_CHARACTERS.get(module, _MOST_CHARACTERS)
-    if len(answer) > most:
-        raise InvalidAnswer("", f"{len(answer)} characters", f"{most} or fewer")
-    if sum(map(answer.count, _BEGINNINGS)) > _MOST_VALUES:
+    if len(text) > most:
+        raise InvalidAnswer("", f"{len(text)} characters", f"{most} or fewer")
+    if sum(map(text.count, _BEGINNINGS)) > _MOST_VALUES:
         raise InvalidAnswer("", "too many values", f"{_MOST_VALUES} or fewer")
 
 
@@ -232,22 +250,19 @@ def validated(module: str, arguments: Values, answer: t.Any) -> dict[str, t.Any]
     """Return the answer of a module as plain values; raise if it has another shape."""
     if not isinstance(answer, dict):
         raise InvalidAnswer("", answer, "a mapping")
-    if answer.get("_ansible_parsed") is False and answer.get("rc") == 0:  # else Python says on its way out what went wrong
-        raise InvalidAnswer("", str(answer.get("module_stdout")).strip() or "nothing", "the JSON of a module")
     rest = {key: value for key, value in answer.items() if key not in _DROPPED}
-    if "warnings" in rest:
-        rest["warnings"] = _texts_of_warnings(rest["warnings"])
+    if isinstance(rest.get("warnings"), list):
+        rest["warnings"] = [_text_of_warning(warning) for warning in rest["warnings"]]
     common = _COMMON({key: rest.pop(key) for key in _COMMON.shapes if key in rest}, "")
     if common.get("failed"):
-        return {**common, **_FAILURE({key: rest[key] for key in _FAILURE.shapes if key in rest}, "")}
+        return {**common, "msg": Prose()(rest.get("msg", "failed"), "msg")}
     return {"changed": False, **common, **ANSWERS[module](arguments)(rest, "")}
 
 
-def _texts_of_warnings(warnings: t.Any) -> t.Any:
-    """Return the texts of Ansible's own objects."""
-    if not isinstance(warnings, list):
-        return warnings
-    return [getattr(getattr(warning, "event", None), "msg", warning) for warning in warnings]
+def _text_of_warning(warning: t.Any) -> t.Any:
+    """Return the text of a warning, which Ansible sends as an object."""
+    event = warning.get("event") if isinstance(warning, dict) else None
+    return event.get("msg") if isinstance(event, dict) else warning
 
 
 def _at(where: str, key: str) -> str:

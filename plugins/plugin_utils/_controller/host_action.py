@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
@@ -13,8 +14,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from .._deadline import deadline
-from .answers import check_size, validated
-from .shapes import InvalidAnswer
+from .answers import NoAnswer, check_size, read
+from .shapes import InvalidAnswer, Prose
 
 __all__ = ("HostAction", "RefusedAnswer")
 
@@ -60,13 +61,18 @@ class HostAction(ActionBase):
             raise RefusedAnswer(InvalidAnswer("interpreter", interpreter, "the absolute path of one"))
         return answer
 
-    def _parse_returned_data(self, res: dict[str, t.Any], *options: t.Any) -> dict[str, t.Any]:
-        """Validate the answer where Ansible parses it: it reads some keys right after that."""
+    def _parse_returned_data(self, res: t.Mapping[str, t.Any], *options: t.Any) -> t.Any:
+        """Have Ansible parse only what is left of the answer after validation."""
+        return super()._parse_returned_data({**res, **self._validated(res)}, *options)
+
+    def _validated(self, res: t.Mapping[str, t.Any]) -> dict[str, str]:
+        """Return the output of the module, with an answer that is valid, or none if the module has crashed."""
         try:
-            check_size(self._module, res.get("stdout", ""))
-            check_size(self._module, res.get("stderr", ""))
-            return validated(self._module, self._arguments, super()._parse_returned_data(res, *options))
+            check_size(self._module, res["stderr"])
+            return {"stdout": json.dumps(read(self._module, self._arguments, res["stdout"])), "stderr": ""}
+        except NoAnswer as error:
+            if res["rc"] == 0:
+                raise RefusedAnswer(error) from None
+            return {output: Prose()(res[output], output) for output in ("stdout", "stderr")}  # Python says in it what went wrong
         except InvalidAnswer as error:
-            raise RefusedAnswer(error) from error
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:  # of Ansible's decoder
-            raise RefusedAnswer(InvalidAnswer("", f"something that cannot be decoded ({type(error).__name__})", "the JSON of a module")) from error
+            raise RefusedAnswer(error) from None

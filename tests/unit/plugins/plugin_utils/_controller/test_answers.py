@@ -14,7 +14,7 @@ import re
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cfcr.kubernetes.plugins.modules import host_facts, host_health
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.answers import ANSWERS, check_size, validated
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.answers import ANSWERS, NoAnswer, read, validated
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.shapes import InvalidAnswer
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_findings import Limits
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_report import Host, report
@@ -127,8 +127,8 @@ def test_every_kind_of_answer_is_tried():
 @pytest.mark.parametrize("module", HONEST)
 def test_an_honest_answer_comes_through_as_it_is(module):
     arguments, answer = HONEST[module]
-    said = {"changed": True, "invocation": {"module_args": {}}, "_ansible_parsed": True, **answer}
-    assert validated(module, arguments, said) == {"changed": True, **answer}
+    said = {"changed": True, "invocation": {"module_args": {}}, **answer}
+    assert read(module, arguments, f"Welcome!\n\n{json.dumps(said)}\nbye") == {"changed": True, **answer}
 
 
 @pytest.mark.parametrize("module", HONEST)
@@ -245,10 +245,23 @@ def test_it_is_said_what_is_wrong(answer, complaint):
         validated("unit_restart", {}, answer)
 
 
-@pytest.mark.parametrize("answer", ["x" * (9 << 20), '{"a":[' + "[]," * 200_000 + "[]]}"])
-def test_what_is_too_large_is_not_parsed(answer):
+@pytest.mark.parametrize("text", ["x" * (9 << 20), '{"a":[' + "[]," * 200_000 + "[]]}"])
+def test_what_is_too_large_is_not_parsed(text, monkeypatch):
+    monkeypatch.setattr("json.JSONDecoder.raw_decode", lambda *_arguments: pytest.fail("it was parsed"))
     with pytest.raises(InvalidAnswer):
-        check_size("job", answer)
+        read("job", {}, text)
+
+
+@pytest.mark.parametrize("text", ["", "Traceback", '{"a":' * 90_000, '{"a": 1' + "0" * 10_000 + "}", "[1, 2]", '{"a": '])
+def test_what_is_no_answer_is_told_from_a_wrong_one(text):
+    """A module that crashes says why in other words."""
+    with pytest.raises(NoAnswer):
+        read("job", {}, text)
+
+
+def test_warnings_of_ansible_are_texts():
+    said = {"restart": [], "warnings": ["plain", {"__ansible_type": "WarningSummary", "event": {"msg": "an object"}}]}
+    assert validated("job", {}, said)["warnings"] == ["plain", "an object"]
 
 
 def test_every_module_that_runs_on_hosts_has_an_action():
