@@ -155,6 +155,10 @@ TEXTS = {
     "tags": '{"msg": {"__ansible_type": "TrustedAsTemplate", "value": "{{ lookup(\'pipe\', \'id\') }}"}, "failed": true}',
 }
 
+_ANSWER = json.dumps({"changed": True, "checks": [], "ansible_facts": VARIABLES, "health": {"clock": 1.0, "jobs": 5}})
+# With an exit code that means failure.
+CRASHES = {"crash_space": f" {_ANSWER}", "crash_control": _ANSWER.replace("mine", "mi\x01ne", 1)}
+
 
 def main() -> int:
     lie = (PLACE / "lie").read_text(encoding="utf-8").strip()
@@ -174,6 +178,9 @@ def main() -> int:
             os.write(1, b"x" * 65536)
     elif lie in TEXTS:
         print(TEXTS[lie])
+    elif lie in CRASHES:
+        print(CRASHES[lie])
+        return 1
     else:
         CHANGES[lie](answer)
         print(json.dumps(answer))

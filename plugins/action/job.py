@@ -56,8 +56,11 @@ class ActionModule(HostAction):
         return _joined(result, issued.result)
 
     def _restart(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Restart on one host first: a mistake that keeps a unit from coming back stops no others."""
-        with canary(self._task._uuid, variables["inventory_hostname"]) as tell:
+        """Restart on one host first: a mistake that keeps a unit from coming back must not stop it everywhere.
+
+        One host that fails may be broken, or lie. But where hosts restart one at a time, the others do its work, and nobody takes the risk.
+        """
+        with canary(self._task._uuid, variables["inventory_hostname"], failures=1 if self._task.throttle == 1 else 2) as tell:
             result = self._on_host(options, variables)
             tell(result.get("msg", "failed") if result.get("failed") else None)
         return result

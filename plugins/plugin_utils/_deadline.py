@@ -15,13 +15,17 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
-__all__ = ("deadline",)
+__all__ = ("TooLargeError", "deadline")
 
 _MOST_MIB = 512  # what a worker process may grow by while it waits
 _LOOK_SECONDS = 0.25
 _PER_MIB = 1024 if sys.platform != "darwin" else 1024 * 1024  # in what getrusage counts
+
+
+class TooLargeError(AnsibleError):
+    """An answer takes more memory than it may. Nobody asks again, since the next one would as well."""
 
 
 @contextlib.contextmanager
@@ -35,25 +39,30 @@ def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
     left, _interval = signal.getitimer(signal.ITIMER_REAL)  # of the task's own timeout
     task_end = time.monotonic() + left if left else float("inf")
 
+    over = False
+
     def look(number: int, frame: t.Any) -> None:
+        if over:
+            return
         if time.monotonic() >= task_end:
             former(number, frame)
         if time.monotonic() >= end:
-            give_up(f"no answer within {seconds:g} seconds")
+            give_up(AnsibleConnectionFailure(f"no answer within {seconds:g} seconds"))
         if _memory() - memory > most_mib:
-            give_up(f"an answer that takes more than {most_mib:g} MiB of memory")
+            give_up(TooLargeError(f"an answer that takes more than {most_mib:g} MiB of memory"))
 
-    def give_up(why: str) -> t.NoReturn:
+    def give_up(error: AnsibleError) -> t.NoReturn:
         for process in _descendants("self"):  # ssh would wait on for a host that keeps it waiting
             with contextlib.suppress(OSError):
                 os.kill(process, signal.SIGTERM)
-        raise AnsibleConnectionFailure(why)
+        raise error
 
     former = signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, min(seconds, _LOOK_SECONDS), _LOOK_SECONDS)
     try:
         yield
     finally:
+        over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
         if left:
@@ -61,8 +70,11 @@ def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
 
 
 def _memory() -> float:
-    """Return the most memory that this process has had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB
+    """Return the memory that this process has, in MiB; the most that it has had if the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / (1 << 20)
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MIB
 
 
 def _descendants(process: str) -> list[int]:

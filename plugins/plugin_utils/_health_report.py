@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import typing as t
 
 from ._health_findings import Finding, Limits, of_authorities, of_endpoint, of_etcd, of_host, of_node, of_quorum, of_store
@@ -111,16 +112,17 @@ def _etcd(healths: t.Mapping[str, Values | None], voters: int) -> dict[str, t.An
 
 
 def _authorities(answered: t.Mapping[str, Values]) -> list[dict[str, t.Any]]:
-    """Return every authority that hosts trust, each once, with the hosts."""
+    """Return every authority that hosts trust, each once, with the hosts. What most of them say counts: one may lie."""
     found: dict[tuple[str, str], dict[str, t.Any]] = {}
     for name, health in answered.items():
         for certificate in (certificate for bundle in health["authorities"].values() for certificate in bundle):
             if "error" not in certificate:
                 key = (certificate["common_name"], certificate["not_after"])
-                entry = found.setdefault(key, {**certificate, "hosts": []})
+                entry = found.setdefault(key, {**certificate, "days_left": [], "hosts": []})
+                entry["days_left"].append(certificate["days_left"])
                 if name not in entry["hosts"]:
                     entry["hosts"].append(name)
-    return list(found.values())
+    return [{**entry, "days_left": statistics.median_high(entry["days_left"])} for entry in found.values()]
 
 
 def _rotations(store: Values) -> list[dict[str, t.Any]]:

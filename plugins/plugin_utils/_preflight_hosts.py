@@ -60,12 +60,17 @@ def check_hosts(hosts: t.Mapping[str, Host], limits: Limits, units: t.Collection
         if "error" in host.facts:
             problems.append(Problem(name, host.facts["error"], "a host that Ansible reaches, with root's privileges and Python 3.9 or later"))
             continue
-        problems += _system(name, host.facts, limits)
-        problems += _size(name, host, limits)
-        problems += _networks(name, host)
-        if host.facts["euid"] == 0:  # nobody else sees who listens, or may ask nftables
-            problems += _kernel(name, host)
-            problems += _ports(name, host, units)
+        try:
+            problems += _check(name, host, limits, units)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # one host must not end the check of the others
+            problems.append(Problem(name, f"facts that cannot be judged ({error!r:.100})", "those of a host"))
+    return problems
+
+
+def _check(name: str, host: Host, limits: Limits, units: t.Collection[str]) -> list[Problem]:
+    problems = [*_system(name, host.facts, limits), *_size(name, host, limits), *_networks(name, host)]
+    if host.facts["euid"] == 0:  # nobody else sees who listens, or may ask nftables
+        problems += [*_kernel(name, host), *_ports(name, host, units)]
     return problems
 
 

@@ -16,7 +16,7 @@ import typing as t
 
 from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network
 
-__all__ = ("ANSWERS", "MOST_CHARACTERS", "NoAnswer", "certificates", "check_size", "read", "validated")
+__all__ = ("ANSWERS", "MOST_CHARACTERS", "NoAnswer", "certificates", "check_output", "read", "validated")
 
 Values = t.Mapping[str, t.Any]
 
@@ -25,6 +25,8 @@ _MOST_CHARACTERS = 8 << 20
 # Each of these begins a value in JSON, and a value takes a hundred bytes of memory however short it is.
 _MOST_VALUES = 200_000
 _BEGINNINGS = "[{,:"
+_MOST_LINES = 100_000
+_LINE_ENDS = (b"\n", b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
 _BEGIN = re.compile(r"^\{", re.MULTILINE)  # a shell may say something before
 
 
@@ -136,7 +138,7 @@ _HOST = Fields(
     {
         "user": _SHORT,
         "euid": Number(0, 1 << 32),
-        "python_version": Word(r"[0-9]{1,3}(\.[0-9]{1,5}){1,2}[A-Za-z0-9.+]{0,32}", "a version of Python"),
+        "python_version": Word(r"[0-9]{1,3}\.[0-9]{1,5}(\.[A-Za-z0-9.+]{1,32})?", "a version of Python"),
         "architecture": _IDENTIFIER,
         "kernel": _SHORT,
         "operating_system": _IDENTIFIER,
@@ -220,9 +222,19 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
 
 # AnsibleModule adds these, and nothing here reads them.
 _DROPPED = ("invocation", "deprecations", "exception")
-_SIDE = Named(Prose(), Tree(), most=10_000)
+_TREE = Named(Prose(), Tree(), most=10_000)
+_MOST_SHOWN = 64 << 10
+
+
+def _side(value: t.Any, where: str) -> dict[str, t.Any]:
+    """Return a side of a diff. Ansible compares both in its main process, in a time that grows faster than they do."""
+    side = _TREE(value, where)
+    size = len(json.dumps(side))
+    return side if size <= _MOST_SHOWN else {"too large to show": f"{size} characters"}
+
+
 _COMMON = Fields(
-    {}, {"changed": Flag, "failed": Flag, "diff": Fields({"before": _SIDE, "after": _SIDE}), "warnings": Each(Prose(), most=100)}
+    {}, {"changed": Flag, "failed": Flag, "diff": Fields({"before": _side, "after": _side}), "warnings": Each(Prose(), most=100)}
 )
 
 
@@ -235,6 +247,15 @@ def read(module: str, arguments: Values, text: str) -> dict[str, t.Any]:
     except (RecursionError, ValueError):
         raise NoAnswer("", text.strip() or "nothing", "the JSON of a module") from None
     return validated(module, arguments, answer)
+
+
+def check_output(module: str, output: bytes) -> None:
+    """Raise if an output is too large to be made a text: Ansible splits it into lines, and a line takes fifty bytes however short it is."""
+    most = MOST_CHARACTERS.get(module, _MOST_CHARACTERS)
+    if len(output) > most:
+        raise InvalidAnswer("", f"{len(output)} bytes", f"{most} or fewer")
+    if sum(map(output.count, _LINE_ENDS)) > _MOST_LINES:
+        raise InvalidAnswer("", "too many lines", f"{_MOST_LINES} or fewer")
 
 
 def check_size(module: str, text: str) -> None:
@@ -255,7 +276,7 @@ def validated(module: str, arguments: Values, answer: t.Any) -> dict[str, t.Any]
         rest["warnings"] = [_text_of_warning(warning) for warning in rest["warnings"]]
     common = _COMMON({key: rest.pop(key) for key in _COMMON.shapes if key in rest}, "")
     if common.get("failed"):
-        return {**common, "msg": Prose()(rest.get("msg", "failed"), "msg")}
+        return {**common, "msg": Prose(lines=True)(rest.get("msg", "failed"), "msg")}
     return {"changed": False, **common, **ANSWERS[module](arguments)(rest, "")}
 
 

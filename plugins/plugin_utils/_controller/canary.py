@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One host of a task goes first, BOSH's canary: if its change fails, the change is not made on the others.
+"""One host of a task goes first, BOSH's canary: if its change fails, the next one does, and if too many fail, the change is not made on the others.
 
 Ansible runs a task on hosts in parallel, in processes of their own. They agree by a file in its directory of the run. The host that comes first holds
 the file while it works, and the others wait. Which one that is does not matter, so a task that is notified on some hosts only has a canary as well.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import typing as t
 from pathlib import Path
 
@@ -24,19 +25,19 @@ _WELL = "well"
 
 
 @contextlib.contextmanager
-def canary(task: str, host: str) -> t.Iterator[t.Callable[[str | None], None]]:
-    """Go first, or wait until the host that went first has said how it went: its verdict is None if all is well, else what is wrong.
+def canary(task: str, host: str, failures: int) -> t.Iterator[t.Callable[[str | None], None]]:
+    """Go first, or wait until a host that went first has said how it went: its verdict is None if all is well, else what is wrong.
 
-    A host that ends without a verdict is none: it is gone, or nobody believes it. The next one goes first.
+    After so many failures the others are left as they are. A host that ends without a verdict is none: it is gone, or nobody believes it.
     """
     with Path(constants.DEFAULT_LOCAL_TMP, f"cfcr-canary-{task}").open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        verdict = file.read()
-        if verdict and verdict != _WELL:
-            raise AnsibleActionFail(f"not restarted, because it failed on the first host: {verdict}")
-        if verdict:
+        verdicts = [json.loads(line) for line in file]
+        if _WELL in verdicts:
             fcntl.flock(file, fcntl.LOCK_UN)
             yield lambda _problem: None
+        elif len(verdicts) >= failures:
+            raise AnsibleActionFail(f"not restarted, because it failed on the first host: {'; '.join(verdicts)}")
         else:
-            yield lambda problem: print(_WELL if problem is None else f"{host}: {problem}", end="", file=file)
+            yield lambda problem: print(json.dumps(_WELL if problem is None else f"{host}: {problem}"), file=file)

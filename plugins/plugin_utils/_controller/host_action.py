@@ -6,21 +6,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from .._deadline import deadline
-from .answers import NoAnswer, check_size, read
+from .._deadline import TooLargeError, deadline
+from .answers import NoAnswer, check_output, read
 from .shapes import InvalidAnswer, Prose
 
 __all__ = ("HostAction", "RefusedAnswer")
 
 _COLLECTION = "cfcr.kubernetes."
 _INTERPRETER = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
+_CLEANUP_SECONDS = 30
 _SECONDS = 1800  # the default of cluster_answer_seconds, where no role has defined it
 
 
@@ -48,31 +50,59 @@ class HostAction(ActionBase):
         """Return what the host answers."""
         return self._execute_module(task_vars=variables)
 
+    def cleanup(self, force: bool = False) -> None:
+        """Remove what Ansible has left on the host, unless the host keeps us waiting for it."""
+        with contextlib.suppress(AnsibleError), deadline(_CLEANUP_SECONDS):
+            super().cleanup(force)
+
     def _execute_module(self, module_name: str | None = None, module_args: t.Any = None, *, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run a module on the host and return its validated answer."""
         self._module = (module_name or self._task.action).removeprefix(_COLLECTION)
         self._arguments = self._task.args if module_args is None else module_args
         most = float(self._templar.template(task_vars.get("cluster_answer_seconds", _SECONDS)))
-        with deadline(most if self.seconds is None else min(most, self.seconds)):
-            answer = super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars)
+        try:
+            with deadline(most if self.seconds is None else min(most, self.seconds)), self._limited():
+                answer = super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars)
+        except TooLargeError as error:
+            raise RefusedAnswer(InvalidAnswer("", str(error), "less")) from None
         # Ansible keeps the interpreter that it found, or it would look for one in every task.
         interpreter = self._discovered_interpreter_key and answer["ansible_facts"][self._discovered_interpreter_key]
         if interpreter and not _INTERPRETER.fullmatch(interpreter):
             raise RefusedAnswer(InvalidAnswer("interpreter", interpreter, "the absolute path of one"))
         return answer
 
-    def _parse_returned_data(self, res: t.Mapping[str, t.Any], *options: t.Any) -> t.Any:
-        """Have Ansible parse only what is left of the answer after validation."""
-        return super()._parse_returned_data({**res, **self._validated(res)}, *options)
+    @contextlib.contextmanager
+    def _limited(self) -> t.Iterator[None]:
+        """Look at the size of every output of the host before Ansible makes texts and lines of it."""
+        connection, execute = self._connection, self._connection.exec_command
 
-    def _validated(self, res: t.Mapping[str, t.Any]) -> dict[str, str]:
-        """Return the output of the module, with an answer that is valid, or none if the module has crashed."""
+        def checked(*arguments: t.Any, **options: t.Any) -> tuple[int, bytes, bytes]:
+            code, output, errors = execute(*arguments, **options)
+            try:
+                for stream in (output, errors):
+                    check_output(self._module, stream if isinstance(stream, bytes) else b"")
+            except InvalidAnswer as error:
+                raise RefusedAnswer(error) from None
+            return code, output, errors
+
+        connection.exec_command = checked
         try:
-            check_size(self._module, res["stderr"])
-            return {"stdout": json.dumps(read(self._module, self._arguments, res["stdout"])), "stderr": ""}
+            yield
+        finally:
+            del connection.exec_command
+
+    def _parse_returned_data(self, res: t.Mapping[str, t.Any], *options: t.Any) -> t.Any:
+        """Have Ansible parse only what is left of the answer after validation: nothing that the host said reaches its parser."""
+        return super()._parse_returned_data({**res, "stdout": json.dumps(self._validated(res)), "stderr": ""}, *options)
+
+    def _validated(self, res: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the answer, or the failure of a module that crashed: Python says then what went wrong."""
+        try:
+            return read(self._module, self._arguments, res["stdout"])
         except NoAnswer as error:
             if res["rc"] == 0:
                 raise RefusedAnswer(error) from None
-            return {output: Prose()(res[output], output) for output in ("stdout", "stderr")}  # Python says in it what went wrong
+            said = res["stderr"].strip() or res["stdout"].strip() or "nothing"
+            return {"failed": True, "msg": f"the module ended with exit code {int(res['rc'])}, and said:\n{Prose(lines=True)(said, 'stderr')}"}
         except InvalidAnswer as error:
             raise RefusedAnswer(error) from None

@@ -50,15 +50,16 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Prose:
-    """A text for people: cut off if it is too long, without characters that control a terminal."""
+    """A text for people: cut off if it is too long, without characters that control a terminal, in one line unless lines are allowed."""
 
     most: int = 4000
+    lines: bool = False
 
     def __call__(self, value: t.Any, where: str) -> str:
         """Return what may be shown."""
         text = Text(1 << 30)(value, where)
         text = text if len(text) <= self.most else f"{text[: self.most]}…"
-        return _CONTROL.sub("\ufffd", text)
+        return _CONTROL.sub("\ufffd", text if self.lines else text.replace("\n", " "))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +155,9 @@ class Named:
             raise InvalidAnswer(where, value, "a mapping")
         if len(value) > self.most:
             raise InvalidAnswer(where, value, f"{self.most} or fewer")
+        for key in value:
+            if isinstance(key, str) and key.startswith("__ansible"):  # Ansible would make an object of the mapping
+                raise InvalidAnswer(where, f"the key {key}", "names that are not Ansible's own")
         keys = {key: self.key(key, f"a key of {where}") for key in value}
         return {keys[key]: self.shape(element, f"{where}.{keys[key]}") for key, element in value.items()}
 
@@ -187,7 +191,7 @@ class Tree:
     def __call__(self, value: t.Any, where: str) -> t.Any:
         """Return what may be shown."""
         if isinstance(value, str):
-            return Prose(1 << 20)(value, where)
+            return Prose(1 << 20, lines=True)(value, where)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, (int, float)):
@@ -200,7 +204,9 @@ class Tree:
 
 
 def address(value: t.Any, where: str) -> str:
-    """Return an IP address."""
+    """Return an IP address; a link-local one may name its interface."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]{1,15})?", value):
+        raise InvalidAnswer(where, value, "an IP address")
     return _internet(value, where, ipaddress.ip_address, "an IP address")
 
 

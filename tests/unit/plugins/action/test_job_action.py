@@ -28,7 +28,7 @@ def ask(tmp_path, monkeypatch):
     def run(options, as_asked, in_run="this run", on_host=None):
         asked = []
         action = job.ActionModule.__new__(job.ActionModule)
-        action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"], _uuid=uuid.uuid4())
+        action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"], _uuid=uuid.uuid4(), throttle=0)
         monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**(on_host or UNCHANGED)})
         variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "as_asked": as_asked}}} if as_asked is not None else {}
         return action.answer({"inventory_hostname": "worker-0", **variables}), asked

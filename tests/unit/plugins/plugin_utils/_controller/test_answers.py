@@ -14,7 +14,7 @@ import re
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cfcr.kubernetes.plugins.modules import host_facts, host_health
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.answers import ANSWERS, NoAnswer, read, validated
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.answers import ANSWERS, NoAnswer, check_output, read, validated
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.shapes import InvalidAnswer
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_findings import Limits
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_report import Host, report
@@ -268,3 +268,37 @@ def test_every_module_that_runs_on_hosts_has_an_action():
     """Without one, Ansible takes whatever the module answers."""
     actions = {path.stem for path in (ROOT / "plugins/action").glob("*.py") if "HostAction" in path.read_text(encoding="utf-8")}
     assert actions == (ANSWERS.keys() - {"certificate_files"}) | {"certificate"}
+
+
+@pytest.mark.parametrize("version", ["3.9rc1", "3", "3.", "three", "3.9.1.1 x"])
+def test_a_version_of_python_is_one_that_can_be_compared(version):
+    with pytest.raises(InvalidAnswer, match="python_version"):
+        validated("host_facts", {}, changed(HONEST["host_facts"][1], ("ansible_facts", "cfcr_host", "python_version"), version))
+
+
+@pytest.mark.parametrize("address", ["fe80::1%\nforward-zones=x=6.6.6.6", "10.0.0.1 ", "ns.example.com", "::ffff:1.2.3.4/1"])
+def test_a_name_server_is_an_address(address):
+    with pytest.raises(InvalidAnswer, match="nameservers"):
+        validated("host_facts", {}, changed(HONEST["host_facts"][1], ("ansible_facts", "cfcr_host", "nameservers"), [address]))
+
+
+def test_a_large_diff_is_not_shown():
+    """Ansible's main process would compare it, and no host has that for itself."""
+    told = validated("release", {}, {"diff": {"before": {}, "after": {"files": "x" * 70_000}}})
+    assert told["diff"] == {"before": {}, "after": {"too large to show": "70013 characters"}}
+
+
+def test_no_mapping_becomes_an_object_of_ansibles():
+    with pytest.raises(InvalidAnswer, match="__ansible_type"):
+        validated("release", {}, {"diff": {"before": {}, "after": {"x": {"__ansible_type": "datetime"}}}})
+
+
+def test_what_stands_in_a_report_is_one_line():
+    health = changed(HEALTH, ("jobs", "etcd", "etcd", "problem"), "down\n  master-0  critical  unit")
+    assert validated("host_health", {}, {"health": health})["health"]["jobs"]["etcd"]["etcd"]["problem"] == "down   master-0  critical  unit"
+
+
+@pytest.mark.parametrize("output", [b"x" * (9 << 20), b"\n" * 200_000, "\u2028".encode() * 200_000])
+def test_an_output_is_not_made_a_text_if_it_is_too_large(output):
+    with pytest.raises(InvalidAnswer):
+        check_output("job", output)

@@ -15,10 +15,10 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller import
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.canary import canary
 
 
-def work(host, problems, journal):
+def work(host, problems, failures, journal):
     """Do what a worker does on a host: a problem is told, an exception leaves no verdict."""
     try:
-        with canary("task", host) as tell:
+        with canary("task", host, failures) as tell:
             journal.append(("begin", host))
             time.sleep(0.3)
             problem = problems.get(host)
@@ -37,11 +37,11 @@ def run(tmp_path, monkeypatch):
     """Run workers for three hosts, the first a moment before the others, and return what they did in its order."""
     monkeypatch.setattr(canary_module.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
-    def start(**problems):
+    def start(failures=1, **problems):
         fork = multiprocessing.get_context("fork")
         with fork.Manager() as manager:
             journal = manager.list()
-            processes = [fork.Process(target=work, args=(host, problems, journal)) for host in ("a", "b", "c")]
+            processes = [fork.Process(target=work, args=(host, problems, failures, journal)) for host in ("a", "b", "c")]
             for process in processes:
                 process.start()
                 time.sleep(0.1)
@@ -70,6 +70,17 @@ def test_a_host_that_nobody_believes_is_no_canary(run):
     journal = run(a=OSError("no valid answer"))
     assert journal[:2] == [("begin", "a"), ("lost", "a")]
     assert [entry[0] for entry in journal[2:]] == ["begin", "end", "begin", "end"]
+
+
+def test_one_failure_may_be_a_lie(run):
+    journal = run(failures=2, a="I failed")
+    assert journal[:4] == [("begin", "a"), ("end", "a"), ("begin", "b"), ("end", "b")]
+    assert journal[4:] == [("begin", "c"), ("end", "c")]
+
+
+def test_two_failures_are_a_mistake(run):
+    journal = run(failures=2, a="no", b="no")
+    assert journal[4:] == [("refused", "c", "not restarted, because it failed on the first host: a: no; b: no")]
 
 
 def test_what_fails_later_is_that_hosts_own(run):
