@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import Store
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store_module import find_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.options import find_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Store
 
 __all__ = ("local_store",)
 

@@ -11,7 +11,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 
 from ..module_utils._errors import HostError
-from ..plugin_utils._certificates import Certificates
+from ..plugin_utils._certificates.request import Certificates
 from ..plugin_utils._controller.host_action import HostAction
 
 

@@ -12,10 +12,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import HostError
-from ..module_utils._lock import SPEC, operate
-from ..module_utils._store_module import find_backend
-from ..plugin_utils._here import is_here
-from ..plugin_utils._this_run import is_gone, this_run
+from ..module_utils._store.lock import SPEC, operate
+from ..module_utils._store.options import find_backend
+from ..plugin_utils._controller.local import is_local
+from ..plugin_utils._controller.run import is_gone, this_run
 
 
 class ActionModule(ActionBase):
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         return {**result, **self._operate(options, variables)}
 
     def _operate(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        if not is_here(self):
+        if not is_local(self):
             return self._execute_module(module_args=options, task_vars=variables)
         try:
             return operate(find_backend(options["store"]), options, self._task.check_mode)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._credential_list import SPEC, keep_credentials
-from ..module_utils._store import Store
-from ..plugin_utils._store_action import StoreAction
+from ..module_utils._credentials.credential_list import SPEC, keep_credentials
+from ..module_utils._store.store import Store
+from ..plugin_utils._controller.store_action import StoreAction
 
 
 class ActionModule(StoreAction):

@@ -12,17 +12,17 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
-from ..module_utils._store_info import SPEC, store_info
-from ..module_utils._store_module import open_store
-from ..plugin_utils._contract import Contract
+from ..module_utils._store.options import open_store
+from ..plugin_utils._controller.deadline import deadline
+from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._controller.shapes import Prose
-from ..plugin_utils._deadline import deadline
-from ..plugin_utils._director import Director, validated
-from ..plugin_utils._health_findings import Limits
-from ..plugin_utils._health_report import Host, report
-from ..plugin_utils._health_text import text
-from ..plugin_utils._preflight import failure
+from ..plugin_utils._health.findings import Limits
+from ..plugin_utils._health.report import Host, report
+from ..plugin_utils._health.text import text
+from ..plugin_utils._preflight.contract import Contract
+from ..plugin_utils._preflight.problems import failure
 
 _GROUPS = ("proxy", "master", "worker", "etcd", "director")
 _IGNORED = "ignored"
@@ -67,7 +67,7 @@ class ActionModule(ActionBase):
             arguments = {"store": values["cluster_store"], "rotating": True}
             director = Director(self, values["cluster_director"], variables)
             with deadline(_STORE_SECONDS):
-                if director.is_here:
+                if director.is_local:
                     options = validated(SPEC, arguments)
                     return store_info(open_store(options), options)
                 reply = director.execute_module("cfcr.kubernetes.credential_info", arguments)

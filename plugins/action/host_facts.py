@@ -12,12 +12,12 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
-from ..plugin_utils._clock import offset
-from ..plugin_utils._contract import Contract
+from ..plugin_utils._catalog.ports import ports_of
+from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.host_action import HostAction
-from ..plugin_utils._ports import ports_of
-from ..plugin_utils._preflight import failure, last_line
-from ..plugin_utils._this_run import this_run
+from ..plugin_utils._controller.run import this_run
+from ..plugin_utils._preflight.contract import Contract
+from ..plugin_utils._preflight.problems import failure, last_line
 
 _PAUSE = 1  # seconds between attempts to reach a host
 

@@ -13,9 +13,9 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ..plugin_utils._clock import offset
+from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.host_action import HostAction, RefusedAnswer
-from ..plugin_utils._preflight import failure, last_line
+from ..plugin_utils._preflight.problems import failure, last_line
 
 _PAUSE_SECONDS = 1
 _CONNECT_SECONDS = 2

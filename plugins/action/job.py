@@ -13,13 +13,13 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 
 from ..module_utils._errors import HostError
-from ..plugin_utils._certificates import Certificates
-from ..plugin_utils._changes import changed_since, note_change
+from ..plugin_utils._certificates.request import Certificates
 from ..plugin_utils._controller.answers import certificates as shape_of_certificates
 from ..plugin_utils._controller.canary import canary
+from ..plugin_utils._controller.changes import changed_since, note_change
 from ..plugin_utils._controller.host_action import HostAction, RefusedAnswer
+from ..plugin_utils._controller.run import this_run
 from ..plugin_utils._controller.shapes import InvalidAnswer
-from ..plugin_utils._this_run import this_run
 
 
 class ActionModule(HostAction):

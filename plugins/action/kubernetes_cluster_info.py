@@ -11,10 +11,10 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._kubernetes_look import SPEC, look, unknown
-from ..plugin_utils._deadline import deadline
-from ..plugin_utils._here import is_here
-from ..plugin_utils._preflight import failure
+from ..module_utils._kubernetes.status import SPEC, look, unknown
+from ..plugin_utils._controller.deadline import deadline
+from ..plugin_utils._controller.local import is_local
+from ..plugin_utils._preflight.problems import failure
 
 # Beside the time of both questions that the module may ask one after the other, the connection.
 _CONNECTION_SECONDS = 10
@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=SPEC)
-        if is_here(self):
+        if is_local(self):
             return {**result, "changed": False, **look(options)}
         try:
             with deadline(2 * options["seconds"] + _CONNECTION_SECONDS):

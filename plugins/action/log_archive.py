@@ -15,7 +15,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._files import write_atomically
-from ..plugin_utils._log_archive import merge
+from ..plugin_utils._controller.log_archive import merge
 
 _OPTIONS = {"hosts": {"type": "dict", "required": True}, "dest": {"type": "path", "required": True}}
 

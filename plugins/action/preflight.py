@@ -12,17 +12,17 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._director_facts import director_facts
+from ..module_utils._credentials.facts import director_facts
 from ..module_utils._errors import HostError
-from ..module_utils._store_module import STORE
-from ..plugin_utils._clock import offset
-from ..plugin_utils._contract import Contract
-from ..plugin_utils._director import Director, validated
-from ..plugin_utils._ports import ports_of
-from ..plugin_utils._preflight import Problem, failure, last_line, merge, report
-from ..plugin_utils._preflight_director import DirectorHost, check_authorities, check_director
-from ..plugin_utils._preflight_hosts import Host, Limits, check_clocks, check_hosts
-from ..plugin_utils._preflight_inventory import GROUPS, Inventory, check_inventory, check_names, check_values
+from ..module_utils._store.options import STORE
+from ..plugin_utils._catalog.ports import ports_of
+from ..plugin_utils._controller.clock import offset
+from ..plugin_utils._controller.director import Director, validated
+from ..plugin_utils._preflight.contract import Contract
+from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
+from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_hosts
+from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
+from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 
 _OPTIONS = {
     "scope": {"type": "str", "choices": ["inventory", "hosts"], "required": True},
@@ -97,7 +97,7 @@ class ActionModule(ActionBase):
         name = values["cluster_director"]
         try:
             director = Director(self, name, variables)
-            if director.is_here:
+            if director.is_local:
                 return DirectorHost(name, director_facts(validated(STORE, {"store": values["cluster_store"]})))
             sent = time.time()
             reply = director.execute_module("cfcr.kubernetes.director_facts", {"store": values["cluster_store"]})

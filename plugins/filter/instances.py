@@ -49,8 +49,8 @@ import json
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._instances_page import page
-from ..plugin_utils._instances_table import table
+from ..plugin_utils._instances.page import page
+from ..plugin_utils._instances.table import table
 
 _CONTENT = ("hosts", "cluster", "findings", "seconds")
 

@@ -45,13 +45,13 @@ _value:
   type: dict
 """
 
-from ..module_utils import _kubeconfig
+from ..module_utils._credentials.kubeconfig import kubeconfig as structure
 
 
 def kubeconfig(certificate, server, authority, user):
     """Return a kubeconfig as a structure."""
     client = {"client-certificate": f"{certificate}.crt", "client-key": f"{certificate}.key"}
-    return _kubeconfig.kubeconfig("default", server, {"certificate-authority": authority}, user, client)
+    return structure("default", server, {"certificate-authority": authority}, user, client)
 
 
 class FilterModule:

@@ -52,7 +52,7 @@ _value:
   type: dict
 """
 
-from ..plugin_utils._repair_plan import Policy, plan, text
+from ..plugin_utils._health.repair_plan import Policy, plan, text
 
 
 def repair_plan(report, meltdown_share=0.34, meltdown_minimum=3, makes_hosts=False, balances=False):

@@ -44,8 +44,8 @@ _raw:
 
 import typing as t
 
-from ..plugin_utils import _catalog
-from ..plugin_utils._lookup import CatalogLookup
+from ..plugin_utils._catalog.catalog import builds
+from ..plugin_utils._controller.lookup import CatalogLookup
 
 
 class LookupModule(CatalogLookup):
@@ -53,4 +53,4 @@ class LookupModule(CatalogLookup):
 
     def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
         """Return the builds."""
-        return _catalog.builds(catalog, names or catalog["builds"])
+        return builds(catalog, names or catalog["builds"])

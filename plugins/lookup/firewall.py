@@ -45,8 +45,8 @@ import typing as t
 
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils._contract import Contract
-from ..plugin_utils._firewall import openings
+from ..plugin_utils._catalog.firewall import openings
+from ..plugin_utils._preflight.contract import Contract
 
 
 class LookupModule(LookupBase):

@@ -43,8 +43,8 @@ _raw:
 
 import typing as t
 
-from ..plugin_utils import _catalog
-from ..plugin_utils._lookup import CatalogLookup
+from ..plugin_utils._catalog.catalog import images
+from ..plugin_utils._controller.lookup import CatalogLookup
 
 
 class LookupModule(CatalogLookup):
@@ -52,4 +52,4 @@ class LookupModule(CatalogLookup):
 
     def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
         """Return the images."""
-        return _catalog.images(catalog, names, self.source())
+        return images(catalog, names, self.source())

@@ -158,7 +158,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._build import Mirror, Toolchain
+from ..module_utils._artifacts.build import Mirror, Toolchain
 from ..module_utils._errors import HostError
 from ..module_utils._result import finish
 

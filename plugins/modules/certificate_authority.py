@@ -81,9 +81,9 @@ authorities:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._authority_list import SPEC, keep_authorities
+from ..module_utils._credentials.authority_list import SPEC, keep_authorities
 from ..module_utils._errors import HostError
-from ..module_utils._store_module import open_store
+from ..module_utils._store.options import open_store
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
-from ..module_utils._pki_files import SPEC, read, write
+from ..module_utils._pki.files import SPEC, read, write
 
 
 def main() -> None:

@@ -85,10 +85,10 @@ remarks:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._credentials.signing import Terms, issue
 from ..module_utils._errors import HostError
-from ..module_utils._issue import Terms, issue
-from ..module_utils._keys import KEY_TYPES
-from ..module_utils._store_module import STORE, open_store
+from ..module_utils._pki.keys import KEY_TYPES
+from ..module_utils._store.options import STORE, open_store
 
 
 def main() -> None:

@@ -102,8 +102,8 @@ serial:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
-from ..module_utils._lock import SPEC, operate
-from ..module_utils._store_module import find_backend
+from ..module_utils._store.lock import SPEC, operate
+from ..module_utils._store.options import find_backend
 
 
 def main() -> None:

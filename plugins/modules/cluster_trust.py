@@ -55,9 +55,8 @@ namespaces:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._bundle import fingerprints
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import Kubernetes, KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.bundle import fingerprints
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 AUTHENTICATION = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"

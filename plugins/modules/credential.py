@@ -228,9 +228,9 @@ credentials:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._credential_list import SPEC, keep_credentials
+from ..module_utils._credentials.credential_list import SPEC, keep_credentials
 from ..module_utils._errors import HostError
-from ..module_utils._store_module import open_store
+from ..module_utils._store.options import open_store
 
 
 def main() -> None:

@@ -110,9 +110,9 @@ credentials:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
-from ..module_utils._store_info import SPEC, store_info
-from ..module_utils._store_module import open_store
+from ..module_utils._store.options import open_store
 
 
 def main() -> None:

@@ -251,9 +251,9 @@ rotations:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._credentials.rotation import SPEC, rotate
 from ..module_utils._errors import HostError
-from ..module_utils._rotation import SPEC, rotate
-from ..module_utils._store_module import open_store
+from ..module_utils._store.options import open_store
 
 
 def main() -> None:

@@ -71,9 +71,9 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._director_facts import director_facts
+from ..module_utils._credentials.facts import director_facts
 from ..module_utils._errors import HostError
-from ..module_utils._store_module import STORE
+from ..module_utils._store.options import STORE
 
 
 def main() -> None:

@@ -121,10 +121,9 @@ cluster_id:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _etcd_auth as auth
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import CONNECTION, Etcd, EtcdError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import auth
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, EtcdError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 PERMISSION = {

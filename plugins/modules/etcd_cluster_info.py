@@ -82,10 +82,9 @@ problems:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _etcd_membership as membership
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import CONNECTION, Etcd, EtcdError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import membership
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, EtcdError
 
 
 def look(etcd: Etcd) -> dict[str, t.Any]:

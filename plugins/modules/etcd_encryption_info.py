@@ -50,9 +50,8 @@ import collections
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import CONNECTION, Etcd, prefix_end, to_bytes
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, prefix_end, to_bytes
 
 ENCRYPTED = b"k8s:enc:"
 

@@ -49,9 +49,8 @@ RETURN = r"""# """
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import CONNECTION, Etcd, from_bytes, to_bytes
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, from_bytes, to_bytes
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 OPTIONS = {

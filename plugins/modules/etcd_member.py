@@ -119,11 +119,10 @@ cluster_id:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import CONNECTION
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd_join import Join
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd_leave import Leave
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.join import Join
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.leave import Leave
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 OPTIONS = {

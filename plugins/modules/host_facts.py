@@ -228,10 +228,10 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._host_facts import disks, facts
-from ..module_utils._job_records import as_asked
-from ..module_utils._kernel_features import kernel_features
-from ..module_utils._listeners import listeners
+from ..module_utils._host.facts import disks, facts
+from ..module_utils._host.kernel_features import kernel_features
+from ..module_utils._host.listeners import listeners
+from ..module_utils._job.records import as_asked
 
 
 def main() -> None:

@@ -151,12 +151,15 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _certificate_dates, _descriptor, _etcd_metrics, _health, _reload, _systemd
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.resources import DISKS, disks, vitals
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._in_time import ask_all
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._vitals import DISKS, disks, vitals
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor, systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import probe as job_probe
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import reload as job_reload
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import expiry
 
 ETCD = "etcd"
 PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "StateChangeTimestampMonotonic")
@@ -190,16 +193,16 @@ def is_outdated(name: str, pid: int) -> bool:
     if not pid:
         return False
     try:
-        text = (_systemd.UNITS / f"{name}.service").read_text(encoding="utf-8")
+        text = (systemd.UNITS / f"{name}.service").read_text(encoding="utf-8")
     except OSError:
         return False
-    return _systemd.running_digest(pid) != _systemd.digest(text)
+    return systemd.running_digest(pid) != systemd.digest(text)
 
 
 def not_loaded(unit: dict[str, t.Any]) -> str | None:
     """Return which files a unit waits to be reloaded for."""
     reload = unit["reload"]
-    return _reload.problem(reload["url"], {path: _reload.digest(read(path)) for path in reload["watch"]})
+    return job_reload.problem(reload["url"], {path: job_reload.digest(read(path)) for path in reload["watch"]})
 
 
 def certificates(paths: t.Iterable[str], now: datetime.datetime) -> dict[str, t.Any]:
@@ -207,7 +210,7 @@ def certificates(paths: t.Iterable[str], now: datetime.datetime) -> dict[str, t.
     found: dict[str, t.Any] = {}
     for path in paths:
         try:
-            found[path] = [dates.summary(now) for dates in _certificate_dates.read(Path(path).read_text(encoding="utf-8", errors="replace"))]
+            found[path] = [dates.summary(now) for dates in expiry.read(Path(path).read_text(encoding="utf-8", errors="replace"))]
         except OSError as error:
             found[path] = [{"error": error.strerror}]
         except ValueError as error:
@@ -221,18 +224,18 @@ def look(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
     """Ask everything at once, and return what was answered in time."""
     units = {unit["name"]: unit for job in jobs for unit in job["units"]}
     questions: dict[t.Any, t.Callable[[], t.Any]] = {
-        (name, number): lambda health=health: _health.problem(health)
+        (name, number): lambda health=health: job_probe.problem(health)
         for name, unit in units.items()
         for number, health in enumerate(own_probes(unit))
     }
     questions |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
     if ETCD in units:
         probe = own_probes(units[ETCD])[0]
-        questions["etcd"] = lambda: _etcd_metrics.ask(probe["url"])
+        questions["etcd"] = lambda: metrics.ask(probe["url"])
     # A hanging disk, or a file server that is gone, is found here.
     questions["disks"] = lambda: disks([*DISKS, *(path for job in jobs for path in job["directories"])])
     if units:
-        questions["shown"] = lambda: _systemd.show(list(units), *PROPERTIES)
+        questions["shown"] = lambda: systemd.show(list(units), *PROPERTIES)
     answers = ask_all(questions, seconds)
     late = f"no answer within {seconds:g} seconds"
     shown = answers.get("shown", {})
@@ -278,7 +281,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        health = look(_descriptor.read_all(), module.params["seconds"])
+        health = look(descriptor.read_all(), module.params["seconds"])
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, health={"asked": 1, **health})

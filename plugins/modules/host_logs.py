@@ -57,11 +57,10 @@ import base64
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _descriptor
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._collection_of_logs import collect
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._log_package import pack
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.log_package import pack
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.logs import collect
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor
 
 
 def main() -> None:
@@ -70,7 +69,7 @@ def main() -> None:
         argument_spec={"since": {"type": "str", "default": "-1h"}, "lines": {"type": "int", "default": 20000}}, supports_check_mode=True
     )
     try:
-        packed, files = pack(collect(_descriptor.read_all(), module.params["since"], module.params["lines"]), time.time())
+        packed, files = pack(collect(descriptor.read_all(), module.params["since"], module.params["lines"]), time.time())
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, archive=base64.b64encode(packed).decode(), files=files)

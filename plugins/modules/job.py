@@ -358,10 +358,10 @@ restart:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _job_records, _pki_files
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import SPEC, Job, differences
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import records
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job.job import SPEC, Job, differences
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import files
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 
@@ -372,7 +372,7 @@ def main() -> None:
     options, pki = module.params, module.params["pki"]
     try:
         if pki and pki["phase"] == "write" and not module.check_mode:
-            _pki_files.write(pki["certificates"], pki["bundles"])
+            files.write(pki["certificates"], pki["bundles"])
         job = Job(options)
         if options["state"] == "restarted":
             before, after = dict.fromkeys(job.pending, "outdated"), {name: f"{what}ed" for name, what in job.pending.items()}
@@ -380,16 +380,16 @@ def main() -> None:
         before, after = differences(job.actual(), job.wanted())
         restart = job.outdated()
         if pki and pki["phase"] == "read":
-            there, healthy = _pki_files.read(pki, module.check_mode), job.is_healthy()
+            there, healthy = files.read(pki, module.check_mode), job.is_healthy()
             if before == after and healthy and not module.check_mode:
-                _job_records.write(options)
+                records.write(options)
             module.exit_json(changed=before != after, diff={"before": before, "after": after}, restart=restart, healthy=healthy, pki=there)
         if not module.check_mode:
             if after:
                 job.apply(after)
             job.check_health()
             job.bring_images(after.get("images", {}))
-            _job_records.write(options)
+            records.write(options)
         finish(module, before, after, apply=lambda: None, restart=restart)
     except (HostError, OSError) as error:
         module.fail_json(msg=f"{options['name']}: {error}")

@@ -66,8 +66,7 @@ certificate:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes_look import SPEC, look
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import SPEC, look
 
 
 def main() -> None:

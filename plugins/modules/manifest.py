@@ -110,13 +110,12 @@ import base64
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _applyset
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._availability import pod_problem, shortfall
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import Kubernetes, KubernetesError, title
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import applyset
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import pod_problem, shortfall
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, title
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
-Objects = t.Dict[_applyset.Identity, t.Dict[str, t.Any]]
+Objects = t.Dict[applyset.Identity, t.Dict[str, t.Any]]
 
 
 def as_object(secret: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -130,7 +129,7 @@ def as_object(secret: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def _namespace(obj: dict[str, t.Any]) -> _applyset.Identity:
+def _namespace(obj: dict[str, t.Any]) -> applyset.Identity:
     return "", "Namespace", "", obj["metadata"].get("namespace", "")
 
 
@@ -140,9 +139,9 @@ class Set:
     def __init__(self, cluster: Kubernetes, name: str, namespace: str, objects: list[dict[str, t.Any]]) -> None:
         self.cluster = cluster
         self.name, self.namespace = name, namespace
-        self.id = _applyset.set_id(name, namespace)
-        self.members = _applyset.members(objects, self.id)
-        self.owner = _applyset.owner(name, namespace, map(_applyset.identity, self.members))
+        self.id = applyset.set_id(name, namespace)
+        self.members = applyset.members(objects, self.id)
+        self.owner = applyset.owner(name, namespace, map(applyset.identity, self.members))
         self.before: Objects = {}
         self.after: Objects = {}
         self.leaving: Objects = {}
@@ -154,25 +153,25 @@ class Set:
             self.cluster.pause(lambda: f"{title(home)} does not exist")
         owner = self.cluster.get(self.owner)
         found = [owner] if owner else []
-        for group, kind in sorted(_applyset.recorded_kinds(owner) | {_applyset.identity(obj)[:2] for obj in self.members}):
-            found += self.cluster.list(group, kind, labelSelector=f"{_applyset.PART_OF}={self.id}")
+        for group, kind in sorted(applyset.recorded_kinds(owner) | {applyset.identity(obj)[:2] for obj in self.members}):
+            found += self.cluster.list(group, kind, labelSelector=f"{applyset.PART_OF}={self.id}")
         self._take_in(found)
         for obj in self.members:
-            if not {_applyset.identity(obj)} & {*self.before, *self.leaving} and not self._comes_with_the_set(obj):
+            if not {applyset.identity(obj)} & {*self.before, *self.leaving} and not self._comes_with_the_set(obj):
                 self._take_in(filter(None, [self.cluster.get(obj)]))
 
     def predict(self) -> None:
         """Ask the server what would become of every object, were it applied."""
         for obj in [self.owner, *self.members] if self.members else []:
-            unknowable = self._comes_with_the_set(obj) or _applyset.identity(obj) in self.leaving
-            self.after[_applyset.identity(obj)] = obj if unknowable else self.cluster.apply(obj, dry_run=True)
+            unknowable = self._comes_with_the_set(obj) or applyset.identity(obj) in self.leaving
+            self.after[applyset.identity(obj)] = obj if unknowable else self.cluster.apply(obj, dry_run=True)
 
     def apply(self) -> None:
         """Write what differs and delete what is too much; at no time does the owner record less than there may be."""
         if self.members:
-            self.cluster.apply(_applyset.owner(self.name, self.namespace, self._identities(self.before, self.after)))
+            self.cluster.apply(applyset.owner(self.name, self.namespace, self._identities(self.before, self.after)))
         for obj in self.members:
-            if self._differs(_applyset.identity(obj)):
+            if self._differs(applyset.identity(obj)):
                 self._write(obj)
         for key in reversed([key for key in self.before if key not in self.after]):
             self.cluster.delete(self.before[key])
@@ -188,26 +187,26 @@ class Set:
         """Tell what is there from what is on its way out, alone or with its namespace."""
         for obj in sorted(found, key=lambda obj: obj["kind"] != "Namespace"):
             goes = obj["metadata"].get("deletionTimestamp") or _namespace(obj) in self.leaving
-            (self.leaving if goes else self.before)[_applyset.identity(obj)] = obj
+            (self.leaving if goes else self.before)[applyset.identity(obj)] = obj
 
-    def _identities(self, *sides: Objects) -> set[_applyset.Identity]:
-        return {key for side in sides for key in side} - {_applyset.identity(self.owner)}
+    def _identities(self, *sides: Objects) -> set[applyset.Identity]:
+        return {key for side in sides for key in side} - {applyset.identity(self.owner)}
 
     def _comes_with_the_set(self, obj: dict[str, t.Any]) -> bool:
         """Tell whether an object cannot be asked for yet, because the set itself brings its namespace or its kind."""
         namespace = _namespace(obj)
-        if namespace not in self.before and any(_applyset.identity(member) == namespace for member in self.members):
+        if namespace not in self.before and any(applyset.identity(member) == namespace for member in self.members):
             return True
         return self.cluster.resource(obj["apiVersion"], obj["kind"]) is None and any(
             member["kind"] == "CustomResourceDefinition" and member["spec"]["names"]["kind"] == obj["kind"] for member in self.members
         )
 
-    def _differs(self, key: _applyset.Identity) -> bool:
+    def _differs(self, key: applyset.Identity) -> bool:
         before, after = self.before.get(key), self.after[key]
-        return before is None or _applyset.comparable(before) != _applyset.comparable(after)
+        return before is None or applyset.comparable(before) != applyset.comparable(after)
 
     def _write(self, obj: dict[str, t.Any]) -> None:
-        if _applyset.identity(obj) in self.leaving:
+        if applyset.identity(obj) in self.leaving:
             while self.cluster.get(obj) is not None:
                 self.cluster.pause(lambda: f"{title(obj)} is still being deleted")
         self.cluster.apply(obj)
@@ -259,7 +258,7 @@ def main() -> None:
         wanted = Set(cluster, module.params["name"], module.params["namespace"], objects)
         wanted.observe()
         wanted.predict()
-        before, after = _applyset.differences(wanted.before, wanted.after)
+        before, after = applyset.differences(wanted.before, wanted.after)
         settle = wanted.settle if module.params["wait"] else lambda: None
         pruned = sorted(before.keys() - after.keys())
         finish(module, before, after, apply=wanted.apply, settle=settle, applied=list(after), pruned=pruned)

@@ -50,8 +50,7 @@ EXAMPLES = r"""
 RETURN = r"""# """
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _release
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._artifacts import release
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
@@ -59,13 +58,13 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import fin
 def main() -> None:
     """Keep release files installed."""
     module = AnsibleModule(
-        argument_spec={"artifacts": {"type": "list", "elements": "dict", "required": True, "options": _release.ARTIFACT}},
+        argument_spec={"artifacts": {"type": "list", "elements": "dict", "required": True, "options": release.ARTIFACT}},
         supports_check_mode=True,
     )
     artifacts = module.params["artifacts"]
     try:
-        before, after = _release.installed(artifacts), _release.wanted(artifacts)
-        finish(module, before, after, apply=lambda: _release.install(artifacts))
+        before, after = release.installed(artifacts), release.wanted(artifacts)
+        finish(module, before, after, apply=lambda: release.install(artifacts))
     except HostError as error:
         module.fail_json(msg=str(error))
 

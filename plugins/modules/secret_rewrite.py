@@ -71,8 +71,7 @@ import threading
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import Kubernetes, KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
 
 SECRETS = "/api/v1/secrets"
 CONFLICT = 409

@@ -99,11 +99,10 @@ import typing as t
 import urllib.request
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _checks
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._availability import pod_problem, shortfall
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubectl import Kubectl
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import Kubernetes, KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import pod_problem, shortfall
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.kubectl import Kubectl
 
 PORT = 8080
 REQUEST_SECONDS = 5

@@ -58,8 +58,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
 from ..module_utils._result import finish
-from ..module_utils._store_backup import BACKUP, Records, check_passphrase, export_records, read_backup, versions_of, write_backup
-from ..module_utils._store_module import STORE, open_store
+from ..module_utils._store.backup import BACKUP, Records, check_passphrase, export_records, read_backup, versions_of, write_backup
+from ..module_utils._store.options import STORE, open_store
 
 
 def existing(path: str, passphrase: str, force: bool) -> Records | None:

@@ -70,8 +70,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
 from ..module_utils._result import finish
-from ..module_utils._store_backup import BACKUP, Records, export_records, import_plan, import_records, read_backup, versions_of
-from ..module_utils._store_module import STORE, open_store
+from ..module_utils._store.backup import BACKUP, Records, export_records, import_plan, import_records, read_backup, versions_of
+from ..module_utils._store.options import STORE, open_store
 
 
 def chosen(path: str, passphrase: str, names: list[str]) -> Records:

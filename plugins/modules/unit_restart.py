@@ -53,19 +53,19 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _descriptor, _health, _systemd
 from ..module_utils._errors import HostError
+from ..module_utils._job import descriptor, probe, systemd
 
 POLL_SECONDS = 0.5
 
 
 def problems(probes: dict[str, list[dict[str, t.Any]]]) -> dict[str, str]:
     """Return what is wrong, by unit."""
-    states = _systemd.show(list(probes), "ActiveState")
+    states = systemd.show(list(probes), "ActiveState")
     found = {}
     for name, its_probes in probes.items():
         state = states[name]["ActiveState"]
-        said = [f"is {state}"] if state != "active" else [answer for answer in map(_health.problem, its_probes) if answer]
+        said = [f"is {state}"] if state != "active" else [answer for answer in map(probe.problem, its_probes) if answer]
         if said:
             found[name] = said[0]
     return found
@@ -94,9 +94,9 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True, problems={})
     try:
-        known = {unit["name"]: unit["health"] for job in _descriptor.read_all() for unit in job["units"]}
+        known = {unit["name"]: unit["health"] for job in descriptor.read_all() for unit in job["units"]}
         for name in names:
-            _systemd.restart(name)
+            systemd.restart(name)
         module.exit_json(changed=True, problems=wait({name: known.get(name, []) for name in names}, module.params["timeout"]))
     except HostError as error:
         module.fail_json(msg=str(error))

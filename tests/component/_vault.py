@@ -13,8 +13,8 @@ import typing as t
 
 import pytest
 from _http import serving
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._certificate import Names
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._x509 import (
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.certificate import Names
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.x509 import (
     Authority,
     new_authority,
     new_private_key,

@@ -10,9 +10,9 @@ import time
 
 import pytest
 from _etcd import free_ports
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _etcd_metrics
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import Kubernetes
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes_look import look
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics as etcd_metrics
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import look
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def metrics(etcd_hosts):
 
 
 def test_members_tell_their_role_and_their_trouble(etcd_hosts, metrics):
-    told = {name: _etcd_metrics.ask(url) for name, url in metrics.items()}
+    told = {name: etcd_metrics.ask(url) for name, url in metrics.items()}
     info = etcd_hosts.info()
     assert sorted(member["role"] for member in told.values()) == ["follower", "follower", "leader"]
     assert {name for name, member in told.items() if member["role"] == "leader"} == {info["leader"]}
@@ -41,7 +41,7 @@ def test_members_tell_their_role_and_their_trouble(etcd_hosts, metrics):
     for host in etcd_hosts.hosts[1:]:
         host.systemctl("stop")
     deadline = time.monotonic() + 30
-    while (alone := _etcd_metrics.ask(metrics["etcd-0"]))["has_leader"]:
+    while (alone := etcd_metrics.ask(metrics["etcd-0"]))["has_leader"]:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert alone["role"] == "follower"

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import Kubernetes
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes
 from ansible_collections.cfcr.kubernetes.plugins.modules import manifest
 
 

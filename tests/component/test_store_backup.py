@@ -12,7 +12,7 @@ import stat
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.cfcr.kubernetes.plugins.module_utils import _store_backup
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import backup as store_backup
 from ansible_collections.cfcr.kubernetes.plugins.modules import certificate_authority, credential, credential_info, store_export, store_import
 
 PASSPHRASE = "a long passphrase"
@@ -146,7 +146,7 @@ def test_only_into_an_empty_store_unless_by_force(run, full, local, backup, tmp_
 
 
 def test_an_import_that_was_interrupted_goes_on(run, full, local, backup, tmp_path, monkeypatch):
-    target, put, done = {"directory": str(tmp_path / "other")}, _store_backup.Store.put, []
+    target, put, done = {"directory": str(tmp_path / "other")}, store_backup.Store.put, []
 
     def put_some(self, name, *arguments):
         if len(done) == 4:
@@ -154,10 +154,10 @@ def test_an_import_that_was_interrupted_goes_on(run, full, local, backup, tmp_pa
         done.append(name)
         put(self, name, *arguments)
 
-    monkeypatch.setattr(_store_backup.Store, "put", put_some)
+    monkeypatch.setattr(store_backup.Store, "put", put_some)
     with pytest.raises(KeyboardInterrupt), patch_module_args({"store": target, **backup}):
         store_import.main()
-    monkeypatch.setattr(_store_backup.Store, "put", put)
+    monkeypatch.setattr(store_backup.Store, "put", put)
     assert done == ["authorities/etcd", "credentials/admin", "credentials/etcd-root", "credentials/etcd-root"]
     assert run(store_import, store=target, **backup)["records"] == ["credentials/etcd-root", "credentials/ssh"]
     assert run(credential_info, store=target)["credentials"] == run(credential_info, store=local)["credentials"]

@@ -24,7 +24,7 @@ NAME = "credentials/a"
 WRITER = """
 import conftest
 from _store import local_store
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import Conflict
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Conflict
 import sys
 store, left = local_store(sys.argv[1]), int(sys.argv[2])
 print("ready", flush=True)

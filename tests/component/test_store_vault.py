@@ -17,8 +17,8 @@ import sys
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import Conflict, Store, keep
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store_module import STORE, find_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.options import STORE, find_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Conflict, Store, keep
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAME = "credentials/a"

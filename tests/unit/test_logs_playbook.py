@@ -17,7 +17,7 @@ import tarfile
 
 import pytest
 import yaml
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._log_package import pack
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.log_package import pack
 
 ROOT = pathlib.Path(__file__).parents[2]
 HONEST = base64.b64encode(pack({"state/disks.txt": "full\n"}, 0)[0]).decode()

@@ -71,12 +71,15 @@ def test_nobody_notices_a_reload(host, kept, authorities, figures):
     before, listeners = host.check_output(process), host.backend.ansible_runner.get_variables("proxy-0")["proxy_listeners"]
     with AskingOften(api_answers) as asking:
         assert "haproxy: reloaded" in play(proxy_listeners=[*listeners, LISTENER])
+        assert kept() == 200  # API servers close what nobody asks on for half a minute
         assert host.socket(f"tcp://0.0.0.0:{LISTENER['port']}").is_listening
         refused = play(__proxy_masters={"no name": "10.0.0.1"})
         assert "haproxy is not reloaded, and runs with its former configuration" in refused
         assert "[/etc/haproxy/haproxy.cfg:" in refused
+        assert kept() == 200
         authorities(lambda text: text + text)
         assert "haproxy: reloaded" in play()
+        assert kept() == 200
         assert "changed=0" in play()
         assert kept() == 200
     figures("While the proxy was reloaded twice", **asking.summary)

@@ -18,11 +18,11 @@ from playbook import Run
 from scenario import DIRECTORY, ROOT, addresses, ask, get, host, kubeconfig, kubectl, wait
 
 sys.path.insert(0, str(ROOT / "collections"))
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._authorities import to_authority  # noqa: E402  as the hosts' modules find it
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._bundle import fingerprints  # noqa: E402
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._certificate import wanted_names  # noqa: E402
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store_module import find_store  # noqa: E402
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._x509 import new_private_key, now, public_half, read_public_key, sign  # noqa: E402
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authorities import to_authority  # noqa: E402  as the hosts' modules find it
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.bundle import fingerprints  # noqa: E402
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.certificate import wanted_names  # noqa: E402
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.x509 import new_private_key, now, public_half, read_public_key, sign  # noqa: E402
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.options import find_store  # noqa: E402
 
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy")
 CREDENTIALS = ("service-account", "encryption-at-rest", "etcd-root")

@@ -15,7 +15,7 @@ from playbook import Run
 from scenario import DIRECTORY, ROOT, addresses, on, wait
 
 sys.path.insert(0, str(ROOT / "collections"))
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store_module import find_store  # noqa: E402  as the director finds it
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.options import find_store  # noqa: E402  as the director finds it
 
 CONFIG, SUBNETS = "/coreos.com/network/config", "/coreos.com/network/subnets"
 MARK = "/run/flannel/executed"  # where flanneld may write

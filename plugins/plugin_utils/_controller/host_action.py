@@ -14,8 +14,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from .._deadline import TooLargeError, deadline
 from .answers import NoAnswer, check_output, read
+from .deadline import TooLargeError, deadline
 from .shapes import InvalidAnswer, Prose
 
 __all__ = ("HostAction", "RefusedAnswer")

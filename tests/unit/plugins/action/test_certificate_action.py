@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.doc_fragments._store import ModuleDocFragment
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates import SPEC
 from ansible_collections.cfcr.kubernetes.plugins.modules.certificate import DOCUMENTATION
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificates.request import SPEC
 
 DOCUMENTED = ("type", "elements", "choices", "default", "required")
 

@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.action import job
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils import _changes
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller import changes
 
 RUN = {"id": "this run"}
 ASKED_AT = 1000.0
@@ -23,7 +23,7 @@ UNCHANGED = {"changed": False, "restart": [], "diff": {"before": {}, "after": {}
 def ask(tmp_path, monkeypatch):
     """Run the action with these options after host_facts has returned these jobs; return its result and what the host was asked."""
     monkeypatch.setattr(job, "this_run", lambda variables: RUN)
-    monkeypatch.setattr(_changes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    monkeypatch.setattr(changes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
     def run(options, as_asked, in_run="this run", on_host=None):
         asked = []
@@ -76,8 +76,8 @@ def test_nothing_that_was_known_counts_after_a_change(ask, on_host):
 
 def test_what_is_found_after_a_change_counts(ask, monkeypatch):
     known = {"asked": digest(ask, OPTIONS), "pki": None}
-    monkeypatch.setattr(_changes.time, "time", lambda: ASKED_AT - 1)
-    _changes.note_change()
+    monkeypatch.setattr(changes.time, "time", lambda: ASKED_AT - 1)
+    changes.note_change()
     assert ask(OPTIONS, {"dns": known})[1] == []
 
 

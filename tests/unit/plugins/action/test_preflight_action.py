@@ -15,7 +15,7 @@ import sys
 import pytest
 import yaml
 from _store import local_store
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._authority_list import keep_authorities
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authority_list import keep_authorities
 
 COLLECTIONS = pathlib.Path(__file__).parents[4] / "collections"
 RIGHT = {

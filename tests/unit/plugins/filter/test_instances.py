@@ -13,10 +13,10 @@ import json
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cfcr.kubernetes.plugins.filter.instances import instances
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._certificate_timeline import timeline
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._instance_cells import duration
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._instances_page import page
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._topology_picture import picture
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._instances.cells import duration
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._instances.certificate_timeline import timeline
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._instances.page import page
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._instances.topology import picture
 
 NOW = datetime.datetime(2026, 11, 21, 16, 0, tzinfo=datetime.timezone.utc)
 EVIL = '<script>alert("1")</script>'

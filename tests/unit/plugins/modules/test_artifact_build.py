@@ -18,7 +18,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._build import Toolchain
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._artifacts.build import Toolchain
 from ansible_collections.cfcr.kubernetes.plugins.modules import artifact_build
 
 COLLECTIONS = Path(artifact_build.__file__).parents[5]

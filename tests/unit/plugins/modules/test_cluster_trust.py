@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import KubernetesError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._x509 import new_authority, new_private_key, now
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.x509 import new_authority, new_private_key, now
 from ansible_collections.cfcr.kubernetes.plugins.modules import cluster_trust
 
 OLD, NEW = (new_authority("kubernetes", 100, new_private_key("ecdsa-p256"), now()) for _number in range(2))

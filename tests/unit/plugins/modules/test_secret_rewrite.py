@@ -10,7 +10,7 @@ import base64
 import threading
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import KubernetesError
 from ansible_collections.cfcr.kubernetes.plugins.modules import etcd_encryption_info as encryption_info
 from ansible_collections.cfcr.kubernetes.plugins.modules import secret_rewrite
 

@@ -13,8 +13,8 @@ PROBE = {"url": "http://127.0.0.1:1/healthz"}
 
 def test_a_unit_is_well_when_it_is_active_and_says_so(monkeypatch):
     states = {"a": {"ActiveState": "active"}, "b": {"ActiveState": "activating"}, "c": {"ActiveState": "active"}}
-    monkeypatch.setattr(unit_restart._systemd, "show", lambda names, *_properties: {name: states[name] for name in names})
-    monkeypatch.setattr(unit_restart._health, "problem", lambda probe: f"{probe['url']}: refused")
+    monkeypatch.setattr(unit_restart.systemd, "show", lambda names, *_properties: {name: states[name] for name in names})
+    monkeypatch.setattr(unit_restart.probe, "problem", lambda probe: f"{probe['url']}: refused")
     assert unit_restart.problems({"a": [], "b": [PROBE], "c": [PROBE]}) == {"b": "is activating", "c": "http://127.0.0.1:1/healthz: refused"}
 
 

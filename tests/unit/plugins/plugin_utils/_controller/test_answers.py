@@ -16,12 +16,12 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cfcr.kubernetes.plugins.modules import host_facts, host_health
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.answers import ANSWERS, NoAnswer, check_output, read, validated
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.shapes import InvalidAnswer
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_findings import Limits
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_report import Host, report
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health_text import text
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import Host as CheckedHost
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import Limits as HostLimits
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight_hosts import check_clocks, check_hosts
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.findings import Limits
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.report import Host, report
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.text import text
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host as CheckedHost
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Limits as HostLimits
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import check_clocks, check_hosts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,0 +1,190 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Compiling release files into a mirror directory; a record beside them says which inputs they were made of."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pwd
+import re
+import shutil
+import typing as t
+from pathlib import Path
+
+from .._command import run
+from .._errors import HostError
+from .._files import write_atomically
+from .archive import sha256, write_image, write_tarball
+
+__all__ = ("CHECKSUMS", "Mirror", "Toolchain")
+
+CHECKSUMS = "SHA256SUMS"
+FORMAT = 1  # to be raised when the same inputs are to give other outputs
+OPTIONAL = ("left_out",)
+
+
+class Toolchain(t.NamedTuple):
+    """The compilers, by path and by version."""
+
+    go: str
+    go_version: str
+    cc: str
+    cc_version: str
+    architecture: str
+
+    @classmethod
+    def find(cls, go: str, cc: str) -> Toolchain:
+        """Ask the compilers who they are."""
+        environment = json.loads(run(go, "env", "-json", "GOVERSION", "GOARCH"))
+        return cls(go, environment["GOVERSION"], cc, run(cc, "--version").partition("\n")[0], environment["GOARCH"])
+
+    def digest(self, build: dict[str, t.Any]) -> str:
+        """Return the digest of all that the outputs of a build depend on."""
+        versions = [self.go_version] if build["packages"] else []
+        versions += [self.cc_version] if build["cgo"] or not build["packages"] else []
+        # An option that a build does not use is no part of its digest: what is there is not compiled again because the option is new.
+        used = {key: value for key, value in build.items() if value or key not in OPTIONAL}
+        inputs = {**used, "format": FORMAT, "versions": versions, "architecture": self.architecture}
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+    def compile(self, build: dict[str, t.Any], work: Path) -> dict[str, Path]:
+        """Compile the programs of a build below a directory and return their paths."""
+        source, target = work / "source", work / "programs"
+        source.mkdir()
+        target.mkdir()
+        for name, content in build["inputs"].items():
+            (source / name).write_text(content, encoding="utf-8")
+        if not build["packages"]:
+            sources = [str(source / name) for name in build["inputs"]]
+            run(self.cc, "-Os", "-static", "-s", "-Wall", "-Werror", "-o", str(target / build["name"]), *sources)
+            return {build["name"]: target / build["name"]}
+        # -mod=readonly: go.sum decides what may be compiled, and nothing changes it. The environment must not say otherwise.
+        environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "1" if build["cgo"] else "0"}
+        flags = ["-trimpath", "-buildvcs=false", f"-tags={','.join(build['tags'])}", f"-ldflags=-s -w {build['ldflags']}"]
+        if build["left_out"]:
+            run(self.go, "-C", str(source), "mod", "vendor", environment=environment)  # a copy of what go.sum allows
+            for package in build["left_out"]:
+                leave_out(package, source / "vendor" / package)
+            environment["GOFLAGS"] = "-mod=vendor"
+        run(self.go, "-C", str(source), "build", *flags, "-o", f"{target}/", *build["packages"].values(), environment=environment)
+        return {program: target / executable(package) for program, package in build["packages"].items()}
+
+
+def leave_out(package: str, directory: Path) -> None:
+    """Make a vendored package an empty one of the same name."""
+    files = sorted(directory.glob("*.go"))
+    if not files:
+        raise HostError(f"left_out has {package}, which is no package that the build imports; correct the path, or remove it")
+    name = next(line for line in files[0].read_text(encoding="utf-8").splitlines() if line.startswith("package "))
+    for file in directory.iterdir():
+        if file.is_file():  # directories are other packages
+            file.unlink()
+    (directory / "left_out.go").write_text(f"{name}\n", encoding="utf-8")
+
+
+def executable(package: str) -> str:
+    """Return what go build names the program of a package: its last element that is not a major version."""
+    return next(part for part in reversed(package.split("/")) if not re.fullmatch(r"v[0-9]+", part))
+
+
+class Mirror:
+    """A directory of release files with one file of their checksums."""
+
+    def __init__(self, directory: str, toolchain: Toolchain) -> None:
+        """Take the directory, which need not be there yet."""
+        self.directory = Path(directory)
+        self.toolchain = toolchain
+        self.records = self.directory / ".builds"
+
+    @contextlib.contextmanager
+    def locked(self) -> t.Iterator[None]:
+        """Be the only one who builds here; wait for the other one if there is one."""
+        self.records.mkdir(parents=True, exist_ok=True)
+        with (self.records / "lock").open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+    def wanted(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
+        """Return the digest of the inputs of each build, and that the checksum file should be there."""
+        return {**{build["name"]: self.toolchain.digest(build) for build in builds}, CHECKSUMS: "complete"}
+
+    def found(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
+        """Return the digest of the inputs that each build was made of, where all of its outputs are whole."""
+        records = {build["name"]: self._record(build) for build in builds}
+        found = {name: record["digest"] for name, record in records.items() if record and self._whole(record)}
+        with contextlib.suppress(OSError):
+            if (self.directory / CHECKSUMS).read_bytes() == self._checksum_file():
+                found[CHECKSUMS] = "complete"
+        return found
+
+    def make(self, build: dict[str, t.Any]) -> None:
+        """Compile, lay out as upstream does, and record."""
+        work = self.records / "work"
+        shutil.rmtree(work, ignore_errors=True)  # an interrupted run may have left it
+        work.mkdir()
+        programs = self.toolchain.compile(build, work)
+        outputs = {self._fill_in(output["path"]): self._lay_out(output, programs, work) for output in build["outputs"]}
+        self._write(self._record_path(build), json.dumps({"digest": self.toolchain.digest(build), "outputs": outputs}, indent=1).encode())
+        shutil.rmtree(work)
+
+    def write_checksums(self) -> None:
+        """Write the checksum file, of everything that was ever built here."""
+        self._write(self.directory / CHECKSUMS, self._checksum_file())
+
+    def checksums(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
+        """Return the checksums of the outputs of some builds, as far as they are there."""
+        records = [self._record(build) for build in builds]
+        return {path: output["sha256"] for record in records if record for path, output in record["outputs"].items()}
+
+    def _fill_in(self, text: str) -> str:
+        return text.replace("{architecture}", self.toolchain.architecture)
+
+    def _record_path(self, build: dict[str, t.Any]) -> Path:
+        return self.records / f"{build['name']}-{build['version']}-{self.toolchain.architecture}.json"
+
+    def _record(self, build: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        with contextlib.suppress(OSError):
+            return json.loads(self._record_path(build).read_bytes())
+        return None
+
+    def _whole(self, record: dict[str, t.Any]) -> bool:
+        try:
+            return all(_stamp(self.directory / path) == output["stamp"] for path, output in record["outputs"].items())
+        except OSError:
+            return False
+
+    def _lay_out(self, output: dict[str, t.Any], programs: dict[str, Path], work: Path) -> dict[str, t.Any]:
+        """Make one output from the programs, put it in its place, and return what to record of it."""
+        target, made = self.directory / self._fill_in(output["path"]), work / "output"
+        if output["image"]:
+            write_image(made, programs[output["image"]["program"]], output["image"], self.toolchain.architecture)
+        elif list(output["files"].values()) == [""]:
+            os.link(programs[next(iter(output["files"]))], made)  # other outputs may need the program too
+        else:
+            write_tarball(made, {self._fill_in(member): programs[program] for program, member in output["files"].items()})
+        made.chmod(0o644)
+        with made.open("rb") as stream:
+            os.fsync(stream.fileno())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(target)
+        return {"sha256": sha256(target), "stamp": _stamp(target)}
+
+    def _checksum_file(self) -> bytes:
+        outputs: dict[str, dict[str, t.Any]] = {}
+        for path in sorted(self.records.glob("*.json")):
+            outputs.update(json.loads(path.read_bytes())["outputs"])
+        return "".join(f"{output['sha256']}  {path}\n" for path, output in sorted(outputs.items())).encode()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        write_atomically(str(path), content, 0o644, pwd.getpwuid(os.geteuid()).pw_name)
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

@@ -1,0 +1,216 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Release files: downloads that are verified before use, side by side by version, reached by symlinks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .._errors import HostError
+from .._host.architecture import architecture
+from .checksums import published
+
+__all__ = ("ARTIFACT", "PROGRAMS", "download", "install", "installed", "wanted")
+
+RELEASES = Path("/opt/cfcr/releases")
+PROGRAMS = Path("/opt/cfcr/bin")
+RECORD = ".release.json"
+ATTEMPTS = 3
+# What a killed run leaves of an unpacking is removed when no run can be at it any more.
+ABANDONED_AFTER_SECONDS = 24 * 60 * 60
+PARALLEL_DOWNLOADS = 4
+
+# What an artifact is made of, as the lookup cfcr.kubernetes.artifacts returns it.
+ARTIFACT = {
+    "component": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "architectures": {"type": "dict", "required": True},
+}
+
+
+def source(artifact: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return what there is of an artifact for this host's architecture."""
+    found = artifact["architectures"].get(architecture())
+    if found is None:
+        raise HostError(f"{artifact['component']} {artifact['version']} is not there for {architecture()}; there is: {', '.join(artifact['architectures'])}")
+    return found
+
+
+def wanted(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
+    """Return the version that each component should have."""
+    return {artifact["component"]: artifact["version"] for artifact in artifacts}
+
+
+def installed(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
+    """Return the version that each component has, where it is whole; nothing is read over the network."""
+    return {artifact["component"]: version for artifact in artifacts if (version := _whole_version(artifact)) is not None}
+
+
+def install(artifacts: list[dict[str, t.Any]]) -> None:
+    """Download, verify and unpack what is not there yet, in parallel; then switch the symlinks."""
+    missing = [artifact for artifact in artifacts if _whole_version(artifact) != artifact["version"]]
+    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+        list(pool.map(_unpack, missing))
+    for artifact in missing:
+        _activate(artifact)
+
+
+def download(url: str, target: Path, sha256: str | None, checksum_url: str | None) -> str:
+    """Download to the target and return its SHA-256, after comparing it with the pin or with the published checksum."""
+    expected = sha256 or published_checksum(checksum_url, url)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            found = _fetch(url, target)
+            break
+        except (OSError, EOFError) as error:
+            if attempt == ATTEMPTS:
+                raise HostError(f"{url}: {error}") from error
+    if found != expected:
+        raise HostError(f"{url}: expected sha256 {expected}, found {found} in {target.stat().st_size} bytes; what is installed stays")
+    return found
+
+
+def published_checksum(checksum_url: str | None, url: str) -> str:
+    """Return the checksum of the URL's file from the checksum file published beside it."""
+    if not checksum_url:
+        raise HostError(f"{url}: neither a sha256 nor a checksum_url is given, it cannot be verified")
+    try:
+        with _open(checksum_url) as answer:
+            text = answer.read().decode()
+    except OSError as error:
+        raise HostError(f"{checksum_url}: {error}") from error
+    found = published(text, url)
+    if found is None:
+        raise HostError(f"{checksum_url}: has no checksum for {url}")
+    return found
+
+
+def _open(url: str) -> t.Any:
+    # Its import costs a third of what a module costs otherwise, and most runs download nothing.
+    from ansible.module_utils.urls import open_url
+
+    return open_url(url, timeout=60)
+
+
+def _fetch(url: str, target: Path) -> str:
+    digest = hashlib.sha256()
+    with _open(url) as answer, target.open("wb") as stream:
+        length = answer.headers.get("Content-Length")
+        while chunk := answer.read(1 << 20):
+            digest.update(chunk)
+            stream.write(chunk)
+        if length is not None and int(length) != stream.tell():
+            raise EOFError(f"expected {length} bytes, found {stream.tell()}")
+    return digest.hexdigest()
+
+
+def _directory(artifact: dict[str, t.Any], version: str | None = None) -> Path:
+    return RELEASES / artifact["component"] / (version or artifact["version"])
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _whole_version(artifact: dict[str, t.Any]) -> str | None:
+    """Return the version that the symlinks point to, if the files are those that were unpacked from the wanted download."""
+    programs = source(artifact)["files"]
+    try:
+        versions = {Path(os.readlink(PROGRAMS / program)).parent.name for program in programs}
+    except OSError:
+        return None
+    if len(versions) != 1:
+        return None
+    version = versions.pop()
+    directory = _directory(artifact, version)
+    try:
+        record = json.loads((directory / RECORD).read_text())
+        if {program: _stamp(directory / program) for program in programs} != record["programs"]:
+            return None
+    except (OSError, ValueError, KeyError):
+        return None
+    pin = source(artifact).get("sha256")
+    if version == artifact["version"] and pin and record["sha256"] != pin:
+        return f"{version} (sha256 {record['sha256']})"
+    return version
+
+
+def _unpack(artifact: dict[str, t.Any]) -> None:
+    """Make the directory of a version, whole or not at all."""
+    origin, directory = source(artifact), _directory(artifact)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{artifact['version']}-", dir=directory.parent))
+    try:
+        fetched = work / ".download"
+        sha256 = download(origin["url"], fetched, origin.get("sha256"), origin.get("checksum_url"))
+        _extract(origin["url"], fetched, origin["files"], work)
+        for program in origin["files"]:
+            (work / program).chmod(0o755)
+        work.chmod(0o755)
+        programs = {program: _stamp(work / program) for program in origin["files"]}
+        (work / RECORD).write_text(json.dumps({"sha256": sha256, "url": origin["url"], "programs": programs}))
+        if directory.exists():
+            shutil.rmtree(directory)
+        work.rename(directory)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _extract(url: str, fetched: Path, files: dict[str, str], work: Path) -> None:
+    """Take the named members out of the download; an empty member means the download itself."""
+    plain = [program for program, member in files.items() if not member]
+    if plain:
+        fetched.rename(work / plain[0])
+        return
+    programs = {os.path.normpath(member): program for program, member in files.items()}
+    try:
+        with tarfile.open(fetched) as archive:
+            for entry in archive:
+                program = programs.pop(os.path.normpath(entry.name), None)
+                content = archive.extractfile(entry) if program else None
+                if content is not None:
+                    with (work / program).open("wb") as stream:
+                        shutil.copyfileobj(content, stream, 1 << 20)
+    except (tarfile.TarError, EOFError) as error:
+        raise HostError(f"{url}: not a whole tar archive: {error}") from error
+    if programs:
+        raise HostError(f"{url}: has no member {', '.join(programs)}")
+    fetched.unlink()
+
+
+def _activate(artifact: dict[str, t.Any]) -> None:
+    """Point the symlinks at the version, and keep of the others only the one that was active before, for rollback."""
+    directory = _directory(artifact)
+    PROGRAMS.mkdir(parents=True, exist_ok=True)
+    before = set()
+    for program in source(artifact)["files"]:
+        link, temporary = PROGRAMS / program, PROGRAMS / f".{program}.new"
+        with contextlib.suppress(OSError):
+            before.add(Path(os.readlink(link)).parent.name)
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(directory / program)
+        temporary.rename(link)
+    for other in directory.parent.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the other run is through
+            if _is_left_over(other, directory.name, before - {directory.name}):
+                shutil.rmtree(other)
+
+
+def _is_left_over(directory: Path, active: str, previous: set[str]) -> bool:
+    """Return whether nobody needs a directory any more; where the active version was made anew, what was kept before it is kept."""
+    if directory.name.startswith("."):  # another run may be unpacking there
+        return directory.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS
+    return bool(previous) and directory.name not in {active, *previous}

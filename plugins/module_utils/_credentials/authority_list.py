@@ -1,0 +1,85 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The list of authorities that module certificate_authority keeps in the store."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from .._pki.keys import KEY_TYPES
+from .._pki.x509 import Authority, describe, now
+from .._result import outcome
+from .._store.options import STORE
+from .._store.store import Store, keep
+from .authorities import get_authority, make_authority, to_authority
+
+__all__ = ("SPEC", "keep_authorities")
+
+SPEC = {
+    **STORE,
+    "authorities": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "common_name": {"type": "str"},
+            "days": {"type": "int", "default": 3650},
+            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
+        },
+    },
+}
+
+
+def keep_authorities(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Keep what is there and make the rest."""
+    moment = now()
+    wanted = {entry["name"]: entry for entry in options["authorities"]}
+    actual = {name: get_authority(store, name) for name in wanted}
+    returned = {name: values(authority) for name, authority in actual.items()}
+    return outcome(
+        check_mode,
+        before={name: summary(authority) for name, authority in actual.items() if authority},
+        after={name: summary(actual[name]) if actual[name] else planned(entry, moment) for name, entry in wanted.items()},
+        apply=lambda: returned.update({name: values(made(store, entry, moment)) for name, entry in wanted.items()}),
+        authorities=returned,
+    )
+
+
+def summary(authority: Authority) -> dict:
+    """Return what a diff shows of an authority that exists."""
+    return {"certificates": describe(authority.bundle())}
+
+
+def planned(entry: dict, moment: datetime.datetime) -> dict:
+    """Return what a diff shows of an authority that is still to be made."""
+    not_after = moment + datetime.timedelta(days=entry["days"])
+    return {"certificates": [f"CN={common_name(entry)} {entry['key_type']} (new) until {not_after:%Y-%m-%dT%H:%M:%SZ}"]}
+
+
+def common_name(entry: dict) -> str:
+    """Return the common name of an authority's subject."""
+    return entry["common_name"] or entry["name"]
+
+
+def made(store: Store, entry: dict, moment: datetime.datetime) -> Authority:
+    """Return an authority, made if it is not there."""
+    record = keep(
+        store, f"authorities/{entry['name']}", lambda: make_authority(common_name(entry), entry["days"], entry["key_type"], moment)
+    )
+    return to_authority(entry["name"], record)
+
+
+def values(authority: Authority | None) -> dict:
+    """Return an authority as callers see it."""
+    if authority is None:
+        return {"certificate": "", "bundle": "", "not_after": "", "rotation": ""}
+    return {
+        "certificate": authority.certificate(),
+        "bundle": authority.bundle(),
+        "not_after": f"{authority.not_after():%Y-%m-%dT%H:%M:%SZ}",
+        "rotation": authority.rotation,
+    }

@@ -1,0 +1,143 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Generated credentials: each as a record of the store, planned before anything is made."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+
+from .._errors import HostError
+from .._pki.certificate import Certificate, expiry, reasons, seconds, wanted_names
+from .._pki.keys import KEY_TYPES
+from .._pki.x509 import new_private_key, public_half, read, read_public_key, sign
+from .._store.store import Conflict, Record, Store
+from .authorities import authority_key, get_authority
+from .types import TYPES, Type
+
+__all__ = ("Credential",)
+
+_CERTIFICATE_VALUES = ("private_key", "certificate", "bundle", "not_after")
+_WHILE_ROTATED = ("number", "others")  # the number stays
+
+
+class Credential:
+    """One credential: what the store has, what there must be, and the way there."""
+
+    def __init__(self, store: Store, options: dict, moment: datetime.datetime, check_mode: bool) -> None:
+        self.name, self.type, self._options, self._store, self._moment = options["name"], options["type"], options, store, moment
+        self._path = f"credentials/{self.name}"
+        self._record = store.get(self._path)
+        found = self._record.public["type"] if self._record else options["type"]
+        if found != options["type"]:
+            raise HostError(f"credential {self.name} is a {found} in the store {store}, wanted is a {options['type']}")
+        self._asked: tuple[dict, dict] | None = None
+        try:
+            if found == "certificate":
+                self._plan_certificate(check_mode)
+            else:
+                self._plan_once(TYPES[found])
+        except HostError as error:
+            raise HostError(f"credential {self.name}: {error}") from error
+
+    def _plan_once(self, kind: Type) -> None:
+        """Plan what is made once, or given, or was something else before."""
+        kind.check(self._options)
+        if self._options["version"]:
+            self._asked = self._old(self._options["version"])
+        elif self._options["value"]:
+            self._asked = kind.take(self._options)
+        if self._asked and self._record and "rotation" in self._record.public:
+            raise HostError("it is being rotated; end that first")
+        if not self._asked and kind.make and not self._options["generate"] and not self._record:
+            raise HostError(f"the store {self._store} has none, and it cannot be generated; give its value")
+        self.before = self._summary(self._record.public) if self._record else None
+        if not self._record:
+            self.after = self._summary(self._asked[0] if self._asked else {}) if self._asked or kind.make else None
+        elif self._asked and self._asked != self._parts(self._record):
+            self.after = self._summary(self._asked[0])
+            if self.after == self.before:
+                self.after = {**self.after, kind.values[0]: "(another one)"}
+        else:
+            self.after = self.before
+
+    def _old(self, version: int) -> tuple[dict, dict]:
+        """Return what an earlier version was."""
+        history = {record.version: record for record in self._store.history(self._path)}
+        if version not in history:
+            raise HostError(f"version is {version}, the store {self._store} has {', '.join(map(str, history)) or 'none'}")
+        return self._parts(history[version])
+
+    def _parts(self, record: Record) -> tuple[dict, dict]:
+        return {name: value for name, value in record.public.items() if name != "type"}, record.secret()
+
+    def _summary(self, public: dict) -> dict:
+        """Return what a diff shows; a public key is long, and new only where the private one is."""
+        return {"type": self.type, **({"value": public["value"]} if "value" in public else {})}
+
+    def _plan_certificate(self, check_mode: bool) -> None:
+        """Plan what is made again when it must say something else."""
+        options = self._options
+        if not 0 <= options["renew_before_days"] < options["days"]:
+            raise HostError(f"renew_before_days is {options['renew_before_days']}: allowed are 0 to less than {options['days']}")
+        for option in ("value", "version"):
+            if options[option]:
+                raise HostError(f"{option} is given, which is not for a certificate")
+        self._key_type = options["key_type"] or "ecdsa-p256"
+        if self._key_type not in KEY_TYPES:
+            raise HostError(f"key_type is {self._key_type}, allowed for a certificate are {', '.join(KEY_TYPES)}")
+        self._names = wanted_names(*(options[option] for option in ("common_name", "organizations", "alternative_names", "usages")))
+        self._authority = get_authority(self._store, options["authority"])
+        if not self._authority and not check_mode:
+            raise HostError(f"no authority {options['authority']} in the store {self._store}")
+        actual = read(self._record.public["certificate"], self._authority) if self._record else None
+        limit = self._authority.not_after() if self._authority else self._moment + datetime.timedelta(days=options["days"])
+        wanted = Certificate(
+            names=self._names,
+            issuer=self._authority.issuer() if self._authority else f"{options['authority']} (new)",
+            key=f"{self._key_type} (new)",
+            not_after=expiry(self._moment, options["days"], limit),
+        )
+        kept_key = actual.key if actual else ""
+        why = reasons(actual, self._names, wanted.issuer, kept_key, self._moment, options["renew_before_days"], wanted.not_after)
+        since = seconds(options["since"])
+        if self._record and seconds(self._record.created_at or "") < since:
+            why.append(f"made before {options['since']}")
+        self.before = {"type": "certificate", **actual.summary()} if actual else None
+        self.after = {"type": "certificate", **wanted.summary()} if why else self.before
+
+    def make(self) -> None:
+        """Make it; whoever comes second takes what the first one made, unless it is to be a certain one."""
+        public, secret = self._asked or self._new()
+        with contextlib.suppress(Conflict):
+            self._store.put(self._path, {"type": self._options["type"], **public}, secret, self._record.version if self._record else 0)
+        self._record = self._store.get(self._path)
+        if self._asked and self._parts(self._record) != self._asked:
+            raise HostError(f"credential {self.name}: another run has made it another one at the same time; run again")
+
+    def values(self) -> dict:
+        """Return the values that callers get; empty strings where it is still to be made."""
+        if not self._record:
+            return dict.fromkeys(self._value_names, "")
+        values = {**self._record.public, **self._record.secret()}
+        if self._options["type"] == "certificate":
+            certificate = read(values["certificate"], self._authority)
+            values.update(bundle=self._authority.bundle() if self._authority else "", not_after=certificate.summary()["not_after"])
+        return {name: values[name] for name in (*self._value_names, *(name for name in _WHILE_ROTATED if name in values))}
+
+    @property
+    def _value_names(self) -> tuple[str, ...]:
+        return _CERTIFICATE_VALUES if self.type == "certificate" else TYPES[self.type].values
+
+    def _new(self) -> tuple[dict, dict]:
+        return self._new_certificate() if self.type == "certificate" else TYPES[self.type].make(self._options)
+
+    def _new_certificate(self) -> tuple[dict, dict]:
+        key = new_private_key(self._key_type)
+        signing_key = authority_key(self._store, self._authority.name)
+        certificate = sign(
+            self._names, read_public_key(public_half(key)), self._options["days"], self._authority, signing_key, self._moment
+        )
+        return {"certificate": certificate}, {"private_key": key}

@@ -1,0 +1,28 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the director is: whether it can sign, and which authorities its store has."""
+
+from __future__ import annotations
+
+import platform
+import typing as t
+
+from .._pki.bundle import fingerprints
+from .._pki.x509 import CRYPTOGRAPHY_ERROR
+from .._store.options import find_store
+from .authorities import get_authority
+
+__all__ = ("director_facts",)
+
+
+def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return it; a store that is not there yet has no authorities."""
+    store = find_store(options["store"])
+    return {
+        "python_version": platform.python_version(),
+        "cryptography": CRYPTOGRAPHY_ERROR is None,
+        "store": str(store),
+        "authorities": {name: fingerprints(get_authority(store, name).bundle()) for name in store.names("authorities")},
+    }

@@ -1,0 +1,207 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How authorities, keys and passwords are replaced: a record of the store says in which phase that is, and what holds in it.
+
+trust: the new one is known beside the old one, which is still the one in use. use: the new one is in use, the old one is still accepted.
+drop: only the new one is left, not yet everywhere. A password, which nobody but etcd verifies, needs no first phase.
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from .._errors import HostError
+from .._pki.x509 import now
+from .._result import outcome
+from .._store.options import STORE
+from .._store.store import Conflict, Record, Store, to_moment, to_text
+from .authorities import make_authority
+from .authority_list import SPEC as AUTHORITIES
+from .authority_list import common_name
+from .credential_list import SPEC as CREDENTIALS
+from .types import TYPES
+
+__all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict", "withdrawn")
+
+Parts = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]  # public and secret
+
+PHASES = ("trust", "use", "drop")
+SPEC: dict[str, t.Any] = {
+    **STORE,
+    "state": {"type": "str", "required": True, "choices": ["query", "begun", "advanced", "withdrawn"]},
+    "until": {"type": "str", "choices": list(PHASES), "default": "drop"},
+    "minutes_in_phase": {"type": "dict", "default": {}},
+    "authorities": {**AUTHORITIES["authorities"], "required": False, "default": []},
+    "credentials": {**CREDENTIALS["credentials"], "required": False, "default": []},
+}
+
+_ROTATED_TYPES = ("key", "password", "rsa")
+_PUBLIC = ("number", "public_key")  # of a credential's values
+_SINCE = "everywhere_since"  # when everybody had done what the phase asks for, where it is not left at once
+
+
+def begun(old: Parts, new: Parts) -> Parts:
+    """Return a record with a new authority, key or password in its first phase."""
+    (public, secret), (new_public, new_secret) = old, new
+    if "certificates" in public:
+        return (
+            {**public, "certificates": [*public["certificates"], *new_public["certificates"]], "rotation": "trust"},
+            {"private_keys": [*secret["private_keys"], *new_secret["private_keys"]]},
+        )
+    other = {**new_public, **new_secret, "number": public.get("number", 1) + 1}
+    waiting = {**public, "rotation": "trust"}, {**secret, "others": [other]}
+    return advanced(waiting) if public["type"] == "password" else waiting
+
+
+def advanced(parts: Parts) -> Parts:
+    """Return a record in its next phase; after the last one, no rotation is left of."""
+    public, secret = parts
+    phase = public["rotation"]
+    public = {name: value for name, value in public.items() if name not in ("rotation", _SINCE)}
+    if phase == "drop":
+        return public, secret
+    public = {**public, "rotation": PHASES[PHASES.index(phase) + 1]}
+    if "certificates" in public:
+        if phase == "trust":
+            return {**public, "signing": 1}, secret
+        return {**public, "certificates": public["certificates"][1:], "signing": 0}, {"private_keys": secret["private_keys"][1:]}
+    if phase == "trust":
+        return _exchanged(public, secret)
+    return public, {name: value for name, value in secret.items() if name != "others"}
+
+
+def withdrawn(parts: Parts) -> Parts:
+    """Return a record of phase trust without the new one, which everybody has yet to forget: in phase drop, with the old one left."""
+    public, secret = parts
+    public = {**{name: value for name, value in public.items() if name != _SINCE}, "rotation": "drop"}
+    if "certificates" in public:
+        return {**public, "certificates": public["certificates"][:1]}, {"private_keys": secret["private_keys"][:1]}
+    return public, {name: value for name, value in secret.items() if name != "others"}
+
+
+def _exchanged(public: dict[str, t.Any], secret: dict[str, t.Any]) -> Parts:
+    """Let a credential and the other one change places."""
+    (other,) = secret["others"]
+    values = {name: value for name, value in secret.items() if name != "others"}
+    former = {**values, **{name: public[name] for name in _PUBLIC if name in public}, "number": public.get("number", 1)}
+    kept = {name: public[name] for name in ("type", "rotation")}
+    return (
+        {**kept, **{name: other[name] for name in _PUBLIC if name in other}},
+        {**{name: value for name, value in other.items() if name not in _PUBLIC}, "others": [former]},
+    )
+
+
+def verdict(phase: str, until: str, moment: datetime.datetime, end: datetime.datetime) -> str:
+    """Return why a rotation stays in its phase, which lasts to the given end at least; nothing where it may go on."""
+    if until != "drop" and PHASES.index(phase) >= PHASES.index(until):
+        return f"it was to go no further than phase {until}"
+    if moment < end:
+        return f"it stays for {_duration((end - moment).total_seconds())} more, until {to_text(end)}"
+    return ""
+
+
+def rotate(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Begin, or take up what has begun; let everything that has go on by one phase; or take it back."""
+    items = [
+        *(_Item("authority", entry, store) for entry in options["authorities"]),
+        *(_Item("credential", entry, store) for entry in options["credentials"]),
+    ]
+    if options["state"] == "begun":
+        _begin(items)
+    elif options["state"] == "advanced":
+        for item in items:
+            item.go_on(options["until"], options["minutes_in_phase"].get(item.name, {}))
+    elif options["state"] == "withdrawn":
+        for item in items:
+            item.withdraw()
+    return outcome(
+        check_mode,
+        before={item.name: item.before for item in items},
+        after={item.name: item.after + (" everywhere" if item.spread else "") for item in items},
+        apply=lambda: [item.write() for item in items if item.spread or item.before != item.after],
+        rotations=[
+            {"name": item.name, "kind": item.kind, "before": item.before, "phase": item.after, "since": item.since, "waits": item.waits} for item in items
+        ],
+    )
+
+
+def _begin(items: list[_Item]) -> None:
+    """Begin all, but nothing beside what has begun: of what one run was asked for, a part may be through when the next one takes up the rest."""
+    others = [item.name for item in items if item.before]
+    for item in items:
+        if not item.before:
+            item.begin(others)
+
+
+class _Item:
+    """One record: its phase now, and afterwards."""
+
+    def __init__(self, kind: str, entry: dict[str, t.Any], store: Store) -> None:
+        self.kind, self.name = kind, entry["name"]
+        self._entry, self._store, self._moment = entry, store, now()
+        self._path = f"{'authorities' if kind == 'authority' else 'credentials'}/{self.name}"
+        self._record = self._found()
+        self.before = self.after = self._record.public.get("rotation", "")
+        self.since = self._record.public.get(_SINCE, "")
+        self.waits, self.spread = "", False  # whether the store is still to learn that the phase has come to everybody
+        self._change: t.Callable[[Parts], Parts] = advanced
+
+    def begin(self, others: list[str]) -> None:
+        """Plan its first phase, where no other one is being replaced."""
+        if others:
+            self.waits = f"it does not begin beside {', '.join(others)}"
+        else:
+            self.after = "use" if self._record.public.get("type") == "password" else "trust"
+            self._change = lambda parts: begun(parts, self._new())
+
+    def go_on(self, until: str, minutes: dict[str, t.Any]) -> None:
+        """Plan its next phase, now that everybody has done what this one asks for; a run that fails may leave that behind what the store says."""
+        if not self.before:
+            return
+        since, least = self.since or to_text(self._moment), float(minutes.get(self.before, 0))
+        self.waits = verdict(self.before, until, self._moment, to_moment(since) + datetime.timedelta(minutes=least))
+        if self.waits:
+            self.spread, self.since = not self.since, since
+            self._change = lambda parts: ({**parts[0], _SINCE: since}, parts[1])
+        else:
+            self.after, self.since = {**dict(zip(PHASES, PHASES[1:])), "drop": ""}[self.before], ""
+
+    def withdraw(self) -> None:
+        """Plan to take it back, as long as the new one is not in use; what is in phase drop only has to come to everybody."""
+        if self.before == "use":
+            raise HostError(f"{self.kind} {self.name} is in phase use, which cannot be taken back, but only go on")
+        if not self.before:
+            self.waits = "it is not being replaced"
+        elif self.before == "trust":
+            self.after, self.since, self._change = "drop", "", withdrawn
+
+    def write(self) -> None:
+        """Write the record as it is to be."""
+        public, secret = self._change((self._record.public, self._record.secret()))
+        try:
+            self._store.put(self._path, public, secret, self._record.version)
+        except Conflict as error:
+            raise HostError(f"{self.kind} {self.name}: another run has changed it at the same time; run again") from error
+
+    def _found(self) -> Record:
+        record = self._store.get(self._path)
+        if not record:
+            raise HostError(f"{self.kind} {self.name} is not in the store {self._store}: there is nothing to rotate")
+        if self.kind == "credential" and record.public["type"] not in _ROTATED_TYPES:
+            raise HostError(f"credential {self.name} is a {record.public['type']}, only {', '.join(_ROTATED_TYPES)} are rotated")
+        if self.kind == "credential" and record.public["type"] != self._entry["type"]:
+            raise HostError(f"credential {self.name} is a {record.public['type']} in the store {self._store}, to be rotated is a {self._entry['type']}")
+        return record
+
+    def _new(self) -> Parts:
+        entry = self._entry
+        if self.kind == "authority":
+            return make_authority(common_name(entry), entry["days"], entry["key_type"], self._moment)
+        return TYPES[self._record.public["type"]].make(entry)
+
+
+def _duration(time: float) -> str:
+    return f"{time / 3600:.1f} hours" if time >= 3600 else f"{time / 60:.0f} minutes"

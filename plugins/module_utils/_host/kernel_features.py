@@ -1,0 +1,70 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which features of the kernel work, found out without changing anything: no module is loaded, no interface is made."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import typing as t
+from pathlib import Path
+
+from .capability import CAP_SYS_MODULE, has_capability
+
+__all__ = ("kernel_features",)
+
+_MODULES = {"overlay": "overlay", "br_netfilter": "br_netfilter", "vxlan": "vxlan", "nftables": "nf_tables"}
+
+
+def kernel_features(root: Path = Path("/")) -> dict[str, str]:
+    """Return present, loadable or missing, for every feature that the collection asks for.
+
+    A container sees the modules of its machine in /sys/module, but has no modprobe or no right to use it; what is built into the
+    kernel and has no parameters is not in /sys/module. So the traces that each feature leaves are looked at first, nftables is asked
+    itself, and modprobe's dry run comes last.
+    """
+    filesystems = (root / "proc/filesystems").read_text(encoding="ascii").split()
+    present: dict[str, t.Callable[[], bool]] = {
+        "overlay": lambda: "overlay" in filesystems,
+        "br_netfilter": (root / "proc/sys/net/bridge/bridge-nf-call-iptables").exists,
+        "vxlan": lambda: False,
+        "nftables": lambda: False,
+    }
+    return {
+        feature: "present" if (root / "sys/module" / module).exists() or present[feature]() else _otherwise(module)
+        for feature, module in _MODULES.items()
+    }
+
+
+def _otherwise(module: str) -> str:
+    """Return what modprobe would do; without it, a feature can only be one that answers already."""
+    try:
+        done = subprocess.run(["modprobe", "--show-depends", module], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except OSError:
+        return "present" if module == "nf_tables" and _nftables_answers() else "missing"
+    last = done.stdout.strip().rpartition("\n")[2]
+    if done.returncode == 0 and last.startswith("builtin "):
+        return "present"
+    if done.returncode == 0 and last.startswith("insmod ") and _may_load_modules():
+        return "loadable"  # an "install" line is an administrator's own command, most often one that forbids the module
+    return "present" if module == "nf_tables" and _nftables_answers() else "missing"
+
+
+def _may_load_modules(root: Path = Path("/")) -> bool:
+    disabled = root / "proc/sys/kernel/modules_disabled"
+    return has_capability(CAP_SYS_MODULE, root=root) and not (disabled.exists() and disabled.read_text(encoding="ascii").strip() == "1")
+
+
+def _nftables_answers() -> bool:
+    """Ask nftables for the generation of its rules (NFT_MSG_GETGEN), which reads and changes nothing."""
+    subsystem, get_generation, request, error = 10, 16, 1, 2
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:  # NETLINK_NETFILTER
+            netlink.settimeout(1)
+            netlink.send(struct.pack("=IHHIIBBH", 20, subsystem << 8 | get_generation, request, 1, 0, 0, 0, 0))
+            return struct.unpack_from("=H", netlink.recv(4096), 4)[0] != error
+    except OSError:
+        return False

@@ -1,0 +1,61 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a job leaves on its host so that whoever comes later knows it: its units, how they are asked for their health, and its files.
+
+It names files and holds nothing of what is in them, so that everybody may read it.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+from .._errors import HostError
+
+__all__ = ("DIRECTORY", "path_of", "read_all", "render")
+
+DIRECTORY = "etc/cfcr/jobs"
+
+
+def path_of(name: str) -> str:
+    """Return where the descriptor of a job lies."""
+    return f"/{DIRECTORY}/{name}.json"
+
+
+def render(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> str:
+    """Return the descriptor of a job, given the options of module job and its files."""
+    pki = options.get("pki") or {"certificates": [], "bundles": []}
+    descriptor = {
+        "name": options["name"],
+        "units": [_unit(unit) for unit in options["units"]],
+        "certificates": [f"{entry['path']}.crt" for entry in pki["certificates"]],
+        "authorities": [bundle["path"] for bundle in pki["bundles"]],
+        "directories": [entry["path"] for entry in options["directories"]],
+        "files": [entry["path"] for entry in files if not entry["secret"]],
+        "secret_files": [entry["path"] for entry in files if entry["secret"]] + [f"{entry['path']}.key" for entry in pki["certificates"]],
+    }
+    return json.dumps(descriptor, indent=2) + "\n"
+
+
+def read_all(root: Path = Path("/")) -> list[dict[str, t.Any]]:
+    """Return the descriptors of a host's jobs."""
+    return [_read(path) for path in sorted((root / DIRECTORY).glob("*.json"))]
+
+
+def _read(path: Path) -> dict[str, t.Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HostError(f"{path}: {error}") from error
+
+
+def _unit(unit: dict[str, t.Any]) -> dict[str, t.Any]:
+    health = [_without_blanks(health) for health in unit["health"]]
+    return _without_blanks({"name": unit["name"], "health": health, "reload": unit.get("reload")})
+
+
+def _without_blanks(entry: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {name: value for name, value in entry.items() if value is not None}

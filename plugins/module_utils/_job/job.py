@@ -1,0 +1,328 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A job: one component of a host as it is and as it should be, as plain values, and the way from one to the other."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import typing as t
+
+from .._accounts import ensure_account
+from .._artifacts import release
+from .._command import run
+from .._errors import HostError
+from .._files import read, write_atomically
+from .._pki import files as pki_files
+from . import descriptor, images, probe, reload, system, systemd, virtual_environments
+
+__all__ = ("SPEC", "Job", "all_files", "differences", "digest_of_dependencies", "digests_of_loaded")
+
+_ENTRY = {"path": {"type": "path", "required": True}, "owner": {"type": "str", "default": "root"}}
+_CONTENT = {"content": {"type": "str", "required": True}, "secret": {"type": "bool", "default": False}}
+_LIST = {"type": "list", "elements": "dict", "default": []}
+_UNIT = {**systemd.UNIT, "reload": {"type": "dict", "options": reload.RELOAD}, "health": {**_LIST, "options": probe.HEALTH}}
+_PEERS = {**probe.TLS, "urls": {"type": "list", "elements": "str", "required": True}, "required": {"type": "int", "required": True}}
+
+# What makes a job, as the options of module job.
+SPEC = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
+    "certificates": _LIST,
+    "pki": {"type": "dict", "options": pki_files.SPEC},
+    "packages": {"type": "list", "elements": "str", "default": []},
+    "kernel_modules": {"type": "list", "elements": "str", "default": []},
+    "sysctls": {"type": "dict", "default": {}},
+    "directories": {**_LIST, "options": {**_ENTRY, "mode": {"type": "str", "default": "0755"}}},
+    "artifacts": {**_LIST, "options": release.ARTIFACT},
+    "virtual_environments": {**_LIST, "options": virtual_environments.VIRTUAL_ENVIRONMENT},
+    "files": {**_LIST, "options": {**_ENTRY, **_CONTENT, "mode": {"type": "str", "default": "0644"}}},
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
+    "units": {**_LIST, "options": _UNIT},
+    "images": {**_LIST, "options": images.IMAGE},
+    "peers": {"type": "dict", "options": _PEERS},
+    "timeout": {"type": "int", "default": 120},
+    "asked": {"type": "str", "default": ""},
+}
+
+SECRET = "(secret)"
+NEW_SECRET = "(another secret)"
+RESTARTS_BEFORE_GIVING_UP = 10
+RELOAD, RESTART = "reload", "restart"
+
+
+def differences(actual: dict[str, t.Any], wanted: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """Return, for each kind of thing, only those that are not as wanted: as they are, and as they should be."""
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for kind, things in wanted.items():
+        other = {name: value for name, value in things.items() if actual[kind].get(name) != value}
+        if other:
+            after[kind] = other
+            before[kind] = {name: actual[kind].get(name) for name in other}
+    return before, after
+
+
+def all_files(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Return the files of the job, those that load kernel modules and set sysctls at boot included."""
+    boot = {"mode": "0644", "owner": "root", "secret": False}
+    files = []
+    if options["kernel_modules"]:
+        content = "".join(f"{name}\n" for name in options["kernel_modules"])
+        files.append({"path": f"/etc/modules-load.d/cfcr-{options['name']}.conf", "content": content, **boot})
+    if options["sysctls"]:
+        content = "".join(f"{name} = {value}\n" for name, value in options["sysctls"].items())
+        files.append({"path": f"/etc/sysctl.d/60-cfcr-{options['name']}.conf", "content": content, **boot})
+    for entry in options["files"]:
+        if entry["secret"] and entry["content"] not in options["secrets"]:
+            raise HostError(f"files: {entry['path']}: content names the secret {entry['content']}; there is: {', '.join(options['secrets'])}")
+        files.append({**entry, "content": options["secrets"][entry["content"]] if entry["secret"] else entry["content"]})
+    return files
+
+
+def description(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the file that tells whoever comes later what the job is."""
+    content = descriptor.render(options, files)
+    return {"path": descriptor.path_of(options["name"]), "content": content, "mode": "0644", "owner": "root", "secret": False}
+
+
+def digest_of_dependencies(unit: dict[str, t.Any], artifacts: list[dict[str, t.Any]], contents: dict[str, str]) -> str:
+    """Return a text that changes with whatever the unit's process reads at its start: its program and its watched files."""
+    parts = []
+    for artifact in artifacts:
+        source = release.source(artifact)
+        if unit["program"] in source["files"]:
+            parts.append(f"{artifact['component']} {artifact['version']} {source.get('sha256', '')}")
+    for path in unit["watch"]:
+        content = contents[path] if path in contents else read(path)
+        parts.append(f"{path}\n{content}")
+    return "\n".join(parts)
+
+
+def digests_of_loaded(unit: dict[str, t.Any], contents: dict[str, str]) -> dict[str, str]:
+    """Return the digest of each file that the unit takes up by a reload."""
+    paths = unit["reload"]["watch"] if unit["reload"] else []
+    return {path: reload.digest(contents[path] if path in contents else read(path)) for path in paths}
+
+
+class Job:
+    """What is, and what should be, as plain values; and the way from one to the other."""
+
+    def __init__(self, options: dict[str, t.Any]) -> None:
+        self.options = options
+        files = all_files(options)
+        self.files = [*files, description(options, files)]
+        contents = {entry["path"]: entry["content"] for entry in self.files}
+        self.units = {
+            unit["name"]: systemd.render(unit, digest_of_dependencies(unit, options["artifacts"], contents)) for unit in options["units"]
+        }
+        self.loads = {unit["name"]: digests_of_loaded(unit, contents) for unit in options["units"]}
+        self.states = systemd.state(list(self.units)) if self.units else {}
+        pending = {unit["name"]: self._pending(unit, self.states[unit["name"]]) for unit in options["units"]}
+        self.pending = {name: what for name, what in pending.items() if what}
+
+    def wanted(self) -> dict[str, t.Any]:
+        """Return what should be."""
+        options = self.options
+        return {
+            "packages": dict.fromkeys(options["packages"], "installed"),
+            "kernel modules": dict.fromkeys(options["kernel_modules"], "loaded"),
+            "sysctls": {name: str(value) for name, value in options["sysctls"].items()},
+            "directories": {entry["path"]: {"mode": entry["mode"], "owner": entry["owner"]} for entry in options["directories"]},
+            "releases": release.wanted(options["artifacts"]),
+            "virtual environments": {entry["path"]: virtual_environments.wanted(entry) for entry in options["virtual_environments"]},
+            "files": {entry["path"]: self._shown(entry, entry["content"]) for entry in self.files}
+            | {self._unit_path(name): {"content": text, "mode": "0644", "owner": "root"} for name, text in self.units.items()},
+            "services": {
+                unit["name"]: {"enabled": True, **({"active": True, "configuration": "current"} if unit["start"] else {})}
+                for unit in options["units"]
+            },
+            "images": {image["reference"]: "present" for image in options["images"]},
+        }
+
+    def actual(self) -> dict[str, t.Any]:
+        """Return what is."""
+        options = self.options
+        return {
+            "packages": dict.fromkeys(system.installed_packages(options["packages"]) if options["packages"] else [], "installed"),
+            "kernel modules": dict.fromkeys(system.loaded_kernel_modules(options["kernel_modules"]), "loaded"),
+            "sysctls": system.sysctls(list(options["sysctls"])),
+            "directories": {entry["path"]: self._status(entry["path"], stat.S_ISDIR) for entry in options["directories"]},
+            "releases": release.installed(options["artifacts"]),
+            "virtual environments": {entry["path"]: virtual_environments.actual(entry) for entry in options["virtual_environments"]},
+            "files": {entry["path"]: self._actual_file(entry) for entry in self.files}
+            | {
+                self._unit_path(name): self._actual_file({"path": self._unit_path(name), "content": text, "secret": False})
+                for name, text in self.units.items()
+            },
+            "services": {
+                unit["name"]: {
+                    "enabled": self.states[unit["name"]].enabled,
+                    **({"active": self.states[unit["name"]].active, "configuration": self._configuration(unit["name"])} if unit["start"] else {}),
+                }
+                for unit in options["units"]
+            },
+            "images": dict.fromkeys(images.present() if options["images"] else [], "present"),
+        }
+
+    def outdated(self) -> list[str]:
+        """Return the units that run with another configuration than the one wanted."""
+        return list(self.pending)
+
+    def apply(self, wanted: dict[str, t.Any]) -> None:
+        """Make what is not as wanted so, in the order of the documentation, and wait for health."""
+        options = self.options
+        if "packages" in wanted:
+            system.install_packages(list(wanted["packages"]))
+        if "kernel modules" in wanted:
+            system.load_kernel_modules(list(wanted["kernel modules"]))
+        system.apply_sysctls(wanted.get("sysctls", {}))
+        for owner in {entry["owner"] for entry in [*options["directories"], *self.files]} | {unit["account"] for unit in options["units"]}:
+            ensure_account(owner)
+        for entry in options["directories"]:
+            if entry["path"] in wanted.get("directories", {}):
+                self._make_directory(entry)
+        if "releases" in wanted:
+            release.install(options["artifacts"])
+        for entry in options["virtual_environments"]:
+            if entry["path"] in wanted.get("virtual environments", {}):
+                virtual_environments.make(entry)
+        self._write_files(wanted.get("files", {}))
+        self._run_units(wanted)
+
+    def is_healthy(self) -> bool:
+        """Tell whether a look at it finds everything healthy that must be."""
+        return all(self._problem(unit, self.states[unit["name"]]) is None for unit in self._asked_for_health())
+
+    def check_health(self) -> None:
+        """Wait until everything is healthy that must be."""
+        for unit in self._asked_for_health():
+            self._wait_healthy(unit)
+
+    def bring_images(self, wanted: dict[str, t.Any]) -> None:
+        """Bring the images that are not there, now that containerd is."""
+        images.bring(image for image in self.options["images"] if image["reference"] in wanted)
+
+    def restart(self) -> None:
+        """Reload or restart the units that are outdated one after the other, and wait for the health of each."""
+        for unit in (unit for unit in self.options["units"] if unit["name"] in self.pending):
+            name = unit["name"]
+            if unit["reload"]:
+                # Before a restart as well: what refuses a wrong configuration here goes on with the former one.
+                systemd.reload(name)
+            if self.pending[name] == RESTART:
+                self._ask_peers(name)
+                systemd.restart(name)
+            self._wait_healthy(unit)
+
+    def _ask_peers(self, name: str) -> None:
+        peers = self.options["peers"]
+        if not peers:
+            return
+        problems = [found for url in peers["urls"] if (found := probe.problem({**peers, "url": url})) is not None]
+        healthy = len(peers["urls"]) - len(problems)
+        if healthy < peers["required"]:
+            raise HostError(f"{name} is not restarted: {peers['required']} other members must be healthy, found {healthy}: {'; '.join(problems)}")
+
+    def _asked_for_health(self) -> list[dict[str, t.Any]]:
+        """Return the units that were started; what waits for a restart is not asked."""
+        outdated = self.outdated()
+        return [unit for unit in self.options["units"] if unit["start"] and unit["name"] not in outdated]
+
+    def _problem(self, unit: dict[str, t.Any], now: systemd.State) -> str | None:
+        """Return what is wrong with a unit in this state, or None when it is healthy."""
+        name = unit["name"]
+        if not now.active:
+            return f"{name} is not active"
+        # While a unit is being restarted, the process that ends may still answer.
+        if systemd.running_digest(now.pid) != systemd.digest(self.units[name]):
+            return f"{name} still runs with its former configuration"
+        if unit["reload"] and (found := reload.problem(unit["reload"]["url"], self.loads[name])) is not None:
+            return found
+        return next((found for health in unit["health"] if (found := probe.problem(health)) is not None), None)
+
+    def _wait_healthy(self, unit: dict[str, t.Any]) -> None:
+        name = unit["name"]
+
+        def dead() -> str | None:
+            now = systemd.state([name])[name]
+            if now.failed or now.restarts > self.states[name].restarts + RESTARTS_BEFORE_GIVING_UP:
+                return f"it does not stay up: {systemd.journal(name)}"
+            return None
+
+        try:
+            probe.wait(lambda: self._problem(unit, systemd.state([name])[name]), self.options["timeout"], dead)
+        except HostError as error:
+            raise HostError(f"{name}: {error}") from error
+
+    def _write_files(self, wanted: dict[str, t.Any]) -> None:
+        for entry in self.files:
+            if entry["path"] in wanted:
+                os.makedirs(os.path.dirname(entry["path"]), exist_ok=True)
+                content = entry["content"].encode(errors="surrogateescape")
+                write_atomically(entry["path"], content, int(entry["mode"], 8), entry["owner"])
+        # Units come last: their digest tells that everything else is in place.
+        for name, text in self.units.items():
+            if self._unit_path(name) in wanted:
+                write_atomically(self._unit_path(name), text.encode(), 0o644)
+
+    def _run_units(self, wanted: dict[str, t.Any]) -> None:
+        if any(self._unit_path(name) in wanted.get("files", {}) for name in self.units) or any(unit.stale for unit in self.states.values()):
+            run("systemctl", "daemon-reload")
+        disabled = [name for name in self.units if not self.states[name].enabled]
+        if disabled:
+            run("systemctl", "enable", "--quiet", *disabled)
+        inactive = [unit["name"] for unit in self.options["units"] if unit["start"] and not self.states[unit["name"]].active]
+        if inactive:
+            systemd.start(inactive)
+
+    def _make_directory(self, entry: dict[str, t.Any]) -> None:
+        os.makedirs(entry["path"], exist_ok=True)
+        account = pwd.getpwnam(entry["owner"])
+        os.chown(entry["path"], account.pw_uid, account.pw_gid)
+        os.chmod(entry["path"], int(entry["mode"], 8))
+
+    def _configuration(self, name: str) -> str:
+        return "outdated" if name in self.pending else "current"
+
+    def _pending(self, unit: dict[str, t.Any], now: systemd.State) -> str | None:
+        """Return what a unit waits for to run with what is wanted; one that does not run will, as soon as it starts."""
+        if not now.active:
+            return None
+        if systemd.running_digest(now.pid) != systemd.digest(self.units[unit["name"]]):
+            return RESTART
+        return RELOAD if unit["reload"] and reload.problem(unit["reload"]["url"], self.loads[unit["name"]]) else None
+
+    def _actual_file(self, entry: dict[str, t.Any]) -> dict[str, str] | None:
+        status = self._status(entry["path"], stat.S_ISREG)
+        if status is None:
+            return None
+        return {**self._shown(entry, read(entry["path"])), **status}
+
+    @staticmethod
+    def _shown(entry: dict[str, t.Any], content: str | None) -> dict[str, t.Any]:
+        """Return a file as it stands in a comparison; of a secret one only whether it is the wanted one."""
+        if entry["secret"]:
+            content = SECRET if content == entry["content"] else NEW_SECRET
+        return {"content": content, "mode": entry.get("mode", "0644"), "owner": entry.get("owner", "root")}
+
+    @staticmethod
+    def _status(path: str, is_kind: t.Callable[[int], bool]) -> dict[str, str] | None:
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return None
+        if not is_kind(status.st_mode):
+            return None
+        try:
+            owner = pwd.getpwuid(status.st_uid).pw_name
+        except KeyError:
+            owner = str(status.st_uid)
+        return {"mode": f"{stat.S_IMODE(status.st_mode):04o}", "owner": owner}
+
+    @staticmethod
+    def _unit_path(name: str) -> str:
+        return str(systemd.UNITS / f"{name}.service")

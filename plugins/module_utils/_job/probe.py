@@ -1,0 +1,88 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asking a service for its health, and waiting for it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import time
+import typing as t
+import urllib.parse
+
+from .._errors import HostError
+
+__all__ = ("HEALTH", "TLS", "get", "problem", "wait")
+
+POLL_SECONDS = 0.1
+REQUEST_SECONDS = 5
+_TAG = re.compile(r"<[^>]*>")
+
+TLS = {"ca_path": {"type": "path"}, "certificate_path": {"type": "path"}, "key_path": {"type": "path", "no_log": False}}
+
+# How a service's health is asked for.
+HEALTH = {"url": {"type": "str", "required": True}, **TLS, "condition": {"type": "str"}}
+
+
+def problem(health: dict[str, t.Any]) -> str | None:
+    """Return what is wrong with the service, or None when it is healthy."""
+    try:
+        status, body = get(health)
+    except (OSError, http.client.HTTPException) as error:
+        return f"{health['url']}: {error or type(error).__name__}"
+    if status != 200:
+        return f"{health['url']}: {status} {_said(body)}"
+    if health.get("condition"):
+        return _condition_problem(health["url"], health["condition"], body)
+    return None
+
+
+def get(health: dict[str, t.Any]) -> tuple[int, str]:
+    """Return the status and the body of what a service answers."""
+    url = urllib.parse.urlsplit(health["url"])
+    connection = _connection(url, health)
+    try:
+        connection.request("GET", url.path or "/")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+def wait(ask: t.Callable[[], str | None], seconds: float, dead: t.Callable[[], str | None]) -> None:
+    """Wait until ask() names no problem any more; give up early where dead() says that there is no use in waiting."""
+    deadline = time.monotonic() + seconds
+    while (found := ask()) is not None:
+        if (reason := dead()) is not None:
+            raise HostError(f"{reason}; {found}")
+        if time.monotonic() > deadline:
+            raise HostError(f"not healthy after {seconds} seconds: {found}")
+        time.sleep(POLL_SECONDS)
+
+
+def _said(body: str) -> str:
+    """Return what an answer says went wrong: of the checks of a Kubernetes component those that failed, of a page its words."""
+    failed = [line for line in body.splitlines() if line.startswith("[-]")]
+    return " ".join(_TAG.sub(" ", " ".join(failed) or body).split())[:500]
+
+
+def _connection(url: urllib.parse.SplitResult, health: dict[str, t.Any]) -> http.client.HTTPConnection:
+    if url.scheme == "http":
+        return http.client.HTTPConnection(url.hostname, url.port, timeout=REQUEST_SECONDS)
+    context = ssl.create_default_context(cafile=health.get("ca_path"))
+    if health.get("certificate_path"):
+        context.load_cert_chain(health["certificate_path"], health["key_path"])
+    return http.client.HTTPSConnection(url.hostname, url.port, timeout=REQUEST_SECONDS, context=context)
+
+
+def _condition_problem(url: str, name: str, body: str) -> str | None:
+    """Return what keeps a condition of a Kubernetes object from being True."""
+    conditions = json.loads(body).get("status", {}).get("conditions", [])
+    for condition in conditions:
+        if condition["type"] == name:
+            return None if condition["status"] == "True" else f"{url}: {name} is {condition['status']}: {condition.get('message', '')}"
+    return f"{url}: has no condition {name} yet"

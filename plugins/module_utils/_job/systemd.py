@@ -1,0 +1,206 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""systemd units as data: rendering them, asking for their state, starting and restarting them.
+
+Every unit carries a digest of all that it depends on in its environment. The environment of the running process therefore
+tells which configuration it was started with, whoever started it and whenever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import resource
+import typing as t
+from pathlib import Path
+
+from .._artifacts.release import PROGRAMS
+from .._command import run
+from .._errors import HostError
+from .._host.capability import CAP_SYS_RESOURCE, has_capability
+
+__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "reload", "render", "restart", "running_digest", "show", "start", "state")
+
+DIGEST = "CFCR_DIGEST"
+UNITS = Path("/etc/systemd/system")
+
+# What a job says about one of its units.
+UNIT = {
+    "name": {"type": "str", "required": True},
+    "description": {"type": "str", "required": True},
+    "program": {"type": "str", "required": True},
+    "arguments": {"type": "list", "elements": "str", "default": []},
+    "flags": {"type": "dict", "default": {}},
+    "account": {"type": "str", "default": "root"},
+    "settings": {"type": "dict", "default": {}},
+    "watch": {"type": "list", "elements": "path", "default": []},
+    "start": {"type": "bool", "default": True},
+}
+
+
+class State(t.NamedTuple):
+    """What systemd knows of a unit."""
+
+    active: bool
+    enabled: bool
+    failed: bool
+    pid: int
+    stale: bool
+    restarts: int
+
+
+def render(unit: dict[str, t.Any], digest_of_the_rest: str = "") -> str:
+    """Return the text of a unit file; the digest covers the text itself and what is given as the rest."""
+    sections = _sections(unit)
+    own = hashlib.sha256((_text(sections) + digest_of_the_rest).encode()).hexdigest()[:32]
+    sections["Service"]["Environment"] = [*_list(sections["Service"].get("Environment", [])), f"{DIGEST}={own}"]
+    return _text(sections)
+
+
+def digest(text: str) -> str | None:
+    """Return the digest that a rendered unit carries."""
+    for line in text.splitlines():
+        if line.startswith(f"Environment={DIGEST}="):
+            return line.rpartition("=")[2]
+    return None
+
+
+def running_digest(pid: int) -> str | None:
+    """Return the digest that a running process was started with."""
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    prefix = f"{DIGEST}=".encode()
+    return next((variable[len(prefix):].decode() for variable in variables if variable.startswith(prefix)), None)
+
+
+def state(names: list[str]) -> dict[str, State]:
+    """Return the state of each unit, in one call."""
+    properties = ("ActiveState", "UnitFileState", "MainPID", "NeedDaemonReload", "NRestarts")
+    return {
+        name: State(
+            active=value["ActiveState"] == "active",
+            enabled=value["UnitFileState"] == "enabled",
+            failed=value["ActiveState"] == "failed",
+            pid=int(value["MainPID"]),
+            stale=value["NeedDaemonReload"] == "yes",
+            restarts=int(value["NRestarts"]),
+        )
+        for name, value in show(names, *properties).items()
+    }
+
+
+def show(names: list[str], *properties: str) -> dict[str, dict[str, str]]:
+    """Return properties of each unit, in one call."""
+    units = {f"{name}.service": name for name in names}
+    blocks = run("systemctl", "show", "--property", ",".join(("Id", *properties)), *units).strip().split("\n\n")
+    values = (dict(line.split("=", 1) for line in block.splitlines()) for block in blocks)
+    shown = {units[value["Id"]]: value for value in values}
+    return {name: shown[name] for name in names}
+
+
+def start(names: list[str]) -> None:
+    """Start units without waiting; the caller waits for their health."""
+    run("systemctl", "start", "--no-block", *(f"{name}.service" for name in names))
+
+
+def restart(name: str) -> None:
+    """Restart one unit without waiting; the caller waits for its health."""
+    run("systemctl", "restart", "--no-block", f"{name}.service")
+
+
+def reload(name: str) -> None:
+    """Reload one unit; the caller waits until what runs has loaded everything."""
+    try:
+        run("systemctl", "reload", f"{name}.service")
+    except HostError as error:
+        # Among all that the service logs, what the command said that refused.
+        commands = run("systemctl", "show", "--property", "ExecReload", f"{name}.service")
+        refused = re.search(r"pid=([1-9]\d*) ; code=\w+ ; status=[1-9]", commands)
+        said = run("journalctl", f"_PID={refused[1]}", "--boot", "--lines", "8", "--no-pager", "--output", "cat") if refused else str(error)
+        raise HostError(f"{name} is not reloaded, and runs with its former configuration: {said.strip()}") from error
+
+
+def journal(name: str, lines: int = 8) -> str:
+    """Return the last lines of a unit's journal, for an error message."""
+    return run("journalctl", "--unit", f"{name}.service", "--lines", str(lines), "--no-pager", "--output", "cat").strip()
+
+
+def _sections(unit: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    program = unit["program"] if unit["program"].startswith("/") else str(PROGRAMS / unit["program"])
+    sections: dict[str, dict[str, t.Any]] = {
+        "Unit": {
+            "Description": unit["description"],
+            "Wants": "network-online.target",
+            "After": "network-online.target",
+            "StartLimitIntervalSec": 0,
+        },
+        "Service": {
+            "Type": "exec",
+            "ExecStart": " ".join([_escape(program), *map(_escape, unit["arguments"]), *map(_escape, _flags(unit["flags"]))]),
+            "Restart": "always",
+            "RestartSec": 1,
+            "LimitNOFILE": 65536,
+        },
+        "Install": {"WantedBy": "multi-user.target"},
+    }
+    if unit["account"] != "root":
+        sections["Service"]["User"] = unit["account"]
+    for section, settings in unit["settings"].items():
+        sections.setdefault(section, {}).update(settings)
+    _fit_limits(sections["Service"])
+    return sections
+
+
+def _fit_limits(service: dict[str, t.Any]) -> None:
+    """Ask only for what the host may give: without CAP_SYS_RESOURCE a unit that asks for more does not start at all."""
+    if has_capability(CAP_SYS_RESOURCE, process=1):
+        return
+    hard = resource.prlimit(1, resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY:
+        service["LimitNOFILE"] = min(int(service["LimitNOFILE"]), hard)
+    if int(service.get("OOMScoreAdjust", 0)) < 0:
+        del service["OOMScoreAdjust"]
+
+
+def _flags(flags: dict[str, t.Any]) -> list[str]:
+    """Return command line flags; a list is joined by commas, a mapping as key=value, and None leaves a flag out."""
+    arguments = []
+    for name, value in flags.items():
+        if isinstance(value, bool):
+            value = str(value).lower()
+        elif isinstance(value, dict):
+            value = ",".join(f"{key}={item}" for key, item in value.items())
+        elif isinstance(value, list):
+            value = ",".join(map(str, value))
+        if value is not None:
+            arguments.append(f"--{name}={value}")
+    return arguments
+
+
+def _escape(argument: str) -> str:
+    """Quote an argument as systemd.syntax(7) and systemd.service(5) ask for."""
+    argument = argument.replace("%", "%%").replace("$", "$$")
+    if not argument or any(character in argument for character in " \t\"'\\;"):
+        argument = '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return argument
+
+
+def _text(sections: dict[str, dict[str, t.Any]]) -> str:
+    lines = ["# Written by the Ansible collection cfcr.kubernetes; changes are overwritten."]
+    for section, settings in sections.items():
+        lines += ["", f"[{section}]"]
+        for key, value in settings.items():
+            lines += [f"{key}={_value(item)}" for item in _list(value)]
+    return "\n".join(lines) + "\n"
+
+
+def _list(value: t.Any) -> list[t.Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _value(value: t.Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,27 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a module would run in the place of its action, so that it needs no process of its own."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+if t.TYPE_CHECKING:
+    from ansible.plugins.action import ActionBase
+
+__all__ = ("is_local", "runs_here")
+
+
+def runs_here(transport: str, becomes: bool, become_user: str | None) -> bool:
+    """Tell whether a module would run as this very user on this very host. No user to become is root."""
+    return transport.rpartition(".")[2] == "local" and (not becomes or (os.geteuid() == 0 and become_user in (None, "", "root")))
+
+
+def is_local(action: ActionBase) -> bool:
+    """Tell whether the module of an action would run here."""
+    become = action._connection.become
+    user = become.get_option("become_user", playcontext=action._play_context) if become else None
+    return runs_here(action._connection.transport, bool(become), user)

@@ -1,0 +1,37 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the lookups into the catalog have in common."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from .._catalog.catalog import CatalogError, Source, load
+
+__all__ = ("CatalogLookup",)
+
+
+class CatalogLookup(LookupBase):
+    """A lookup whose options are variables of the cluster and whose answer is one list, whatever the number of names."""
+
+    def run(self, terms: list[str], variables: dict[str, t.Any], **kwargs: t.Any) -> list[list[dict[str, t.Any]]]:
+        """Return the answer as the one element that lookup() gives back as it is."""
+        names = [variable for variable in variables if variable.startswith(("cluster_artifact_", "cluster_kubernetes_"))]
+        self.set_options(var_options={name: self._templar.template(variables[name]) for name in names}, direct=kwargs)
+        try:
+            return [self.answer(load(self.get_option("kubernetes_version")), terms)]
+        except CatalogError as error:
+            raise AnsibleLookupError(str(error)) from error
+
+    def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
+        """Return what the catalog says of these names."""
+        raise NotImplementedError
+
+    def source(self) -> Source:
+        """Return where the hosts download from."""
+        return Source(self.get_option("source"), self.get_option("mirror"), self.get_option("checksums"))

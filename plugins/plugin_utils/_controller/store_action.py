@@ -1,0 +1,43 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keeping records of the credential store: in this process where the store is here, by the module where it is not."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ...module_utils._errors import HostError
+from ...module_utils._pki.x509 import CRYPTOGRAPHY_ERROR
+from ...module_utils._store.options import open_store
+from ...module_utils._store.store import Store
+from .local import is_local
+
+__all__ = ("StoreAction",)
+
+
+class StoreAction(ActionBase):
+    """An action that does what the module of its name does, without half a second for packing and starting it where it can."""
+
+    TRANSFERS_FILES = False
+
+    spec: dict[str, t.Any]
+
+    def keep(self, store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+        """Do what the module does and return its result."""
+        raise NotImplementedError
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the module's result."""
+        result = super().run(tmp, task_vars)
+        if CRYPTOGRAPHY_ERROR or not is_local(self):  # the Python that modules run with may have the library
+            return {**result, **self._execute_module(task_vars=task_vars)}
+        _validation, options = self.validate_argument_spec(argument_spec=self.spec)
+        try:
+            return {**result, **self.keep(open_store(options), options, self._task.check_mode)}
+        except HostError as error:
+            raise AnsibleActionFail(str(error)) from error

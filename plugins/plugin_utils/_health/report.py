@@ -1,0 +1,134 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a cluster is, judged on plain values: what every host said, what the API said, and the limits that the operator has set."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import typing as t
+
+from .findings import Finding, Limits, of_authorities, of_endpoint, of_etcd, of_host, of_node, of_quorum, of_store
+
+__all__ = ("Host", "report")
+
+Values = t.Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One host: what the inventory says of it, and what it said itself."""
+
+    group: str
+    index: int
+    address: str
+    zone: str
+    health: Values | None  # None where it was not asked: the operator has it ignored
+
+
+def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limits, voters: int) -> dict[str, t.Any]:
+    """Return the report; the voters are the members that etcd is meant to have, whether they are among these hosts or not."""
+    nodes = api.get("nodes")
+    asked = {name: host.health for name, host in hosts.items() if host.health is not None}
+    answered = {name: health for name, health in asked.items() if "error" not in health}
+    etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, voters)
+    authorities, rotations = _authorities(answered), _rotations(store)
+    findings = [*of_endpoint(api, limits), *of_quorum(etcd), *of_authorities(authorities, limits), *of_store(store, rotations, limits)]
+    for name, health in asked.items():
+        host = hosts[name]
+        findings += of_host(name, host.group, host.address, health, limits)
+        findings += of_etcd(name, health)
+        if host.group == "worker" and nodes is not None:
+            findings += of_node(name, nodes.get(host.address))
+    return {
+        "hosts": {name: _row(name, host, nodes, findings) for name, host in hosts.items()},
+        "cluster": {
+            "endpoint": api["endpoint"],
+            "etcd": etcd,
+            "nodes": nodes,
+            "authorities": authorities,
+            "certificate": api.get("certificate"),
+            "rotations": rotations,
+        },
+        "findings": [dataclasses.asdict(finding) for finding in sorted(findings, key=lambda finding: finding.severity != "critical")],
+    }
+
+
+def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding]) -> dict[str, t.Any]:
+    """Return what there is to know of one host."""
+    health = host.health or {}
+    known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
+    row = {**known, "state": _state(name, host, findings), "node": (nodes or {}).get(host.address) if host.group == "worker" else None}
+    if "error" in health or not health:
+        return {**row, "error": health.get("error")}
+    units = {unit: status for job in health["jobs"].values() for unit, status in job.items()}
+    memory, disks = health["memory"], {path: disk for path, disk in health["disks"].items() if "error" not in disk}
+    fullest = max(disks, key=lambda path: _fullness(disks[path]), default=None)
+    days = [certificate["days_left"] for certificate in health["certificates"].values() if "days_left" in certificate]
+    return {
+        **row,
+        "error": None,
+        "services": {"total": len(units), "failing": [unit for unit, status in units.items() if not status["healthy"]]},
+        "units": units,
+        "etcd": health["etcd"],
+        "load": health["load"],
+        "processors": health["processors"],
+        "memory": {**memory, "used_percent": 100 - 100 * memory["available_mib"] // memory["total_mib"]},
+        "disk": {"path": fullest, "used_percent": _fullness(disks[fullest])} if fullest else None,
+        "disks": health["disks"],
+        "uptime": health["uptime"],
+        "boot_id": health["boot_id"],
+        "clock_offset": health["clock_offset"],
+        "certificates": health["certificates"],
+        "certificate_days_left": min(days, default=None),
+    }
+
+
+def _state(name: str, host: Host, findings: t.Iterable[Finding]) -> str:
+    if host.health is None:
+        return "ignored"
+    if "error" in host.health and not host.health.get("refused"):
+        return "unreachable"
+    return "failing" if any(finding.host == name and finding.severity == "critical" for finding in findings) else "healthy"
+
+
+def _fullness(disk: Values) -> int:
+    return max(disk["used_percent"], disk["inodes_percent"])
+
+
+def _etcd(healths: t.Mapping[str, Values | None], voters: int) -> dict[str, t.Any]:
+    """Return how the datastore stands, from what its members said of themselves."""
+    members = {name: health["etcd"] for name, health in healths.items() if health and health["etcd"]}
+    well = [name for name, member in members.items() if member["has_leader"] and member["role"] != "learner"]
+    return {
+        "voters": voters,
+        "needed": voters // 2 + 1,
+        "asked": len(healths),
+        "healthy": len(well),
+        "leader": next((name for name in well if members[name]["role"] == "leader"), None),
+    }
+
+
+def _authorities(answered: t.Mapping[str, Values]) -> list[dict[str, t.Any]]:
+    """Return every authority that hosts trust, each once, with the hosts. What most of them say counts: one may lie."""
+    found: dict[tuple[str, str], dict[str, t.Any]] = {}
+    for name, health in answered.items():
+        for certificate in (certificate for bundle in health["authorities"].values() for certificate in bundle):
+            if "error" not in certificate:
+                key = (certificate["common_name"], certificate["not_after"])
+                entry = found.setdefault(key, {**certificate, "days_left": [], "hosts": []})
+                entry["days_left"].append(certificate["days_left"])
+                if name not in entry["hosts"]:
+                    entry["hosts"].append(name)
+    return [{**entry, "days_left": statistics.median_high(entry["days_left"])} for entry in found.values()]
+
+
+def _rotations(store: Values) -> list[dict[str, t.Any]]:
+    """Return what is being replaced, and since when it has been in its phase."""
+    return [
+        {"name": entry["name"], "phase": entry["rotation"], "since": entry["created_at"], "days": entry["age_days"]}
+        for entry in store.get("credentials", [])
+        if entry["rotation"]
+    ]

@@ -1,0 +1,34 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The hosts of a cluster as a table for a terminal."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._health.text import text
+from .cells import COLUMNS, cells, rotations
+
+__all__ = ("table",)
+
+
+def table(report: t.Mapping[str, t.Any]) -> str:
+    """Return a line for each host, below them the cluster and what is wrong. Columns in which nothing stands are left out."""
+    rows = [cells(name, host) for name, host in report["hosts"].items()]
+    shown = [column for column in COLUMNS if any(row[column] for row in rows)]
+    lines = [{column: column for column in shown}, *({column: row[column] or "-" for column in shown} for row in rows)]
+    widths = {column: max(len(line[column]) for line in lines) for column in shown}
+    written = ["  ".join(line[column].ljust(widths[column]) for column in shown).rstrip() for line in lines]
+    return "\n".join([*written, "", *_cluster(report["cluster"]), text(report)])
+
+
+def _cluster(cluster: t.Mapping[str, t.Any]) -> list[str]:
+    endpoint, etcd = cluster["endpoint"], cluster["etcd"]
+    answered = "does not answer" if endpoint["problem"] else f"answered in {endpoint['seconds']:g} s"
+    return [
+        f"endpoint  {endpoint['url'] or 'unknown'}, {answered}",
+        f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
+        *(f"rotation  {line}" for line in rotations(cluster)),
+    ]

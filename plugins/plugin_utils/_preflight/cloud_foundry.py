@@ -1,0 +1,107 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules of topology cf_routing, where Cloud Foundry's routers lead to the cluster. Everything here is pure and takes plain values."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+import urllib.parse
+
+from .problems import Problem
+
+__all__ = ("check_cloud_foundry",)
+
+Values = t.Mapping[str, t.Any]
+
+_RESERVABLE = range(1024, 65536)  # what the routing API takes as reservable ports
+_TTL = range(10, 121)  # more than 120 seconds the routing API refuses by default
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+_DOMAIN = re.compile(r"(?![0-9.]+$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+")
+
+
+def check_cloud_foundry(values: Values) -> t.Iterator[Problem]:
+    """Check the values of one host."""
+    if values.get("cluster_topology") != "cf_routing":
+        return
+    yield from _routing_api(values)
+    yield from _api_route(values)
+    yield from _http_routes(values)
+    yield from _subnet(values)
+
+
+def _routing_api(values: Values) -> t.Iterator[Problem]:
+    for name in ("cf_routing_api_url", "cf_routing_uaa_url"):
+        if name in values and not _is_url(values[name], "https"):
+            yield Problem(name, values[name] or "nothing", "a URL as https://api.cf.example.com")
+    if not values.get("cf_routing_client_id", "x"):
+        yield Problem("cf_routing_client_id", "nothing", "the name of a client of UAA")
+    if not values.get("cf_routing_router_group", "x"):
+        yield Problem("cf_routing_router_group", "nothing", "the name of a router group")
+    if values.get("cf_routing_ca") and _CERTIFICATE not in values["cf_routing_ca"]:
+        yield Problem("cf_routing_ca", "no certificate", "certificates in PEM, or nothing")
+
+
+def _api_route(values: Values) -> t.Iterator[Problem]:
+    port, ttl, host = values.get("cluster_api_port"), values.get("cf_routing_ttl"), values.get("cluster_api_host", "")
+    if port is not None and port not in _RESERVABLE:
+        yield Problem("cluster_api_port", str(port), "a reservable port of the router group, 1024 to 65535")
+    if ttl is not None and ttl not in _TTL:
+        yield Problem("cf_routing_ttl", str(ttl), f"{_TTL[0]} to {_TTL[-1]} seconds")
+    if host and values.get("cf_routing_sni") and not _DOMAIN.fullmatch(host.lower()):
+        yield Problem("cluster_api_host", host, "a DNS name, by which the routers tell clusters on one port apart (cf_routing_sni)")
+
+
+def _http_routes(values: Values) -> t.Iterator[Problem]:
+    domain, servers = values.get("cf_routing_app_domain", ""), values.get("cf_routing_nats_servers", [])
+    if domain and not _DOMAIN.fullmatch(domain.lower()):
+        yield Problem("cf_routing_app_domain", domain, "a DNS domain as apps.cf.example.com")
+    if bool(domain) != bool(servers):
+        missing, given = ("cf_routing_nats_servers", "cf_routing_app_domain") if domain else ("cf_routing_app_domain", "cf_routing_nats_servers")
+        yield Problem(missing, "nothing", f"a value, since {given} is set: HTTP routes need both")
+    for server in servers:
+        if not _is_url(server, "tls"):
+            found = "a URL with a user and maybe a password" if "@" in server else server or "nothing"
+            yield Problem("cf_routing_nats_servers", found, "URLs as tls://10.0.0.5:4224; without TLS everybody could read the password")
+    for name in ("cf_routing_nats_ca", "cf_routing_nats_certificate"):
+        if servers and name in values and _CERTIFICATE not in values[name]:
+            yield Problem(name, "no certificate" if values[name] else "nothing", "a certificate in PEM, since NATS is used")
+
+
+def _subnet(values: Values) -> t.Iterator[Problem]:
+    """Cloud Foundry has a network of its own: an address means one host only, wherever it is asked for."""
+    text = values.get("cf_routing_subnet")
+    if not text:
+        return
+    try:
+        subnet = ipaddress.IPv4Network(text)
+    except ValueError:
+        yield Problem("cf_routing_subnet", text, "an IPv4 network as 10.0.16.0/20, without host bits")
+        return
+    for name in ("cluster_service_cidr", "cluster_pod_cidr"):
+        network = _network(values.get(name, ""))
+        if network and network.overlaps(subnet):
+            yield Problem(name, f"{network}, which overlaps cf_routing_subnet {subnet}", "networks apart")
+    address = _network(values.get("cluster_host_address", ""))
+    if address and address.subnet_of(subnet):
+        found = f"{address.network_address}, in cf_routing_subnet {subnet}"
+        yield Problem("cluster_host_address", found, "an address outside: the cluster has a subnet of its own")
+
+
+def _is_url(text: str, scheme: str) -> bool:
+    try:
+        url = urllib.parse.urlsplit(text)
+        port_is_right = url.port is None or 0 < url.port < 65536
+    except ValueError:
+        return False
+    return url.scheme == scheme and bool(url.hostname) and port_is_right and not url.username
+
+
+def _network(text: str) -> ipaddress.IPv4Network | None:
+    try:
+        return ipaddress.IPv4Network(text)
+    except ValueError:
+        return None

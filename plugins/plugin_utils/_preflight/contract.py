@@ -1,0 +1,79 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The contract of a cluster, role cluster's defaults and argument specs, for plays that run no role that depends on it.
+
+Role proxy's are read as well: its listeners are ports of the cluster's hosts.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import functools
+import typing as t
+from pathlib import Path
+
+from ansible.template import Templar
+
+if t.TYPE_CHECKING:
+    from ansible.parsing.dataloader import DataLoader
+
+__all__ = ("Contract", "Values")
+
+_COLLECTION = Path(__file__).parents[3]
+_ROLES = ("cluster", "proxy", "cf_routing")
+
+
+class Values(c.Mapping):
+    """The variables of one host, templated as they are asked for."""
+
+    def __init__(self, loader: DataLoader, variables: dict[str, t.Any]) -> None:
+        """Take the variables as the inventory has them."""
+        self._variables = variables
+        self._templar = Templar(loader=loader, variables=variables)
+
+    def __getitem__(self, name: str) -> t.Any:
+        return self._templar.template(self._variables[name])
+
+    def __iter__(self) -> t.Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
+class Contract:
+    """What role cluster and the catalog say, read when it is asked for."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        """Take Ansible's own loader, so that defaults may be templates."""
+        self._loader = loader
+
+    @functools.cached_property
+    def options(self) -> dict[str, dict[str, t.Any]]:
+        """The argument specs, by variable."""
+        specs = [self._read(f"roles/{role}/meta/argument_specs.yml") for role in _ROLES]
+        return {name: option for spec in specs for entry in spec["argument_specs"].values() for name, option in entry["options"].items()}
+
+    @functools.cached_property
+    def defaults(self) -> dict[str, t.Any]:
+        """The defaults, by variable."""
+        return {name: value for role in _ROLES for name, value in self._read(f"roles/{role}/defaults/main.yml").items()}
+
+    @functools.cached_property
+    def ports(self) -> list[dict[str, t.Any]]:
+        """The ports of all components."""
+        return self._read("catalog/ports.yml")["ports"]
+
+    @property
+    def versions(self) -> list[str]:
+        """The minor versions of Kubernetes that the catalog has."""
+        return sorted(path.stem for path in (_COLLECTION / "catalog").glob("[0-9]*.yml"))
+
+    def of(self, variables: t.Mapping[str, t.Any]) -> Values:
+        """Return the variables of one host, with the defaults beneath them."""
+        return Values(self._loader, {**self.defaults, **variables})
+
+    def _read(self, path: str) -> t.Any:
+        return self._loader.load_from_file(str(_COLLECTION / path), trusted_as_template=True)

@@ -1,0 +1,165 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules that hosts must keep. They look at the facts of module host_facts, and only at those of hosts that have some."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import ipaddress
+import typing as t
+
+from .._catalog.ports import Port
+from .problems import Problem
+
+__all__ = ("Host", "Limits", "check_clocks", "check_hosts", "check_python")
+
+Facts = t.Mapping[str, t.Any]
+
+_PYTHON = (3, 9)
+_ARCHITECTURES = ("amd64", "arm64")
+_SYSTEMD = 247  # Debian 11's; what the units use is older
+
+# Which features of the kernel a group needs: the overlay is VXLAN, kube-proxy is nftables, pods are overlayfs behind a bridge.
+_FEATURES = {
+    "master": ("vxlan",),
+    "worker": ("overlay", "br_netfilter", "vxlan", "nftables"),
+    "proxy": ("vxlan", "nftables"),
+}
+
+# Interfaces that flannel and the bridge of the pods make; networks behind them are ours.
+_OUR_INTERFACES = ("flannel*", "cni*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What the operator of a cluster may choose."""
+
+    operating_systems: t.Mapping[str, t.Sequence[str]]
+    memory_mib: t.Mapping[str, int]  # by group
+    disk_mib: t.Mapping[str, int]  # by directory
+    clock_skew: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Host:
+    """One host: its facts, and what the inventory says of it."""
+
+    facts: Facts
+    groups: t.Sequence[str]
+    ports: t.Sequence[Port]
+    networks: t.Mapping[str, str]  # the cluster's networks, by variable
+
+
+def check_hosts(hosts: t.Mapping[str, Host], limits: Limits, units: t.Collection[str]) -> list[Problem]:
+    """Return every problem of the hosts; the units are those of the collection."""
+    problems: list[Problem] = []
+    for name, host in hosts.items():
+        if "error" in host.facts:
+            problems.append(Problem(name, host.facts["error"], "a host that Ansible reaches, with root's privileges and Python 3.9 or later"))
+            continue
+        try:
+            problems += _check(name, host, limits, units)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # one host must not end the check of the others
+            problems.append(Problem(name, f"facts that cannot be judged ({error!r:.100})", "those of a host"))
+    return problems
+
+
+def _check(name: str, host: Host, limits: Limits, units: t.Collection[str]) -> list[Problem]:
+    problems = [*_system(name, host.facts, limits), *_size(name, host, limits), *_networks(name, host)]
+    if host.facts["euid"] == 0:  # nobody else sees who listens, or may ask nftables
+        problems += [*_kernel(name, host), *_ports(name, host, units)]
+    return problems
+
+
+def check_python(name: str, facts: Facts) -> t.Iterator[Problem]:
+    """Return whether modules do not run."""
+    if tuple(int(part) for part in facts["python_version"].split(".")[:2]) < _PYTHON:
+        yield Problem(name, f"Python {facts['python_version']}", f"Python {'.'.join(str(part) for part in _PYTHON)} or later")
+
+
+def _system(name: str, facts: Facts, limits: Limits) -> t.Iterator[Problem]:
+    if facts["euid"] != 0:
+        yield Problem(name, f"user {facts['user']}", "root: ansible_become, or ansible_user root")
+    yield from check_python(name, facts)
+    if facts["operating_system_version"] not in limits.operating_systems.get(facts["operating_system"], ()):
+        allowed = ", ".join(f"{system} {version}" for system, versions in limits.operating_systems.items() for version in versions)
+        yield Problem(name, f"operating system {facts['operating_system']} {facts['operating_system_version']}".rstrip(), allowed)
+    if facts["architecture"] not in _ARCHITECTURES:
+        yield Problem(name, f"architecture {facts['architecture']}", " or ".join(_ARCHITECTURES))
+    if facts["init"] != "systemd":
+        yield Problem(name, f"{facts['init'] or 'an unknown program'} as process 1", "systemd")
+    elif facts["systemd_version"] and facts["systemd_version"] < _SYSTEMD:
+        yield Problem(name, f"systemd {facts['systemd_version']}", f"systemd {_SYSTEMD} or later")
+
+
+def _size(name: str, host: Host, limits: Limits) -> t.Iterator[Problem]:
+    needed = max((limits.memory_mib.get(group, 0) for group in host.groups), default=0)
+    if host.facts["memory_mib"] < needed:
+        yield Problem(name, f"{host.facts['memory_mib']} MiB of memory", f"{needed} MiB or more for {' and '.join(host.groups)}")
+    for directory, least in limits.disk_mib.items():
+        disk = host.facts["disks"].get(directory)
+        if disk and disk["free_mib"] < least:
+            yield Problem(name, f"{disk['free_mib']} MiB free in {directory}", f"{least} MiB or more")
+
+
+def _kernel(name: str, host: Host) -> t.Iterator[Problem]:
+    for feature in dict.fromkeys(feature for group in host.groups for feature in _FEATURES.get(group, ())):
+        if host.facts["kernel_features"].get(feature) == "missing":
+            yield Problem(name, f"kernel {host.facts['kernel']} without {feature}", f"{feature}, built in or as a module that may be loaded")
+
+
+def _ports(name: str, host: Host, units: t.Collection[str]) -> t.Iterator[Problem]:
+    """Every port is free, or a unit of ours listens, whichever: a host may be changing its component."""
+    for listener in host.facts["listeners"]:
+        claims = [port for port in host.ports if _clash(port, listener)]
+        if claims and not _is_ours(listener, claims, host.facts["interfaces"], units):
+            wanted = " and ".join(dict.fromkeys(port.component for port in claims))
+            yield Problem(name, f"port {listener['port']}/{listener['protocol']} taken by {_owner(listener)}", f"free, or {wanted}")
+
+
+def _clash(port: Port, listener: Facts) -> bool:
+    """Return whether both cannot listen; two different addresses can."""
+    if port.protocol != listener["protocol"] or not port.first <= listener["port"] <= port.last:
+        return False
+    everywhere = ipaddress.ip_address(listener["address"]).is_unspecified
+    return everywhere or not port.address or port.address == listener["address"]
+
+
+def _is_ours(listener: Facts, claims: t.Iterable[Port], interfaces: t.Collection[str], units: t.Collection[str]) -> bool:
+    if not listener["pid"] and not listener["unit"]:  # the kernel itself
+        return any(port.interface and port.interface in interfaces for port in claims)
+    unit = listener["unit"].rpartition(".")[0]
+    return any(fnmatch.fnmatchcase(unit, pattern) for pattern in units)
+
+
+def _owner(listener: Facts) -> str:
+    if not listener["pid"]:
+        return "the kernel or a process of another user"
+    return f"{listener['process']} ({listener['unit'] or 'no unit'}, process {listener['pid']})"
+
+
+def _networks(name: str, host: Host) -> t.Iterator[Problem]:
+    """The networks that the host is connected to are not the cluster's."""
+    for variable, cidr in host.networks.items():
+        for route in host.facts["networks"]:
+            ours = any(fnmatch.fnmatchcase(route["interface"], pattern) for pattern in _OUR_INTERFACES)
+            if not ours and ipaddress.ip_network(route["network"]).overlaps(ipaddress.ip_network(cidr)):
+                yield Problem(name, f"network {route['network']} on {route['interface']}, which overlaps {variable} {cidr}", "networks apart")
+
+
+def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Problem]:
+    """Compare the clocks of all that have one among their facts, and the controller's.
+
+    A host's offset is only known to lie between two bounds. The true time is taken to be where most of these intervals agree, and a
+    clock is wrong where even its nearer bound is too far from there.
+    """
+    clocks = {**{name: its["clock_offset"] for name, its in facts.items() if "clock_offset" in its}, "controller": (0.0, 0.0)}
+    bounds = sorted({bound for interval in clocks.values() for bound in interval}, key=abs)
+    true = max(bounds, key=lambda bound: sum(low <= bound <= high for low, high in clocks.values()))
+    for name, (low, high) in clocks.items():
+        distance = max(low - true, true - high)
+        if distance > limits.clock_skew:
+            yield Problem(name, f"a clock {distance:.1f} s {'ahead of' if low > true else 'behind'} the others", f"{limits.clock_skew:g} s at most")

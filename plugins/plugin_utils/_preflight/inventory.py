@@ -1,0 +1,368 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules that an inventory must keep, before any host is asked. Everything here is pure and takes plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import re
+import typing as t
+from collections import Counter
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from .._catalog.ports import ports_of
+from .cloud_foundry import check_cloud_foundry
+from .problems import Problem, merge
+
+__all__ = ("GROUPS", "Inventory", "check_inventory", "check_names", "check_values")
+
+Values = t.Mapping[str, t.Any]
+Network = ipaddress.IPv4Network
+
+# The groups that have a meaning, and which of them a topology needs. A host is in one of them only: every group brings its own
+# certificates and keys, and the director's store holds the keys of all authorities.
+GROUPS = ("etcd", "master", "worker", "proxy", "director")
+_ALWAYS_NEEDED = ("etcd", "master", "worker")
+_NEEDED = {"proxy": (*_ALWAYS_NEEDED, "proxy")}
+_INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer does", "cf_routing": "Cloud Foundry's routers do"}
+
+# What every host of one cluster must agree on.
+_SHARED = (
+    "cluster_name", "cluster_topology", "cluster_kubernetes_version", "cluster_api_host", "cluster_api_port", "cluster_service_cidr",
+    "cluster_dns_address", "cluster_pod_cidr", "cluster_domain", "cluster_internal_domain", "cluster_director", "cluster_store_backend",
+    "cluster_store_directory",
+)  # fmt: skip
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HAPROXY_OWN = ("api", "masters", "status")  # names in haproxy.cfg
+_API_SERVER_PORT = 8443
+_HOST_SUBNET = 24  # what flannel leases to every host
+_FEWEST_SUBNETS = 4  # fewer than that flannel refuses
+
+
+@dataclasses.dataclass(frozen=True)
+class Inventory:
+    """What the rules look at."""
+
+    groups: t.Mapping[str, t.Sequence[str]]
+    values: t.Mapping[str, Values]  # by host of the cluster: its valid values of the contract
+    versions: t.Sequence[str] = ()  # minor versions that the catalog has
+    ports: t.Sequence[Values] = ()  # all of the catalog
+    whole: bool = True  # whether the groups are all of the cluster, or a slice of it
+
+    def hosts(self, *groups: str) -> list[str]:
+        """Return the hosts of these groups, each once."""
+        return list(dict.fromkeys(host for group in groups for host in self.groups.get(group, ())))
+
+
+def check_names(names: t.Mapping[str, t.Iterable[str]], options: t.Collection[str]) -> list[Problem]:
+    """Return the cluster_* names, by host, that the contract does not know."""
+    found: dict[str, list[Problem]] = {}
+    for host, its_names in names.items():
+        unknown = sorted(name for name in its_names if name.startswith("cluster_") and name not in options)
+        found[host] = [Problem(name, "an unknown name", _suggestion(name, options, "a name that role cluster documents")) for name in unknown]
+    return merge(found)
+
+
+def check_values(values: Values, options: t.Mapping[str, t.Mapping[str, t.Any]]) -> tuple[dict[str, t.Any], list[Problem]]:
+    """Return the values that have the type and are among the choices of the contract, and the problems of the others."""
+    valid: dict[str, t.Any] = {}
+    problems = []
+    for name, option in options.items():
+        try:
+            value = values[name]
+        except AnsibleError as error:
+            problems.append(Problem(name, f"a template that fails: {error}", _kind(option)))
+            continue
+        result = ArgumentSpecValidator({name: dict(option)}).validate({name: value})
+        if result.error_messages:
+            # Of a structure, the message says what is wrong with which part.
+            found = "; ".join(result.error_messages) if "options" in option else _shown(name, value)
+            problems.append(Problem(name, found, _kind(option)))
+        else:
+            valid[name] = result.validated_parameters[name]
+    return valid, problems
+
+
+def check_inventory(inventory: Inventory) -> list[Problem]:
+    """Return every problem of the inventory."""
+    return [
+        *(_groups(inventory) if inventory.whole else ()),
+        *_exclusive_groups(inventory),
+        *_ignored(inventory),
+        *_shared_values(inventory),
+        *merge({host: list(_contract(values, inventory)) for host, values in inventory.values.items()}),
+        *_addresses(inventory),
+    ]
+
+
+def _groups(inventory: Inventory) -> t.Iterator[Problem]:
+    """Every group of the topology has hosts; etcd an odd number of them."""
+    topologies = sorted({values["cluster_topology"] for values in inventory.values.values() if "cluster_topology" in values}) or [""]
+    for group in dict.fromkeys(group for topology in topologies for group in _NEEDED.get(topology, _ALWAYS_NEEDED)):
+        if not inventory.hosts(group):
+            others = set(inventory.groups) - set(GROUPS) - {"all", "ungrouped"}
+            yield Problem(f"group {group}", "no hosts", _suggestion(group, others, "one host at least"))
+    if len(topologies) == 1 and topologies[0] in _INSTEAD_OF_PROXY and inventory.hosts("proxy"):
+        allowed = f"no hosts: with cluster_topology {topologies[0]} {_INSTEAD_OF_PROXY[topologies[0]]} what a proxy does"
+        yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), allowed)
+    members = len(inventory.hosts("etcd"))
+    if members and members % 2 == 0:
+        yield Problem("group etcd", f"{members} hosts", "an odd number: one more member than an odd number survives no more failures")
+    directors = inventory.hosts("director")
+    if len(directors) > 1:
+        yield Problem("group director", f"{len(directors)} hosts", "one: there is one store")
+
+
+def _exclusive_groups(inventory: Inventory) -> t.Iterator[Problem]:
+    for host in inventory.hosts(*GROUPS):
+        memberships = [group for group in GROUPS if host in inventory.groups.get(group, ())]
+        if len(memberships) > 1:
+            yield Problem(host, f"groups {' and '.join(memberships)}", f"one of {', '.join(GROUPS)}")
+
+
+def _ignored(inventory: Inventory) -> t.Iterator[Problem]:
+    """Whoever wants a host left alone must have named one."""
+    for host in inventory.groups.get("ignored", ()):
+        if not any(host in inventory.groups.get(group, ()) for group in GROUPS):
+            yield Problem(host, "group ignored alone", _suggestion(host, inventory.hosts(*GROUPS), f"a host that is in one of {', '.join(GROUPS)}, too"))
+
+
+def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:
+    for name in _SHARED:
+        hosts: dict[str, list[str]] = {}
+        for host, values in inventory.values.items():
+            if name in values:
+                hosts.setdefault(str(values[name]), []).append(host)
+        if len(hosts) > 1:
+            # The most common value is the rule; who differs is named.
+            usual, *others = sorted(hosts, key=lambda value: -len(hosts[value]))
+            differing = "; ".join(f"{other or 'nothing'} ({', '.join(hosts[other])})" for other in others)
+            yield Problem(name, f"{usual or 'nothing'}, but {differing}", "one value for all hosts")
+
+
+def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    """Check the values of one host, where their types are right."""
+    yield from _endpoint(values)
+    yield from _address_of_endpoint(values, inventory)
+    yield from _listeners(values)
+    yield from _ports_of_proxies(values, inventory)
+    yield from _director(values, inventory)
+    yield from _names_and_domains(values)
+    yield from _networks(values, inventory)
+    yield from _lifetimes(values)
+    yield from _artifacts(values, inventory)
+    yield from check_cloud_foundry(values)
+
+
+def _endpoint(values: Values) -> t.Iterator[Problem]:
+    host, port = values.get("cluster_api_host"), values.get("cluster_api_port")
+    if host is not None and not _is_host(host):
+        yield Problem("cluster_api_host", host or "nothing", "the DNS name or IP address by which users reach the API")
+    if port is not None and not 0 < port < 65536:
+        yield Problem("cluster_api_port", str(port), "a port, 1 to 65535")
+    for name in values.get("cluster_api_alternative_names", []):
+        if not _is_host(name):
+            yield Problem("cluster_api_alternative_names", name or "an empty name", "DNS names and IP addresses")
+
+
+def _address_of_endpoint(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    """A load balancer has an address of its own; without one, a single master may be the endpoint."""
+    host = values.get("cluster_api_host", "")
+    if values.get("cluster_topology") != "iaas_lb":
+        return
+    for network in ("cluster_service_cidr", "cluster_pod_cidr"):
+        if _network(values, network) and _address(host) and _address(host) in _network(values, network):
+            yield Problem("cluster_api_host", host, f"the address of the load balancer, outside {network}, {values[network]}")
+    owners = [name for name, its_values in inventory.values.items() if host and host in (name, its_values.get("cluster_host_address"))]
+    if owners and (owners != inventory.hosts("master") or values.get("cluster_api_port") != _API_SERVER_PORT):
+        yield Problem("cluster_api_host", f"{host}, which is {owners[0]}", "the load balancer's static address, or a name of it: cluster_topology is iaas_lb")
+    if values.get("proxy_listeners"):
+        yield Problem("proxy_listeners", "listeners", "none: with cluster_topology iaas_lb there is no proxy, but a load balancer (iaas_worker_listeners)")
+
+
+def _listeners(values: Values) -> t.Iterator[Problem]:
+    """Every listener has a name and ports that HAProxy takes."""
+    listeners = values.get("proxy_listeners", [])
+    for name, times in Counter(listener["name"] for listener in listeners).items():
+        if not re.fullmatch(r"[A-Za-z0-9][-A-Za-z0-9]*", name) or name in _HAPROXY_OWN:
+            yield Problem("proxy_listeners", f"the name {name!r}", f"letters, digits and hyphens, and none of {', '.join(_HAPROXY_OWN)}")
+        if times > 1:
+            yield Problem("proxy_listeners", f"the name {name} {times} times", "a name for each listener")
+    for listener in listeners:
+        for option in ("port", "node_port"):
+            if not 0 < listener[option] < 65536:
+                yield Problem("proxy_listeners", f"{option} {listener[option]} of {listener['name']}", "a port, 1 to 65535")
+
+
+def _ports_of_proxies(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    """Nothing else on a proxy listens where the operator has HAProxy listen: it would not start, and the API had no endpoint."""
+    if not inventory.hosts("proxy"):
+        return
+    fixed = [port for port in ports_of(inventory.ports, ["proxy"], {}) if port.protocol == "tcp"]
+    taken = {number: port.component for port in fixed for number in range(port.first, port.last + 1)}
+    chosen = [("cluster_api_port", values["cluster_api_port"], "the API")] if "cluster_api_port" in values else []
+    chosen += [("proxy_listeners", listener["port"], listener["name"]) for listener in values.get("proxy_listeners", [])]
+    for variable, port, user in chosen:
+        if port in taken:
+            yield Problem(variable, f"port {port} for {user}, which {taken[port]} has", "a port of the proxy that nothing else has")
+        taken.setdefault(port, user)
+
+
+def _director(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    """The director is a host that Ansible knows, and none that runs a part of the cluster."""
+    director = values.get("cluster_director")
+    if director is None or director == "localhost":
+        return
+    if director not in inventory.hosts(*inventory.groups):
+        yield Problem("cluster_director", director or "nothing", "a host of the inventory, or localhost")
+    elif director in inventory.hosts(*(group for group in GROUPS if group != "director")):
+        yield Problem("cluster_director", director, "a host that is in no other group of the cluster: it holds the keys of all authorities")
+
+
+def _names_and_domains(values: Values) -> t.Iterator[Problem]:
+    name = values.get("cluster_name")
+    if name is not None and not re.fullmatch(_LABEL, name):
+        yield Problem("cluster_name", name or "nothing", "lower-case letters, digits and hyphens, 63 at most: it becomes part of names and paths")
+    for variable in ("cluster_domain", "cluster_internal_domain"):
+        domain = values.get(variable)
+        if domain is not None and not _is_domain(domain):
+            yield Problem(variable, domain or "nothing", "a DNS domain")
+    domain, internal = values.get("cluster_domain", ""), values.get("cluster_internal_domain", "")
+    if domain and (f".{domain}".endswith(f".{internal}") or f".{internal}".endswith(f".{domain}")):
+        yield Problem("cluster_internal_domain", internal, f"a domain apart from cluster_domain, {domain}")
+
+
+def _networks(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    for name in ("cluster_service_cidr", "cluster_pod_cidr"):
+        if name in values and _network(values, name) is None:
+            yield Problem(name, values[name] or "nothing", "an IPv4 network as 10.0.0.0/16, without host bits")
+    services, pods = _network(values, "cluster_service_cidr"), _network(values, "cluster_pod_cidr")
+    if services and not 12 <= services.prefixlen <= 29:
+        yield Problem("cluster_service_cidr", str(services), "a /12 to /29: what the API server takes")
+    if services and pods and services.overlaps(pods):
+        yield Problem("cluster_pod_cidr", f"{pods}, which overlaps cluster_service_cidr {services}", "networks apart")
+    if pods:
+        yield from _room_for_hosts(pods, len(inventory.hosts("master", "worker", "proxy")))
+    yield from _dns_address(values, services)
+
+
+def _room_for_hosts(pods: Network, hosts: int) -> t.Iterator[Problem]:
+    """Every host of the overlay gets a subnet; flannel skips the first one."""
+    subnets = 2 ** max(0, _HOST_SUBNET - pods.prefixlen) - 1
+    if subnets < max(hosts, _FEWEST_SUBNETS - 1):
+        longest = _HOST_SUBNET - max(hosts, _FEWEST_SUBNETS - 1).bit_length()
+        yield Problem("cluster_pod_cidr", f"{pods}, room for {subnets} hosts", f"a /{longest} or larger: a /{_HOST_SUBNET} for each of {hosts} hosts")
+
+
+def _dns_address(values: Values, services: Network | None) -> t.Iterator[Problem]:
+    if "cluster_dns_address" not in values:
+        return
+    address = _address(values["cluster_dns_address"])
+    if address is None:
+        yield Problem("cluster_dns_address", values["cluster_dns_address"] or "nothing", "an IPv4 address")
+    elif services and address not in services:
+        yield Problem("cluster_dns_address", str(address), f"an address of cluster_service_cidr, {services}")
+    elif services and address in (services[0], services[1], services[-1]):
+        yield Problem("cluster_dns_address", str(address), f"neither the first nor the last of {services}, nor that of the service kubernetes, {services[1]}")
+
+
+def _lifetimes(values: Values) -> t.Iterator[Problem]:
+    before, days, authority = (
+        values.get(f"cluster_{name}_days") for name in ("certificate_renew_before", "certificate", "authority")
+    )
+    if days is not None and days < 1:
+        yield Problem("cluster_certificate_days", str(days), "one day at least")
+    if days is not None and before is not None and not 0 <= before < days:
+        yield Problem("cluster_certificate_renew_before_days", str(before), f"0 or more, and less than cluster_certificate_days, {days}")
+    if days is not None and authority is not None and authority <= days:
+        yield Problem("cluster_authority_days", str(authority), f"more than cluster_certificate_days, {days}")
+
+
+def _artifacts(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    version = values.get("cluster_kubernetes_version")
+    if version is not None and version not in inventory.versions:
+        yield Problem("cluster_kubernetes_version", version or "nothing", f"a minor version of the catalog: {', '.join(inventory.versions)}")
+    source, mirror = values.get("cluster_artifact_source"), values.get("cluster_artifact_mirror")
+    if source in ("mirror", "build") and mirror is not None:
+        if not mirror.startswith(("http://", "https://")):
+            yield Problem("cluster_artifact_mirror", mirror or "nothing", f"a URL, since cluster_artifact_source is {source}")
+        elif source == "mirror" and mirror.startswith("http://") and not values.get("cluster_artifact_checksums", True):
+            yield Problem("cluster_artifact_checksums", "none", "checksums, since cluster_artifact_mirror is plain http; or https")
+
+
+def _addresses(inventory: Inventory) -> t.Iterator[Problem]:
+    """Every host has an address of its own, which the others reach."""
+    addresses = {}
+    for host, values in inventory.values.items():
+        if "cluster_host_address" not in values:
+            continue
+        address = _address(values["cluster_host_address"])
+        if address is None or address.is_loopback or address.is_multicast or address.is_unspecified:
+            found = values["cluster_host_address"] or "nothing"
+            yield Problem(f"{host}: cluster_host_address", found, "an IPv4 address that the other hosts reach (default: ansible_host)")
+            continue
+        addresses[host] = address
+        for name in ("cluster_service_cidr", "cluster_pod_cidr"):
+            network = _network(values, name)
+            if network and address in network:
+                yield Problem(f"{host}: cluster_host_address", str(address), f"an address outside {name}, {network}")
+    times = Counter(addresses.values())
+    for address in (address for address, count in times.items() if count > 1):
+        hosts = [host for host, its_address in addresses.items() if its_address == address]
+        yield Problem(" and ".join(hosts), f"one address, {address}", "an address for each host")
+
+
+def _network(values: Values, name: str) -> Network | None:
+    try:
+        return Network(values[name])
+    except (KeyError, ValueError):
+        return None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(text)
+    except ValueError:
+        return None
+
+
+def _is_domain(text: str) -> bool:
+    return len(text) <= 253 and all(re.fullmatch(_LABEL, label) for label in text.split("."))
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _is_domain(text.lower()) and not re.fullmatch(r"[0-9.]*", text)  # digits and dots alone are a mistyped address
+    return True
+
+
+def _suggestion(name: str, names: t.Collection[str], otherwise: str) -> str:
+    close = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.75)
+    return f"{otherwise}; is {close[0]} meant?" if close else otherwise
+
+
+def _kind(option: t.Mapping[str, t.Any]) -> str:
+    """Return what an argument spec allows, in words."""
+    if option.get("choices"):
+        return f"{'a list of' if option['type'] == 'list' else 'one of'} {', '.join(str(choice) for choice in option['choices'])}"
+    if option.get("options"):
+        return f"a list of dictionaries with {', '.join(option['options'])}"
+    names = {"str": "a string", "int": "a whole number", "bool": "true or false", "path": "a path", "dict": "a dictionary", "list": "a list"}
+    return names.get(option.get("type", "str"), str(option.get("type")))
+
+
+def _shown(name: str, value: t.Any) -> str:
+    """Return the value for people, unless it is a secret."""
+    if re.search(r"pass(word|phrase)|secret|token", name):
+        return "a value that is not shown"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

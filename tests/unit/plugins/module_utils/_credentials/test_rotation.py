@@ -1,0 +1,250 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a record of the store holds in each phase of a rotation, and when it stays in one."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from _store import local_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials import rotation
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authorities import get_authority, make_authority
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.credential_list import keep_credentials
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.rotation import advanced, begun, rotate, verdict, withdrawn
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.certificate import Names, seconds
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.x509 import new_private_key, now, public_half, read_public_key, sign
+
+ETCD = {"name": "etcd", "common_name": "etcd", "days": 100, "key_type": "ecdsa-p256"}
+CREDENTIAL = {name: option.get("default") for name, option in rotation.CREDENTIALS["credentials"]["options"].items()}
+PASSWORD = {**CREDENTIAL, "name": "etcd-root", "type": "password"}
+KEY = {**CREDENTIAL, "name": "encryption-at-rest", "type": "key"}
+RSA = {**CREDENTIAL, "name": "service-account", "type": "rsa"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = local_store(tmp_path / "store", passphrase="a passphrase")
+    store.put("authorities/etcd", *make_authority("etcd", 100, "ecdsa-p256", now()), version=0)
+    keep_credentials(store, {"credentials": [PASSWORD, KEY, RSA]}, check_mode=False)
+    return store
+
+
+@pytest.fixture
+def step(store):
+    """Return a function that begins or goes on, and tells the phases."""
+
+    def run(state="advanced", check=False, until="drop", minutes=None, **lists):
+        lists = lists or {"authorities": [ETCD], "credentials": [PASSWORD, KEY, RSA]}
+        options = {"state": state, "until": until, "minutes_in_phase": minutes or {}, "authorities": [], "credentials": [], **lists}
+        return {item["name"]: item["waits"] or item["phase"] for item in rotate(store, options, check)["rotations"]}
+
+    return run
+
+
+def test_an_authority_is_trusted_before_it_signs_and_alone_in_the_end():
+    old, new = ({"certificates": ["A"], "signing": 0}, {"private_keys": ["a"]}), ({"certificates": ["B"], "signing": 0}, {"private_keys": ["b"]})
+    trust = begun(old, new)
+    assert trust == ({"certificates": ["A", "B"], "signing": 0, "rotation": "trust"}, {"private_keys": ["a", "b"]})
+    use = advanced(trust)
+    assert use == ({"certificates": ["A", "B"], "signing": 1, "rotation": "use"}, {"private_keys": ["a", "b"]})
+    drop = advanced(use)
+    assert drop == ({"certificates": ["B"], "signing": 0, "rotation": "drop"}, {"private_keys": ["b"]})
+    assert advanced(drop) == new
+
+
+def test_a_key_changes_places_with_the_new_one_and_both_keep_their_numbers():
+    trust = begun(({"type": "key"}, {"key": "A"}), ({}, {"key": "B"}))
+    assert trust == ({"type": "key", "rotation": "trust"}, {"key": "A", "others": [{"key": "B", "number": 2}]})
+    use = advanced(trust)
+    assert use == ({"type": "key", "rotation": "use", "number": 2}, {"key": "B", "others": [{"key": "A", "number": 1}]})
+    over = advanced(advanced(use))
+    assert over == ({"type": "key", "number": 2}, {"key": "B"})
+    assert begun(over, ({}, {"key": "C"}))[1]["others"] == [{"key": "C", "number": 3}]
+
+
+def test_a_key_pair_takes_its_public_half_along():
+    trust = begun(({"type": "rsa", "public_key": "A"}, {"private_key": "a"}), ({"public_key": "B"}, {"private_key": "b"}))
+    assert advanced(trust) == (
+        {"type": "rsa", "rotation": "use", "public_key": "B", "number": 2},
+        {"private_key": "b", "others": [{"private_key": "a", "public_key": "A", "number": 1}]},
+    )
+
+
+def test_a_password_begins_in_use():
+    public, secret = begun(({"type": "password"}, {"password": "A"}), ({}, {"password": "B"}))
+    assert (public["rotation"], secret["password"], secret["others"][0]["password"]) == ("use", "B", "A")
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (({"certificates": ["A"], "signing": 0}, {"private_keys": ["a"]}), ({"certificates": ["B"], "signing": 0}, {"private_keys": ["b"]})),
+        (({"type": "key", "number": 2}, {"key": "A"}), ({}, {"key": "B"})),
+        (({"type": "rsa", "public_key": "A"}, {"private_key": "a"}), ({"public_key": "B"}, {"private_key": "b"})),
+    ],
+)
+def test_what_is_only_trusted_can_be_taken_back(old, new):
+    back = withdrawn(begun(old, new))
+    assert back == ({**old[0], "rotation": "drop"}, old[1])
+    assert advanced(back) == old
+
+
+@pytest.mark.parametrize(
+    "phase, until, minutes, why",
+    [
+        ("trust", "drop", 0, ""),
+        ("trust", "trust", 0, "it was to go no further than phase trust"),
+        ("use", "trust", 0, "it was to go no further than phase trust"),
+        ("trust", "use", 0, ""),
+        ("trust", "drop", 15, "it stays for 15 minutes more, until 2026-11-21T09:15:00Z"),
+        ("use", "drop", 1380, "it stays for 23.0 hours more, until 2026-11-22T08:00:00Z"),
+        ("use", "drop", -1, ""),
+        ("drop", "drop", 0, ""),
+    ],
+)
+def test_why_it_stays_in_its_phase(phase, until, minutes, why):
+    moment = datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc)
+    assert verdict(phase, until, moment, moment + datetime.timedelta(minutes=minutes)) == why
+
+
+def test_all_go_through_their_phases_together(step, store):
+    assert step("query") == {"etcd": "", "etcd-root": "", "encryption-at-rest": "", "service-account": ""}
+    first = {"etcd": "trust", "etcd-root": "use", "encryption-at-rest": "trust", "service-account": "trust"}
+    assert step("begun", check=True) == first
+    assert step("query")["etcd"] == ""
+    assert step("begun") == first
+    assert step("begun") == first, "what has begun does not begin again"
+    assert step() == {"etcd": "use", "etcd-root": "drop", "encryption-at-rest": "use", "service-account": "use"}
+    minutes = {"service-account": {"trust": 60, "use": 1440}}
+    held = step(minutes=minutes)
+    assert held.pop("service-account").startswith("it stays for 24.0 hours more, until ")
+    assert held == {"etcd": "drop", "etcd-root": "", "encryption-at-rest": "drop"}
+    assert {name: phase for name, phase in step(minutes=minutes).items() if name != "service-account"} == dict.fromkeys(held, "")
+    waits = "it does not begin beside service-account"
+    assert step("begun") == {"etcd": waits, "etcd-root": waits, "encryption-at-rest": waits, "service-account": "use"}, "what is through does not begin anew"
+    assert step()["service-account"] == "drop"
+    assert step()["service-account"] == ""
+    assert [store.get(f"credentials/{name}").public["number"] for name in ("etcd-root", "encryption-at-rest", "service-account")] == [2, 2, 2]
+
+
+@pytest.fixture
+def pass_minutes(monkeypatch):
+    """Return a function that sets the clock forward."""
+    return lambda minutes: monkeypatch.setattr(rotation, "now", lambda then=rotation.now(): then + datetime.timedelta(minutes=minutes))
+
+
+def test_a_phase_lasts_from_when_it_has_come_to_everybody(step, store, pass_minutes):
+    """A run that failed in phase use, and is taken up a day later, has not had the masters use the new one in that day."""
+    options = {"credentials": [RSA], "minutes": {"service-account": {"use": 1440}}}
+    step("begun", credentials=[RSA])
+    assert step(**options) == {"service-account": "use"}
+    pass_minutes(1500)
+    assert step(check=True, **options) == step(**options)
+    assert step(**options)["service-account"].startswith("it stays for 24.0 hours more")
+    pass_minutes(1320)
+    assert step(**options)["service-account"].startswith("it stays for 2.0 hours more")
+    pass_minutes(180)
+    assert step(**options) == {"service-account": "drop"}
+    assert step(**options) == {"service-account": ""}
+    assert store.get("credentials/service-account").public.keys() == {"type", "public_key", "number"}
+
+
+def test_the_time_that_workloads_are_given_in_phase_trust_counts(step, store, pass_minutes):
+    options = {"authorities": [ETCD], "minutes": {"etcd": {"trust": 15}}}
+    step("begun", authorities=[ETCD])
+    assert step(until="trust", **options) == {"etcd": "it was to go no further than phase trust"}
+    pass_minutes(10)
+    assert step(**options)["etcd"].startswith("it stays for 5 minutes more")
+    pass_minutes(5)
+    assert [step(**options)["etcd"] for _phase in range(3)] == ["use", "drop", ""]
+    assert store.get("authorities/etcd").public.keys() == {"certificates", "signing"}
+
+
+def test_a_rotation_is_taken_back_on_all_hosts(step, store):
+    before = store.get("authorities/etcd")
+    step("begun", authorities=[ETCD], credentials=[KEY])
+    step(minutes={"etcd": {"trust": 15}}, authorities=[ETCD])
+    assert step("withdrawn", authorities=[ETCD], credentials=[KEY, RSA]) == {
+        "etcd": "drop", "encryption-at-rest": "drop", "service-account": "it is not being replaced"
+    }
+    assert step("withdrawn", authorities=[ETCD]) == {"etcd": "drop"}, "a run that was interrupted is taken up"
+    assert step(authorities=[ETCD]) == {"etcd": ""}
+    assert (store.get("authorities/etcd").public, store.get("authorities/etcd").secret()) == (before.public, before.secret())
+
+
+def test_what_is_in_use_is_not_taken_back(step, store):
+    step("begun")
+    with pytest.raises(HostError, match="credential etcd-root is in phase use, which cannot be taken back, but only go on"):
+        step("withdrawn")
+    assert store.get("authorities/etcd").public["rotation"] == "trust", "nothing else is taken back either"
+
+
+def test_what_roles_are_given_while_a_key_is_rotated(step, store):
+    def given():
+        return keep_credentials(store, {"credentials": [KEY, RSA]}, check_mode=False)["credentials"]
+
+    before = given()
+    step("begun")
+    trusting = given()
+    assert trusting["encryption-at-rest"]["key"] == before["encryption-at-rest"]["key"]
+    assert trusting["service-account"]["private_key"] == before["service-account"]["private_key"]
+    step()
+    using = given()
+    assert using["encryption-at-rest"]["others"] == [{**before["encryption-at-rest"], "number": 1}]
+    assert using["encryption-at-rest"]["key"] == trusting["encryption-at-rest"]["others"][0]["key"]
+    assert using["service-account"]["others"][0]["public_key"] == before["service-account"]["public_key"]
+    step()
+    assert given()["encryption-at-rest"] == {"key": using["encryption-at-rest"]["key"], "number": 2}
+
+
+def test_what_is_rotated_is_not_given_another_value(step, store):
+    step("begun")
+    with pytest.raises(HostError, match="it is being rotated; end that first"):
+        keep_credentials(store, {"credentials": [{**PASSWORD, "value": "another password"}]}, check_mode=False)
+
+
+def test_an_old_authoritys_certificate_is_of_it_until_it_is_dropped(step, store):
+    leaf = sign(
+        Names("admin", (), (), ("client_auth",)),
+        read_public_key(public_half(new_private_key("ecdsa-p256"))),
+        10,
+        get_authority(store, "etcd"),
+        store.get("authorities/etcd").secret()["private_keys"][0],
+        now(),
+    )
+    step("begun")
+    step()
+    assert get_authority(store, "etcd").has_signed(leaf)
+    step()
+    assert not get_authority(store, "etcd").has_signed(leaf)
+
+
+def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
+    with pytest.raises(HostError, match="authority front-proxy is not in the store .*: there is nothing to rotate"):
+        step("begun", authorities=[{**ETCD, "name": "front-proxy"}])
+    store.put("credentials/hosts", {"type": "ssh", "public_key": ""}, {"private_key": ""}, version=0)
+    with pytest.raises(HostError, match="credential hosts is a ssh, only key, password, rsa are rotated"):
+        step("begun", credentials=[{**CREDENTIAL, "name": "hosts", "type": "ssh"}])
+    with pytest.raises(HostError, match="credential etcd-root is a password in the store .*, to be rotated is a key"):
+        step("begun", credentials=[{**KEY, "name": "etcd-root"}])
+
+
+def test_moments():
+    assert seconds("") == 0
+    assert seconds("2026-11-21T09:00:00Z") == datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc).timestamp()
+    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+        seconds("yesterday")
+
+
+def test_a_certificate_of_the_store_is_made_anew_where_it_is_older(store):
+    def keep(since):
+        entry = {**CREDENTIAL, "name": "admin", "type": "certificate", "authority": "etcd", "common_name": "admin", "days": 50, "renew_before_days": 1}
+        return keep_credentials(store, {"credentials": [{**entry, "since": since}]}, check_mode=False)["changed"]
+
+    assert [keep(""), keep(""), keep("2026-01-01T00:00:00Z"), keep("2999-01-01T00:00:00Z")] == [True, False, False, True]
+    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+        keep("yesterday")

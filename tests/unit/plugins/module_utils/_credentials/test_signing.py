@@ -1,0 +1,143 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from _store import local_store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authorities import get_authority, make_authority
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.signing import Terms, issue
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.keys import generate, parse
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.x509 import new_authority, new_private_key, now
+
+TERMS = Terms(days=365, renew_before_days=60, key_type="ecdsa-p256", check_mode=False)
+CHECK = TERMS._replace(check_mode=True)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = local_store(tmp_path / "store")
+    store.put("authorities/etcd", *make_authority("etcd", 3650, "ecdsa-p256", now()), version=0)
+    return store
+
+
+def entry(key_type="ecdsa-p256", certificate=None, **changes):
+    wanted = {"authority": "etcd", "common_name": "a", "organizations": [], "alternative_names": [], "usages": ["client_auth"]}
+    return {"path": "/a", **wanted, "public_key": parse(generate(key_type)).der, "certificate": certificate, **changes}
+
+
+def plan(store, request, terms=TERMS):
+    return issue(store, [request], [], terms)["certificates"][0]
+
+
+def test_what_was_signed_may_stay(store):
+    request = entry()
+    signed = plan(store, request)
+    again = plan(store, {**request, "certificate": signed["certificate"]})
+    assert (again["certificate"], again["reasons"], again["before"], again["after"]) == (None, [], signed["after"], signed["after"])
+
+
+def test_check_mode_signs_nothing_and_foretells_the_same(store):
+    request = entry()
+    foretold, signed = plan(store, request, CHECK), plan(store, request)
+    assert foretold["certificate"] is None
+    assert {**foretold["after"], "not_after": ""} == {**signed["after"], "not_after": ""}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"key_type": "rsa-2048"}, "/a: the host sent a key of type rsa-2048, wanted is ecdsa-p256"),
+        ({"public_key": None}, "/a: the host sent no public key"),
+        ({"public_key": "bm90aGluZw=="}, "not a public key"),
+        ({"authority": "other"}, "no authority other in the store"),
+        ({"usages": ["cert_sign"]}, "usages are cert_sign"),
+    ],
+)
+def test_what_the_director_refuses(store, change, message):
+    with pytest.raises(HostError, match=message):
+        plan(store, entry(**change))
+
+
+def test_an_authority_that_nobody_made_is_foretold_in_check_mode(store):
+    result = issue(store, [entry(authority="new", public_key=None)], [{"path": "/ca.crt", "authority": "new", "content": None}], CHECK)
+    assert result["certificates"][0]["after"]["issuer"] == "new (new)"
+    assert result["bundles"] == [{"path": "/ca.crt", "content": None, "before": [], "after": ["new (new)"], "changed": True}]
+
+
+@pytest.fixture
+def other_store(tmp_path):
+    """The store of another cluster, whose authority has the same name and the same common name."""
+    other = local_store(tmp_path / "other")
+    other.put("authorities/etcd", *make_authority("etcd", 3650, "ecdsa-p256", now()), version=0)
+    return other
+
+
+@pytest.mark.parametrize("terms", [TERMS, CHECK])
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_host_of_another_cluster_is_refused(store, other_store, tmp_path, terms, lost):
+    """The other store is a second cluster's, or it was lost and made anew, or it has not been made anew yet."""
+    request, bundle = entry(), {"path": "/ca.crt", "authority": "etcd", "content": get_authority(store, "etcd").bundle()}
+    request["certificate"] = plan(store, request)["certificate"]
+    asked = local_store(tmp_path / "nothing") if lost else other_store
+    none = {**bundle, "content": None}
+    for certificates, bundles, paths in (
+        ([request], [bundle], "/ca.crt, /a.crt"),
+        ([entry()], [bundle], "/ca.crt"),
+        ([request], [none], "/a.crt"),
+        ([request], [], "/a.crt"),
+    ):
+        with pytest.raises(HostError, match=rf"^{paths}: of authorities that the store {asked} does not have.*cluster_store_\\*"):
+            issue(asked, certificates, bundles, terms)
+
+
+def test_damaged_files_are_no_reason_to_refuse(store, other_store):
+    request, bundle = entry(certificate="half of a certificate"), {"path": "/ca.crt", "authority": "etcd", "content": "-----BEGIN CERTIFICATE-----\nx"}
+    assert issue(other_store, [request], [bundle], TERMS)["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
+
+
+def test_another_authority_of_the_same_store_is_no_stranger(store, other_store):
+    store.put("authorities/kubernetes", *make_authority("kubernetes", 3650, "ecdsa-p256", now()), version=0)
+    request, bundle = entry(), {"path": "/ca.crt", "authority": "kubernetes", "content": get_authority(store, "etcd").bundle()}
+    request["certificate"] = plan(store, request)["certificate"]
+    answer = issue(store, [{**request, "authority": "kubernetes"}], [bundle], TERMS)
+    assert answer["certificates"][0]["reasons"] == ["another authority"]
+    assert answer["bundles"][0]["content"] == get_authority(store, "kubernetes").bundle()
+
+
+def test_one_authority_in_common_is_enough(store, other_store):
+    """A host that missed the last phase of a replacement still has the old certificate and both authorities."""
+    request = entry()
+    request["certificate"] = plan(store, request)["certificate"]
+    both = get_authority(store, "etcd").bundle() + get_authority(other_store, "etcd").bundle()
+    answer = issue(other_store, [request], [{"path": "/ca.crt", "authority": "etcd", "content": both}], TERMS)
+    assert answer["certificates"][0]["reasons"] == ["another authority"]
+    assert answer["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
+
+
+def test_replacing_an_authority_in_three_phases(store):
+    """Trust both; sign with the new one; trust only the new one."""
+    request, bundle = entry(), {"path": "/ca.crt", "authority": "etcd", "content": None}
+    certificate = plan(store, request)["certificate"]
+    record = store.get("authorities/etcd")
+    keys = [*record.secret()["private_keys"], new_private_key("ecdsa-p256")]
+    certificates = [*record.public["certificates"], new_authority("etcd", 3650, keys[1], now())]
+
+    def phase(version, chosen, signing):
+        secret = {"private_keys": [keys[index] for index in chosen]}
+        store.put(
+            "authorities/etcd", {"certificates": [certificates[index] for index in chosen], "signing": signing}, secret, version=version
+        )
+        result = issue(store, [{**request, "certificate": certificate}], [bundle], TERMS)
+        return result["certificates"][0], result["bundles"][0]["content"]
+
+    leaf, trusted = phase(1, (0, 1), 0)
+    assert (leaf["reasons"], trusted) == ([], "".join(certificates))
+    leaf, trusted = phase(2, (0, 1), 1)
+    assert (leaf["reasons"], trusted) == (["another authority"], "".join(certificates))
+    certificate = leaf["certificate"]
+    leaf, trusted = phase(3, (1,), 0)
+    assert (leaf["reasons"], trusted) == ([], certificates[1])
+    assert get_authority(store, "etcd").bundle() == certificates[1]

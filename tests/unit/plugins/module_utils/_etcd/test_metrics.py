@@ -1,0 +1,53 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a member of etcd says of itself."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics
+
+METRICS = """\
+# HELP etcd_server_has_leader Whether or not a leader exists. 1 is existence, 0 is not.
+# TYPE etcd_server_has_leader gauge
+etcd_server_has_leader 1
+etcd_server_id{server_id="8e9e05c52164694d"} 1
+etcd_server_is_leader 0
+etcd_server_is_learner 0
+etcd_server_quota_backend_bytes 2.147483648e+09
+etcd_mvcc_db_total_size_in_bytes 2.2048768e+07
+"""
+
+
+def test_metrics_tell_how_a_member_stands():
+    assert metrics.parse(METRICS) == {
+        "role": "follower",
+        "member_id": "8e9e05c52164694d",
+        "has_leader": True,
+        "db_mib": 21.0,
+        "quota_mib": 2048,
+    }
+
+
+@pytest.mark.parametrize(("gauge", "role"), [("is_leader", "leader"), ("is_learner", "learner")])
+def test_a_member_has_one_role(gauge, role):
+    assert metrics.parse(METRICS.replace(f"etcd_server_{gauge} 0", f"etcd_server_{gauge} 1"))["role"] == role
+
+
+def test_a_member_that_says_nothing_has_no_leader():
+    assert not metrics.parse("")["has_leader"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ('{"health":"true","reason":""}', None),
+        ('{"health":"false","reason":"ALARM NOSPACE"}', "ALARM NOSPACE"),
+        ("404 page not found\n", "404 page not found"),
+        ("", "no answer"),
+    ],
+)
+def test_health_tells_alarms(answer, problem):
+    assert metrics.problem(answer) == problem

@@ -1,0 +1,69 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Features of kernels that are not at hand."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host import kernel_features
+
+FEATURES = ("overlay", "br_netfilter", "vxlan", "nftables")
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """Return a function that says what a kernel has and what modprobe and nftables answer."""
+
+    def features(*traces, modprobe=None, may_load=True, nftables=False, filesystems="nodev\tproc\n"):
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc/filesystems").write_text(filesystems)
+        for trace in traces:
+            (tmp_path / trace).mkdir(parents=True)
+
+        def run(arguments, **_options):
+            if modprobe is None:
+                raise FileNotFoundError("modprobe")
+            code, output = modprobe.get(arguments[-1], (1, ""))
+            return subprocess.CompletedProcess(arguments, code, output, "")
+
+        monkeypatch.setattr(kernel_features.subprocess, "run", run)
+        monkeypatch.setattr(kernel_features, "_may_load_modules", lambda: may_load)
+        monkeypatch.setattr(kernel_features, "_nftables_answers", lambda: nftables)
+        return kernel_features.kernel_features(tmp_path)
+
+    return features
+
+
+def test_nothing_is_there(kernel):
+    assert kernel() == dict.fromkeys(FEATURES, "missing")
+
+
+def test_traces_and_answers_without_modprobe(kernel):
+    found = kernel("sys/module/vxlan", "proc/sys/net/bridge/bridge-nf-call-iptables", filesystems="nodev\toverlay\n", nftables=True)
+    assert found == dict.fromkeys(FEATURES, "present")
+
+
+def test_loaded_modules(kernel):
+    assert kernel(*(f"sys/module/{module}" for module in ("overlay", "br_netfilter", "vxlan", "nf_tables"))) == dict.fromkeys(FEATURES, "present")
+
+
+@pytest.mark.parametrize(
+    ("answer", "may_load", "expected"),
+    [
+        ((0, "insmod /lib/modules/6.1/kernel/udp_tunnel.ko \ninsmod /lib/modules/6.1/kernel/vxlan.ko \n"), True, "loadable"),
+        ((0, "insmod /lib/modules/6.1/kernel/vxlan.ko \n"), False, "missing"),
+        ((0, "builtin vxlan\n"), False, "present"),
+        ((0, "install /bin/false \n"), True, "missing"),
+        ((1, ""), True, "missing"),
+    ],
+)
+def test_modprobe(kernel, answer, may_load, expected):
+    assert kernel(modprobe={"vxlan": answer}, may_load=may_load)["vxlan"] == expected
+
+
+def test_this_kernel_is_not_changed_by_asking():
+    assert set(kernel_features.kernel_features().values()) <= {"present", "loadable", "missing"}

@@ -1,0 +1,73 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Texts without their secrets."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.redact import Redaction, certificates_only
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import x509
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("user:\n  token: abc.def\n  name: x", "user:\n  token: (removed)\n  name: x"),
+        ('{"client_secret": "s3 \\" cret", "url": "x"}', '{"client_secret": (removed), "url": "x"}'),
+        ("ETCD_ROOT_PASSWORD=hunter2", "ETCD_ROOT_PASSWORD=(removed)"),
+        ("--service-token='a b'", "--service-token=(removed)"),
+        ("client-key-data: LS0tLS1CRUdJTg==", "client-key-data: (removed)"),
+        ("Authorization: Bearer abcdef.123456", "Authorization: Bearer (removed)"),
+        (f"denied {TOKEN} because", "denied (removed) because"),
+        ("GET http://me:pass@mirror/x", "GET http://(removed)@mirror/x"),
+        ("key:\n-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY-----\nafter", "key:\n(removed)\nafter"),
+        ("-----BEGIN PRIVATE KEY-----\nabc\ncut off", "(removed)"),
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out(text, rest):
+    assert Redaction([])(text) == rest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "client_secret_file: /etc/cf-routing/client-secret",
+        "--use-service-account-credentials=true --profiling=false",
+        "client-key: /etc/kubernetes/pki/kubelet.key",
+        'qps=100 burstTokens=10 service="podresources"',
+        "token:\n  next: value",
+        "2026-11-21T16:31:07+0000 etcd-0 etcd[170]: elected leader 5b1a75d9711f2335 at term 2",
+    ],
+)
+def test_what_tells_nothing_stays(text):
+    assert Redaction([])(text) == text
+
+
+def test_what_stands_in_secret_files_is_taken_out_wherever_it_stands():
+    encryption = "kind: EncryptionConfiguration\nkeys:\n- {name: key-1, secret: 9dKj2Lm0Qx7Yw3Rt5Zp8Vb1Nc4Hs6Gf=}\n"
+    redact = Redaction(["correct-horse\n", encryption])
+    assert redact("logged in with correct-horse, key 9dKj2Lm0Qx7Yw3Rt5Zp8Vb1Nc4Hs6Gf=") == "logged in with (removed), key (removed)"
+    assert redact("kind: EncryptionConfiguration") == "kind: EncryptionConfiguration"
+
+
+def test_a_line_of_a_key_is_taken_out_even_without_its_frame():
+    key = x509.new_private_key("rsa-2048")
+    redact = Redaction([key])
+    for line in key.splitlines()[1:-1]:
+        assert line not in redact(f"before {line} after")
+
+
+def test_a_line_of_a_key_without_a_digit_is_one_too():
+    key = "-----BEGIN PRIVATE KEY-----\nguTMpmxXmNicDNvtnXmFybIa\n-----END PRIVATE KEY-----\n"
+    assert Redaction([key])("before guTMpmxXmNicDNvtnXmFybIa after") == "before (removed) after"
+
+
+def test_of_certificates_nothing_else_is_left():
+    key = x509.new_private_key("ecdsa-p256")
+    certificate = x509.new_authority("cfcr", 10, key, x509.now())
+    assert certificates_only(f"{key}comment\n{certificate}") == certificate
+    assert certificates_only(key) == ""

@@ -1,0 +1,61 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a job leaves on its host."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor as job_descriptor
+
+OPTIONS = {
+    "name": "etcd",
+    "units": [{"name": "etcd", "health": [{"url": "http://127.0.0.1:2381/readyz", "ca_path": None, "condition": None}]}],
+    "directories": [{"path": "/var/lib/etcd"}],
+    "pki": {"certificates": [{"path": "/etc/etcd/pki/server"}], "bundles": [{"path": "/etc/etcd/pki/ca.crt"}]},
+}
+FILES = [
+    {"path": "/etc/etcd/etcd.env", "content": "plain", "secret": False},
+    {"path": "/etc/etcd/password", "content": "hidden", "secret": True},
+]
+
+
+def test_a_descriptor_names_everything_and_holds_nothing_of_it():
+    text = job_descriptor.render(OPTIONS, FILES)
+    assert json.loads(text) == {
+        "name": "etcd",
+        "units": [{"name": "etcd", "health": [{"url": "http://127.0.0.1:2381/readyz"}]}],
+        "certificates": ["/etc/etcd/pki/server.crt"],
+        "authorities": ["/etc/etcd/pki/ca.crt"],
+        "directories": ["/var/lib/etcd"],
+        "files": ["/etc/etcd/etcd.env"],
+        "secret_files": ["/etc/etcd/password", "/etc/etcd/pki/server.key"],
+    }
+    assert "hidden" not in text and "plain" not in text
+
+
+def test_a_job_without_certificates_has_none():
+    descriptor = json.loads(job_descriptor.render({**OPTIONS, "pki": None}, []))
+    assert descriptor["certificates"] == descriptor["authorities"] == descriptor["secret_files"] == []
+
+
+def test_a_descriptor_says_how_a_service_tells_what_it_has_loaded():
+    reload = {"watch": ["/etc/a.cfg"], "url": "http://127.0.0.1/loaded"}
+    descriptor = json.loads(job_descriptor.render({**OPTIONS, "units": [{"name": "a", "health": [], "reload": reload}]}, []))
+    assert descriptor["units"] == [{"name": "a", "health": [], "reload": reload}]
+
+
+def test_descriptors_are_found_again(tmp_path):
+    directory = tmp_path / job_descriptor.DIRECTORY
+    assert job_descriptor.read_all(tmp_path) == []
+    directory.mkdir(parents=True)
+    for name in ("etcd", "dns"):
+        (directory / f"{name}.json").write_text(job_descriptor.render({**OPTIONS, "name": name}, []))
+    assert [descriptor["name"] for descriptor in job_descriptor.read_all(tmp_path)] == ["dns", "etcd"]
+    (directory / "dns.json").write_text("{")
+    with pytest.raises(HostError, match="dns.json"):
+        job_descriptor.read_all(tmp_path)

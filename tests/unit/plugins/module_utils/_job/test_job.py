@@ -1,0 +1,118 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a job is and what it should be."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import job as job_module
+
+OPTIONS = {"name": "etcd", "kernel_modules": [], "sysctls": {}, "files": [], "secrets": {}}
+
+
+def test_only_what_differs_is_shown():
+    actual = {"files": {"/a": "1", "/b": "2"}, "sysctls": {}}
+    wanted = {"files": {"/a": "1", "/b": "3", "/c": "4"}, "sysctls": {"x": "1"}}
+    assert job_module.differences(actual, wanted) == (
+        {"files": {"/b": "2", "/c": None}, "sysctls": {"x": None}},
+        {"files": {"/b": "3", "/c": "4"}, "sysctls": {"x": "1"}},
+    )
+
+
+def test_nothing_is_shown_where_all_is_as_wanted():
+    assert job_module.differences({"files": {"/a": "1", "/more": "x"}}, {"files": {"/a": "1"}}) == ({}, {})
+
+
+def test_kernel_modules_and_sysctls_are_kept_for_the_next_boot():
+    files = job_module.all_files({**OPTIONS, "kernel_modules": ["vxlan", "overlay"], "sysctls": {"net.ipv4.ip_forward": "1"}})
+    assert [(entry["path"], entry["content"]) for entry in files] == [
+        ("/etc/modules-load.d/cfcr-etcd.conf", "vxlan\noverlay\n"),
+        ("/etc/sysctl.d/60-cfcr-etcd.conf", "net.ipv4.ip_forward = 1\n"),
+    ]
+
+
+def test_a_secret_is_named_and_not_shown():
+    entry = {"path": "/key", "content": "the key", "secret": True, "mode": "0600", "owner": "root"}
+    (file,) = job_module.all_files({**OPTIONS, "files": [entry], "secrets": {"the key": "hidden"}})
+    assert file["content"] == "hidden"
+    assert "hidden" not in str(job_module.Job._shown(file, "hidden"))
+    assert job_module.Job._shown(file, "hidden") != job_module.Job._shown(file, "something else")
+
+
+def test_an_unknown_secret_is_an_error():
+    entry = {"path": "/key", "content": "the key", "secret": True, "mode": "0600", "owner": "root"}
+    with pytest.raises(HostError, match="/key.*the key.*there is: another"):
+        job_module.all_files({**OPTIONS, "files": [entry], "secrets": {"another": "x"}})
+
+
+def test_a_unit_depends_on_its_program_and_on_what_it_watches(tmp_path):
+    artifact = {"component": "etcd", "version": "3.6.16", "architectures": {name: {"files": {"etcd": ""}} for name in ("amd64", "arm64")}}
+    unit = {"program": "etcd", "watch": [str(tmp_path / "certificate")]}
+    before = job_module.digest_of_dependencies(unit, [artifact], {})
+    (tmp_path / "certificate").write_text("new")
+    after = job_module.digest_of_dependencies(unit, [artifact], {})
+    assert before != after
+    assert job_module.digest_of_dependencies(unit, [artifact], {str(tmp_path / "certificate"): "new"}) == after
+    assert job_module.digest_of_dependencies(unit, [{**artifact, "version": "3.6.17"}], {}) != after
+    assert "3.6.16" not in job_module.digest_of_dependencies({**unit, "program": "another"}, [artifact], {})
+
+
+def test_what_a_reload_is_enough_for_restarts_nothing(tmp_path):
+    unit = {"program": "/usr/sbin/haproxy", "watch": [], "reload": {"watch": ["/haproxy.cfg", str(tmp_path / "missing")], "url": "http://127.0.0.1/"}}
+    assert job_module.digest_of_dependencies(unit, [], {"/haproxy.cfg": "a"}) == job_module.digest_of_dependencies(unit, [], {"/haproxy.cfg": "b"})
+    first, second = (job_module.digests_of_loaded(unit, {"/haproxy.cfg": content}) for content in "ab")
+    assert {path for path in first if first[path] != second[path]} == {"/haproxy.cfg"}
+    assert first[str(tmp_path / "missing")] == ""
+    assert job_module.digests_of_loaded({**unit, "reload": None}, {}) == {}
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """Make a job of one unit that runs with this configuration, and return it with what was done to the unit."""
+    monkeypatch.setattr(job_module.systemd, "has_capability", lambda _capability, process: True)
+
+    def make(running: str = "current", not_loaded: str | None = None, active: bool = True):
+        done = []
+        unit = {"name": "a", "description": "a", "program": "/a", "reload": {"watch": [], "url": "http://127.0.0.1/"}}
+        options = ArgumentSpecValidator(job_module.SPEC).validate({"name": "a-job", "units": [unit]}).validated_parameters
+        state = job_module.systemd.State(active=active, enabled=True, failed=False, pid=1, stale=False, restarts=0)
+        monkeypatch.setattr(job_module.systemd, "state", lambda names: dict.fromkeys(names, state))
+        monkeypatch.setattr(job_module.systemd, "digest", lambda text: "current")
+        monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: running)
+        monkeypatch.setattr(job_module.reload, "problem", lambda url, wanted: not_loaded)
+        for verb in ("reload", "restart"):
+            monkeypatch.setattr(job_module.systemd, verb, lambda name, verb=verb: done.append(verb))
+        monkeypatch.setattr(job_module.Job, "_wait_healthy", lambda self, unit: done.append("waited"))
+        return job_module.Job(options), done
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("state", "pending", "expected"),
+    [
+        ({}, {}, []),
+        ({"not_loaded": "has not loaded /a.cfg"}, {"a": "reload"}, ["reload", "waited"]),
+        # A wrong configuration is refused by the reload, before the restart would find it out.
+        ({"running": "former", "not_loaded": "has not loaded /a.cfg"}, {"a": "restart"}, ["reload", "restart", "waited"]),
+        ({"running": "former"}, {"a": "restart"}, ["reload", "restart", "waited"]),
+        ({"active": False, "running": "former", "not_loaded": "refused"}, {}, []),
+    ],
+    ids=["as it should be", "other files", "another unit and other files", "another unit", "not running"],
+)
+def test_a_unit_is_reloaded_where_that_is_enough(state, pending, expected, job):
+    made, done = job(**state)
+    assert made.pending == pending
+    assert made.outdated() == list(pending)
+    made.restart()
+    assert done == expected
+
+
+def test_what_has_not_loaded_everything_is_not_healthy(job):
+    assert job()[0].is_healthy()
+    made, _done = job(not_loaded="has not loaded /a.cfg")
+    assert made._problem(made.options["units"][0], made.states["a"]) == "has not loaded /a.cfg"

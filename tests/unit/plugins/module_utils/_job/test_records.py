@@ -1,0 +1,127 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host knows of the jobs that it was asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import write_atomically
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import records
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job.job import SPEC
+
+OWNER = pwd.getpwuid(os.geteuid()).pw_name
+PKI = {"key_type": "ecdsa-p256", "since": 12.5}
+
+
+class Job:
+    """A job in the state that the test says, which keeps what it was given."""
+
+    given: list[dict] = []
+    found: dict = {"files": {"/file": "content"}}
+    units_with_an_old_digest: list[str] = []
+    healthy = True
+
+    def __init__(self, options):
+        self.given.append(options)
+
+    def wanted(self):
+        return {"files": {"/file": "content"}}
+
+    def actual(self):
+        return self.found
+
+    def outdated(self):
+        return self.units_with_an_old_digest
+
+    def is_healthy(self):
+        return self.healthy
+
+
+@pytest.fixture(autouse=True)
+def job(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "DIRECTORY", tmp_path / "jobs")
+    monkeypatch.setattr(records, "Job", Job)
+    monkeypatch.setattr(records, "write_atomically", lambda path, content, mode: write_atomically(path, content, mode, OWNER))
+    monkeypatch.setattr(Job, "given", [])
+    return Job
+
+
+def options(**given):
+    return ArgumentSpecValidator(SPEC).validate({"name": "a-job", "asked": "digest", **given}).validated_parameters
+
+
+def test_a_job_that_is_as_asked_is_known_by_its_digest(tmp_path):
+    records.write(options())
+    assert records.as_asked() == {"a-job": {"asked": "digest", "pki": None}}
+    assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "jobs/a-job.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_host_without_jobs_knows_none():
+    assert records.as_asked() == {}
+
+
+def test_what_is_asked_is_compared_as_it_was_given(job):
+    """The order of flags and of sysctls is that of the lines that are made of them."""
+    given = options(sysctls={"b": "1", "a": "2"}, files=[{"path": "/file", "content": "content", "mode": "0640"}])
+    records.write(given)
+    records.as_asked()
+    (found,) = job.given
+    assert json.dumps({name: found[name] for name in ("sysctls", "files")}) == json.dumps({name: given[name] for name in ("sysctls", "files")})
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"found": {"files": {"/file": "changed"}}}, {"units_with_an_old_digest": ["kubelet"]}, {"healthy": False}],
+    ids=["changed", "waits for a restart", "unhealthy"],
+)
+def test_any_other_job_is_not_known(state, monkeypatch):
+    records.write(options())
+    for name, value in state.items():
+        monkeypatch.setattr(Job, name, value)
+    assert records.as_asked() == {}
+
+
+def test_a_job_that_cannot_be_looked_at_is_not_known(monkeypatch):
+    def refuse(self):
+        raise HostError("systemctl show: failed")
+
+    records.write(options())
+    monkeypatch.setattr(Job, "actual", refuse)
+    assert records.as_asked() == {}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"name": "a-job", "an_option_of_another_version": 1}'])
+def test_a_record_that_is_not_understood_is_none(content, tmp_path):
+    records.write(options())
+    (tmp_path / "jobs/a-job.json").write_text(content, encoding="utf-8")
+    assert records.as_asked() == {}
+
+
+def test_a_job_with_secrets_is_not_kept(tmp_path):
+    """Its action gives it no digest."""
+    records.write(options(asked="", secrets={"password": "hidden"}))
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_of_certificates_the_places_are_kept_and_the_files_looked_at(tmp_path):
+    path = str(tmp_path / "server")
+    signed = {"path": path, "owner": OWNER, "public_key": "der", "certificate": "signed"}
+    bundle = {"path": f"{path}-ca.crt", "content": "authority"}
+    records.write(options(pki={**PKI, "phase": "write", "certificates": [signed], "bundles": [bundle]}))
+    written = (tmp_path / "jobs/a-job.json").read_text(encoding="utf-8")
+    records.write(options(pki={**PKI, "phase": "read", "certificates": [{"path": path, "owner": OWNER}], "bundles": [{"path": bundle["path"]}]}))
+    assert (tmp_path / "jobs/a-job.json").read_text(encoding="utf-8") == written
+    (tmp_path / "server.crt").write_text("on the host", encoding="utf-8")
+    pki = records.as_asked()["a-job"]["pki"]
+    assert pki["certificates"] == [{"path": path, "public_key": None, "certificate": "on the host"}]
+    assert pki["bundles"] == [{"path": bundle["path"], "content": None}]
+    assert not (tmp_path / "server.key").exists(), "a look makes no key"

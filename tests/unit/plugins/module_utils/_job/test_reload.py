@@ -1,0 +1,46 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a service says of the files that it has loaded, asked of a real HTTP server."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from _http import answers, serving
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import reload
+
+CONTENT = "global\n    # Grüße\r\n"
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """Return a URL, what it answers is that of sha256sum, and the path of the one file."""
+    path = tmp_path_factory.mktemp("etc") / "a.cfg"
+    path.write_bytes(CONTENT.encode())
+    said = subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True).stdout
+    with serving(answers({"/loaded": (200, said), "/failing": (503, said)})) as url:
+        yield url, str(path)
+
+
+def test_what_is_loaded_as_it_should_be_is_no_problem(loaded):
+    url, path = loaded
+    assert reload.problem(f"{url}/loaded", {path: reload.digest(CONTENT)}) is None
+
+
+@pytest.mark.parametrize("content", ["another", None])
+def test_files_with_other_contents_are_named(content, loaded):
+    url, path = loaded
+    wanted = {path: reload.digest(content), "/not/loaded": reload.digest(content)}
+    assert reload.problem(f"{url}/loaded", wanted) == f"{url}/loaded: has not loaded {path}, /not/loaded as on disk"
+
+
+def test_only_a_good_answer_counts(loaded):
+    url, path = loaded
+    assert "has not loaded" in reload.problem(f"{url}/failing", {path: reload.digest(CONTENT)})
+
+
+def test_a_service_that_does_not_listen_is_named():
+    assert reload.problem("http://127.0.0.1:1/loaded", {}) == "http://127.0.0.1:1/loaded: [Errno 111] Connection refused"

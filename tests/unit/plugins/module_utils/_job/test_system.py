@@ -1,0 +1,132 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a job needs of the host beneath it, on a host made of a few files."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import system
+
+DPKG = """Package: haproxy
+Status: install ok installed
+Version: 2.6.12-1
+
+Package: nftables
+Status: deinstall ok config-files
+Version: 1.0.6-2
+
+Package: conntrack
+Status: install ok installed
+"""
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """A directory that is taken for the root of the host."""
+    for name, content in {
+        "var/lib/dpkg/status": DPKG,
+        "proc/sys/net/ipv4/ip_forward": "0\n",
+        "usr/sbin/dpkg": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(system, "Path", lambda path: tmp_path / str(path).lstrip("/"))
+    return tmp_path
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """The commands that are run, each with whether services may be started while it runs."""
+    ran = []
+
+    def run(*arguments, environment=None):
+        policy = system.Path("/usr/sbin/policy-rc.d")
+        ran.append((arguments, policy.read_text() if policy.exists() else None))
+        if "broken" in arguments:
+            raise HostError("apt-get: exit code 100")
+        if "interrupted" in arguments and ("dpkg", "--configure", "-a") not in [before for before, _policy in ran]:
+            raise HostError("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.")
+
+    monkeypatch.setattr(system, "run", run)
+    return ran
+
+
+@pytest.mark.usefixtures("host")
+def test_a_package_is_installed_when_dpkg_says_so_and_its_files_are_there():
+    assert system.installed_packages(["conntrack", "nftables", "haproxy", "unknown"]) == ["conntrack", "haproxy"]
+
+
+def test_packages_do_not_start_their_services(host, commands):
+    system.install_packages(["haproxy"])
+    (update, during_update), (install, during_install) = commands
+    assert (update[:2], install[:2], install[-1]) == (("apt-get", "update"), ("apt-get", "install"), "haproxy")
+    assert during_update == during_install == system._POLICY
+    assert system._POLICY.startswith("#!/bin/sh\n") and system._POLICY.endswith("\nexit 101\n")
+    assert [path.name for path in (host / "usr/sbin").iterdir()] == ["dpkg"]
+
+
+def test_services_may_start_again_after_a_failure(host, commands):
+    with pytest.raises(HostError):
+        system.install_packages(["broken"])
+    assert len(commands) == 2
+    assert not (host / "usr/sbin/policy-rc.d").exists()
+
+
+@pytest.mark.parametrize("code", [0, 101])
+def test_an_operators_own_policy_is_left_alone(host, commands, code):
+    policy = host / "usr/sbin/policy-rc.d"
+    own = f"#!/bin/sh\nexit {code}\n"
+    policy.write_text(own)
+    system.install_packages(["haproxy"])
+    assert [during for _command, during in commands] == [own] * 2
+    assert policy.exists()
+
+
+def test_the_policy_of_a_run_that_was_killed_does_not_stay(host, commands):
+    policy = host / "usr/sbin/policy-rc.d"
+    policy.write_text(system._POLICY)
+    system.install_packages(["haproxy"])
+    assert [during for _command, during in commands] == [system._POLICY] * 2
+    assert not policy.exists()
+
+
+@pytest.mark.usefixtures("host")
+def test_what_a_run_that_was_killed_left_half_done_is_finished_first(commands):
+    system.install_packages(["interrupted"])
+    assert [command[:2] for command, _policy in commands] == [
+        ("apt-get", "update"), ("apt-get", "install"), ("dpkg", "--configure"), ("apt-get", "install"),
+    ]  # fmt: skip
+    assert {policy for _command, policy in commands} == {system._POLICY}
+
+
+@pytest.mark.usefixtures("host")
+def test_sysctls_are_read_and_set():
+    assert system.sysctls(["net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"]) == {"net.ipv4.ip_forward": "0"}
+    system.apply_sysctls({"net.ipv4.ip_forward": "1"})
+    assert system.sysctls(["net.ipv4.ip_forward"]) == {"net.ipv4.ip_forward": "1"}
+
+
+@pytest.mark.usefixtures("host")
+def test_a_sysctl_that_cannot_be_set_is_named():
+    with pytest.raises(HostError, match="sysctl net.bridge.x: cannot be set to 1: No such file"):
+        system.apply_sysctls({"net.bridge.x": "1"})
+
+
+def test_kernel_modules_are_loaded_or_built_in(host, monkeypatch):
+    built_in = host / "lib/modules" / os.uname().release / "modules.builtin"
+    built_in.parent.mkdir(parents=True)
+    built_in.write_text("kernel/net/bridge/br-netfilter.ko\n")
+    monkeypatch.setattr(system.os.path, "exists", lambda path: False)
+    monkeypatch.setattr(system, "open", lambda *_arguments, **_options: io.StringIO("vxlan 155648 0 - Live 0x0\n"), raising=False)
+    assert system.loaded_kernel_modules(["vxlan", "br_netfilter", "overlay"]) == ["vxlan", "br_netfilter"]
+
+
+def test_the_kernel_of_a_container_is_not_ours(monkeypatch):
+    monkeypatch.setattr(system.os.path, "exists", lambda path: path == "/run/systemd/container")
+    assert system.loaded_kernel_modules(["vxlan"]) == ["vxlan"]

@@ -1,0 +1,103 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Units as data."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import systemd
+
+UNIT = {
+    "name": "etcd",
+    "description": "etcd",
+    "program": "etcd",
+    "arguments": [],
+    "flags": {},
+    "account": "root",
+    "settings": {},
+    "watch": [],
+    "start": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch):
+    monkeypatch.setattr(systemd, "has_capability", lambda _capability, process: True)
+
+
+def lines(**options) -> list[str]:
+    return systemd.render({**UNIT, **options}).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"a": "b"}, "--a=b"),
+        ({"a": True, "b": False}, "--a=true --b=false"),
+        ({"a": ["x", 1]}, "--a=x,1"),
+        ({"a": {"x": 1, "y": "z"}}, "--a=x=1,y=z"),
+        ({"a": None}, ""),
+        ({"a": "50%"}, "--a=50%%"),
+        ({"a": "$x"}, "--a=$$x"),
+        ({"a": 'say "hi"'}, '"--a=say \\"hi\\""'),
+    ],
+)
+def test_flags_become_arguments(flags, expected):
+    assert f"ExecStart=/opt/cfcr/bin/etcd {expected}".rstrip() in lines(flags=flags)
+
+
+def test_settings_are_laid_over_the_defaults():
+    text = lines(settings={"Service": {"Type": "notify", "ReadWritePaths": ["/a", "/b"], "NoNewPrivileges": True}})
+    assert {"Type=notify", "ReadWritePaths=/a", "ReadWritePaths=/b", "NoNewPrivileges=true", "Restart=always"} <= set(text)
+    assert "Type=exec" not in text
+
+
+def test_only_other_accounts_than_root_are_named():
+    assert "User=etcd" in lines(account="etcd")
+    assert not [line for line in lines() if line.startswith("User=")]
+
+
+def test_the_digest_covers_the_unit_and_what_it_depends_on():
+    plain = systemd.digest(systemd.render(UNIT))
+    assert plain == systemd.digest(systemd.render(UNIT))
+    assert plain != systemd.digest(systemd.render(UNIT, "another configuration"))
+    assert plain != systemd.digest(systemd.render({**UNIT, "flags": {"a": "b"}}))
+
+
+def test_the_digest_stands_beside_the_environment_of_the_unit():
+    environment = [line for line in lines(settings={"Service": {"Environment": "PATH=/bin"}}) if line.startswith("Environment=")]
+    assert environment[0] == "Environment=PATH=/bin"
+    assert environment[1].startswith("Environment=CFCR_DIGEST=")
+
+
+def test_a_host_is_asked_only_for_what_it_may_give(monkeypatch):
+    monkeypatch.setattr(systemd, "has_capability", lambda _capability, process: False)
+    monkeypatch.setattr(systemd.resource, "prlimit", lambda pid, what: (1024, 20000))
+    text = lines(settings={"Service": {"LimitNOFILE": 1048576, "OOMScoreAdjust": -999}})
+    assert "LimitNOFILE=20000" in text
+    assert not [line for line in text if line.startswith("OOMScoreAdjust")]
+
+
+EXEC_RELOAD = """ExecReload={ path=/bin/sh ; argv[]=/bin/sh -c true ; ignore_errors=no ; pid=7 ; code=exited ; status=0 }
+ExecReload={ path=/usr/sbin/haproxy ; argv[]=/usr/sbin/haproxy -c ; ignore_errors=no ; pid=42 ; code=exited ; status=1 }
+ExecReload={ path=/bin/kill ; argv[]=/bin/kill -USR2 $MAINPID ; ignore_errors=no ; pid=0 ; code=(null) ; status=0/0 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [(EXEC_RELOAD, "unknown keyword"), ("ExecReload=\n", "Job type reload is not applicable")],
+    ids=["what the command said that refused", "no command"],
+)
+def test_what_refuses_a_reload_says_why(shown, reason, monkeypatch):
+    def run(*arguments):
+        if arguments[:2] == ("systemctl", "reload"):
+            raise HostError("systemctl reload: Job type reload is not applicable")
+        return {"systemctl": shown, "journalctl": "unknown keyword\n" if "_PID=42" in arguments else "a connection\n"}[arguments[0]]
+
+    monkeypatch.setattr(systemd, "run", run)
+    with pytest.raises(HostError, match=f"^haproxy is not reloaded, and runs with its former configuration: .*{reason}$"):
+        systemd.reload("haproxy")

@@ -1,0 +1,38 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a node is, in the words of the report."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import status as kubernetes_status
+
+
+def conditions(**statuses):
+    return [{"type": name, "status": status, "message": f"{name} is {status}"} for name, status in statuses.items()]
+
+
+@pytest.mark.parametrize(("status", "condition"), [("True", "Ready"), ("False", "NotReady"), ("Unknown", "Unknown")])
+def test_a_node_is_what_its_condition_says(status, condition):
+    obj = {"spec": {}, "status": {"conditions": conditions(Ready=status, DiskPressure="False", PIDPressure="True")}}
+    assert kubernetes_status.node(obj) == {
+        "ready": status == "True",
+        "condition": condition,
+        "message": f"Ready is {status}",
+        "schedulable": True,
+        "version": "",
+        "pressure": ["PIDPressure"],
+    }
+
+
+def test_a_new_node_is_unknown_and_a_cordoned_one_not_schedulable():
+    node = kubernetes_status.node({"spec": {"unschedulable": True}})
+    assert (node["condition"], node["schedulable"]) == ("Unknown", False)
+
+
+def test_without_a_kubeconfig_that_is_the_problem(tmp_path):
+    found = kubernetes_status.look({"kubeconfig": str(tmp_path / "kubeconfig"), "servers": [], "seconds": 1})
+    assert "No such file" in found["endpoint"]["problem"]
+    assert found["nodes"] is None

@@ -1,0 +1,117 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The catalog: complete, in agreement with what is compiled, and never without a checksum."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog import catalog
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import CatalogError, Source
+
+MINOR = "1.36"
+CATALOG = catalog.load(MINOR)
+A, B = "a" * 64, "b" * 64
+ETCD = "etcd/{0[version]}/{1}/etcd-v{0[version]}-linux-{1}.tar.gz"
+
+
+def etcd_path(architecture: str) -> str:
+    return ETCD.format(CATALOG["components"]["etcd"], architecture)
+
+
+def test_upstream_gives_every_component_a_checksum() -> None:
+    for artifact in catalog.artifacts(CATALOG, CATALOG["components"], Source("upstream")):
+        assert list(artifact["architectures"]) == ["amd64", "arm64"]
+        for architecture, origin in artifact["architectures"].items():
+            assert set(origin) == {"url", "files"} | ({"sha256"} & set(origin) or {"checksum_url"})
+            assert all(value.startswith("https://") for key, value in origin.items() if key.endswith("url"))
+            assert "{" not in str(list(origin["files"].values()) + [origin["url"], origin.get("checksum_url")])
+            assert architecture in origin["url"]
+
+
+def test_upstream_of_etcd() -> None:
+    (artifact,) = catalog.artifacts(CATALOG, ["etcd"], Source("upstream"))
+    version = artifact["version"]
+    assert artifact["component"] == "etcd"
+    assert artifact["architectures"]["arm64"] == {
+        "url": f"https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-arm64.tar.gz",
+        "checksum_url": f"https://github.com/etcd-io/etcd/releases/download/v{version}/SHA256SUMS",
+        "files": {program: f"etcd-v{version}-linux-arm64/{program}" for program in ("etcd", "etcdctl", "etcdutl")},
+    }
+
+
+def test_a_pin_replaces_the_checksum_file() -> None:
+    etcd = {**CATALOG["components"]["etcd"], "sha256": {"amd64": A}}
+    (artifact,) = catalog.artifacts({**CATALOG, "components": {"etcd": etcd}}, ["etcd"], Source("upstream"))
+    assert artifact["architectures"]["amd64"]["sha256"] == A
+    assert "checksum_url" not in artifact["architectures"]["amd64"]
+    assert "sha256" not in artifact["architectures"]["arm64"]
+
+
+@pytest.mark.parametrize("kind", ["mirror", "build"])
+def test_mirror_with_checksums(kind: str) -> None:
+    (artifact,) = catalog.artifacts(CATALOG, ["etcd"], Source(kind, "http://10.0.0.1:8000/", {etcd_path("amd64"): A}))
+    assert list(artifact["architectures"]) == ["amd64"]
+    assert artifact["architectures"]["amd64"]["url"] == f"http://10.0.0.1:8000/{etcd_path('amd64')}"
+    assert artifact["architectures"]["amd64"]["sha256"] == A
+
+
+def test_mirror_over_https_has_a_checksum_file() -> None:
+    (artifact,) = catalog.artifacts(CATALOG, ["etcd"], Source("mirror", "https://mirror.example/k8s", {etcd_path("amd64"): A}))
+    assert artifact["architectures"]["amd64"]["sha256"] == A
+    assert artifact["architectures"]["arm64"]["checksum_url"] == "https://mirror.example/k8s/SHA256SUMS"
+
+
+def test_images() -> None:
+    (image,) = catalog.images(CATALOG, ["coredns"], Source("upstream"))
+    version = CATALOG["images"]["coredns"]["version"]
+    assert image == {"name": "coredns", "reference": f"docker.io/coredns/coredns:{version}", "archive": None}
+    path = f"images/coredns/{version}/amd64/coredns.tar"
+    (image,) = catalog.images(CATALOG, ["coredns"], Source("build", "http://mirror", {path: B}))
+    assert image["archive"] == {"architectures": {"amd64": {"url": f"http://mirror/{path}", "sha256": B}}}
+
+
+@pytest.mark.parametrize(
+    ("names", "source", "says"),
+    [
+        pytest.param(["etdc"], Source("upstream"), ["'etdc'", "kubectl, etcd"], id="unknown component"),
+        pytest.param(["etcd"], Source("nirror"), ["cluster_artifact_source is 'nirror'", "upstream, mirror, build"], id="unknown source"),
+        pytest.param(["etcd"], Source("build"), ["cluster_artifact_mirror is ''", "http or https"], id="no mirror"),
+        pytest.param(["etcd"], Source("mirror", "ftp://mirror"), ["cluster_artifact_mirror is 'ftp://mirror'"], id="mirror without http"),
+        pytest.param(["etcd"], Source("mirror", "http://m"), ["cluster_artifact_checksums", etcd_path("amd64"), "https"], id="unverified"),
+        pytest.param(["etcd"], Source("mirror", "http://m", {"x": "12"}), ["cluster_artifact_checksums has '12' for x"], id="no checksum"),
+    ],
+)
+def test_errors_name_variable_found_and_allowed(names: list[str], source: Source, says: list[str]) -> None:
+    with pytest.raises(CatalogError) as error:
+        catalog.artifacts(CATALOG, names, source)
+    for text in says:
+        assert text in str(error.value)
+
+
+def test_unknown_minor_names_the_known_ones() -> None:
+    with pytest.raises(CatalogError, match=r"cluster_kubernetes_version is '1\.35'; allowed: 1\.36"):
+        catalog.load("1.35")
+
+
+def test_every_mirrored_file_is_built() -> None:
+    everything = Source("mirror", "https://mirror")
+    amd64 = [artifact["architectures"]["amd64"]["url"] for artifact in catalog.artifacts(CATALOG, CATALOG["components"], everything)]
+    amd64 += [image["archive"]["architectures"]["amd64"]["url"] for image in catalog.images(CATALOG, CATALOG["images"], everything)]
+    outputs = [output["path"] for build in catalog.builds(CATALOG, CATALOG["builds"]) for output in build["outputs"]]
+    assert sorted(amd64) == sorted("https://mirror/" + path.replace("{architecture}", "amd64") for path in outputs)
+
+
+@pytest.mark.parametrize("name", [name for name, build in CATALOG["builds"].items() if "packages" in build])
+def test_go_mod_pins_the_version_of_the_catalog(name: str) -> None:
+    build = CATALOG["builds"][name]
+    text = (Path(catalog.INPUTS) / name / "go.mod").read_text()
+    required = dict(re.findall(r"^(?:require )?\s*(\S+) v(\S+)(?: // indirect)?$", text, re.MULTILINE))
+    for package in build["packages"].values():
+        module = max((module for module in required if f"{package}/".startswith(f"{module}/")), key=len)
+        assert required[module] == build["version"], module
+        assert re.search(rf"^(tool )?\s*{re.escape(package)}$", text, re.MULTILINE)

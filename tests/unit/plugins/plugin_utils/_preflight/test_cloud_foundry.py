@@ -1,0 +1,80 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules of topology cf_routing."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.cloud_foundry import check_cloud_foundry
+
+PEM = "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
+VALUES = {
+    "cluster_topology": "cf_routing",
+    "cluster_api_host": "tcp.cf.example.com",
+    "cluster_api_port": 8443,
+    "cluster_host_address": "10.30.6.11",
+    "cluster_service_cidr": "10.100.200.0/24",
+    "cluster_pod_cidr": "10.200.0.0/16",
+    "cf_routing_api_url": "https://api.cf.example.com",
+    "cf_routing_uaa_url": "https://uaa.cf.example.com:8443",
+    "cf_routing_ca": "",
+    "cf_routing_client_id": "cfcr",
+    "cf_routing_router_group": "default-tcp",
+    "cf_routing_ttl": 60,
+    "cf_routing_sni": True,
+    "cf_routing_app_domain": "apps.cf.example.com",
+    "cf_routing_nats_servers": ["tls://10.0.16.5:4224"],
+    "cf_routing_nats_ca": PEM,
+    "cf_routing_nats_certificate": PEM,
+    "cf_routing_subnet": "10.0.16.0/20",
+}
+
+
+def test_a_complete_inventory_has_no_problem():
+    assert list(check_cloud_foundry(VALUES)) == []
+
+
+def test_no_http_routes_need_no_nats():
+    assert list(check_cloud_foundry({**VALUES, "cf_routing_app_domain": "", "cf_routing_nats_servers": [], "cf_routing_nats_ca": ""})) == []
+
+
+def test_other_topologies_need_nothing_of_it():
+    assert list(check_cloud_foundry({"cluster_topology": "proxy", "cf_routing_api_url": ""})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("cf_routing_api_url", "", "nothing"),
+        ("cf_routing_api_url", "http://api.cf.example.com", "http://api.cf.example.com"),
+        ("cf_routing_uaa_url", "uaa.cf.example.com", "uaa.cf.example.com"),
+        ("cf_routing_uaa_url", "https://uaa.cf.example.com:port", "https://uaa.cf.example.com:port"),
+        ("cf_routing_client_id", "", "nothing"),
+        ("cf_routing_router_group", "", "nothing"),
+        ("cf_routing_ca", "/etc/ssl/ca.crt", "no certificate"),
+        ("cluster_api_port", 443, "443"),
+        ("cf_routing_ttl", 121, "121"),
+        ("cf_routing_ttl", 5, "5"),
+        ("cluster_api_host", "10.0.16.9", "10.0.16.9"),
+        ("cf_routing_app_domain", "apps_cf", "apps_cf"),
+        ("cf_routing_nats_servers", ["nats://10.0.16.5:4222"], "nats://10.0.16.5:4222"),
+        ("cf_routing_nats_servers", ["tls://nats:secret@10.0.16.5:4224"], "a URL with a user and maybe a password"),
+        ("cf_routing_nats_ca", "", "nothing"),
+        ("cf_routing_nats_certificate", "x", "no certificate"),
+        ("cf_routing_subnet", "10.0.16.1/20", "10.0.16.1/20"),
+        ("cluster_pod_cidr", "10.0.0.0/16", "10.0.0.0/16, which overlaps cf_routing_subnet 10.0.16.0/20"),
+        ("cluster_host_address", "10.0.16.11", "10.0.16.11, in cf_routing_subnet 10.0.16.0/20"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_is_allowed(name, value, found):
+    (problem,) = check_cloud_foundry({**VALUES, name: value})
+    assert (problem.subject, problem.found) == (name, found)
+    assert problem.allowed
+
+
+@pytest.mark.parametrize("name", ["cf_routing_app_domain", "cf_routing_nats_servers"])
+def test_http_routes_need_a_domain_and_nats(name):
+    (problem,) = check_cloud_foundry({**VALUES, name: type(VALUES[name])()})
+    assert problem.subject == name

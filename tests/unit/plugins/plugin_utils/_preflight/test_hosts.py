@@ -1,0 +1,164 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every rule of the hosts, broken once."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import yaml
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.ports import ports_of
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_hosts
+
+ROOT = pathlib.Path(__file__).parents[5]
+CATALOG = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
+UNITS = {entry["unit"] for entry in CATALOG}
+LIMITS = Limits({"debian": ["12"], "ubuntu": ["24.04"]}, {"worker": 900, "etcd": 450}, {"/opt": 1024}, 2.0)
+FACTS = {
+    "user": "root",
+    "euid": 0,
+    "python_version": "3.11.2",
+    "operating_system": "debian",
+    "operating_system_version": "12",
+    "kernel": "6.1.0",
+    "architecture": "amd64",
+    "init": "systemd",
+    "systemd_version": 252,
+    "memory_mib": 2000,
+    "disks": {"/opt": {"total_mib": 9000, "free_mib": 5000}},
+    "kernel_features": {"overlay": "present", "br_netfilter": "loadable", "vxlan": "loadable", "nftables": "present"},
+    "interfaces": ["eth0", "lo"],
+    "networks": [{"interface": "eth0", "network": "10.30.0.0/24"}],
+    "listeners": [],
+    "clock_offset": [-0.4, 0.2],
+}
+
+
+def host(group="worker", **facts):
+    """Return a host that keeps all rules, but for what is given."""
+    return Host({**FACTS, **facts}, [group], ports_of(CATALOG, [group], {"cluster_api_port": 443}), {"cluster_pod_cidr": "10.200.0.0/16"})
+
+
+def listener(port, protocol="tcp", address="0.0.0.0", pid=7, process="nginx", unit="nginx.service"):
+    """Return one listener of the facts."""
+    return {"port": port, "protocol": protocol, "address": address, "pid": pid, "process": process, "unit": unit}
+
+
+def check(**hosts):
+    """Return the problems as (host, found) pairs."""
+    problems = [*check_hosts(hosts, LIMITS, UNITS), *check_clocks({name: host.facts for name, host in hosts.items()}, LIMITS)]
+    return [(problem.subject, problem.found) for problem in problems]
+
+
+@pytest.mark.parametrize("group", ["etcd", "master", "worker", "proxy"])
+def test_right_host_has_no_problem(group):
+    assert check(h=host(group)) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "found"),
+    [
+        ({"error": "unreachable: no route to host"}, "unreachable: no route to host"),
+        ({"euid": 1000, "user": "admin"}, "user admin"),
+        ({"python_version": "3.8.19"}, "Python 3.8.19"),
+        ({"operating_system_version": "10"}, "operating system debian 10"),
+        ({"operating_system": "plan9", "operating_system_version": ""}, "operating system plan9"),
+        ({"architecture": "riscv64"}, "architecture riscv64"),
+        ({"init": "sh"}, "sh as process 1"),
+        ({"systemd_version": 219}, "systemd 219"),
+        ({"memory_mib": 512}, "512 MiB of memory"),
+        ({"disks": {"/opt": {"total_mib": 1000, "free_mib": 10}}}, "10 MiB free in /opt"),
+        ({"kernel_features": {"overlay": "missing"}}, "kernel 6.1.0 without overlay"),
+        ({"kernel_features": {"br_netfilter": "missing"}}, "kernel 6.1.0 without br_netfilter"),
+        ({"kernel_features": {"vxlan": "missing"}}, "kernel 6.1.0 without vxlan"),
+        ({"kernel_features": {"nftables": "missing"}}, "kernel 6.1.0 without nftables"),
+        ({"networks": [{"interface": "eth0", "network": "10.0.0.0/8"}]}, "network 10.0.0.0/8 on eth0, which overlaps cluster_pod_cidr 10.200.0.0/16"),
+        ({"clock_offset": [3599.0, 3600.0]}, "a clock 3599.0 s ahead of the others"),
+        ({"clock_offset": [-61.0, -60.0]}, "a clock 60.0 s behind the others"),
+    ],
+)  # fmt: skip
+def test_one_host_is_wrong(facts, found):
+    (problem,) = check(a=host("etcd"), b=host("worker", **facts), c=host("worker"))
+    assert problem == ("b", found)
+
+
+def test_all_problems_of_all_hosts_are_told():
+    assert len(check(a=host(euid=1, architecture="s390x"), b=host("etcd", memory_mib=9))) == 3
+
+
+@pytest.mark.parametrize(
+    ("group", "taken", "found"),
+    [
+        ("worker", listener(10250), "port 10250/tcp taken by nginx (nginx.service, process 7)"),
+        ("worker", listener(31000), "port 31000/tcp taken by nginx (nginx.service, process 7)"),
+        ("worker", listener(10250, unit=""), "port 10250/tcp taken by nginx (no unit, process 7)"),
+        ("worker", listener(8472, "udp", pid=0, unit=""), "port 8472/udp taken by the kernel or a process of another user"),
+        ("proxy", listener(443), "port 443/tcp taken by nginx (nginx.service, process 7)"),
+        ("etcd", listener(2379, address="127.0.0.1"), "port 2379/tcp taken by nginx (nginx.service, process 7)"),
+        ("etcd", listener(53, "udp", unit="dnsmasq.service", process="dnsmasq"), "port 53/udp taken by dnsmasq (dnsmasq.service, process 7)"),
+    ],
+)
+def test_port_is_taken(group, taken, found):
+    assert check(h=host(group, listeners=[taken])) == [("h", found)]
+
+
+@pytest.mark.parametrize(
+    ("group", "taken", "interfaces"),
+    [
+        ("worker", listener(10250, unit="kubelet.service", process="kubelet"), ["lo"]),
+        ("worker", listener(8472, "udp", pid=0, process="", unit=""), ["flannel.1", "lo"]),
+        ("worker", listener(2379), ["lo"]),  # not a worker's port
+        ("worker", listener(10250, "udp"), ["lo"]),
+        ("etcd", listener(53, "udp", address="127.0.0.53", unit="systemd-resolved.service"), ["lo"]),
+    ],
+)
+def test_port_is_ours_or_no_matter(group, taken, interfaces):
+    assert check(h=host(group, listeners=[taken], interfaces=interfaces)) == []
+
+
+def test_our_own_networks_are_no_overlap():
+    networks = [{"interface": "cni0", "network": "10.200.3.0/24"}, {"interface": "flannel.1", "network": "10.200.4.0/24"}]
+    assert check(h=host(networks=networks)) == []
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        [(-0.4, 0.1), (-30.0, 0.1), (-0.1, 9.0)],  # answers that took long say little
+        [(1.0, 1.4), (-1.4, -0.9)],
+        [(0.0, 0.1)],
+    ],
+)
+def test_clocks_that_agree(offsets):
+    assert check(**{f"h{number}": host(clock_offset=offset) for number, offset in enumerate(offsets)}) == []
+
+
+def test_controller_is_wrong():
+    wrong = host(clock_offset=[600.0, 600.2])
+    assert check(a=wrong, b=wrong) == [("controller", "a clock 600.0 s behind the others")]
+
+
+def test_catalog_of_ports_is_complete():
+    for entry in CATALOG:
+        assert {"component", "unit", "port", "protocol", "hosts", "clients", "purpose"} <= entry.keys() <= {
+            "component", "unit", "port", "protocol", "hosts", "clients", "purpose", "address", "interface",
+        }  # fmt: skip
+        assert entry["protocol"] in ("tcp", "udp")
+        assert entry["hosts"] and set(entry["hosts"]) <= {"etcd", "master", "worker", "proxy"}
+        assert set(entry["clients"]) <= {"etcd", "master", "worker", "proxy", "pods", "users", "director", "load balancer"}
+        assert entry["purpose"]
+
+
+def test_ports_of_variables():
+    variables = {"cluster_api_port": 443, "proxy_listeners": [{"name": "web", "port": 80, "node_port": 30080}, {"name": "tls", "port": 444}]}
+    ports = [str(port) for port in ports_of(CATALOG, ["proxy"], variables)]
+    assert {"443/tcp", "80/tcp", "444/tcp", "30000-32767/udp", "8472/udp"} <= set(ports)
+    assert "2379/tcp" not in ports
+
+
+def test_what_only_root_sees_is_not_judged_for_others():
+    blind = host(euid=1000, user="joe", listeners=[listener(10250, pid=0, unit="")], kernel_features={"nftables": "missing"})
+    assert check(h=blind) == [("h", "user joe")]
