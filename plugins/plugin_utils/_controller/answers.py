@@ -16,12 +16,12 @@ import typing as t
 
 from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network
 
-__all__ = ("ANSWERS", "MOST_CHARACTERS", "NoAnswer", "certificates", "check_output", "read", "validated")
+__all__ = ("ANSWERS", "NoAnswer", "certificates", "check_output", "read", "validated")
 
 Values = t.Mapping[str, t.Any]
 
-MOST_CHARACTERS = {"host_logs": 40 << 20}  # of an answer, where that is not _MOST_CHARACTERS
-_MOST_CHARACTERS = 8 << 20
+_MOST_CHARACTERS = 8 << 20  # of an answer
+_MOST_CHARACTERS_OF = {"host_logs": 40 << 20}
 # Each of these begins a value in JSON, and a value takes a hundred bytes of memory however short it is.
 _MOST_VALUES = 200_000
 _BEGINNINGS = "[{,:"
@@ -212,7 +212,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
-    "host_logs": lambda _arguments: Fields({"archive": Text(MOST_CHARACTERS["host_logs"]), "files": Each(_SHORT, most=10_000)}),
+    "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
     "http_probe": lambda _arguments: _CHECKS,
     "job": _job,
     "release": lambda _arguments: _NO_MORE,
@@ -240,7 +240,7 @@ _COMMON = Fields(
 
 def read(module: str, arguments: Values, text: str) -> dict[str, t.Any]:
     """Return the answer in the output of a module. NoAnswer says that there is none, InvalidAnswer that there is another one."""
-    check_size(module, text)
+    _check_size(module, text, _BEGINNINGS, _MOST_VALUES, "values")
     begin = _BEGIN.search(text)
     try:
         answer, _end = json.JSONDecoder().raw_decode(text, begin.start() if begin else len(text))
@@ -251,20 +251,16 @@ def read(module: str, arguments: Values, text: str) -> dict[str, t.Any]:
 
 def check_output(module: str, output: bytes) -> None:
     """Raise if an output is too large to be made a text: Ansible splits it into lines, and a line takes fifty bytes however short it is."""
-    most = MOST_CHARACTERS.get(module, _MOST_CHARACTERS)
+    _check_size(module, output, _LINE_ENDS, _MOST_LINES, "lines")
+
+
+def _check_size(module: str, output: t.Any, marks: t.Iterable[t.Any], most_marks: int, parts: str) -> None:
+    """Raise if an output, bytes or a text, is too long, or consists of too many parts, of which each has a mark."""
+    most = _MOST_CHARACTERS_OF.get(module, _MOST_CHARACTERS)
     if len(output) > most:
-        raise InvalidAnswer("", f"{len(output)} bytes", f"{most} or fewer")
-    if sum(map(output.count, _LINE_ENDS)) > _MOST_LINES:
-        raise InvalidAnswer("", "too many lines", f"{_MOST_LINES} or fewer")
-
-
-def check_size(module: str, text: str) -> None:
-    """Raise if an answer is too large to be parsed."""
-    most = MOST_CHARACTERS.get(module, _MOST_CHARACTERS)
-    if len(text) > most:
-        raise InvalidAnswer("", f"{len(text)} characters", f"{most} or fewer")
-    if sum(map(text.count, _BEGINNINGS)) > _MOST_VALUES:
-        raise InvalidAnswer("", "too many values", f"{_MOST_VALUES} or fewer")
+        raise InvalidAnswer("", f"{len(output)} {'bytes' if isinstance(output, bytes) else 'characters'}", f"{most} or fewer")
+    if sum(map(output.count, marks)) > most_marks:
+        raise InvalidAnswer("", f"too many {parts}", f"{most_marks} or fewer")
 
 
 def validated(module: str, arguments: Values, answer: t.Any) -> dict[str, t.Any]:

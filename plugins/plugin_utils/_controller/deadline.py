@@ -38,7 +38,6 @@ def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
     end, memory = time.monotonic() + seconds, _memory()
     left, _interval = signal.getitimer(signal.ITIMER_REAL)  # of the task's own timeout
     task_end = time.monotonic() + left if left else float("inf")
-
     over = False
 
     def look(number: int, frame: t.Any) -> None:
