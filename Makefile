@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(cache)/toolchain/go/bin:$(PATH):/usr/local/
 
 ready := .venv/.ready collections/ansible_collections/cfcr/kubernetes
 
-.PHONY: cluster destroy test bench lint machine
+.PHONY: cluster destroy test bench lint release machine
 
 cluster: machine $(ready)  ## Bring up the local cluster: artifacts, hosts, Kubernetes, smoke tests
 	tools/cluster
@@ -21,6 +21,9 @@ bench: machine $(ready)  ## Measure, and write docs/benchmarks.md
 
 lint: $(ready)  ## Check the style
 	ansible-lint
+
+release: $(ready)  ## Write the changelog, build and check the collection, and print the commands that publish it
+	tools/release
 
 machine:
 	tools/machine
