@@ -12,7 +12,7 @@ import struct
 
 import pytest
 from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source import cluster_hosts
-from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source.cluster_hosts import Watch, greets, watched
+from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source.cluster_hosts import Watch, sends_banner, ssh_endpoints
 
 
 def test_a_host_is_told_when_it_is_certain_and_again_while_it_stays_silent():
@@ -41,7 +41,7 @@ def test_hosts_of_the_cluster_are_watched_where_they_listen():
         "_meta": {"hostvars": hostvars}, "worker": {"hosts": ["w", "i"]}, "etcd": {"hosts": ["e"]}, "ignored": {"hosts": ["i"]},
         "director": {"hosts": ["d"]},
     }  # fmt: skip
-    assert watched(inventory) == {"e": ("e", 22), "w": ("10.0.0.1", 2222)}
+    assert ssh_endpoints(inventory) == {"e": ("e", 22), "w": ("10.0.0.1", 2222)}
 
 
 async def _look(serve, patience=5.0):
@@ -61,7 +61,7 @@ async def _look(serve, patience=5.0):
             writer.close()
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        greeted = await greets("127.0.0.1", server.sockets[0].getsockname()[1], patience)
+        greeted = await sends_banner("127.0.0.1", server.sockets[0].getsockname()[1], patience)
         await asyncio.wait_for(closed.wait(), 5)
     return greeted
 
@@ -151,12 +151,12 @@ def test_an_endless_trickle_ends_when_patience_does():
 def test_a_host_that_is_not_there_does_not_greet():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        assert asyncio.run(greets("127.0.0.1", unused.getsockname()[1], 0.3)) is False
+        assert asyncio.run(sends_banner("127.0.0.1", unused.getsockname()[1], 0.3)) is False
 
 
 @pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 65536), ("127.0.0.1", -1), (".." + "x" * 70, 22), ("no\0name", 22)])
 def test_an_address_that_cannot_be_one_does_not_greet(address, port):
-    assert asyncio.run(greets(address, port, 2)) is False
+    assert asyncio.run(sends_banner(address, port, 2)) is False
 
 
 def test_what_one_host_sends_does_not_end_the_source(monkeypatch):
@@ -176,7 +176,7 @@ def test_what_one_host_sends_does_not_end_the_source(monkeypatch):
             async def inventory(_path):
                 return {"_meta": {"hostvars": hostvars}, "worker": {"hosts": list(hostvars)}}
 
-            monkeypatch.setattr(cluster_hosts, "read", inventory)
+            monkeypatch.setattr(cluster_hosts, "read_inventory", inventory)
             queue: asyncio.Queue = asyncio.Queue()
             source = asyncio.create_task(cluster_hosts.main(queue, {"inventory": "x", "interval": 0.01, "again_seconds": 0, "scan_seconds": 0}))
             try:
