@@ -89,6 +89,6 @@ def test_rooms_are_packages_without_code(package):
 
 
 def test_only_the_contract_is_read_from_roles():
-    """Roles read plugins; plugins that read roles would turn that round (docs/decisions.md says why the contract does)."""
+    """Roles read plugins; plugins that read roles would turn that round (docs/decisions/0037-rooms-of-plugins.md says why the contract does)."""
     readers = {path.relative_to(PLUGINS).as_posix() for path in PLUGINS.rglob("*.py") if "roles/" in path.read_text(encoding="utf-8")}
     assert readers == {"plugin_utils/_preflight/contract.py"}

@@ -108,7 +108,7 @@ def test_nothing_else_starts_in_the_sandbox_of_flanneld(program):
 
 
 def test_a_run_that_restarts_etcd_restarts_flanneld():
-    """Its watch is closed then, and it would learn of no other host for 150 seconds (docs/decisions.md)."""
+    """Its watch is closed then, and it would learn of no other host for 150 seconds (docs/decisions/0036-restart-flannel-after-etcd.md)."""
     before = {name: pid(name) for name in FLANNEL_HOSTS}
     run = Run("site.yml", "--extra-vars", json.dumps({"etcd_flags": {"snapshot-count": 9999}}))
     assert run.end() == 0, run.text
