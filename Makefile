@@ -1,19 +1,19 @@
-# The commands of a checkout. Each is safe to run again at any point.
-# tools/machine puts a Go into the cache where the machine's own is missing or too old.
+# The commands of a checkout; `make help` lists them. Each can be repeated at any time.
+# tools/machine puts a Go into the cache if the machine's own is missing or too old.
 cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cfcr
 export PATH := $(CURDIR)/.venv/bin:$(cache)/toolchain/go/bin:$(PATH):/usr/local/go/bin
 
 ready := .venv/.ready collections/ansible_collections/cfcr/kubernetes
 
-.PHONY: cluster destroy test bench lint release machine
+.PHONY: cluster destroy test bench lint release setup help machine
 
 cluster: machine $(ready)  ## Bring up the local cluster: artifacts, hosts, Kubernetes, smoke tests
 	tools/cluster
 
-destroy: machine $(ready)  ## Remove the local cluster, and nothing else
+destroy: machine $(ready)  ## Remove the local cluster and nothing else
 	ansible-playbook -i inventories/local/hosts.yml -e destroy_cluster=cfcr playbooks/destroy.yml
 
-test: machine $(ready)  ## Run every check there is
+test: machine $(ready)  ## Run all checks
 	tools/test
 
 bench: machine $(ready)  ## Measure, and write docs/benchmarks.md
@@ -24,6 +24,11 @@ lint: $(ready)  ## Check the style
 
 release: $(ready)  ## Write the changelog, build and check the collection, and print the commands that publish it
 	tools/release
+
+setup: $(ready)  ## Create the virtual environment, and link the checkout as a collection
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 machine:
 	tools/machine

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write the documentation that is made of argument specs and catalogs; the unit tests fail where it is out of date.
+"""Write the tables of the documentation from argument specs and catalogs. Unit tests fail if they are out of date.
 
-Tables stand between markers: in the README of every role that has variables, in docs/variables.md and in docs/ports.md.
+The tables are between markers: in the README of every role that has variables, in docs/variables.md and in docs/ports.md.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ LONGEST_DEFAULT = 70
 
 
 def roles() -> list[str]:
-    """The names of all roles."""
+    """Return the names of all roles."""
     return sorted(path.parent.parent.name for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
 
 
 def options(role: str) -> dict[str, dict[str, t.Any]]:
-    """The variables of a role, of all its entry points, by name."""
+    """Return the variables of all entry points of a role, by name."""
     specs = yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]
     return {name: option for entry in specs.values() for name, option in entry.get("options", {}).items()}
 
 
-def variables(role: str) -> str:
-    """A table of the variables of a role."""
-    return table(("variable", "type", "default", "what"), _variables(options(role), ""))
+def variables(role: str, defaults: str = "defaults/main.yml") -> str:
+    """Return a table of the variables of a role; defaults is the link to them."""
+    return table(("variable", "type", "default", "description"), _variables(options(role), "", defaults))
 
 
 def ports() -> str:
-    """A table of the ports that the hosts listen on."""
+    """Return a table of the ports that the hosts listen on."""
     entries = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
     rows = [
         (
@@ -50,50 +50,50 @@ def ports() -> str:
         )
         for entry in entries
     ]
-    return table(("port", "what listens", "on hosts", "for", "purpose"), rows)
+    return table(("port", "component", "hosts", "clients", "purpose"), rows)
 
 
 def table(heading: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [heading, ["---"] * len(heading), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _variables(specs: dict[str, dict[str, t.Any]], prefix: str) -> t.Iterator[tuple[str, ...]]:
+def _variables(specs: dict[str, dict[str, t.Any]], prefix: str, defaults: str) -> t.Iterator[tuple[str, ...]]:
     for name, spec in specs.items():
         kind = f"list of {spec['elements']}" if "elements" in spec else spec["type"]
-        default = "required" if spec.get("required") else _default(spec)
-        yield f"`{prefix}{name}`", kind, default, _what(spec)
+        default = "required" if spec.get("required") else _default(spec, defaults)
+        yield f"`{prefix}{name}`", kind, default, _description(spec)
         inner = f"{prefix}{name}[]." if spec["type"] == "list" else f"{prefix}{name}."
-        yield from _variables(spec.get("options", {}), inner)
+        yield from _variables(spec.get("options", {}), inner, defaults)
 
 
-def _default(spec: dict[str, t.Any]) -> str:
+def _default(spec: dict[str, t.Any], defaults: str) -> str:
     if "default" not in spec:
         return ""
     value = spec["default"]
     text = value if isinstance(value, str) and value else json.dumps(value)
-    return f"`{text}`" if len(text) <= LONGEST_DEFAULT else "see [defaults](defaults/main.yml)"
+    return f"`{text}`" if len(text) <= LONGEST_DEFAULT else f"see [defaults]({defaults})"
 
 
-def _what(spec: dict[str, t.Any]) -> str:
+def _description(spec: dict[str, t.Any]) -> str:
     paragraphs = spec["description"] if isinstance(spec["description"], list) else [spec["description"]]
     choices = ", ".join(f"`{choice}`" for choice in spec.get("choices", []))
     return " ".join([markdown(paragraph) for paragraph in paragraphs] + ([f"One of {choices}."] if choices else []))
 
 
 def markdown(text: str) -> str:
-    """Ansible's markup in Markdown: what stands in C(), V(), O(), M() or P(), without the plugin that an option belongs to."""
+    """Return Ansible's markup as Markdown. C(), V(), O(), M(), P() and E() become code, without the plugin that an option belongs to."""
 
     def code(found: re.Match) -> str:
         name = re.sub(r"^(ignore:|[\w.]+#\w+:)", "", found[1])
         return f"`{re.sub(r'#[a-z]+$', '', name)}`"
 
-    return re.sub(r"\b[CVOMP]\(([^)]*)\)", code, " ".join(text.split()))
+    return re.sub(r"\b[CVOMPE]\(([^)]*)\)", code, " ".join(text.split()))
 
 
 def filled(text: str, content: str) -> str:
-    """A document with its part between the markers replaced."""
+    """Return a document with the part between its markers replaced."""
     before, _begin, rest = text.partition(BEGIN)
     _old, end, after = rest.partition(END)
     if not end:
@@ -102,9 +102,13 @@ def filled(text: str, content: str) -> str:
 
 
 def contents() -> dict[pathlib.Path, str]:
-    """What stands between the markers of each document, by path."""
+    """Return the content between the markers of each document, by path."""
     readmes = {ROOT / "roles" / role / "README.md": variables(role) for role in roles() if options(role)}
-    return {**readmes, ROOT / "docs/variables.md": variables("cluster"), ROOT / "docs/ports.md": ports()}
+    return {
+        **readmes,
+        ROOT / "docs/variables.md": variables("cluster", "../roles/cluster/defaults/main.yml"),
+        ROOT / "docs/ports.md": ports(),
+    }
 
 
 def main() -> None:

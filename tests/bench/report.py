@@ -15,9 +15,9 @@ LONGEST = 15
 
 # What others need, as measured by the project's study of its peers on a machine of the same size, with the same binaries.
 PEERS = """\
-## Others
-From the project's study of its peers (kubeasz 3.7.0 of 2026-08-09, eight hosts: 2 masters, 3 workers, 3 etcd; 2 cores, containers as
-hosts, the same binaries; kubespray's own documentation). They were not run again here.
+## Other projects
+From the project's study of other projects (kubeasz 3.7.0 of 2026-08-09, eight hosts: 2 masters, 3 workers, 3 etcd; 2 cores, containers as hosts, the same
+binaries; kubespray's own documentation). They were not run again here.
 
 | | fresh | second run |
 |---|---:|---:|
@@ -29,7 +29,9 @@ hosts, the same binaries; kubespray's own documentation). They were not run agai
 
 INTRODUCTION = """\
 # Benchmarks
-Written by `make bench` on {date}; not edited by hand. One run each; a busy machine shows in all numbers alike, so compare the
+For operators and developers: the duration of a run, compared with a bare shell script that does the same.
+
+`make bench` wrote this page on {date}; do not edit it. Each number is one run. Other work on the machine slows down everything alike, so compare the
 ratios first.
 
 | | |
@@ -37,26 +39,25 @@ ratios first.
 | machine | {cores} cores, {memory} GiB of memory, Linux {kernel}; load average {load} at the start |
 | versions | {versions} |
 
-The hosts are containers of this machine, so its cores do the work of Ansible and that of all hosts. What is measured:
+The hosts are containers of this machine, so its cores do the work of Ansible and of all hosts. Three runs are measured:
 
-- **floor**: a bare shell script (`tests/bench/floor`), one ssh for each host, all at once: it downloads the same artifacts from the same
-  mirror and verifies them, makes the same certificates with openssl, puts the same configuration in place and starts the same services, as
-  they were recorded from the hosts that site.yml had just set up; it ends when every service is healthy, every node Ready and every add-on
-  available.
+- **floor**: a bare shell script (`tests/bench/floor`), with one ssh per host, all at once. It downloads the same artifacts from the same mirror and verifies
+  them, creates the same certificates with openssl, installs the same configuration and starts the same services. `tools/bench` recorded them on the hosts
+  that site.yml had just configured. The script ends when every service is healthy, every node Ready and every add-on available.
 - **fresh**: `site.yml` on new hosts, with a warm artifact mirror and no open connection.
-- **second run**: the same right after it, nothing to change.
+- **second run**: `site.yml` again right afterwards, with nothing to change.
 
-Processor time is that of the controller and of all hosts together, and hardly depends on what else the machine does.
+Processor time is that of the controller and all hosts together. It hardly depends on other work on the machine.
 """
 
 ROUND_TRIPS = """\
-A round trip is one command that Ansible runs on a host by ssh. Tasks that only validate arguments, and those of a director that is the
-controller itself, need none.
+A round trip is one command that Ansible runs on a host by ssh. Tasks that only validate arguments need none, and neither do tasks on a director that is the
+controller.
 """
 
 BEYOND = """\
-On this machine every further worker also shares the cores with all others, so the floor grows as well. Beyond the floor, each further worker
-costs a fresh run {:.2f} s (aim: below 1 s).
+On this machine every further worker shares the cores with all others, so the floor grows as well. Beyond the floor, each further worker
+costs a fresh run {:.2f} s (goal: below 1 s).
 """
 
 
