@@ -88,7 +88,7 @@ findings:
   type: list
   elements: dict
   sample:
-    - {host: worker-0, kind: unreachable, subject: 10.0.0.21, found: "no answer within 10 seconds (asked 2 times)", allowed: an answer,
+    - {host: worker-0, kind: unreachable, subject: 10.0.0.21, found: "no answer within 10 seconds (asked 2 times)", expected: an answer,
        severity: critical}
 seconds:
   description: How long all of it took, from the first question on; V(null) where no host answered.

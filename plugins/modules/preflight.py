@@ -10,7 +10,7 @@ module: preflight
 short_description: Check an inventory and its hosts before anything is changed
 version_added: "0.1.0"
 description:
-  - Fails once, with a list of all that is wrong. Each line has the host, group or variable, what was found, and what is allowed.
+  - Fails once, with a list of all that is wrong. Each line has the host, group or variable, what was found, and what is expected.
   - It runs on the controller and connects to no host but a remote director, with O(scope=hosts).
 author: The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
@@ -30,7 +30,7 @@ options:
     type: bool
     default: true
   operating_systems:
-    description: The versions (C(VERSION_ID) of os-release) that are allowed, by operating system (C(ID)).
+    description: The versions (C(VERSION_ID) of os-release) that are supported, by operating system (C(ID)).
     type: dict
     default: {}
   memory_mib:
@@ -73,13 +73,13 @@ problems:
   description: For each host of an existing cluster that has problems, the list of them.
   returned: success
   type: dict
-  sample: {worker-1: "1 problem, and nothing was changed:\n  worker-1: found 400 MiB of memory, allowed 900 MiB or more for worker"}
+  sample: {worker-1: "1 problem, and nothing was changed:\n  worker-1: found 400 MiB of memory, expected 900 MiB or more for worker"}
 msg:
   description: The list of all problems.
   returned: failure
   type: str
   sample: |-
     2 problems, and nothing was changed:
-      group etcd:       found 2 hosts, allowed an odd number: one more member than an odd number survives no more failures
-      cluster_api_hots: found an unknown name, allowed a name that role cluster documents; is cluster_api_host meant?
+      group etcd:       found 2 hosts, expected an odd number: one more member than an odd number survives no more failures
+      cluster_api_hots: found an unknown name, expected a name that role cluster documents; is cluster_api_host meant?
 """

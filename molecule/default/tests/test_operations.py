@@ -45,7 +45,7 @@ def test_what_is_wrong_is_found_and_named(host):
     finally:
         host.check_output("systemctl start kube-scheduler")
     assert "1 finding; hosts: " in run.text
-    assert re.search("master-1 +critical +unit +kube-scheduler: found is inactive, allowed active and healthy", run.text), run.text
+    assert re.search("master-1 +critical +unit +kube-scheduler: found is inactive, expected active and healthy", run.text), run.text
 
 
 def test_logs_help_and_hold_no_key(host, tmp_path):

@@ -41,7 +41,7 @@ class Finding:
     kind: str
     subject: str
     found: str
-    allowed: str
+    expected: str
     severity: str = "critical"
 
 
@@ -119,8 +119,8 @@ def of_store(store: Values, rotations: t.Iterable[Values], limits: Limits) -> t.
         yield Finding(None, "store", "store", store["msg"], "a store that can be read", "warning")
     for rotation in rotations:
         if rotation["days"] >= limits.rotation_days:
-            allowed = f"fewer than {limits.rotation_days} days: goes on by running rotate.yml again"
-            yield Finding(None, "rotation", rotation["name"], f"in phase {rotation['phase']} since {rotation['since']}", allowed, "warning")
+            expected = f"fewer than {limits.rotation_days} days: goes on by running rotate.yml again"
+            yield Finding(None, "rotation", rotation["name"], f"in phase {rotation['phase']} since {rotation['since']}", expected, "warning")
 
 
 def _units(name: str, health: Values) -> t.Iterator[Finding]:

@@ -158,7 +158,7 @@ def _cluster_wide(made: _Plan, findings: t.Iterable[Values], policy: Policy) -> 
 
 
 def _told(finding: Values) -> str:
-    return f"{finding['kind']} {finding['subject']}: found {finding['found']}, allowed {finding['allowed']}"
+    return f"{finding['kind']} {finding['subject']}: found {finding['found']}, expected {finding['expected']}"
 
 
 def _add(names: list[str], name: str) -> None:

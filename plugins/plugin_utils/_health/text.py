@@ -30,4 +30,4 @@ def text(report: t.Mapping[str, t.Any]) -> str:
 
 def _tell(finding: t.Mapping[str, t.Any]) -> str:
     subject = "" if finding["subject"] in (finding["kind"], finding["host"]) else f"{finding['subject']}: "
-    return f"{subject}found {finding['found']}, allowed {finding['allowed']}"
+    return f"{subject}found {finding['found']}, expected {finding['expected']}"

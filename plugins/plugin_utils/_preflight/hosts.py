@@ -85,8 +85,8 @@ def _system(name: str, facts: Facts, limits: Limits) -> t.Iterator[Problem]:
         yield Problem(name, f"user {facts['user']}", "root: ansible_become, or ansible_user root")
     yield from check_python(name, facts)
     if facts["operating_system_version"] not in limits.operating_systems.get(facts["operating_system"], ()):
-        allowed = ", ".join(f"{system} {version}" for system, versions in limits.operating_systems.items() for version in versions)
-        yield Problem(name, f"operating system {facts['operating_system']} {facts['operating_system_version']}".rstrip(), allowed)
+        expected = ", ".join(f"{system} {version}" for system, versions in limits.operating_systems.items() for version in versions)
+        yield Problem(name, f"operating system {facts['operating_system']} {facts['operating_system_version']}".rstrip(), expected)
     if facts["architecture"] not in _ARCHITECTURES:
         yield Problem(name, f"architecture {facts['architecture']}", " or ".join(_ARCHITECTURES))
     if facts["init"] != "systemd":

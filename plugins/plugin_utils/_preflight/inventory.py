@@ -110,8 +110,8 @@ def _groups(inventory: Inventory) -> t.Iterator[Problem]:
             others = set(inventory.groups) - set(GROUPS) - {"all", "ungrouped"}
             yield Problem(f"group {group}", "no hosts", _suggestion(group, others, "one host at least"))
     if len(topologies) == 1 and topologies[0] in _INSTEAD_OF_PROXY and inventory.hosts("proxy"):
-        allowed = f"no hosts: with cluster_topology {topologies[0]} {_INSTEAD_OF_PROXY[topologies[0]]} what a proxy does"
-        yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), allowed)
+        expected = f"no hosts: with cluster_topology {topologies[0]} {_INSTEAD_OF_PROXY[topologies[0]]} what a proxy does"
+        yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), expected)
     members = len(inventory.hosts("etcd"))
     if members and members % 2 == 0:
         yield Problem("group etcd", f"{members} hosts", "an odd number: one more member than an odd number survives no more failures")

@@ -23,7 +23,7 @@ class Problem:
 
     subject: str  # the host, group or variable
     found: str
-    allowed: str
+    expected: str
 
 
 def merge(problems: t.Mapping[str, t.Sequence[Problem]]) -> list[Problem]:
@@ -52,5 +52,5 @@ def failure(reply: t.Mapping[str, t.Any]) -> str:
 def report(problems: t.Sequence[Problem]) -> str:
     """Return the list that people read."""
     width = min(_WIDEST, max(len(problem.subject) for problem in problems) + 1)
-    lines = [f"  {problem.subject + ':':<{width}} found {problem.found}, allowed {problem.allowed}" for problem in problems]
+    lines = [f"  {problem.subject + ':':<{width}} found {problem.found}, expected {problem.expected}" for problem in problems]
     return "\n".join([f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}, and nothing was changed:", *lines])

@@ -89,7 +89,7 @@ def test_all_problems_of_the_hosts_are_told_at_once(play, local):
     assert code != 0
     (result,) = hosts.values()
     lines = result["msg"].splitlines()
-    assert any(line.startswith("  e0: found ") and line.endswith("allowed 1000000000 MiB or more for etcd") for line in lines)
+    assert any(line.startswith("  e0: found ") and line.endswith("expected 1000000000 MiB or more for etcd") for line in lines)
     assert any(line.startswith("  w0: found unreachable: ssh: connect to host 127.0.0.9 port 9") for line in lines)
     assert any(line.startswith("  p0: found /bin/sh: ") and "/nowhere/python3" in line for line in lines)
 
@@ -142,6 +142,6 @@ def test_of_a_living_cluster_each_host_is_judged_by_itself(play, local, tmp_path
     assert not any(result.get("failed") for result in play.tasks["Check the hosts"].values())
     left_out = {host: result["msg"] for host, result in play.tasks["Leave out hosts that have a problem"].items() if result.get("failed")}
     assert {host: {line.split(":")[0].strip() for line in told.splitlines()[1:]} for host, told in left_out.items()} == {host: {host} for host in left_out}
-    assert "allowed 1000000000 MiB or more" in left_out["e0"]
+    assert "expected 1000000000 MiB or more" in left_out["e0"]
     assert "found unreachable: ssh" in left_out["w0"]
     assert "/nowhere/python3" in left_out["p0"]

@@ -67,7 +67,7 @@ def report():
             "rotations": [{"name": "service-account", "phase": "use", "since": "2026-11-21T09:00:00Z", "days": 1}],
         },
         "findings": [
-            {"host": "worker-1", "kind": "unreachable", "subject": "10.0.0.9", "found": "no route", "allowed": "an answer", "severity": "critical"}
+            {"host": "worker-1", "kind": "unreachable", "subject": "10.0.0.9", "found": "no route", "expected": "an answer", "severity": "critical"}
         ],
         "seconds": 1.3,
         "text": "is not shown twice",
@@ -86,7 +86,7 @@ def test_a_table_has_a_line_for_each_host_and_no_empty_column(report):
         "etcd      1 of 1 members, 1 needed, leader etcd-0",
         "rotation  service-account in phase use since 2026-11-21T09:00:00Z, goes on by running rotate.yml again",
         "1 finding; hosts: 1 failing, 2 healthy, 1 unreachable, asked in 1.3 s",
-        "  worker-1  critical  unreachable  10.0.0.9: found no route, allowed an answer",
+        "  worker-1  critical  unreachable  10.0.0.9: found no route, expected an answer",
     ]
 
 
@@ -144,7 +144,7 @@ def test_whatever_hosts_say_is_escaped(report):
     report["hosts"]["master-0"]["certificates"] = {EVIL: {**CERTIFICATE, "common_name": EVIL, "issuer": EVIL, "not_after": EVIL}}
     report["hosts"]["etcd-0"]["etcd"].update(problem=EVIL, role=EVIL, member_id=EVIL)
     report["cluster"]["endpoint"].update(url=EVIL, problem=EVIL)
-    report["findings"][0].update(host=EVIL, kind=EVIL, subject=EVIL, found=EVIL, allowed=EVIL)
+    report["findings"][0].update(host=EVIL, kind=EVIL, subject=EVIL, found=EVIL, expected=EVIL)
     report["hosts"][EVIL] = host("worker", 2)
     text = page(report, {"name": EVIL}, NOW)
     assert "<script" not in text

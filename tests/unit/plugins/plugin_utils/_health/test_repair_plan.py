@@ -18,7 +18,7 @@ NOTHING = {
 
 
 def finding(host, kind, subject="x", found="y", severity="critical"):
-    return {"host": host, "kind": kind, "subject": subject, "found": found, "allowed": "z", "severity": severity}
+    return {"host": host, "kind": kind, "subject": subject, "found": found, "expected": "z", "severity": severity}
 
 
 def report(*findings, groups=None, **states):
@@ -153,13 +153,13 @@ def test_a_node_is_for_kubelet_where_there_is_one():
 
 def test_a_full_disk_is_for_people_when_it_is_critical():
     assert done(report(finding("worker-0", "disk", severity="warning"))) == {}
-    assert done(report(finding("worker-0", "disk"), worker_0="failing")) == {"left_alone": {"worker-0": "disk x: found y, allowed z"}}
+    assert done(report(finding("worker-0", "disk"), worker_0="failing")) == {"left_alone": {"worker-0": "disk x: found y, expected z"}}
 
 
 def test_the_endpoint_is_the_load_balancers_where_there_are_some():
     broken = report(finding(None, "endpoint"))
     assert done(broken, Policy(0.34, 3, True, balances=True)) == {"load_balancers": True}
-    assert done(broken) == {"left_alone": {"the cluster": "endpoint x: found y, allowed z"}}
+    assert done(broken) == {"left_alone": {"the cluster": "endpoint x: found y, expected z"}}
     assert done(report(finding(None, "endpoint"), proxy_0="unreachable")) == {"recreate": ["proxy-0"]}
 
 

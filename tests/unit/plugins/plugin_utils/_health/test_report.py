@@ -208,8 +208,8 @@ def test_critical_findings_come_first_and_are_told_in_columns(cluster):
     lines = text({**cluster.report(), "seconds": 7.4}).splitlines()
     assert lines == [
         "2 findings; hosts: 8 healthy, 1 unreachable, asked in 7.4 s",
-        "  etcd-0   critical  unreachable  10.0.0.etcd-0: found no route to host (asked 2 times), allowed an answer",
-        "  proxy-0  warning   memory       found 100 % of 4000 MiB used, allowed 95 % or less",
+        "  etcd-0   critical  unreachable  10.0.0.etcd-0: found no route to host (asked 2 times), expected an answer",
+        "  proxy-0  warning   memory       found 100 % of 4000 MiB used, expected 95 % or less",
     ]
 
 
@@ -223,7 +223,7 @@ def test_what_is_being_replaced_is_told_and_found_when_it_was_forgotten(cluster)
     assert [rotation["name"] for rotation in made["cluster"]["rotations"]] == ["etcd", "service-account"]
     assert text({**made, "seconds": 1}).splitlines()[1:] == [
         "  the cluster  warning  rotation  service-account: found in phase use since 2026-11-21T09:00:00Z, "
-        "allowed fewer than 2 days: goes on by running rotate.yml again"
+        "expected fewer than 2 days: goes on by running rotate.yml again"
     ]
 
 

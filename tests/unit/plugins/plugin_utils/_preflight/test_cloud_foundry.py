@@ -68,10 +68,10 @@ def test_other_topologies_need_nothing_of_it():
         ("cluster_host_address", "10.0.16.11", "10.0.16.11, in cf_routing_subnet 10.0.16.0/20"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_is_allowed(name, value, found):
+def test_a_problem_says_what_is_expected(name, value, found):
     (problem,) = check_cloud_foundry({**VALUES, name: value})
     assert (problem.subject, problem.found) == (name, found)
-    assert problem.allowed
+    assert problem.expected
 
 
 @pytest.mark.parametrize("name", ["cf_routing_app_domain", "cf_routing_nats_servers"])

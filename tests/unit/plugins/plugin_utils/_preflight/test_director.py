@@ -61,7 +61,7 @@ def test_hosts_of_another_store():
     assert problem.found == (
         "authorities in /etc/etcd/pki/ca.crt, /etc/kubernetes/pki/kubernetes-ca.crt that the store /store on boss does not have"
     )
-    assert "cluster_store_*" in problem.allowed and "Used hosts" in problem.allowed
+    assert "cluster_store_*" in problem.expected and "Used hosts" in problem.expected
 
 
 def test_the_store_is_not_there():

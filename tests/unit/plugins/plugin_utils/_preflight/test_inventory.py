@@ -117,7 +117,7 @@ def test_load_balancer_takes_the_place_of_the_proxy(groups, values):
 
 
 @pytest.mark.parametrize(
-    ("groups", "values", "subject", "found", "allowed"),
+    ("groups", "values", "subject", "found", "expected"),
     [
         ({"proxy": ["p0"]}, {}, "group proxy", "p0", "no hosts"),
         ({"worker": []}, {}, "group worker", "no hosts", "one host"),
@@ -129,10 +129,10 @@ def test_load_balancer_takes_the_place_of_the_proxy(groups, values):
         ({}, {"proxy_listeners": [{"name": "a", "port": 80, "node_port": 30080}]}, "proxy_listeners", "listeners", "iaas_worker_listeners"),
     ],
 )
-def test_what_a_load_balancer_cannot_have(groups, values, subject, found, allowed):
+def test_what_a_load_balancer_cannot_have(groups, values, subject, found, expected):
     (problem,) = check_inventory(inventory({"proxy": [], **groups}, {**BALANCED, **values}))
     assert (problem.subject, problem.found) == (subject, found)
-    assert allowed in problem.allowed
+    assert expected in problem.expected
 
 
 def test_topology_that_is_not_known_needs_what_all_need():
@@ -145,7 +145,7 @@ def test_slice_is_not_counted():
 
 
 @pytest.mark.parametrize(
-    ("values", "subject", "found", "allowed"),
+    ("values", "subject", "found", "expected"),
     [
         ({"cluster_api_host": ""}, "cluster_api_host", "nothing", "DNS name or IP address"),
         ({"cluster_api_host": "api_host"}, "cluster_api_host", "api_host", "DNS name or IP address"),
@@ -188,9 +188,9 @@ def test_slice_is_not_counted():
         ),
     ],
 )  # fmt: skip
-def test_values(values, subject, found, allowed):
+def test_values(values, subject, found, expected):
     problems = check_inventory(inventory(everywhere=values))
-    assert any(problem.subject == subject and problem.found == found and allowed in problem.allowed for problem in problems), problems
+    assert any(problem.subject == subject and problem.found == found and expected in problem.expected for problem in problems), problems
 
 
 def listener(name="web", port=80, node_port=30080):
@@ -198,7 +198,7 @@ def listener(name="web", port=80, node_port=30080):
 
 
 @pytest.mark.parametrize(
-    ("listeners", "found", "allowed"),
+    ("listeners", "found", "expected"),
     [
         ([listener("api")], "the name 'api'", "none of api, masters, status"),
         ([listener("my web")], "the name 'my web'", "letters, digits and hyphens"),
@@ -212,9 +212,9 @@ def listener(name="web", port=80, node_port=30080):
         ([listener(port=30443)], "port 30443 for web, which kube-proxy has", "nothing else"),
     ],
 )
-def test_listeners(listeners, found, allowed):
+def test_listeners(listeners, found, expected):
     (problem,) = check_inventory(inventory(everywhere={"proxy_listeners": listeners}))
-    assert (problem.subject, problem.found) == ("proxy_listeners", found) and allowed in problem.allowed
+    assert (problem.subject, problem.found) == ("proxy_listeners", found) and expected in problem.expected
 
 
 def test_listener_that_lacks_a_port_is_told_as_such():
@@ -232,7 +232,7 @@ def test_where_there_is_no_proxy_the_port_of_the_api_is_a_load_balancers():
 def test_network_that_is_asked_for_has_room(hosts):
     workers = [f"w{number}" for number in range(hosts)]
     (problem,) = check_inventory(inventory({"worker": workers, "proxy": ["p0"]}, {"cluster_pod_cidr": "10.200.0.0/24"}))
-    longest = problem.allowed.partition("/")[2].partition(" ")[0]
+    longest = problem.expected.partition("/")[2].partition(" ")[0]
     assert check_inventory(inventory({"worker": workers}, {"cluster_pod_cidr": f"10.200.0.0/{longest}"})) == []
     assert check_inventory(inventory({"worker": workers}, {"cluster_pod_cidr": f"10.200.0.0/{int(longest) + 1}"})) != []
 
@@ -262,7 +262,7 @@ def test_unknown_names_are_told_once_with_what_was_meant():
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "found", "allowed"),
+    ("option", "value", "found", "expected"),
     [
         ({"type": "int"}, "many", "'many'", "a whole number"),
         ({"type": "str", "choices": ["a", "b"]}, "c", "'c'", "one of a, b"),
@@ -270,8 +270,8 @@ def test_unknown_names_are_told_once_with_what_was_meant():
         ({"type": "dict"}, 3, "3", "a dictionary"),
     ],
 )
-def test_types_and_choices(option, value, found, allowed):
-    assert check_values({"cluster_x": value}, {"cluster_x": option}) == ({}, [Problem("cluster_x", found, allowed)])
+def test_types_and_choices(option, value, found, expected):
+    assert check_values({"cluster_x": value}, {"cluster_x": option}) == ({}, [Problem("cluster_x", found, expected)])
 
 
 def test_values_get_their_type():

@@ -19,7 +19,7 @@ def test_problem_of_every_host_is_the_variables():
 def test_report_is_aligned_and_counts():
     assert report([ONE, Problem("w0", "user admin", "root")]).splitlines() == [
         "2 problems, and nothing was changed:",
-        "  cluster_api_port: found 0, allowed a port",
-        "  w0:               found user admin, allowed root",
+        "  cluster_api_port: found 0, expected a port",
+        "  w0:               found user admin, expected root",
     ]
     assert report([ONE]).startswith("1 problem, ")
