@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking a service for its health, and waiting for it."""
+"""Health checks: probe a service once, or until it is healthy."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ _TAG = re.compile(r"<[^>]*>")
 
 TLS = {"ca_path": {"type": "path"}, "certificate_path": {"type": "path"}, "key_path": {"type": "path", "no_log": False}}
 
-# How a service's health is asked for.
+# One health check of a unit.
 HEALTH = {"url": {"type": "str", "required": True}, **TLS, "condition": {"type": "str"}}
 
 
 def problem(health: dict[str, t.Any]) -> str | None:
-    """Return what is wrong with the service, or None when it is healthy."""
+    """Return what is wrong with the service, or None if it is healthy."""
     try:
         status, body = get(health)
     except (OSError, http.client.HTTPException) as error:
         return f"{health['url']}: {error or type(error).__name__}"
     if status != 200:
-        return f"{health['url']}: {status} {_said(body)}"
+        return f"{health['url']}: {status} {_reason(body)}"
     if health.get("condition"):
         return _condition_problem(health["url"], health["condition"], body)
     return None
 
 
 def get(health: dict[str, t.Any]) -> tuple[int, str]:
-    """Return the status and the body of what a service answers."""
+    """Return the status and the body of the service's response."""
     url = urllib.parse.urlsplit(health["url"])
     connection = _connection(url, health)
     try:
-        connection.request("GET", url.path or "/")
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode(errors="replace")
+        connection.request("GET", (url.path or "/") + (f"?{url.query}" if url.query else ""))
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
     finally:
         connection.close()
 
 
 def wait(ask: t.Callable[[], str | None], seconds: float, dead: t.Callable[[], str | None]) -> None:
-    """Wait until ask() names no problem any more; give up early where dead() says that there is no use in waiting."""
+    """Wait until ask() returns no problem; give up early if dead() returns a reason."""
     deadline = time.monotonic() + seconds
     while (found := ask()) is not None:
         if (reason := dead()) is not None:
@@ -64,8 +64,8 @@ def wait(ask: t.Callable[[], str | None], seconds: float, dead: t.Callable[[], s
         time.sleep(POLL_SECONDS)
 
 
-def _said(body: str) -> str:
-    """Return what an answer says went wrong: of the checks of a Kubernetes component those that failed, of a page its words."""
+def _reason(body: str) -> str:
+    """Return the failed checks that a Kubernetes component lists, or else the text of the page."""
     failed = [line for line in body.splitlines() if line.startswith("[-]")]
     return " ".join(_TAG.sub(" ", " ".join(failed) or body).split())[:500]
 
@@ -80,7 +80,7 @@ def _connection(url: urllib.parse.SplitResult, health: dict[str, t.Any]) -> http
 
 
 def _condition_problem(url: str, name: str, body: str) -> str | None:
-    """Return what keeps a condition of a Kubernetes object from being True."""
+    """Return why a condition of a Kubernetes object is not True, or None if it is."""
     conditions = json.loads(body).get("status", {}).get("conditions", [])
     for condition in conditions:
         if condition["type"] == name:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Health of services, asked of a real HTTP server."""
+"""Health checks against a real HTTP server."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ NODE = {"status": {"conditions": [{"type": "MemoryPressure", "status": "False"},
 NOT_READY = {"status": {"conditions": [{"type": "Ready", "status": "False", "message": "the network is not up"}]}}
 ANSWERS = {
     "/readyz": (200, "ok"),
+    "/readyz?exclude=etcd&verbose": (500, "the server sees the query"),
     "/failing": (500, "[+]ping ok\n[-]etcd failed"),
     "/node": (200, json.dumps(NODE)),
     "/not-ready": (200, json.dumps(NOT_READY)),
@@ -44,6 +45,7 @@ def closed_port():
     ("path", "condition", "found"),
     [
         ("/readyz", None, None),
+        ("/readyz?exclude=etcd&verbose", None, "/readyz?exclude=etcd&verbose: 500 the server sees the query"),
         ("/failing", None, "/failing: 500 [-]etcd failed"),
         ("/node", "Ready", None),
         ("/not-ready", "Ready", "/not-ready: Ready is False: the network is not up"),
