@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make the report of a cluster's health of what its hosts, its API and its store say."""
+"""Make the health report of a cluster from the answers of its hosts, its API and its store."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import typing as t
 
@@ -21,25 +22,25 @@ from ..plugin_utils._controller.shapes import Prose
 from ..plugin_utils._health.findings import Limits
 from ..plugin_utils._health.report import Host, report
 from ..plugin_utils._health.text import text
-from ..plugin_utils._preflight.contract import Contract
+from ..plugin_utils._preflight.contract import Contract, Values
 from ..plugin_utils._preflight.problems import failure
 
 _GROUPS = ("proxy", "master", "worker", "etcd", "director")
 _IGNORED = "ignored"
-_STORE_SECONDS = 15  # what a host is given to answer
+_STORE_SECONDS = 15  # as for the answer of a host
 _OPTIONS = {
     "hosts": {"type": "dict", "required": True},
     "api": {"type": "dict", "required": True},
     "disk_percent": {"type": "int", "default": 85},
     "memory_percent": {"type": "int", "default": 95},
     "clock_skew": {"type": "float", "default": 2.0},
-    "certificate_days": {"type": "int", "default": 60},
+    "certificate_expires_within_days": {"type": "int", "default": 60},
     "rotation_days": {"type": "int", "default": 2},
 }
 
 
 class ActionModule(ActionBase):
-    """Collect plain values, judge them, and return the report. Only the store is still asked."""
+    """Collect plain values, evaluate them, and return the report. The action reads the store itself."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -50,19 +51,26 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         variables = task_vars or {}
         groups = variables["groups"]
-        limits = Limits(**{name: options[name] for name in ("disk_percent", "memory_percent", "clock_skew", "certificate_days", "rotation_days")})
+        limits = Limits(**{field.name: options[field.name] for field in dataclasses.fields(Limits)})
         contract = Contract(self._loader)
-        asked = {name: health or {"error": "no answer", "asked": 1} for name, health in options["hosts"].items()}
-        for node in (options["api"].get("nodes") or {}).values():  # in the words of its kubelet
+        healths = {name: health or {"error": "no answer", "attempts": 1} for name, health in options["hosts"].items()}
+        for node in (options["api"].get("nodes") or {}).values():  # texts of the kubelets, which may hold anything
             node.update(message=Prose(300)(node["message"], "message"), version=Prose(60)(node["version"], "version"))
-        made = report(self._hosts(asked, contract, variables), options["api"], self._ask_store(contract, variables), limits, len(groups.get("etcd", [])))
-        begin = min((health["asked_at"] for health in asked.values() if "asked_at" in health), default=None)
+        values = contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
+        made = report(
+            self._hosts(healths, contract, variables),
+            options["api"],
+            self._read_store(values, variables),
+            limits,
+            voters=len(groups.get("etcd", [])),
+            topology=values["cluster_topology"],
+        )
+        begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
         return {**result, "changed": False, **made, "text": text(made)}
 
-    def _ask_store(self, contract: Contract, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return what is being replaced, as module credential_info does, or why that is not known: that must not keep anybody from the rest."""
-        values = contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
+    def _read_store(self, values: Values, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the rotations in progress, as module credential_info does. A store that fails must not prevent the report."""
         try:
             arguments = {"store": values["cluster_store"], "rotating": True}
             director = Director(self, values["cluster_director"], variables)
@@ -75,13 +83,13 @@ class ActionModule(ActionBase):
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
 
-    def _hosts(self, asked: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
+    def _hosts(self, healths: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""
         groups, hosts = variables["groups"], {}
         for group in _GROUPS:
             for index, name in enumerate(groups.get(group, [])):
-                if name in asked or name in groups.get(_IGNORED, []):
+                if name in healths or name in groups.get(_IGNORED, []):
                     values = contract.of(variables["hostvars"].raw_get(name))
-                    health = None if name in groups.get(_IGNORED, []) else asked[name]
+                    health = None if name in groups.get(_IGNORED, []) else healths[name]
                     hosts[name] = Host(group, index, values["cluster_host_address"], values["cluster_zone"], health)
         return hosts

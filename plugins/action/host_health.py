@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half of host_health: it gives the host a time to answer, asks again, and says what became of a host that does not."""
+"""The controller's part of host_health: it limits the time for the answer, tries again, and reports why a host has no health."""
 
 from __future__ import annotations
 
@@ -29,50 +29,50 @@ _OPTIONS = {
 
 
 class ActionModule(HostAction):
-    """Run the module, more than once where there is no answer."""
+    """Run the module, and try again if there is no answer."""
 
     def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's result, or the reason why there is none."""
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         self.seconds = options["answer_seconds"]
         reports = options["on_failure"] == "report"
-        asked, given_up = 0, None
+        attempts, deadline = 0, None
         if not self._listens():
             self._forget_connection()
         while True:
-            asked += 1
+            attempts += 1
             try:
-                reply = self._ask(options, variables)
+                reply = self._attempt(options, variables)
             except RefusedAnswer as error:
                 if not reports:
                     raise
-                return {"changed": False, "health": {"error": str(error), "asked": asked, "refused": True}}
-            except AnsibleError as error:  # no connection, or not the user that was asked for
-                # Once more at least: a host may be starting, and what is left of a former connection may hang.
-                given_up = given_up or time.monotonic() + options["confirm_seconds"]
-                if asked == 1 or time.monotonic() < given_up:
+                return {"changed": False, "health": {"error": str(error), "attempts": attempts, "invalid": True}}
+            except AnsibleError as error:  # no connection, or no privileges
+                # Try once more at least: the host may be booting, and a connection from before may hang.
+                deadline = deadline or time.monotonic() + options["confirm_seconds"]
+                if attempts == 1 or time.monotonic() < deadline:
                     self._forget_connection()
                     time.sleep(_PAUSE_SECONDS)
                     continue
                 if not reports:
                     raise
-                return {"changed": False, "health": {"error": last_line(str(error)), "asked": asked}}
+                return {"changed": False, "health": {"error": last_line(str(error)), "attempts": attempts}}
             if reply.get("failed") and reports:
-                return {"changed": False, "health": {"error": failure(reply), "asked": asked}}
+                return {"changed": False, "health": {"error": f"module failed: {failure(reply)}", "attempts": attempts}}
             if not reply.get("failed"):
-                reply["health"]["asked"] = asked
+                reply["health"]["attempts"] = attempts
             return reply
 
-    def _ask(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the module's result, with how far the host's clock can be from the controller's."""
+    def _attempt(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Run the module once, and add the offset of the host's clock."""
         sent = time.time()
         reply = self._execute_module(module_args=options, task_vars=variables)
         if not reply.get("failed"):
-            reply["health"].update(asked_at=sent, clock_offset=offset(reply["health"]["clock"], sent, time.time()))
+            reply["health"].update(requested_at=sent, clock_offset=offset(reply["health"]["time"], sent, time.time()))
         return reply
 
     def _listens(self) -> bool:
-        """Tell whether the host takes connections, as far as that can be told from here: behind a bastion it cannot."""
+        """Tell whether the host accepts connections on its SSH port. It always seems not to if it is behind a bastion."""
         if self._connection.transport != "ssh":
             return True
         address = (self._connection.get_option("host"), int(self._connection.get_option("port") or _SSH_PORT))
@@ -83,6 +83,6 @@ class ActionModule(HostAction):
         return True
 
     def _forget_connection(self) -> None:
-        """Have the next attempt open a connection of its own: one that was kept open to a host that is gone hangs."""
+        """Make the next attempt open a new connection: a persistent one hangs if the host is gone."""
         with contextlib.suppress(AnsibleError):
             self._connection.reset()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report of a cluster's health for people and for programs."""
+"""The health report of a cluster for people and for programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ short_description: Show the hosts of a cluster
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns a report of M(cfcr.kubernetes.health_report) as a text, with a line for each host.
+  - Returns a report of M(cfcr.kubernetes.health_report) as text: an overview of the hosts, the state of the cluster, and the findings.
 positional: _input, format
 options:
   _input:
@@ -22,12 +22,12 @@ options:
   format:
     description:
       - V(table) is for a terminal, V(json) for programs.
-      - V(html) is one page that needs nothing else, with a picture of the topology and a timeline of the certificates.
+      - V(html) is a self-contained page with a picture of the topology and a timeline of the certificates.
     type: str
     choices: [table, json, html]
     default: table
   cluster:
-    description: What is not in the report, C(name), C(topology) and C(certificate_days) of the cluster; for V(html).
+    description: Values that V(html) shows and the report does not have, C(name), C(topology) and C(certificate_expires_within_days).
     type: dict
     default: {}
 """
@@ -56,7 +56,7 @@ _CONTENT = ("hosts", "cluster", "findings", "seconds")
 
 
 def instances(report, format="table", cluster=None):
-    """Return the report as a text."""
+    """Return the report as text."""
     content = {name: report[name] for name in _CONTENT}
     if format == "table":
         return table(content)
@@ -64,7 +64,7 @@ def instances(report, format="table", cluster=None):
         return json.dumps(content, indent=2) + "\n"
     if format == "html":
         return page(content, cluster or {}, datetime.datetime.now(datetime.timezone.utc))
-    raise AnsibleFilterError(f"format is {format}; allowed are table, json and html")
+    raise AnsibleFilterError(f"format is {format}; expected table, json or html")
 
 
 class FilterModule:

@@ -7,31 +7,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_health
-short_description: Ask a host and its services how they are
+short_description: Return the health of a host and its services
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns how a host is, and how each of its services says that it is, and judges nothing. It changes nothing.
-  - It knows the services by what M(cfcr.kubernetes.job) left in C(/etc/cfcr/jobs), and is given nothing but how long it may take. A service
-    is asked for its own health only, not for what others say of it.
-  - A host that is not reached, or that does not answer in time, is asked again before that is taken for granted.
+  - Returns the resources of a host and the health of each of its services. It changes nothing and applies no limits;
+    M(cfcr.kubernetes.health_report) does that.
+  - It reads which services there are from the descriptors that M(cfcr.kubernetes.job) leaves in C(/etc/cfcr/jobs). Health checks with a
+    C(condition), which ask the API about a service, are left out.
+  - If a host cannot be reached, or does not answer in time, the module tries again on a new connection before it gives up.
 options:
   seconds:
-    description: How long the services of the host are given to answer.
+    description: Seconds for all health checks of the host, which run in parallel.
     type: float
     default: 5
   answer_seconds:
-    description: How long the host is given to answer, connection included.
+    description: Seconds for the answer of the host, including the connection.
     type: float
     default: 15
   confirm_seconds:
-    description: How long a host that did not answer is asked again, at least once.
+    description: Seconds during which a host that does not answer is tried again. It is tried again at least once.
     type: float
     default: 3
   on_failure:
     description:
-      - What happens when the host cannot be reached, or cannot run the module.
-      - V(report) returns the reason as RV(health.error), so that M(cfcr.kubernetes.health_report) can list all hosts that have one.
+      - What to do if the host cannot be reached, cannot run the module, or gives an invalid answer.
+      - V(report) returns the reason as RV(health.error), so that M(cfcr.kubernetes.health_report) can list all such hosts.
     type: str
     choices: [fail, report]
     default: fail
@@ -44,38 +45,46 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask the host how it is
+- name: Gather the health of the host
   cfcr.kubernetes.host_health:
-  register: asked
+  register: host_health
 
-- name: Show the services that are not well
+- name: Show the units that are not healthy
   ansible.builtin.debug:
-    msg: "{{ asked.health.jobs.values() | map('dict2items') | flatten | rejectattr('value.healthy') | map(attribute='key') }}"
+    msg: "{{ host_health.health.jobs.values() | map('dict2items') | flatten | rejectattr('value.healthy') | map(attribute='key') }}"
 """
 
 RETURN = r"""
 health:
-  description: How the host is.
+  description: The health of the host.
   returned: always
   type: dict
   contains:
     error:
-      description: Why there is nothing else.
-      returned: when O(on_failure=report) and the host cannot be reached or cannot run the module
+      description: Why there is no health.
+      returned: when O(on_failure=report) and the host cannot be reached, cannot run the module, or gives an invalid answer
       type: str
       sample: "no answer within 15 seconds"
-    asked:
-      description: How often the host was asked until it answered, or until it was given up.
+    invalid:
+      description: V(true) if the answer does not have the documented form. Somebody may have tampered with the host.
+      returned: when O(on_failure=report) and the answer is invalid
+      type: bool
+      sample: true
+    attempts:
+      description: Number of attempts to get an answer.
       returned: always
       type: int
       sample: 1
-    asked_at:
-      description: When the question was sent that was answered, in seconds since 1970 (UTC), by the controller's clock.
+    requested_at:
+      description: When the controller sent the request that was answered, by its own clock, in seconds since 1970 (UTC).
       returned: success
       type: float
       sample: 1795255000.5
     jobs:
-      description: The jobs of the host, and the units of each.
+      description:
+        - The jobs of the host by name, and the health of the units of each.
+        - RV(ignore:state) is systemd's, RV(ignore:since) the time of its last change, RV(ignore:restarts) the number of automatic restarts. An
+          RV(ignore:outdated) unit runs with an older configuration than the one on disk, and waits for a restart or a reload.
       returned: success
       type: dict
       sample:
@@ -84,18 +93,20 @@ health:
             {state: active, healthy: true, problem: null, since: "2026-11-21T16:20:05Z", restarts: 0, outdated: false}
     etcd:
       description:
-        - How the member of etcd stands that runs on the host, V(null) where there is none. The problem is an alarm or that it has no leader.
+        - The etcd member of the host, V(null) if there is none. RV(ignore:problem) tells of alarms and of a missing leader.
       returned: success
       type: dict
       sample: {role: leader, member_id: 8e9e05c52164694d, has_leader: true, db_mib: 2.1, quota_mib: 2048, problem: null}
     certificates:
-      description: What each certificate says, by path; the days left are whole ones, negative after its end. A damaged one has an C(error).
+      description:
+        - Certificates of the jobs by path. RV(ignore:days_left) is a number of whole days, negative if the certificate has expired.
+        - A certificate that cannot be read has only an RV(ignore:error).
       returned: success
       type: dict
       sample:
         /etc/etcd/pki/server.crt: {common_name: etcd, issuer: cfcr etcd, not_after: "2027-11-21T16:19:44Z", days_left: 364}
-    authorities:
-      description: What the certificates in each bundle of authorities say, by path.
+    bundles:
+      description: CA bundles of the jobs by path, with their certificates.
       returned: success
       type: dict
       sample:
@@ -113,32 +124,32 @@ health:
       type: int
       sample: 2
     memory:
-      description: Memory in MiB, in all and available.
+      description: Memory in MiB, total and available; of a container, within its limit.
       returned: success
       type: dict
       sample: {total_mib: 3912, available_mib: 3120}
     disks:
-      description: Size and use of each file system that holds what grows, by a path on it.
+      description: Size and usage of the file systems that hold growing data, by a path on each. One that does not respond has only an RV(ignore:error).
       returned: success
       type: dict
-      sample: {/: {total_mib: 20030, used_percent: 31, inodes_percent: 9}}
+      sample: {/: {total_mib: 20030, used_percent: 31, inodes_used_percent: 9}}
     uptime:
-      description: Seconds since the host was started.
+      description: Seconds since the host booted.
       returned: success
       type: int
       sample: 86400
     boot_id:
-      description: Changes with every start of the host.
+      description: ID of the current boot; changes with every reboot.
       returned: success
       type: str
       sample: 5d0bf2d5-5f1c-4c0a-b0d3-2f6b1b2f1f0e/12
-    clock:
-      description: The host's clock, in seconds since 1970 (UTC), while the module ran.
+    time:
+      description: Time of the host's clock when the module ran, in seconds since 1970 (UTC).
       returned: success
       type: float
       sample: 1795255000.25
     clock_offset:
-      description: How many seconds the host's clock is ahead of the controller's, as the least and the most that it can be.
+      description: Lower and upper bound of the seconds that the host's clock is ahead of the controller's. The time of the request is the uncertainty.
       returned: success
       type: list
       elements: float
@@ -154,7 +165,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.resources import DISKS, disks, vitals
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.resources import DISKS, disks, resources
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._in_time import ask_all
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor, systemd
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import probe as job_probe
@@ -166,30 +177,30 @@ PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "Stat
 
 
 def own_probes(unit: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Return how a unit is asked for its own health: what has a condition asks the API what that thinks of it."""
+    """Return the health checks that ask the unit itself. One with a condition asks the API about the unit."""
     return [health for health in unit["health"] if "condition" not in health]
 
 
-def unit_health(shown: dict[str, str], answers: list[str | None], outdated: bool, now: datetime.datetime) -> dict[str, t.Any]:
-    """Return how a unit is, given what systemd shows of it and what it answered."""
-    state = shown["ActiveState"]
-    ago = time.monotonic() - int(shown["StateChangeTimestampMonotonic"]) / 1e6
-    problem = next((answer for answer in answers if answer), None)
+def unit_health(properties: dict[str, str], problems: list[str | None], outdated: bool, now: datetime.datetime) -> dict[str, t.Any]:
+    """Return the health of a unit, given its properties from systemd and the results of its health checks."""
+    state = properties["ActiveState"]
+    ago = time.monotonic() - int(properties["StateChangeTimestampMonotonic"]) / 1e6
+    problem = next(filter(None, problems), None)
     if state != "active":
-        said = [text for text in (shown["SubState"], shown["Result"]) if text not in (state, "success", "dead")]
-        problem = f"is {state}" + (f" ({', '.join(said)})" if said else "")
+        details = [text for text in (properties["SubState"], properties["Result"]) if text not in (state, "success", "dead")]
+        problem = f"is {state}" + (f" ({', '.join(details)})" if details else "")
     return {
         "state": state,
         "healthy": problem is None,
         "problem": problem,
         "since": (now - datetime.timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "restarts": int(shown["NRestarts"]),
+        "restarts": int(properties["NRestarts"]),
         "outdated": outdated,
     }
 
 
 def is_outdated(name: str, pid: int) -> bool:
-    """Tell whether a unit runs with another configuration than the one that is there, and waits for a restart."""
+    """Tell whether a unit runs with an older configuration than the one on disk, and so waits for a restart."""
     if not pid:
         return False
     try:
@@ -200,13 +211,13 @@ def is_outdated(name: str, pid: int) -> bool:
 
 
 def not_loaded(unit: dict[str, t.Any]) -> str | None:
-    """Return which files a unit waits to be reloaded for."""
+    """Return which files the unit has not loaded yet, or None."""
     reload = unit["reload"]
     return job_reload.problem(reload["url"], {path: job_reload.digest(read(path)) for path in reload["watch"]})
 
 
 def certificates(paths: t.Iterable[str], now: datetime.datetime) -> dict[str, t.Any]:
-    """Return what certificates say, or what is wrong with them."""
+    """Return the certificates in each file, or why they cannot be read."""
     found: dict[str, t.Any] = {}
     for path in paths:
         try:
@@ -220,57 +231,57 @@ def certificates(paths: t.Iterable[str], now: datetime.datetime) -> dict[str, t.
     return found
 
 
-def look(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
-    """Ask everything at once, and return what was answered in time."""
+def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
+    """Run all checks in parallel, and return what is known in time."""
     units = {unit["name"]: unit for job in jobs for unit in job["units"]}
-    questions: dict[t.Any, t.Callable[[], t.Any]] = {
+    checks: dict[t.Any, t.Callable[[], t.Any]] = {
         (name, number): lambda health=health: job_probe.problem(health)
         for name, unit in units.items()
         for number, health in enumerate(own_probes(unit))
     }
-    questions |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
+    checks |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
     if ETCD in units:
         probe = own_probes(units[ETCD])[0]
-        questions["etcd"] = lambda: metrics.ask(probe["url"])
-    # A hanging disk, or a file server that is gone, is found here.
-    questions["disks"] = lambda: disks([*DISKS, *(path for job in jobs for path in job["directories"])])
+        checks["etcd"] = lambda: metrics.ask(probe["url"])
+    # A disk or file server that hangs must not block the other checks.
+    checks["disks"] = lambda: disks([*DISKS, *(path for job in jobs for path in job["directories"])])
     if units:
-        questions["shown"] = lambda: systemd.show(list(units), *PROPERTIES)
-    answers = ask_all(questions, seconds)
+        checks["properties"] = lambda: systemd.show(list(units), *PROPERTIES)
+    answers = ask_all(checks, seconds)
     late = f"no answer within {seconds:g} seconds"
-    shown = answers.get("shown", {})
-    if isinstance(shown, Exception) or len(shown) < len(units):
-        raise HostError(f"systemd: {shown or late}")
+    properties = answers.get("properties", {})
+    if isinstance(properties, Exception) or len(properties) < len(units):
+        raise HostError(f"systemd: {properties or late}")
     now = datetime.datetime.now(datetime.timezone.utc)
     healths = {
         name: unit_health(
-            shown[name],
-            [_said(answers.get((name, number), f"{probe['url']}: {late}")) for number, probe in enumerate(own_probes(unit))],
-            is_outdated(name, int(shown[name]["MainPID"])) or isinstance(answers.get((name, "reload")), str),
+            properties[name],
+            [_text(answers.get((name, number), f"{probe['url']}: {late}")) for number, probe in enumerate(own_probes(unit))],
+            is_outdated(name, int(properties[name]["MainPID"])) or isinstance(answers.get((name, "reload")), str),
             now,
         )
         for name, unit in units.items()
     }
     measured, member = answers.get("disks"), answers.get("etcd")
-    leaves = certificates((path for job in jobs for path in job["certificates"]), now)
+    found = certificates((path for job in jobs for path in job["certificates"]), now)
     return {
         "jobs": {job["name"]: {unit["name"]: healths[unit["name"]] for unit in job["units"]} for job in jobs},
         "etcd": member if isinstance(member, dict) else None,
-        "certificates": {path: found[0] for path, found in leaves.items()},
-        "authorities": certificates((path for job in jobs for path in job["authorities"]), now),
-        "disks": measured if isinstance(measured, dict) else {"/": {"error": _said(measured) or late}},
-        **vitals(),
-        "clock": time.time(),
+        "certificates": {path: chain[0] for path, chain in found.items()},
+        "bundles": certificates((path for job in jobs for path in job["bundles"]), now),
+        "disks": measured if isinstance(measured, dict) else {"/": {"error": _text(measured) or late}},
+        **resources(),
+        "time": time.time(),
     }
 
 
-def _said(answer: t.Any) -> str | None:
-    """Return an answer as a text; what went wrong is one."""
+def _text(answer: t.Any) -> str | None:
+    """Return the text of an exception; another answer is returned as it is."""
     return f"{type(answer).__name__}: {answer}" if isinstance(answer, Exception) else answer
 
 
 def main() -> None:
-    """Ask the host and its services how they are."""
+    """Return the health of the host."""
     module = AnsibleModule(
         argument_spec={
             "seconds": {"type": "float", "default": 5},
@@ -281,10 +292,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        health = look(descriptor.read_all(), module.params["seconds"])
+        health = collect(descriptor.read_all(), module.params["seconds"])
     except HostError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, health={"asked": 1, **health})
+    module.exit_json(changed=False, health={"attempts": 1, **health})
 
 
 if __name__ == "__main__":

@@ -30,10 +30,10 @@ def test_all_is_well(report):
     assert report["findings"] == []
     assert list(report["hosts"]) == HOSTS
     assert {host["state"] for host in report["hosts"].values()} == {"healthy"}
-    assert [host["services"]["total"] for host in report["hosts"].values()] == [5, 6, 6, 6, 6, 6, 3, 3, 3]
+    assert [len(host["units"]) for host in report["hosts"].values()] == [5, 6, 6, 6, 6, 6, 3, 3, 3]
     assert sorted(host["etcd"]["role"] for host in report["hosts"].values() if host["etcd"]) == ["follower", "follower", "leader"]
     assert {host["node"]["condition"] for host in report["hosts"].values() if host["group"] == "worker"} == {"Ready"}
-    print(f"\nA look at {len(HOSTS)} hosts takes {report['seconds']} s.")
+    print(f"\nA health check of {len(HOSTS)} hosts takes {report['seconds']} s.")
 
 
 def test_what_is_wrong_is_found_and_named(host):

@@ -30,7 +30,7 @@ def collect(jobs: list[dict[str, t.Any]], since: str, lines: int, root: Path = P
     """Return the texts by name, those of which there is nothing left out."""
     redact = Redaction(_read(root, path) for job in jobs for path in job["secret_files"])
     texts = {**_journals(jobs, since, lines), **_configuration(jobs, root), **_states()}
-    certificates = {f"configuration{path}": certificates_only(_read(root, path)) for job in jobs for path in (*job["certificates"], *job["authorities"])}
+    certificates = {f"configuration{path}": certificates_only(_read(root, path)) for job in jobs for path in (*job["certificates"], *job["bundles"])}
     return {name: text for name, text in {**{name: redact(text) for name, text in texts.items()}, **certificates}.items() if text.strip()}
 
 

@@ -13,7 +13,7 @@ import time
 import typing as t
 from pathlib import Path
 
-__all__ = ("DISKS", "disks", "vitals")
+__all__ = ("DISKS", "disks", "resources")
 
 # Where hosts of ours keep what grows. What is on the same file system is told once.
 DISKS = ("/", "/opt", "/tmp", "/var/log", "/var/lib", "/var/lib/containerd", "/var/lib/kubelet", "/run")
@@ -23,7 +23,7 @@ _MIB = 1024 * 1024
 _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
 
 
-def vitals(root: Path = Path("/")) -> dict[str, t.Any]:
+def resources(root: Path = Path("/")) -> dict[str, t.Any]:
     """Return all but the disks."""
     boot, uptime = _boot(root)
     return {
@@ -51,7 +51,7 @@ def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
                 "total_mib": state.f_blocks * state.f_frsize // _MIB,
                 # As df counts: what is kept for root is not there for others.
                 "used_percent": _percent(used, used + state.f_bavail),
-                "inodes_percent": _percent(state.f_files - state.f_ffree, state.f_files),
+                "inodes_used_percent": _percent(state.f_files - state.f_ffree, state.f_files),
             }
     return result
 

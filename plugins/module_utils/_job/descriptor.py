@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a job leaves on its host so that whoever comes later knows it: its units, how they are asked for their health, and its files.
+"""The descriptor that a job leaves on its host: its units with their health checks, and the paths of its files.
 
-It names files and holds nothing of what is in them, so that everybody may read it.
+Modules host_health, host_logs and unit_restart read it. It holds no content of files, so it may be world-readable.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DIRECTORY = "etc/cfcr/jobs"
 
 
 def path_of(name: str) -> str:
-    """Return where the descriptor of a job lies."""
+    """Return the path of a job's descriptor."""
     return f"/{DIRECTORY}/{name}.json"
 
 
@@ -32,7 +32,7 @@ def render(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> str:
         "name": options["name"],
         "units": [_unit(unit) for unit in options["units"]],
         "certificates": [f"{entry['path']}.crt" for entry in pki["certificates"]],
-        "authorities": [bundle["path"] for bundle in pki["bundles"]],
+        "bundles": [bundle["path"] for bundle in pki["bundles"]],
         "directories": [entry["path"] for entry in options["directories"]],
         "files": [entry["path"] for entry in files if not entry["secret"]],
         "secret_files": [entry["path"] for entry in files if entry["secret"]] + [f"{entry['path']}.key" for entry in pki["certificates"]],
@@ -41,7 +41,7 @@ def render(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> str:
 
 
 def read_all(root: Path = Path("/")) -> list[dict[str, t.Any]]:
-    """Return the descriptors of a host's jobs."""
+    """Return the descriptors of all jobs on the host."""
     return [_read(path) for path in sorted((root / DIRECTORY).glob("*.json"))]
 
 

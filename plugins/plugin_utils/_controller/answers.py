@@ -109,18 +109,18 @@ _ETCD_HEALTH = Fields(
 )
 _HEALTH = Fields(
     {
-        "asked": OneOf(1),
+        "attempts": OneOf(1),
         "jobs": Named(_JOB, Named(_UNIT, _UNIT_HEALTH)),
         "etcd": Maybe(_ETCD_HEALTH),
         "certificates": Named(_PATH, _CERTIFICATE),
-        "authorities": Named(_PATH, Each(_CERTIFICATE, most=100)),
+        "bundles": Named(_PATH, Each(_CERTIFICATE, most=100)),
         "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
         "processors": Number(1, 1 << 20),
         "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),
-        "disks": Named(_PATH, _or_error(Fields({"total_mib": _MIB, "used_percent": _PERCENT, "inodes_percent": _PERCENT}))),
+        "disks": Named(_PATH, _or_error(Fields({"total_mib": _MIB, "used_percent": _PERCENT, "inodes_used_percent": _PERCENT}))),
         "uptime": Number(-60, 1 << 40),
         "boot_id": Word("[0-9a-f-]{0,64}/[0-9]{1,20}", "an ID of the kernel and a number"),
-        "clock": Number(0, 1 << 40, whole=False),
+        "time": Number(0, 1 << 40, whole=False),
     }
 )
 

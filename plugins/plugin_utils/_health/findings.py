@@ -2,42 +2,36 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules that the hosts of a cluster, and the cluster, must keep; what does not is a finding."""
+"""The health rules of hosts and of the cluster. Each violation is a finding."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
 
-__all__ = ("JOBS", "Finding", "Limits", "of_authorities", "of_endpoint", "of_etcd", "of_host", "of_node", "of_quorum", "of_store")
+__all__ = (
+    "Finding", "Limits", "check_authorities", "check_endpoint", "check_etcd_member", "check_host", "check_node", "check_quorum", "check_store",
+)  # fmt: skip
 
 Values = t.Mapping[str, t.Any]
-
-# The jobs that site.yml gives the hosts of a group. A host that has lost its disk has none of them.
-JOBS = {
-    "etcd": ("dns", "etcd"),
-    "master": ("dns", "flannel", "master"),
-    "worker": ("dns", "flannel", "containerd", "kubelet", "kube-proxy"),
-    "proxy": ("dns", "flannel", "kube-proxy", "proxy"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What the operator of a cluster may choose."""
+    """The limits that the operator sets."""
 
     disk_percent: int
     memory_percent: int
     clock_skew: float
-    certificate_days: int
+    certificate_expires_within_days: int
     rotation_days: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it must be."""
+    """One violation of a rule."""
 
-    host: str | None  # None where it is the whole cluster's
+    host: str | None  # None if the finding is about the whole cluster
     kind: str
     subject: str
     found: str
@@ -45,52 +39,53 @@ class Finding:
     severity: str = "critical"
 
 
-def of_host(name: str, group: str, address: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
-    """Find what is wrong with a host, by what it said."""
-    if health.get("refused"):
-        yield Finding(name, "answer", name, health["error"], "an answer that the module gives: somebody may have changed the host")
+def check_host(name: str, address: str, jobs: t.Iterable[str], health: Values, limits: Limits) -> t.Iterator[Finding]:
+    """Check the health of a host, and that it has these jobs."""
+    if health.get("invalid"):
+        yield Finding(name, "answer", name, health["error"], "a valid answer of the module: somebody may have tampered with the host")
         return
     if "error" in health:
-        times = f" (asked {health['asked']} times)" if health.get("asked", 1) > 1 else ""
-        yield Finding(name, "unreachable", address, f"{health['error']}{times}", "an answer")
+        attempts = f" ({health['attempts']} attempts)" if health.get("attempts", 1) > 1 else ""
+        yield Finding(name, "unreachable", address, f"{health['error']}{attempts}", "a host that Ansible reaches and that runs the module")
         return
-    for job in JOBS.get(group, ()):
+    for job in jobs:
         if job not in health["jobs"]:
-            yield Finding(name, "job", job, "not there", "there: run site.yml")
-    yield from _units(name, health)
-    yield from _disks(name, health, limits)
-    yield from _memory(name, health, limits)
-    yield from _clock(name, health, limits)
+            yield Finding(name, "job", job, "not installed", "installed: run site.yml")
+    yield from _check_units(name, health)
+    yield from _check_disks(name, health, limits)
+    yield from _check_memory(name, health, limits)
+    yield from _check_clock(name, health, limits)
     for path, certificate in health["certificates"].items():
-        yield from _certificate(name, path, certificate, limits)
-    for path, bundle in health["authorities"].items():
+        yield from _check_certificate(name, path, certificate, limits)
+    # Bundles are read on every host; check_authorities reports a CA that expires once.
+    for path, bundle in health["bundles"].items():
         for certificate in bundle:
             if "error" in certificate:
-                yield Finding(name, "certificate", path, certificate["error"], "certificates of authorities")
+                yield Finding(name, "certificate", path, certificate["error"], "a bundle of CA certificates")
 
 
-def of_etcd(name: str, health: Values) -> t.Iterator[Finding]:
-    """Find what is wrong with a member of etcd, beside its unit: alarms, and that it is none yet."""
+def check_etcd_member(name: str, health: Values) -> t.Iterator[Finding]:
+    """Check the etcd member of a host, apart from its unit: leader, alarms and vote."""
     member = health.get("etcd")
     if not member:
         return
     if member["problem"]:
-        yield Finding(name, "etcd", name, member["problem"], "a member that knows the leader, without an alarm")
+        yield Finding(name, "etcd", name, member["problem"], "a member with a leader and without alarms")
     elif member["role"] == "learner":
-        yield Finding(name, "etcd", name, "a learner", "a member with a vote: run site.yml")
+        yield Finding(name, "etcd", name, "a learner", "a voting member: run site.yml")
 
 
-def of_quorum(etcd: Values) -> t.Iterator[Finding]:
-    """Find that etcd has no quorum. Members that were not asked may be well."""
+def check_quorum(etcd: Values) -> t.Iterator[Finding]:
+    """Check that etcd can have a quorum. Members that were not asked may be healthy."""
     possible = etcd["healthy"] + etcd["voters"] - etcd["asked"]
     if etcd["voters"] and possible < etcd["needed"]:
-        yield Finding(None, "etcd", "quorum", f"{etcd['healthy']} of {etcd['voters']} members", f"{etcd['needed']} or more")
+        yield Finding(None, "etcd", "quorum", f"{etcd['healthy']} of {etcd['voters']} members healthy", f"{etcd['needed']} or more")
 
 
-def of_node(name: str, node: Values | None) -> t.Iterator[Finding]:
-    """Find what the API says is wrong with a worker's node."""
+def check_node(name: str, node: Values | None) -> t.Iterator[Finding]:
+    """Check the Node object of a worker."""
     if node is None:
-        yield Finding(name, "node", name, "no Node", "a Node of its address")
+        yield Finding(name, "node", name, "no Node", "a Node named after the host's address")
         return
     if not node["ready"]:
         yield Finding(name, "node", name, f"{node['condition']}: {node['message']}".rstrip(": "), "Ready")
@@ -98,70 +93,70 @@ def of_node(name: str, node: Values | None) -> t.Iterator[Finding]:
         yield Finding(name, "node", name, ", ".join(node["pressure"]), "no pressure", "warning")
 
 
-def of_endpoint(api: Values, limits: Limits) -> t.Iterator[Finding]:
-    """Find what is wrong with the endpoint, and with the administrator's certificate."""
+def check_endpoint(api: Values, limits: Limits) -> t.Iterator[Finding]:
+    """Check the endpoint, and the administrator's certificate."""
     endpoint = api["endpoint"]
     if endpoint["problem"]:
         yield Finding(None, "endpoint", endpoint["url"] or "endpoint", endpoint["problem"], "an answer of the API")
     if api.get("certificate"):
-        yield from _certificate(None, "the administrator's, in the kubeconfig", api["certificate"], limits)
+        yield from _check_certificate(None, "administrator's kubeconfig", api["certificate"], limits)
 
 
-def of_authorities(authorities: t.Iterable[Values], limits: Limits) -> t.Iterator[Finding]:
-    """Find the authorities that end soon, each once."""
+def check_authorities(authorities: t.Iterable[Values], limits: Limits) -> t.Iterator[Finding]:
+    """Check when CAs expire."""
     for authority in authorities:
-        yield from _certificate(None, f"authority {authority['common_name']}", authority, limits, "rotate it")
+        yield from _check_certificate(None, f"CA {authority['common_name']}", authority, limits, "rotate it")
 
 
-def of_store(store: Values, rotations: t.Iterable[Values], limits: Limits) -> t.Iterator[Finding]:
-    """Find that the store cannot be read, and what somebody has begun to replace and forgotten."""
+def check_store(store: Values, rotations: t.Iterable[Values], limits: Limits) -> t.Iterator[Finding]:
+    """Check that the store can be read, and that no rotation was left unfinished."""
     if store.get("failed"):
-        yield Finding(None, "store", "store", store["msg"], "a store that can be read", "warning")
+        yield Finding(None, "store", "store", store["msg"], "a readable store", "warning")
     for rotation in rotations:
-        if rotation["days"] >= limits.rotation_days:
-            expected = f"fewer than {limits.rotation_days} days: goes on by running rotate.yml again"
+        if rotation["days_in_phase"] >= limits.rotation_days:
+            expected = f"fewer than {limits.rotation_days} days: run rotate.yml again to continue"
             yield Finding(None, "rotation", rotation["name"], f"in phase {rotation['phase']} since {rotation['since']}", expected, "warning")
 
 
-def _units(name: str, health: Values) -> t.Iterator[Finding]:
+def _check_units(name: str, health: Values) -> t.Iterator[Finding]:
     for unit, status in ((unit, status) for job in health["jobs"].values() for unit, status in job.items()):
         if not status["healthy"]:
             yield Finding(name, "unit", unit, status["problem"], "active and healthy")
         elif status["outdated"]:
-            yield Finding(name, "unit", unit, "runs with its former configuration", "restarted or reloaded since: run site.yml", "warning")
+            yield Finding(name, "unit", unit, "runs with an outdated configuration", "restarted or reloaded: run site.yml", "warning")
 
 
-def _disks(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
+def _check_disks(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
     for path, disk in health["disks"].items():
         if "error" in disk:
-            yield Finding(name, "disk", path, disk["error"], "a disk that answers")
+            yield Finding(name, "disk", path, disk["error"], "a disk that responds")
             continue
-        for what, of in (("used_percent", "of the space"), ("inodes_percent", "of the inodes")):
-            if disk[what] > limits.disk_percent:
-                yield Finding(name, "disk", path, f"{disk[what]} % {of} used", f"{limits.disk_percent} % or less", "warning")
+        for key, resource in (("used_percent", "space"), ("inodes_used_percent", "inodes")):
+            if disk[key] > limits.disk_percent:
+                yield Finding(name, "disk", path, f"{disk[key]} % of the {resource} used", f"{limits.disk_percent} % or less", "warning")
 
 
-def _memory(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
+def _check_memory(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
     memory = health["memory"]
     used = 100 - 100 * memory["available_mib"] / memory["total_mib"]
     if used > limits.memory_percent:
         yield Finding(name, "memory", "memory", f"{used:.0f} % of {memory['total_mib']} MiB used", f"{limits.memory_percent} % or less", "warning")
 
 
-def _clock(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
-    """Find a clock that is wrong for certain: how long the answer took is allowed for."""
+def _check_clock(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
+    """Check the clock. The offset is an interval, as wide as the answer took; a clock is wrong only if the whole interval is out of the limit."""
     least, most = health["clock_offset"]
     if least > limits.clock_skew or most < -limits.clock_skew:
         found = f"{least:.1f} s ahead of" if least > 0 else f"{-most:.1f} s behind"
         yield Finding(name, "clock", "clock", f"{found} the controller's", f"{limits.clock_skew:g} s or less", "warning")
 
 
-def _certificate(host: str | None, subject: str, certificate: Values, limits: Limits, cure: str = "run site.yml") -> t.Iterator[Finding]:
+def _check_certificate(host: str | None, subject: str, certificate: Values, limits: Limits, remedy: str = "run site.yml") -> t.Iterator[Finding]:
     if "error" in certificate:
         yield Finding(host, "certificate", subject, certificate["error"], "a certificate")
         return
-    days = certificate["days_left"]
-    if days < limits.certificate_days:
-        severity = "warning" if days >= 0 else "critical"
-        left = f"{days} days left" if days >= 0 else "ended"
-        yield Finding(host, "certificate", subject, f"{left}, until {certificate['not_after']}", f"{limits.certificate_days} days or more: {cure}", severity)
+    days, least = certificate["days_left"], limits.certificate_expires_within_days
+    if days < least:
+        expired = days < 0
+        found = f"expired on {certificate['not_after']}" if expired else f"{days} days left, until {certificate['not_after']}"
+        yield Finding(host, "certificate", subject, found, f"{least} days or more: {remedy}", "critical" if expired else "warning")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a cluster is, judged on plain values: what every host said, what the API said, and the limits that the operator has set."""
+"""The health report of a cluster: the answers of its hosts, its API and its store, checked against the operator's limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import dataclasses
 import statistics
 import typing as t
 
-from .findings import Finding, Limits, of_authorities, of_endpoint, of_etcd, of_host, of_node, of_quorum, of_store
+from .findings import (
+    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_node, check_quorum, check_store,
+)  # fmt: skip
+from .jobs import jobs_of
 
 __all__ = ("Host", "report")
 
@@ -19,29 +22,34 @@ Values = t.Mapping[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host: what the inventory says of it, and what it said itself."""
+    """One host: its inventory values, and what module host_health returned for it."""
 
     group: str
     index: int
     address: str
     zone: str
-    health: Values | None  # None where it was not asked: the operator has it ignored
+    health: Values | None  # None if the operator has the host ignored
 
 
-def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limits, voters: int) -> dict[str, t.Any]:
-    """Return the report; the voters are the members that etcd is meant to have, whether they are among these hosts or not."""
+def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limits, *, voters: int, topology: str) -> dict[str, t.Any]:
+    """Return the report. The voters are all members of the etcd cluster, including those that are not among these hosts."""
     nodes = api.get("nodes")
     asked = {name: host.health for name, host in hosts.items() if host.health is not None}
     answered = {name: health for name, health in asked.items() if "error" not in health}
     etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, voters)
     authorities, rotations = _authorities(answered), _rotations(store)
-    findings = [*of_endpoint(api, limits), *of_quorum(etcd), *of_authorities(authorities, limits), *of_store(store, rotations, limits)]
+    findings = [
+        *check_endpoint(api, limits),
+        *check_quorum(etcd),
+        *check_authorities(authorities, limits),
+        *check_store(store, rotations, limits),
+    ]
     for name, health in asked.items():
         host = hosts[name]
-        findings += of_host(name, host.group, host.address, health, limits)
-        findings += of_etcd(name, health)
+        findings += check_host(name, host.address, jobs_of(host.group, topology), health, limits)
+        findings += check_etcd_member(name, health)
         if host.group == "worker" and nodes is not None:
-            findings += of_node(name, nodes.get(host.address))
+            findings += check_node(name, nodes.get(host.address))
     return {
         "hosts": {name: _row(name, host, nodes, findings) for name, host in hosts.items()},
         "cluster": {
@@ -57,7 +65,7 @@ def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limi
 
 
 def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding]) -> dict[str, t.Any]:
-    """Return what there is to know of one host."""
+    """Return the report on one host."""
     health = host.health or {}
     known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
     row = {**known, "state": _state(name, host, findings), "node": (nodes or {}).get(host.address) if host.group == "worker" else None}
@@ -66,56 +74,56 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
     units = {unit: status for job in health["jobs"].values() for unit, status in job.items()}
     memory, disks = health["memory"], {path: disk for path, disk in health["disks"].items() if "error" not in disk}
     fullest = max(disks, key=lambda path: _fullness(disks[path]), default=None)
-    days = [certificate["days_left"] for certificate in health["certificates"].values() if "days_left" in certificate]
+    days_left = [certificate["days_left"] for certificate in health["certificates"].values() if "days_left" in certificate]
     return {
         **row,
         "error": None,
-        "services": {"total": len(units), "failing": [unit for unit, status in units.items() if not status["healthy"]]},
         "units": units,
         "etcd": health["etcd"],
         "load": health["load"],
         "processors": health["processors"],
         "memory": {**memory, "used_percent": 100 - 100 * memory["available_mib"] // memory["total_mib"]},
-        "disk": {"path": fullest, "used_percent": _fullness(disks[fullest])} if fullest else None,
         "disks": health["disks"],
+        "fullest_disk": {"path": fullest, "used_percent": _fullness(disks[fullest])} if fullest else None,
         "uptime": health["uptime"],
         "boot_id": health["boot_id"],
         "clock_offset": health["clock_offset"],
         "certificates": health["certificates"],
-        "certificate_days_left": min(days, default=None),
+        "certificate_days_left": min(days_left, default=None),
     }
 
 
 def _state(name: str, host: Host, findings: t.Iterable[Finding]) -> str:
     if host.health is None:
         return "ignored"
-    if "error" in host.health and not host.health.get("refused"):
+    if "error" in host.health and not host.health.get("invalid"):
         return "unreachable"
     return "failing" if any(finding.host == name and finding.severity == "critical" for finding in findings) else "healthy"
 
 
 def _fullness(disk: Values) -> int:
-    return max(disk["used_percent"], disk["inodes_percent"])
+    """Return the share of the space or of the inodes that is used, whichever is larger."""
+    return max(disk["used_percent"], disk["inodes_used_percent"])
 
 
 def _etcd(healths: t.Mapping[str, Values | None], voters: int) -> dict[str, t.Any]:
-    """Return how the datastore stands, from what its members said of themselves."""
+    """Return the state of etcd as its members report it."""
     members = {name: health["etcd"] for name, health in healths.items() if health and health["etcd"]}
-    well = [name for name, member in members.items() if member["has_leader"] and member["role"] != "learner"]
+    healthy = [name for name, member in members.items() if member["has_leader"] and member["role"] != "learner"]
     return {
         "voters": voters,
         "needed": voters // 2 + 1,
         "asked": len(healths),
-        "healthy": len(well),
-        "leader": next((name for name in well if members[name]["role"] == "leader"), None),
+        "healthy": len(healthy),
+        "leader": next((name for name in healthy if members[name]["role"] == "leader"), None),
     }
 
 
 def _authorities(answered: t.Mapping[str, Values]) -> list[dict[str, t.Any]]:
-    """Return every authority that hosts trust, each once, with the hosts. What most of them say counts: one may lie."""
+    """Return every CA that hosts trust, once, with the names of the hosts. The median of the days counts: a host may lie."""
     found: dict[tuple[str, str], dict[str, t.Any]] = {}
     for name, health in answered.items():
-        for certificate in (certificate for bundle in health["authorities"].values() for certificate in bundle):
+        for certificate in (certificate for bundle in health["bundles"].values() for certificate in bundle):
             if "error" not in certificate:
                 key = (certificate["common_name"], certificate["not_after"])
                 entry = found.setdefault(key, {**certificate, "days_left": [], "hosts": []})
@@ -126,9 +134,9 @@ def _authorities(answered: t.Mapping[str, Values]) -> list[dict[str, t.Any]]:
 
 
 def _rotations(store: Values) -> list[dict[str, t.Any]]:
-    """Return what is being replaced, and since when it has been in its phase."""
+    """Return the rotations in progress."""
     return [
-        {"name": entry["name"], "phase": entry["rotation"], "since": entry["created_at"], "days": entry["age_days"]}
+        {"name": entry["name"], "phase": entry["rotation"], "since": entry["created_at"], "days_in_phase": entry["age_days"]}
         for entry in store.get("credentials", [])
         if entry["rotation"]
     ]

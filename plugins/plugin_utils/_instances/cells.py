@@ -2,26 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an overview says of each host, a few characters a cell; the table and the page say the same."""
+"""The cells of a host's row, which the table and the page share."""
 
 from __future__ import annotations
 
 import typing as t
 
-__all__ = ("COLUMNS", "cells", "duration", "rotations")
+__all__ = ("COLUMNS", "cells", "duration", "failing", "rotations")
 
-COLUMNS = ("instance", "name", "address", "zone", "state", "services", "etcd", "node", "load", "memory", "disk", "uptime", "certificates")
+COLUMNS = ("instance", "name", "address", "zone", "state", "units", "etcd", "node", "load", "memory", "disk", "uptime", "certificates")
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 Values = t.Mapping[str, t.Any]
 
 
 def cells(name: str, host: Values) -> dict[str, str]:
-    """Return the cells of one host by column; what is not known, or does not apply, is empty."""
+    """Return the cells of one host by column. A cell is empty if its value is unknown or does not apply."""
     instance = f"{host['group']}/{host['index']}"
     known = {
         "instance": instance,
-        # The usual names would say it twice.
+        # Hosts with the usual names need no second name.
         "name": "" if name == instance.replace("/", "-") else name,
         "address": host["address"],
         "zone": host["zone"],
@@ -30,25 +30,30 @@ def cells(name: str, host: Values) -> dict[str, str]:
     }
     if "units" not in host:
         return {column: known.get(column, "") for column in COLUMNS}
-    said = {
-        "services": _services(host["services"]),
+    reported = {
+        "units": _units(host["units"]),
         "etcd": _etcd(host["etcd"]),
         "load": f"{host['load'][0]:.2f}",
         "memory": f"{host['memory']['used_percent']} %",
-        "disk": f"{host['disk']['used_percent']} %" if host["disk"] else "",
+        "disk": f"{host['fullest_disk']['used_percent']} %" if host["fullest_disk"] else "",
         "uptime": duration(host["uptime"]),
         "certificates": f"{host['certificate_days_left']} d" if host["certificate_days_left"] is not None else "",
     }
-    return {column: {**known, **said}[column] for column in COLUMNS}
+    return {column: {**known, **reported}[column] for column in COLUMNS}
+
+
+def failing(units: Values) -> list[str]:
+    """Return the names of the units that are not healthy."""
+    return [name for name, status in units.items() if not status["healthy"]]
 
 
 def rotations(cluster: Values) -> list[str]:
-    """Return a line for each authority, key or password that is being replaced."""
-    return [f"{one['name']} in phase {one['phase']} since {one['since']}, goes on by running rotate.yml again" for one in cluster["rotations"]]
+    """Return a line for each CA, key or password whose rotation is in progress."""
+    return [f"{one['name']} in phase {one['phase']} since {one['since']}: run rotate.yml again to continue" for one in cluster["rotations"]]
 
 
 def duration(seconds: int) -> str:
-    """Return a time in its largest unit; in two where the first is small."""
+    """Return a duration in its largest unit, or in two units if the first is small."""
     for (unit, size), (smaller, part) in zip(_UNITS, (*_UNITS[1:], ("", 1))):
         if seconds >= size:
             whole, rest = divmod(seconds, size)
@@ -56,11 +61,12 @@ def duration(seconds: int) -> str:
     return "0 s"
 
 
-def _services(services: Values) -> str:
-    if not services["total"]:
+def _units(units: Values) -> str:
+    if not units:
         return ""
-    count = f"{services['total'] - len(services['failing'])}/{services['total']}"
-    return f"{count}, not {' '.join(services['failing'])}" if services["failing"] else count
+    unhealthy = failing(units)
+    count = f"{len(units) - len(unhealthy)}/{len(units)}"
+    return f"{count}, failing: {' '.join(unhealthy)}" if unhealthy else count
 
 
 def _etcd(member: Values | None) -> str:

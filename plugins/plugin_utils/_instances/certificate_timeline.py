@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When certificates end, as points on a scale that shows next week as well as ten years."""
+"""The timeline of certificates: points on a scale that shows the next week as well as the next ten years."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Values = t.Mapping[str, t.Any]
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """The certificates of one host, or one authority."""
+    """The certificates of one host, or one CA."""
 
     label: str
     kind: str
@@ -33,7 +33,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Timeline:
-    """All of it."""
+    """The whole timeline."""
 
     width: float
     height: float
@@ -44,25 +44,25 @@ class Timeline:
 
 
 def timeline(report: Values, margin_days: int) -> Timeline:
-    """Return the timeline of a report: a row for each host that has certificates, for the administrator, and for each authority."""
+    """Return the timeline of a report: a row for each host with certificates, for the administrator, and for each CA."""
     cluster = report["cluster"]
-    entries = [(name, "host", _ends(host["certificates"])) for name, host in report["hosts"].items() if host.get("certificates")]
+    entries = [(name, "host", _expiries(host["certificates"])) for name, host in report["hosts"].items() if host.get("certificates")]
     if cluster["certificate"]:
-        entries.append(("administrator", "host", _ends({"kubeconfig": cluster["certificate"]})))
-    entries += [(authority["common_name"], "authority", _ends({authority["common_name"]: authority})) for authority in cluster["authorities"]]
+        entries.append(("administrator", "host", _expiries({"kubeconfig": cluster["certificate"]})))
+    entries += [(authority["common_name"], "CA", _expiries({authority["common_name"]: authority})) for authority in cluster["authorities"]]
     entries = [entry for entry in entries if entry[2]]
     furthest = max([days for entry in entries for days, _text in entry[2]] + [margin_days, 30])
     place = _scale(furthest)
     rows = tuple(
-        Row(label, kind, TOP + ROW * number + ROW / 2, ends[0][0], place(ends[0][0]), _state(ends[0][0], margin_days), _points(ends, place, margin_days))
-        for number, (label, kind, ends) in enumerate(entries)
+        Row(label, kind, TOP + ROW * number + ROW / 2, expiries[0][0], place(expiries[0][0]), _state(expiries[0][0], margin_days), _points(expiries, place, margin_days))
+        for number, (label, kind, expiries) in enumerate(entries)
     )
     ticks = tuple((place(days), text) for days, text in _TICKS if days <= furthest)
     return Timeline(WIDTH, TOP + ROW * len(rows) + 8, LEFT, place(margin_days), ticks, rows)
 
 
-def _ends(certificates: t.Mapping[str, Values]) -> list[tuple[int, str]]:
-    """Return the days that are left and what to say, the next end first."""
+def _expiries(certificates: t.Mapping[str, Values]) -> list[tuple[int, str]]:
+    """Return the days left and a description of each certificate, the next one to expire first."""
     return sorted(
         (certificate["days_left"], f"{path}: {certificate['common_name']}, until {certificate['not_after']}, signed by {certificate['issuer']}")
         for path, certificate in certificates.items()
@@ -70,16 +70,16 @@ def _ends(certificates: t.Mapping[str, Values]) -> list[tuple[int, str]]:
     )
 
 
-def _points(ends: t.Sequence[tuple[int, str]], place: t.Callable[[int], float], margin_days: int) -> tuple[tuple[float, str, str], ...]:
-    """Return the ends, those in one place together."""
+def _points(expiries: t.Sequence[tuple[int, str]], place: t.Callable[[int], float], margin_days: int) -> tuple[tuple[float, str, str], ...]:
+    """Return the points. Certificates at the same place share one."""
     points: dict[float, list[tuple[int, str]]] = {}
-    for days, text in ends:
+    for days, text in expiries:
         points.setdefault(round(place(days), 1), []).append((days, text))
     return tuple((x, _state(those[0][0], margin_days), "\n".join(text for _days, text in those)) for x, those in points.items())
 
 
 def _scale(furthest: int) -> t.Callable[[int], float]:
-    """Return where a number of days stands; a day counts less the further it is away."""
+    """Return a function from days to a place on the scale, which is logarithmic."""
     whole = math.log1p(furthest / 10)
     return lambda days: LEFT + (WIDTH - LEFT - RIGHT) * math.log1p(max(days, 0) / 10) / whole
 

@@ -15,7 +15,7 @@ __all__ = ("table",)
 
 
 def table(report: t.Mapping[str, t.Any]) -> str:
-    """Return a line for each host, below them the cluster and what is wrong. Columns in which nothing stands are left out."""
+    """Return a line for each host, then the state of the cluster and the findings. Empty columns are left out."""
     rows = [cells(name, host) for name, host in report["hosts"].items()]
     shown = [column for column in COLUMNS if any(row[column] for row in rows)]
     lines = [{column: column for column in shown}, *({column: row[column] or "-" for column in shown} for row in rows)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where everything stands in the picture of a cluster: boxes of hosts and the ways between them, as plain numbers."""
+"""The layout of the topology picture: boxes of hosts and the edges between them, as plain numbers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ("Box", "Picture", "Tile", "picture")
 
 TILE_WIDTH, TILE_HEIGHT, GAP, PADDING, TITLE, BETWEEN = 176, 70, 10, 14, 30, 56
 ENDPOINT_HEIGHT = 56
-# How many tiles stand side by side, by group.
+# Tiles in a row, by group.
 _COLUMNS = {"proxy": 4, "master": 2, "worker": 3, "etcd": 7, "director": 1}
-_MANY = 12  # more hosts than this stand closer together
+_MANY = 12  # a larger group has two more tiles in a row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,18 +40,18 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """Return where ways lead to."""
+        """Return where edges end."""
         return self.x + self.width / 2
 
     @property
     def bottom(self) -> float:
-        """Return where ways begin."""
+        """Return where edges begin."""
         return self.y + self.height
 
 
 @dataclasses.dataclass(frozen=True)
-class Way:
-    """One way of requests, from the bottom of a box to the top of another."""
+class Edge:
+    """One path of requests, from the bottom of a box to the top of another."""
 
     path: str
     kind: str
@@ -62,17 +62,17 @@ class Way:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """All of it."""
+    """The whole picture."""
 
     width: float
     height: float
     endpoint: Box
     boxes: tuple[Box, ...]
-    ways: tuple[Way, ...]
+    edges: tuple[Edge, ...]
 
 
 def picture(groups: t.Mapping[str, t.Sequence[str]]) -> Picture:
-    """Return the picture of these hosts by group: the endpoint above, what stands behind it in rows below."""
+    """Return the picture of these hosts by group: the endpoint at the top, the groups behind it in rows below."""
     rows = [[group for group in row if groups.get(group)] for row in (("proxy",), ("master", "worker"), ("etcd", "director"))]
     rows = [row for row in rows if row]
     sizes = {group: _size(group, len(groups[group])) for row in rows for group in row}
@@ -82,13 +82,13 @@ def picture(groups: t.Mapping[str, t.Sequence[str]]) -> Picture:
     y = endpoint.bottom + BETWEEN
     for row in rows:
         x = (widest - sum(sizes[group][0] for group in row) - BETWEEN * (len(row) - 1)) / 2
-        height = max(sizes[group][1] for group in row)  # or a way would cross the highest one
+        height = max(sizes[group][1] for group in row)  # of equal height, so that no edge crosses a box
         for group in row:
             width = sizes[group][0]
             boxes[group] = Box(group, x, y, width, height, tuple(_tiles(groups[group], group, x, y)))
             x += width + BETWEEN
         y += height + BETWEEN
-    return Picture(widest, y - BETWEEN, endpoint, tuple(boxes.values()), tuple(_ways(endpoint, boxes)))
+    return Picture(widest, y - BETWEEN, endpoint, tuple(boxes.values()), tuple(_edges(endpoint, boxes)))
 
 
 def _columns(group: str, count: int) -> int:
@@ -109,24 +109,24 @@ def _tiles(names: t.Sequence[str], group: str, x: float, y: float) -> t.Iterator
         yield Tile(name, x + PADDING + column * (TILE_WIDTH + GAP), y + TITLE + row * (TILE_HEIGHT + GAP))
 
 
-def _ways(endpoint: Box, boxes: t.Mapping[str, Box]) -> t.Iterator[Way]:
-    """Return who asks whom."""
+def _edges(endpoint: Box, boxes: t.Mapping[str, Box]) -> t.Iterator[Edge]:
+    """Return which group sends requests to which."""
     front = boxes.get("proxy", endpoint)
     if front is not endpoint:
-        yield _way(endpoint, front, "API and workloads")
+        yield _edge(endpoint, front, "API and workloads")
     if "master" in boxes:
-        yield _way(front, boxes["master"], "API")
+        yield _edge(front, boxes["master"], "API")
     if "worker" in boxes:
-        yield _way(front, boxes["worker"], "workloads")
+        yield _edge(front, boxes["worker"], "workloads")
     if "etcd" in boxes and "master" in boxes:
-        yield _way(boxes["master"], boxes["etcd"], "state")
+        yield _edge(boxes["master"], boxes["etcd"], "state")
     if "etcd" in boxes and "worker" in boxes:
-        yield _way(boxes["worker"], boxes["etcd"], "network", "quiet")
+        yield _edge(boxes["worker"], boxes["etcd"], "network", "quiet")
 
 
-def _way(begin: Box, end: Box, label: str, kind: str = "") -> Way:
-    """Return a way that leaves and arrives upright; those that share a box do not meet in one point of it."""
+def _edge(begin: Box, end: Box, label: str, kind: str = "") -> Edge:
+    """Return an edge that starts and ends vertically. Edges of one box are shifted apart."""
     shift = max(min((end.middle - begin.middle) / 8, 60), -60)
     x1, y1, x2, y2 = begin.middle + shift, begin.bottom, end.middle - shift, end.y - 6
     half = (y1 + y2) / 2
-    return Way(f"M{x1:g} {y1:g}C{x1:g} {half:g} {x2:g} {half:g} {x2:g} {y2:g}", kind, label, (x1 + x2) / 2, half)
+    return Edge(f"M{x1:g} {y1:g}C{x1:g} {half:g} {x2:g} {half:g} {x2:g} {y2:g}", kind, label, (x1 + x2) / 2, half)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Role health as Ansible runs it: on this machine as a host, and on hosts that refuse, that hang and that are ignored."""
+"""Role health, run by Ansible against this machine as a host, and against hosts that refuse connections, that hang and that are ignored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ports():
 
 
 @pytest.fixture
-def look(tmp_path):
+def report_on(tmp_path):
     """Return a function that gives the report on these groups of hosts."""
 
     def run(groups):
@@ -59,9 +59,9 @@ def look(tmp_path):
     return run
 
 
-def test_every_host_is_told_of_and_none_ends_the_run(look, ports):
+def test_every_host_is_in_the_report_and_none_ends_the_run(report_on, ports):
     refusing, hanging = ({"ansible_host": "127.0.0.1", "ansible_port": port, "ansible_ssh_args": SSH} for port in ports)
-    report = look(
+    report = report_on(
         {
             "master": {"hosts": {"here": {"ansible_connection": "local", "cluster_zone": "{{ 'z' ~ 1 }}"}}},
             "worker": {"hosts": {"refusing": refusing, "hanging": hanging, "left-alone": {}}},
@@ -80,11 +80,11 @@ def test_every_host_is_told_of_and_none_ends_the_run(look, ports):
     assert hosts["here"]["uptime"] >= 0
     findings = {(found["host"], found["kind"]): found["found"] for found in report["findings"]}
     assert set(findings) == {(None, "endpoint"), ("here", "job"), ("refusing", "unreachable"), ("hanging", "unreachable")}
-    assert "Connection refused (asked 2 times)" in findings["refusing", "unreachable"]
-    assert findings["hanging", "unreachable"].endswith("timed out (asked 2 times)")
+    assert "Connection refused (2 attempts)" in findings["refusing", "unreachable"]
+    assert findings["hanging", "unreachable"].endswith("timed out (2 attempts)")
     assert "No such file" in findings[None, "endpoint"]
     assert report["cluster"]["rotations"] == []
-    assert report["text"].startswith("6 findings; hosts: 1 failing, 2 unreachable, 1 ignored, asked in ")
+    assert report["text"].startswith("6 findings; hosts: 1 failing, 2 unreachable, 1 ignored, checked in ")
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_every_host_is_told_of_and_none_ends_the_run(look, ports):
         ({"ansible_connection": "local", "cluster_store_passphrase": "{{ lookup('ansible.builtin.file', '/nowhere') }}"}, "/nowhere"),
     ],
 )
-def test_a_store_that_cannot_be_read_is_a_finding(look, ports, director, found):
+def test_an_unreadable_store_is_a_finding(report_on, ports, director, found):
     here = {"ansible_connection": "local", **{name: value for name, value in director.items() if name.startswith("cluster_")}}
     groups = {"master": {"hosts": {"here": here, "also-here": here}}, "director": {"hosts": {"director": {"ansible_port": ports[0], **director}}}}
-    report = look(groups)
+    report = report_on(groups)
     assert {name: host["state"] for name, host in report["hosts"].items()} == {"here": "failing", "also-here": "failing"}
     (finding,) = [finding for finding in report["findings"] if finding["kind"] == "store"]
     assert found in finding["found"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The overviews of a cluster's hosts."""
+"""The overview of a cluster's hosts: table, JSON and page."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._instances.topolog
 NOW = datetime.datetime(2026, 11, 21, 16, 0, tzinfo=datetime.timezone.utc)
 EVIL = '<script>alert("1")</script>'
 CERTIFICATE = {"common_name": "x", "issuer": "cfcr etcd", "not_after": "2027-11-21T16:00:00Z", "days_left": 364}
+UNITS = {unit: {"healthy": True} for unit in ("kube-apiserver", "kube-scheduler", "pdns")}
 NODE = {"ready": True, "condition": "Ready", "message": "", "schedulable": False, "version": "v1.36.3", "pressure": []}
 
 
@@ -33,13 +34,12 @@ def host(group, index, **values):
         "state": "healthy",
         "node": None,
         "error": None,
-        "services": {"total": 3, "failing": []},
-        "units": {"etcd": {}},
+        "units": UNITS,
         "etcd": None,
         "load": [0.5, 0, 0],
         "processors": 2,
         "memory": {"used_percent": 23},
-        "disk": {"path": "/", "used_percent": 31},
+        "fullest_disk": {"path": "/", "used_percent": 31},
         "uptime": 7500,
         "certificates": {"/etc/x.crt": CERTIFICATE},
         "certificate_days_left": 364,
@@ -53,7 +53,7 @@ def report():
     silent = {"group": "worker", "index": 1, "address": "10.0.0.9", "zone": "", "state": "unreachable", "node": None, "error": "no route"}
     return {
         "hosts": {
-            "master-0": host("master", 0, services={"total": 3, "failing": ["kube-scheduler"]}, state="failing"),
+            "master-0": host("master", 0, units={**UNITS, "kube-scheduler": {"healthy": False}}, state="failing"),
             "worker-0": host("worker", 0, node=NODE),
             "worker-1": silent,
             "etcd-0": host("etcd", 0, etcd=member),
@@ -64,7 +64,7 @@ def report():
             "nodes": {"10.0.0.0": NODE},
             "authorities": [{**CERTIFICATE, "common_name": "cfcr etcd", "days_left": 3649, "hosts": ["etcd-0"]}],
             "certificate": CERTIFICATE,
-            "rotations": [{"name": "service-account", "phase": "use", "since": "2026-11-21T09:00:00Z", "days": 1}],
+            "rotations": [{"name": "service-account", "phase": "use", "since": "2026-11-21T09:00:00Z", "days_in_phase": 1}],
         },
         "findings": [
             {"host": "worker-1", "kind": "unreachable", "subject": "10.0.0.9", "found": "no route", "expected": "an answer", "severity": "critical"}
@@ -76,21 +76,21 @@ def report():
 
 def test_a_table_has_a_line_for_each_host_and_no_empty_column(report):
     assert instances(report).splitlines() == [
-        "instance  address   state        services                 etcd             node            load  memory  disk  uptime     certificates",
-        "master/0  10.0.0.0  failing      2/3, not kube-scheduler  -                -               0.50  23 %    31 %  2 h 5 min  364 d",
-        "worker/0  10.0.0.0  healthy      3/3                      -                Ready cordoned  0.50  23 %    31 %  2 h 5 min  364 d",
-        "worker/1  10.0.0.9  unreachable  -                        -                -               -     -       -     -          -",
-        "etcd/0    10.0.0.0  healthy      3/3                      leader, 2.1 MiB  -               0.50  23 %    31 %  2 h 5 min  364 d",
+        "instance  address   state        units                         etcd             node            load  memory  disk  uptime     certificates",
+        "master/0  10.0.0.0  failing      2/3, failing: kube-scheduler  -                -               0.50  23 %    31 %  2 h 5 min  364 d",
+        "worker/0  10.0.0.0  healthy      3/3                           -                Ready cordoned  0.50  23 %    31 %  2 h 5 min  364 d",
+        "worker/1  10.0.0.9  unreachable  -                             -                -               -     -       -     -          -",
+        "etcd/0    10.0.0.0  healthy      3/3                           leader, 2.1 MiB  -               0.50  23 %    31 %  2 h 5 min  364 d",
         "",
         "endpoint  https://10.0.0.91:8443, answered in 0.02 s",
         "etcd      1 of 1 members, 1 needed, leader etcd-0",
-        "rotation  service-account in phase use since 2026-11-21T09:00:00Z, goes on by running rotate.yml again",
-        "1 finding; hosts: 1 failing, 2 healthy, 1 unreachable, asked in 1.3 s",
+        "rotation  service-account in phase use since 2026-11-21T09:00:00Z: run rotate.yml again to continue",
+        "1 finding; hosts: 1 failing, 2 healthy, 1 unreachable, checked in 1.3 s",
         "  worker-1  critical  unreachable  10.0.0.9: found no route, expected an answer",
     ]
 
 
-def test_names_and_zones_have_columns_where_there_is_something_to_say(report):
+def test_names_and_zones_have_columns_if_there_are_any(report):
     report["hosts"]["db1"] = {**report["hosts"].pop("etcd-0"), "zone": "z2"}
     head, *_rest, last = instances(report).splitlines()[:5]
     assert head.startswith("instance  name  address   zone  state")
@@ -102,7 +102,7 @@ def test_json_is_the_report(report):
     assert json.loads(instances({**report, "text": text}, "json")) == report
 
 
-def test_another_format_is_refused(report):
+def test_an_unknown_format_is_an_error(report):
     with pytest.raises(AnsibleFilterError, match="xml"):
         instances(report, "xml")
 
@@ -128,7 +128,7 @@ class Page(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_a_page_is_whole_and_needs_nothing_else(report):
+def test_a_page_is_well_formed_and_self_contained(report):
     text = instances(report, "html", {"name": "cfcr"})
     made = Page(text)
     assert made.open == []
@@ -138,9 +138,9 @@ def test_a_page_is_whole_and_needs_nothing_else(report):
     assert all(name in text for name in ("master-0", "worker-1", "no route", "cfcr etcd", "364 d"))
 
 
-def test_whatever_hosts_say_is_escaped(report):
+def test_values_from_hosts_are_escaped(report):
     report["hosts"]["worker-1"].update(error=EVIL, zone=EVIL, address=EVIL)
-    report["hosts"]["master-0"]["services"]["failing"] = [EVIL]
+    report["hosts"]["master-0"]["units"] = {EVIL: {"healthy": False}}
     report["hosts"]["master-0"]["certificates"] = {EVIL: {**CERTIFICATE, "common_name": EVIL, "issuer": EVIL, "not_after": EVIL}}
     report["hosts"]["etcd-0"]["etcd"].update(problem=EVIL, role=EVIL, member_id=EVIL)
     report["cluster"]["endpoint"].update(url=EVIL, problem=EVIL)
@@ -152,7 +152,7 @@ def test_whatever_hosts_say_is_escaped(report):
     assert Page(text).open == []
 
 
-def test_a_cluster_of_which_nothing_is_known_has_a_page(report):
+def test_a_cluster_without_answers_has_a_page(report):
     for one in report["hosts"].values():
         one.update(state="ignored", error=None)
         one.pop("units", None)
@@ -161,7 +161,7 @@ def test_a_cluster_of_which_nothing_is_known_has_a_page(report):
     assert Page(page({**report, "findings": [], "seconds": None}, {}, NOW)).open == []
 
 
-def test_no_two_hosts_stand_in_one_place():
+def test_no_two_tiles_overlap():
     groups = {"proxy": ["p"], "master": ["a", "b", "c"], "worker": [f"w{number}" for number in range(40)], "etcd": ["e0", "e1", "e2"]}
     drawn = picture(groups)
     places = {(tile.x, tile.y) for box in drawn.boxes for tile in box.tiles}
@@ -171,12 +171,12 @@ def test_no_two_hosts_stand_in_one_place():
         assert all(box.x < tile.x and box.y < tile.y and tile.y < box.bottom for tile in box.tiles)
 
 
-def test_without_a_proxy_the_endpoint_leads_to_masters_and_workers():
+def test_without_a_proxy_edges_lead_from_the_endpoint_to_masters_and_workers():
     drawn = picture({"master": ["a"], "worker": ["w"], "etcd": ["e"]})
-    assert [way.label for way in drawn.ways] == ["API", "workloads", "state", "network"]
+    assert [edge.label for edge in drawn.edges] == ["API", "workloads", "state", "network"]
 
 
-def test_a_timeline_shows_near_and_far_ends(report):
+def test_a_timeline_shows_near_and_far_expiries(report):
     report["hosts"]["etcd-0"]["certificates"] = {"/a.crt": {**CERTIFICATE, "days_left": 3}, "/b.crt": CERTIFICATE, "/c.crt": CERTIFICATE}
     rows = {row.label: row for row in timeline(report, 60).rows}
     assert list(rows) == ["master-0", "worker-0", "etcd-0", "administrator", "cfcr etcd"]

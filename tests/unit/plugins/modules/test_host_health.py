@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What module host_health makes of the answers."""
+"""Module host_health: the health of units and certificates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.cfcr.kubernetes.plugins.modules import host_health
 NOW = datetime.datetime(2026, 11, 21, 16, 0, tzinfo=datetime.timezone.utc)
 
 
-def shown(**values):
+def properties(**values):
     since = int((time.monotonic() - 60) * 1e6)
     return {
         "ActiveState": "active",
@@ -30,8 +30,8 @@ def shown(**values):
     }
 
 
-def test_a_unit_is_healthy_where_it_is_active_and_answers():
-    health = host_health.unit_health(shown(), [None, None], False, NOW)
+def test_a_unit_is_healthy_if_it_is_active_and_its_checks_pass():
+    health = host_health.unit_health(properties(), [None, None], False, NOW)
     assert (health["state"], health["healthy"], health["problem"], health["restarts"]) == ("active", True, None, 2)
     assert health["since"] in ("2026-11-21T15:59:00Z", "2026-11-21T15:58:59Z")
 
@@ -45,20 +45,20 @@ def test_a_unit_is_healthy_where_it_is_active_and_answers():
     ],
 )
 def test_a_unit_that_is_not_active_says_why(values, problem):
-    health = host_health.unit_health(shown(**values), ["http://127.0.0.1/: refused"], False, NOW)
+    health = host_health.unit_health(properties(**values), ["http://127.0.0.1/: refused"], False, NOW)
     assert (health["healthy"], health["problem"]) == (False, problem)
 
 
 def test_an_active_unit_that_does_not_answer_is_not_healthy():
-    assert host_health.unit_health(shown(), [None, "http://127.0.0.1/: 500"], False, NOW)["problem"] == "http://127.0.0.1/: 500"
+    assert host_health.unit_health(properties(), [None, "http://127.0.0.1/: 500"], False, NOW)["problem"] == "http://127.0.0.1/: 500"
 
 
-def test_a_unit_is_not_asked_what_the_api_thinks_of_it():
+def test_checks_with_a_condition_are_left_out():
     own = {"url": "http://127.0.0.1:10248/healthz"}
     assert host_health.own_probes({"health": [own, {"url": "https://master:8443/api/v1/nodes/x", "condition": "Ready"}]}) == [own]
 
 
-def test_a_unit_waits_for_a_reload_where_a_file_is_not_as_it_was_loaded(tmp_path):
+def test_a_unit_waits_for_a_reload_if_a_file_has_changed(tmp_path):
     path = tmp_path / "a.cfg"
     path.write_text("loaded")
     digest = hashlib.sha256(b"loaded").hexdigest()
@@ -69,7 +69,7 @@ def test_a_unit_waits_for_a_reload_where_a_file_is_not_as_it_was_loaded(tmp_path
         assert host_health.not_loaded(unit) == f"{url}/loaded: has not loaded {path} as on disk"
 
 
-def test_what_is_wrong_with_a_certificate_is_told(tmp_path):
+def test_a_certificate_that_cannot_be_read_has_an_error(tmp_path):
     (tmp_path / "empty.crt").write_text("")
     (tmp_path / "torn.crt").write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
     paths = [str(tmp_path / name) for name in ("missing.crt", "empty.crt", "torn.crt")]

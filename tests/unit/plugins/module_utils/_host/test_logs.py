@@ -39,7 +39,7 @@ def host(tmp_path, monkeypatch):
         "name": "x",
         "units": [{"name": "x", "health": []}],
         "certificates": ["/etc/x/pki/x.crt"],
-        "authorities": ["/etc/x/pki/ca.crt"],
+        "bundles": ["/etc/x/pki/ca.crt"],
         "directories": [],
         "files": ["/etc/x/config.yaml", "/etc/x/pki/account.pub", "/etc/x/pki/other.pem", "/etc/x/gone.yaml"],
         "secret_files": ["/etc/x/password", "/etc/x/pki/x.key"],

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a job leaves on its host."""
+"""The descriptor that a job leaves on its host."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ FILES = [
 ]
 
 
-def test_a_descriptor_names_everything_and_holds_nothing_of_it():
+def test_a_descriptor_names_files_and_holds_no_content():
     text = job_descriptor.render(OPTIONS, FILES)
     assert json.loads(text) == {
         "name": "etcd",
         "units": [{"name": "etcd", "health": [{"url": "http://127.0.0.1:2381/readyz"}]}],
         "certificates": ["/etc/etcd/pki/server.crt"],
-        "authorities": ["/etc/etcd/pki/ca.crt"],
+        "bundles": ["/etc/etcd/pki/ca.crt"],
         "directories": ["/var/lib/etcd"],
         "files": ["/etc/etcd/etcd.env"],
         "secret_files": ["/etc/etcd/password", "/etc/etcd/pki/server.key"],
@@ -40,16 +40,16 @@ def test_a_descriptor_names_everything_and_holds_nothing_of_it():
 
 def test_a_job_without_certificates_has_none():
     descriptor = json.loads(job_descriptor.render({**OPTIONS, "pki": None}, []))
-    assert descriptor["certificates"] == descriptor["authorities"] == descriptor["secret_files"] == []
+    assert descriptor["certificates"] == descriptor["bundles"] == descriptor["secret_files"] == []
 
 
-def test_a_descriptor_says_how_a_service_tells_what_it_has_loaded():
+def test_a_descriptor_says_how_a_unit_is_reloaded():
     reload = {"watch": ["/etc/a.cfg"], "url": "http://127.0.0.1/loaded"}
     descriptor = json.loads(job_descriptor.render({**OPTIONS, "units": [{"name": "a", "health": [], "reload": reload}]}, []))
     assert descriptor["units"] == [{"name": "a", "health": [], "reload": reload}]
 
 
-def test_descriptors_are_found_again(tmp_path):
+def test_all_descriptors_are_read(tmp_path):
     directory = tmp_path / job_descriptor.DIRECTORY
     assert job_descriptor.read_all(tmp_path) == []
     directory.mkdir(parents=True)

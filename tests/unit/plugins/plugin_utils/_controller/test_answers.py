@@ -38,18 +38,18 @@ PKI = {
 }
 DIFF = {"before": {"files": {"/x": None}}, "after": {"files": {"/x": {"content": "a\n", "mode": "0644", "owner": "root"}}}}
 HEALTH = {
-    "asked": 1,
+    "attempts": 1,
     "jobs": {"etcd": {"etcd": {"state": "active", "healthy": True, "problem": None, "since": "2026-11-21T16:20:05Z", "restarts": 0, "outdated": False}}},
     "etcd": {"role": "leader", "member_id": "8e9e05c52164694d", "has_leader": True, "db_mib": 2.1, "quota_mib": 2048, "problem": None},
     "certificates": {"/pki/a.crt": {"common_name": "a", "issuer": "b", "not_after": "2027-11-21T16:19:44Z", "days_left": 364}, "/b.crt": {"error": "torn"}},
-    "authorities": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
+    "bundles": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
     "load": [0.31, 0.4, 0],
     "processors": 2,
     "memory": {"total_mib": 3912, "available_mib": 3120},
-    "disks": {"/": {"total_mib": 20030, "used_percent": 31, "inodes_percent": 9}, "/run": {"error": "no answer within 5 seconds"}},
+    "disks": {"/": {"total_mib": 20030, "used_percent": 31, "inodes_used_percent": 9}, "/run": {"error": "no answer within 5 seconds"}},
     "uptime": 86400,
     "boot_id": "5d0bf2d5-5f1c-4c0a-b0d3-2f6b1b2f1f0e/12",
-    "clock": 1795255000.25,
+    "time": 1795255000.25,
 }
 FACTS = {
     "user": "root", "euid": 0, "python_version": "3.11.2", "architecture": "amd64", "kernel": "6.1.0-40-amd64", "operating_system": "debian",
@@ -83,7 +83,7 @@ HONEST = {
     "tcp_probe": ({}, {"checks": [CHECK]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
 }
-LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_days=60, rotation_days=2)
+LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_expires_within_days=60, rotation_days=2)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -195,9 +195,9 @@ def test_no_health_that_is_valid_ends_the_report(path, lie):
         health = validated("host_health", {}, {"health": changed(HEALTH, path, lie)})["health"]
     except InvalidAnswer:
         return
-    health.update(clock_offset=[-0.1, 0.1], asked_at=1.0)
+    health.update(clock_offset=[-0.1, 0.1], requested_at=1.0)
     api = {"endpoint": {"url": "https://x", "problem": None}, "nodes": {}, "certificate": None}
-    made = report({"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}, api, {"credentials": []}, LIMITS, 1)
+    made = report({"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}, api, {"credentials": []}, LIMITS, voters=1, topology="proxy")
     assert text({**made, "seconds": 1.0})
 
 
