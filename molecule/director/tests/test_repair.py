@@ -59,8 +59,8 @@ class TestTimer:
     def test_a_killed_host_comes_back(self, name, cluster, timer, is_well):
         wait(lambda: is_well(name), 60)
         killed = cluster.kill(name)
-        wait(lambda: timer.said(f"{name}: made anew", killed), LONGEST)
-        run, noticed = timer.said(f"{name}: made anew", killed)
+        wait(lambda: timer.said(f"{name}: recreate", killed), LONGEST)
+        run, noticed = timer.said(f"{name}: recreate", killed)
         wait(lambda: is_well(name), LONGEST)
         well = time.monotonic()
         assert run.end() == 0, run.text
@@ -79,7 +79,7 @@ def test_of_two_repairs_one_acts_and_an_ignored_host_is_left_alone(cluster, repa
     acted = [run for run in both if "Keep the job of kubelet" in run.text]
     assert len(acted) == 1
     (other,) = (run for run in both if run not in acted)
-    assert "Nothing is repaired: " in other.text or "Nothing is looked at or repaired: " in other.text
+    assert "Nothing is repaired: " in other.text or "Nothing is checked or repaired: " in other.text
     assert is_well(name)
     tell(f"{name} killed, two repairs at once", f"one acted, the other ended by itself; well after {time.monotonic() - killed:.0f} s")
     assert f"{ignored}: ignored by the operator" in acted[0].text
@@ -109,7 +109,7 @@ def test_in_a_meltdown_nothing_is_done(cluster, repair):
         assert run.end() != 0, run.text
     finally:
         cluster.resume(*paused)
-    assert "Meltdown: 4 of 9 hosts do not answer" in run.text
+    assert "Meltdown: 4 of 9 hosts are unreachable" in run.text
     assert cluster.ids() == before
     tell("four of nine hosts paused", "a meltdown: nothing was done, and the run failed")
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is done about what, on clusters of nine hosts and less."""
+"""The repair plan of clusters with nine hosts and fewer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.repair_plan import Policy, plan, text
 
 GROUPS = {"etcd": 3, "master": 2, "worker": 3, "proxy": 1}
-POLICY = Policy(meltdown_share=0.34, meltdown_minimum=3, makes_hosts=True)
+POLICY = Policy(meltdown_share=0.34, meltdown_minimum=3, creates_hosts=True)
 NOTHING = {
-    "meltdown": None, "recreate": [], "start": [], "restart": {}, "configure": [], "load_balancers": False, "waiting": {}, "left_alone": {},
+    "meltdown": None, "recreate": [], "start": [], "restart": {}, "configure": [], "load_balancers": False, "waiting": {}, "manual": {},
     "acts": False,
 }  # fmt: skip
 
@@ -36,36 +36,36 @@ def report(*findings, groups=None, **states):
 
 
 def done(report_, policy=POLICY):
-    """Return what the plan has beyond nothing."""
+    """Return the parts of the plan that are not empty."""
     return {name: value for name, value in plan(report_, policy).items() if value != NOTHING[name] and name != "acts"}
 
 
-def test_a_healthy_cluster_is_left_as_it_is():
+def test_a_healthy_cluster_needs_no_repair():
     assert plan(report(), POLICY) == NOTHING
     assert text(plan(report(), POLICY)) == "Nothing to repair."
 
 
 @pytest.mark.parametrize("name", ["etcd-0", "master-1", "worker-2", "proxy-0"])
-def test_a_host_that_does_not_answer_is_made_anew(name):
+def test_an_unreachable_host_is_recreated(name):
     assert done(report(finding(name, "unreachable"), **{name.replace("-", "_"): "unreachable"})) == {"recreate": [name]}
 
 
-def test_hosts_that_the_operator_ignores_are_left_alone():
+def test_ignored_hosts_are_not_repaired():
     made = plan(report(finding("worker-0", "unreachable"), worker_0="ignored"), POLICY)
     assert not made["acts"]
     assert made["waiting"] == {"worker-0": "ignored by the operator"}
 
 
-def test_where_nobody_makes_hosts_they_are_for_people():
-    made = plan(report(finding("worker-0", "unreachable"), worker_0="unreachable"), Policy(0.34, 3, makes_hosts=False))
+def test_without_a_provider_hosts_need_an_operator():
+    made = plan(report(finding("worker-0", "unreachable"), worker_0="unreachable"), Policy(0.34, 3, creates_hosts=False))
     assert not made["acts"]
-    assert "bring it back yourself" in made["left_alone"]["worker-0"]
+    assert "bring the host back" in made["manual"]["worker-0"]
 
 
-def test_the_director_is_never_made_anew():
+def test_the_director_is_never_recreated():
     made = plan(report(groups={**GROUPS, "director": 1}, director_0="unreachable"), POLICY)
     assert not made["acts"]
-    assert "has the store" in made["left_alone"]["director-0"]
+    assert "has the store" in made["manual"]["director-0"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_of_the_default_nine_hosts_four_are_a_meltdown(down, melts):
     made = plan(report(**dict.fromkeys(down, "unreachable")), POLICY)
     assert (made["meltdown"] is not None) is melts
     assert made["acts"] is not melts
-    assert text(made).startswith("Meltdown: 4 of 9 hosts do not answer (") is melts
+    assert text(made).startswith("Meltdown: 4 of 9 hosts are unreachable (") is melts
 
 
 def test_small_clusters_melt_down_by_number_too():
@@ -90,7 +90,7 @@ def test_small_clusters_melt_down_by_number_too():
     assert plan(report(groups=small, worker_0="unreachable", master_0="unreachable", etcd_0="unreachable"), POLICY)["meltdown"]
 
 
-def test_hosts_that_nobody_asks_do_not_count_for_a_meltdown():
+def test_ignored_hosts_do_not_count_for_a_meltdown():
     states = {**dict.fromkeys(["worker_0", "worker_1", "worker_2"], "unreachable"), "proxy_0": "ignored"}
     assert plan(report(**states), POLICY)["meltdown"]["hosts"] == 8
 
@@ -99,13 +99,13 @@ def test_without_a_quorum_no_member_loses_its_disk():
     made = plan(report(etcd_0="unreachable", etcd_1="unreachable"), POLICY)
     assert made["recreate"] == []
     assert made["start"] == ["etcd-0", "etcd-1"]
-    assert "no quorum" in made["left_alone"]["etcd-1"]
+    assert "no quorum" in made["manual"]["etcd-1"]
 
 
 def test_members_are_replaced_one_at_a_time():
     made = plan(report(groups={**GROUPS, "etcd": 5}, etcd_0="unreachable", etcd_1="unreachable"), POLICY)
     assert made["recreate"] == ["etcd-0"]
-    assert made["waiting"] == {"etcd-1": "after etcd-0: members of etcd are replaced one at a time"}
+    assert made["waiting"] == {"etcd-1": "waits for etcd-0: members of etcd are replaced one at a time"}
 
 
 def test_units_are_restarted():
@@ -119,13 +119,13 @@ def test_a_stopped_member_is_started_also_without_a_quorum():
     assert made["restart"] == {"etcd-0": ["etcd"], "etcd-1": ["etcd"]}
 
 
-def test_what_stands_on_something_broken_waits_for_it():
+def test_units_wait_while_a_dependency_is_down():
     failing = [finding("etcd-0", "unit", "etcd"), finding("master-0", "unit", "kube-apiserver"), finding("worker-0", "node")]
     made = plan(report(*failing, etcd_0="failing", etcd_1="unreachable", master_0="failing", worker_0="failing"), POLICY)
     assert made["restart"] == {"etcd-0": ["etcd"]}
     assert set(made["waiting"]) == {"master-0", "worker-0"}
     without_masters = report(failing[2], master_0="unreachable", master_1="unreachable", worker_0="failing")
-    assert plan(without_masters, POLICY)["waiting"] == {"worker-0": "waits, since no master is well"}
+    assert plan(without_masters, POLICY)["waiting"] == {"worker-0": "waits: no master is healthy"}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_stands_on_something_broken_waits_for_it():
         finding("worker-0", "unit", "kubelet", severity="warning"),
     ],
 )
-def test_the_rest_is_for_site(what):
+def test_site_repairs_the_rest(what):
     assert done(report(what, worker_0="failing")) == {"configure": ["worker-0"]}
 
 
@@ -144,33 +144,33 @@ def test_a_learner_is_promoted_by_site():
     assert done(report(finding("etcd-0", "etcd", found="a learner"), etcd_0="failing")) == {"configure": ["etcd-0"]}
 
 
-def test_a_node_is_for_kubelet_where_there_is_one():
+def test_the_kubelet_is_restarted_for_its_node():
     assert done(report(finding("worker-0", "node"), worker_0="failing")) == {"restart": {"worker-0": ["kubelet"]}}
     empty = report(finding("worker-0", "node"), worker_0="failing")
     empty["hosts"]["worker-0"]["units"] = {}
     assert done(empty) == {"configure": ["worker-0"]}
 
 
-def test_a_full_disk_is_for_people_when_it_is_critical():
+def test_a_critical_disk_needs_an_operator():
     assert done(report(finding("worker-0", "disk", severity="warning"))) == {}
-    assert done(report(finding("worker-0", "disk"), worker_0="failing")) == {"left_alone": {"worker-0": "disk x: found y, expected z"}}
+    assert done(report(finding("worker-0", "disk"), worker_0="failing")) == {"manual": {"worker-0": "disk x: found y, expected z"}}
 
 
-def test_the_endpoint_is_the_load_balancers_where_there_are_some():
+def test_the_provider_repairs_a_load_balancer():
     broken = report(finding(None, "endpoint"))
-    assert done(broken, Policy(0.34, 3, True, balances=True)) == {"load_balancers": True}
-    assert done(broken) == {"left_alone": {"the cluster": "endpoint x: found y, expected z"}}
+    assert done(broken, Policy(0.34, 3, True, creates_load_balancers=True)) == {"load_balancers": True}
+    assert done(broken) == {"manual": {"the cluster": "endpoint x: found y, expected z"}}
     assert done(report(finding(None, "endpoint"), proxy_0="unreachable")) == {"recreate": ["proxy-0"]}
 
 
-def test_an_authority_that_ended_is_for_people():
-    assert "the cluster" in done(report(finding(None, "certificate", "authority etcd")))["left_alone"]
+def test_an_expired_ca_needs_an_operator():
+    assert "the cluster" in done(report(finding(None, "certificate", "CA etcd")))["manual"]
 
 
-def test_the_text_tells_all():
+def test_the_text_has_every_action():
     made = plan(report(finding("worker-0", "unit", "kubelet"), finding("etcd-1", "job"), worker_0="failing", proxy_0="unreachable"), POLICY)
     assert text(made).splitlines() == [
-        "proxy-0: made anew, or started where it only stands still; then configured",
-        "worker-0: kubelet restarted",
-        "etcd-1: configured",
+        "proxy-0: recreate, or start if it is stopped; then configure",
+        "worker-0: restart kubelet",
+        "etcd-1: configure",
     ]
