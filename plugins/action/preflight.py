@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's preflight: collect plain values, apply the rules, fail once with all that is wrong."""
+"""Check the inventory and the hosts: collect plain values, apply the rules, and fail once with all problems."""
 
 from __future__ import annotations
 
@@ -35,27 +35,27 @@ _OPTIONS = {
 
 
 class ActionModule(ActionBase):
-    """Check an inventory, or the hosts whose facts were gathered."""
+    """Check the inventory, or the hosts with facts."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Fail with the list of all problems, or return those that are only a host's own."""
+        """Fail with all problems. If the cluster exists and only single hosts have problems, return them by host."""
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         contract, variables = Contract(self._loader), task_vars or {}
         if options["scope"] == "inventory":
-            problems, leaves_out = self._inventory(options, contract, variables), False
+            problems, cluster_exists = self._inventory(options, contract, variables), False
         else:
-            problems, leaves_out = self._hosts(options, contract, variables)
-        own = {name: [problem for problem in problems if problem.subject == name] for name in variables["ansible_play_hosts_all"] if leaves_out}
-        if len(problems) > sum(map(len, own.values())):
+            problems, cluster_exists = self._hosts(options, contract, variables)
+        by_host = {name: [problem for problem in problems if problem.subject == name] for name in variables["ansible_play_hosts_all"] if cluster_exists}
+        if len(problems) > sum(map(len, by_host.values())):
             raise AnsibleActionFail(report(problems))
-        return {**result, "changed": False, "problems": {name: report(its) for name, its in own.items() if its}}
+        return {**result, "changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
-        """Check every host of the inventory, whatever the play is limited to."""
+        """Check every host of the inventory, also those outside the play."""
         groups, hostvars = variables["groups"], variables["hostvars"]
         raw = {host: hostvars.raw_get(host) for host in groups["all"]}
         values, problems = {}, {}
@@ -68,9 +68,9 @@ class ActionModule(ActionBase):
         ]
 
     def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool]:
-        """Check the hosts of the play that have facts, and the director, whoever that is and whatever the play is limited to.
+        """Check the hosts of the play that have facts, and the director, also if it is outside the play.
 
-        Say as well whether the cluster lives: then nobody waits for a host, which may be broken or lie.
+        Return the problems, and whether the cluster exists: then a host with a problem must not stop the others.
         """
         hosts = {}
         names = variables["ansible_play_hosts_all"]
@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
                 hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks)
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
-        director = self._ask_director(contract.of(variables["hostvars"].raw_get(names[0])), variables)
+        director = self._gather_director_facts(contract.of(variables["hostvars"].raw_get(names[0])), variables)
         facts = {name: host.facts for name, host in hosts.items()}
         problems = [
             *check_director(director),
@@ -92,8 +92,8 @@ class ActionModule(ActionBase):
         ]
         return problems, bool(director.facts.get("authorities"))
 
-    def _ask_director(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
-        """Return the director with its facts, or with the reason why there are none."""
+    def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
+        """Return the director with its facts, or with the reason why it has none."""
         name = values["cluster_director"]
         try:
             director = Director(self, name, variables)

@@ -10,39 +10,39 @@ module: preflight
 short_description: Check an inventory and its hosts before anything is changed
 version_added: "0.1.0"
 description:
-  - Fails once, with a list of all that is wrong. Each line has the host, group or variable, what was found, and what is expected.
-  - It runs on the controller and connects to no host but a remote director, with O(scope=hosts).
+  - Fails once with a list of all problems. Each line names the host, group or variable, what was found, and what was expected.
+  - It runs on the controller. With O(scope=hosts) it connects to a remote director, and to no other host.
 author: The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
   scope:
     description:
-      - V(inventory) checks the groups, addresses and C(cluster_*) variables of the whole inventory, whatever the play is limited to. Names that
-        role P(cfcr.kubernetes.cluster#role) does not document are problems too.
-      - V(hosts) checks those hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts), and asks nothing of the others.
-        It asks the director too, which has the store that the hosts' certificates must be from, whatever the play is limited to.
-      - If that store has CAs, the cluster exists, and problems of hosts are returned in RV(problems) instead. The other hosts can go on.
+      - V(inventory) checks the groups, addresses and C(cluster_*) variables of the whole inventory, also if the play is limited to some hosts.
+        C(cluster_*) names that role P(cfcr.kubernetes.cluster#role) does not document are problems too.
+      - V(hosts) checks the hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts). It also checks the director, whose
+        store must have issued the hosts' certificates.
+      - If that store has CAs, the cluster exists. Then problems of single hosts are returned in RV(problems), and the other hosts can go on.
     type: str
     choices: [inventory, hosts]
     required: true
   whole:
-    description: Whether the inventory holds the whole cluster. Where it is a slice (as AWX makes them), groups are not counted.
+    description: Whether the inventory has the whole cluster. If it is a slice, as in AWX, the sizes of groups are not checked.
     type: bool
     default: true
   operating_systems:
-    description: The versions (C(VERSION_ID) of os-release) that are supported, by operating system (C(ID)).
+    description: Supported versions (C(VERSION_ID) of C(/etc/os-release)), by operating system (C(ID)).
     type: dict
     default: {}
   memory_mib:
-    description: The least memory in MiB, by group.
+    description: Minimum memory in MiB, by group.
     type: dict
     default: {}
   disk_mib:
-    description: The least free space in MiB, by directory.
+    description: Minimum free space in MiB, by directory.
     type: dict
     default: {}
   clock_skew:
-    description: How many seconds a clock may differ from the others.
+    description: Maximum difference of a clock from the others, in seconds.
     type: float
     default: 2.0
 seealso:
@@ -56,7 +56,7 @@ EXAMPLES = r"""
     scope: inventory
   run_once: true
 
-- name: Ask the hosts
+- name: Gather host facts
   cfcr.kubernetes.host_facts:
     on_failure: report
 
@@ -70,12 +70,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: For each host of an existing cluster that has problems, the list of them.
+  description: Problems by host, of hosts of an existing cluster.
   returned: success
   type: dict
   sample: {worker-1: "1 problem, and nothing was changed:\n  worker-1: found 400 MiB of memory, expected 900 MiB or more for worker"}
 msg:
-  description: The list of all problems.
+  description: All problems.
   returned: failure
   type: str
   sample: |-

@@ -53,12 +53,15 @@ def timeline(report: Values, margin_days: int) -> Timeline:
     entries = [entry for entry in entries if entry[2]]
     furthest = max([days for entry in entries for days, _text in entry[2]] + [margin_days, 30])
     place = _scale(furthest)
-    rows = tuple(
-        Row(label, kind, TOP + ROW * number + ROW / 2, expiries[0][0], place(expiries[0][0]), _state(expiries[0][0], margin_days), _points(expiries, place, margin_days))
-        for number, (label, kind, expiries) in enumerate(entries)
-    )
+    rows = tuple(_row(entry, TOP + ROW * number + ROW / 2, place, margin_days) for number, entry in enumerate(entries))
     ticks = tuple((place(days), text) for days, text in _TICKS if days <= furthest)
     return Timeline(WIDTH, TOP + ROW * len(rows) + 8, LEFT, place(margin_days), ticks, rows)
+
+
+def _row(entry: tuple[str, str, list[tuple[int, str]]], y: float, place: t.Callable[[int], float], margin_days: int) -> Row:
+    label, kind, expiries = entry
+    next_days = expiries[0][0]
+    return Row(label, kind, y, next_days, place(next_days), _state(next_days, margin_days), _points(expiries, place, margin_days))
 
 
 def _expiries(certificates: t.Mapping[str, Values]) -> list[tuple[int, str]]:

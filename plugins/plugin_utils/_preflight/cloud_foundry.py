@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules of topology cf_routing, where Cloud Foundry's routers lead to the cluster. Everything here is pure and takes plain values."""
+"""The rules of topology cf_routing, in which Cloud Foundry's routers lead to the cluster. All functions are pure and take plain values."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ("check_cloud_foundry",)
 
 Values = t.Mapping[str, t.Any]
 
-_RESERVABLE = range(1024, 65536)  # what the routing API takes as reservable ports
-_TTL = range(10, 121)  # more than 120 seconds the routing API refuses by default
+_RESERVABLE = range(1024, 65536)  # the reservable ports that the routing API accepts
+_TTL = range(10, 121)  # by default the routing API refuses more than 120 seconds
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _DOMAIN = re.compile(r"(?![0-9.]+$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+")
 
@@ -36,9 +36,9 @@ def check_cloud_foundry(values: Values) -> t.Iterator[Problem]:
 def _routing_api(values: Values) -> t.Iterator[Problem]:
     for name in ("cf_routing_api_url", "cf_routing_uaa_url"):
         if name in values and not _is_url(values[name], "https"):
-            yield Problem(name, values[name] or "nothing", "a URL as https://api.cf.example.com")
+            yield Problem(name, values[name] or "nothing", "a URL such as https://api.cf.example.com")
     if not values.get("cf_routing_client_id", "x"):
-        yield Problem("cf_routing_client_id", "nothing", "the name of a client of UAA")
+        yield Problem("cf_routing_client_id", "nothing", "the name of a UAA client")
     if not values.get("cf_routing_router_group", "x"):
         yield Problem("cf_routing_router_group", "nothing", "the name of a router group")
     if values.get("cf_routing_ca") and _CERTIFICATE not in values["cf_routing_ca"]:
@@ -52,43 +52,43 @@ def _api_route(values: Values) -> t.Iterator[Problem]:
     if ttl is not None and ttl not in _TTL:
         yield Problem("cf_routing_ttl", str(ttl), f"{_TTL[0]} to {_TTL[-1]} seconds")
     if host and values.get("cf_routing_sni") and not _DOMAIN.fullmatch(host.lower()):
-        yield Problem("cluster_api_host", host, "a DNS name, by which the routers tell clusters on one port apart (cf_routing_sni)")
+        yield Problem("cluster_api_host", host, "a DNS name: with cf_routing_sni the routers tell clusters on one port apart by it")
 
 
 def _http_routes(values: Values) -> t.Iterator[Problem]:
     domain, servers = values.get("cf_routing_app_domain", ""), values.get("cf_routing_nats_servers", [])
     if domain and not _DOMAIN.fullmatch(domain.lower()):
-        yield Problem("cf_routing_app_domain", domain, "a DNS domain as apps.cf.example.com")
+        yield Problem("cf_routing_app_domain", domain, "a DNS domain such as apps.cf.example.com")
     if bool(domain) != bool(servers):
         missing, given = ("cf_routing_nats_servers", "cf_routing_app_domain") if domain else ("cf_routing_app_domain", "cf_routing_nats_servers")
-        yield Problem(missing, "nothing", f"a value, since {given} is set: HTTP routes need both")
+        yield Problem(missing, "nothing", f"a value, because {given} is set: HTTP routes need both")
     for server in servers:
         if not _is_url(server, "tls"):
             found = "a URL with a user and maybe a password" if "@" in server else server or "nothing"
-            yield Problem("cf_routing_nats_servers", found, "URLs as tls://10.0.0.5:4224; without TLS everybody could read the password")
+            yield Problem("cf_routing_nats_servers", found, "URLs such as tls://10.0.0.5:4224: without TLS anybody could read the password")
     for name in ("cf_routing_nats_ca", "cf_routing_nats_certificate"):
         if servers and name in values and _CERTIFICATE not in values[name]:
-            yield Problem(name, "no certificate" if values[name] else "nothing", "a certificate in PEM, since NATS is used")
+            yield Problem(name, "no certificate" if values[name] else "nothing", "a certificate in PEM, because cf_routing_nats_servers is set")
 
 
 def _subnet(values: Values) -> t.Iterator[Problem]:
-    """Cloud Foundry has a network of its own: an address means one host only, wherever it is asked for."""
+    """The networks of Cloud Foundry and of the cluster are routed to each other, so they must not overlap."""
     text = values.get("cf_routing_subnet")
     if not text:
         return
     try:
         subnet = ipaddress.IPv4Network(text)
     except ValueError:
-        yield Problem("cf_routing_subnet", text, "an IPv4 network as 10.0.16.0/20, without host bits")
+        yield Problem("cf_routing_subnet", text, "an IPv4 network such as 10.0.16.0/20, without host bits")
         return
     for name in ("cluster_service_cidr", "cluster_pod_cidr"):
         network = _network(values.get(name, ""))
         if network and network.overlaps(subnet):
-            yield Problem(name, f"{network}, which overlaps cf_routing_subnet {subnet}", "networks apart")
+            yield Problem(name, f"{network}, which overlaps cf_routing_subnet {subnet}", "networks that do not overlap")
     address = _network(values.get("cluster_host_address", ""))
     if address and address.subnet_of(subnet):
         found = f"{address.network_address}, in cf_routing_subnet {subnet}"
-        yield Problem("cluster_host_address", found, "an address outside: the cluster has a subnet of its own")
+        yield Problem("cluster_host_address", found, "an address outside that subnet: the cluster has its own")
 
 
 def _is_url(text: str, scheme: str) -> bool:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The contract of a cluster, role cluster's defaults and argument specs, for plays that run no role that depends on it.
+"""The contract of a cluster: defaults and argument specs of role cluster, for plays without a role that depends on it.
 
-Role proxy's are read as well: its listeners are ports of the cluster's hosts.
+It includes those of roles proxy and cf_routing: they decide which ports and networks the hosts use.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _ROLES = ("cluster", "proxy", "cf_routing")
 
 
 class Values(c.Mapping):
-    """The variables of one host, templated as they are asked for."""
+    """The variables of one host, templated on access."""
 
     def __init__(self, loader: DataLoader, variables: dict[str, t.Any]) -> None:
-        """Take the variables as the inventory has them."""
+        """Take the variables without templating them."""
         self._variables = variables
         self._templar = Templar(loader=loader, variables=variables)
 
@@ -44,7 +44,7 @@ class Values(c.Mapping):
 
 
 class Contract:
-    """What role cluster and the catalog say, read when it is asked for."""
+    """The contract and the catalog, read on access."""
 
     def __init__(self, loader: DataLoader) -> None:
         """Take Ansible's own loader, so that defaults may be templates."""
@@ -72,7 +72,7 @@ class Contract:
         return sorted(path.stem for path in (_COLLECTION / "catalog").glob("[0-9]*.yml"))
 
     def of(self, variables: t.Mapping[str, t.Any]) -> Values:
-        """Return the variables of one host, with the defaults beneath them."""
+        """Return the variables of one host, with the defaults for those that are not set."""
         return Values(self._loader, {**self.defaults, **variables})
 
     def _read(self, path: str) -> t.Any:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules that hosts must keep. They look at the facts of module host_facts, and only at those of hosts that have some."""
+"""The rules for hosts. They read the facts of module host_facts, of the hosts that have them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ Facts = t.Mapping[str, t.Any]
 
 _PYTHON = (3, 9)
 _ARCHITECTURES = ("amd64", "arm64")
-_SYSTEMD = 247  # Debian 11's; what the units use is older
+_SYSTEMD = 247  # of Debian 11; the units use only older features
 
-# Which features of the kernel a group needs: the overlay is VXLAN, kube-proxy is nftables, pods are overlayfs behind a bridge.
+# The kernel features that each group needs: VXLAN for the overlay network, nftables for kube-proxy, overlayfs and a bridge for pods.
 _FEATURES = {
     "master": ("vxlan",),
     "worker": ("overlay", "br_netfilter", "vxlan", "nftables"),
     "proxy": ("vxlan", "nftables"),
 }
 
-# Interfaces that flannel and the bridge of the pods make; networks behind them are ours.
+# The interfaces of flannel and of the pods' bridge. Their networks are the cluster's own.
 _OUR_INTERFACES = ("flannel*", "cni*")
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What the operator of a cluster may choose."""
+    """The limits that the operator sets."""
 
     operating_systems: t.Mapping[str, t.Sequence[str]]
     memory_mib: t.Mapping[str, int]  # by group
@@ -45,7 +45,7 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host: its facts, and what the inventory says of it."""
+    """One host: its facts and its inventory values."""
 
     facts: Facts
     groups: t.Sequence[str]
@@ -54,35 +54,35 @@ class Host:
 
 
 def check_hosts(hosts: t.Mapping[str, Host], limits: Limits, units: t.Collection[str]) -> list[Problem]:
-    """Return every problem of the hosts; the units are those of the collection."""
+    """Return every problem of the hosts. The units are those of the collection."""
     problems: list[Problem] = []
     for name, host in hosts.items():
         if "error" in host.facts:
-            problems.append(Problem(name, host.facts["error"], "a host that Ansible reaches, with root's privileges and Python 3.9 or later"))
+            problems.append(Problem(name, host.facts["error"], "a host that Ansible reaches, with root privileges and Python 3.9 or later"))
             continue
         try:
             problems += _check(name, host, limits, units)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # one host must not end the check of the others
-            problems.append(Problem(name, f"facts that cannot be judged ({error!r:.100})", "those of a host"))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # one host must not prevent the check of the others
+            problems.append(Problem(name, f"facts that cannot be evaluated ({error!r:.100})", "facts of a host"))
     return problems
 
 
 def _check(name: str, host: Host, limits: Limits, units: t.Collection[str]) -> list[Problem]:
     problems = [*_system(name, host.facts, limits), *_size(name, host, limits), *_networks(name, host)]
-    if host.facts["euid"] == 0:  # nobody else sees who listens, or may ask nftables
+    if host.facts["euid"] == 0:  # only root sees which process listens, and whether nftables works
         problems += [*_kernel(name, host), *_ports(name, host, units)]
     return problems
 
 
 def check_python(name: str, facts: Facts) -> t.Iterator[Problem]:
-    """Return whether modules do not run."""
+    """Check that Python can run the modules."""
     if tuple(int(part) for part in facts["python_version"].split(".")[:2]) < _PYTHON:
         yield Problem(name, f"Python {facts['python_version']}", f"Python {'.'.join(str(part) for part in _PYTHON)} or later")
 
 
 def _system(name: str, facts: Facts, limits: Limits) -> t.Iterator[Problem]:
     if facts["euid"] != 0:
-        yield Problem(name, f"user {facts['user']}", "root: ansible_become, or ansible_user root")
+        yield Problem(name, f"user {facts['user']}", "root: set ansible_become, or ansible_user: root")
     yield from check_python(name, facts)
     if facts["operating_system_version"] not in limits.operating_systems.get(facts["operating_system"], ()):
         expected = ", ".join(f"{system} {version}" for system, versions in limits.operating_systems.items() for version in versions)
@@ -108,20 +108,20 @@ def _size(name: str, host: Host, limits: Limits) -> t.Iterator[Problem]:
 def _kernel(name: str, host: Host) -> t.Iterator[Problem]:
     for feature in dict.fromkeys(feature for group in host.groups for feature in _FEATURES.get(group, ())):
         if host.facts["kernel_features"].get(feature) == "missing":
-            yield Problem(name, f"kernel {host.facts['kernel']} without {feature}", f"{feature}, built in or as a module that may be loaded")
+            yield Problem(name, f"kernel {host.facts['kernel']} without {feature}", f"{feature}, built in or as a loadable module")
 
 
 def _ports(name: str, host: Host, units: t.Collection[str]) -> t.Iterator[Problem]:
-    """Every port is free, or a unit of ours listens, whichever: a host may be changing its component."""
+    """Check that each port is free or used by a unit of the collection; by any, because a host may change its component."""
     for listener in host.facts["listeners"]:
         claims = [port for port in host.ports if _clash(port, listener)]
         if claims and not _is_ours(listener, claims, host.facts["interfaces"], units):
             wanted = " and ".join(dict.fromkeys(port.component for port in claims))
-            yield Problem(name, f"port {listener['port']}/{listener['protocol']} taken by {_owner(listener)}", f"free, or {wanted}")
+            yield Problem(name, f"port {listener['port']}/{listener['protocol']} used by {_owner(listener)}", f"a free port, or {wanted}")
 
 
 def _clash(port: Port, listener: Facts) -> bool:
-    """Return whether both cannot listen; two different addresses can."""
+    """Tell whether the two exclude each other. They do not on different addresses."""
     if port.protocol != listener["protocol"] or not port.first <= listener["port"] <= port.last:
         return False
     everywhere = ipaddress.ip_address(listener["address"]).is_unspecified
@@ -129,7 +129,7 @@ def _clash(port: Port, listener: Facts) -> bool:
 
 
 def _is_ours(listener: Facts, claims: t.Iterable[Port], interfaces: t.Collection[str], units: t.Collection[str]) -> bool:
-    if not listener["pid"] and not listener["unit"]:  # the kernel itself
+    if not listener["pid"] and not listener["unit"]:  # the kernel itself listens
         return any(port.interface and port.interface in interfaces for port in claims)
     unit = listener["unit"].rpartition(".")[0]
     return any(fnmatch.fnmatchcase(unit, pattern) for pattern in units)
@@ -142,19 +142,19 @@ def _owner(listener: Facts) -> str:
 
 
 def _networks(name: str, host: Host) -> t.Iterator[Problem]:
-    """The networks that the host is connected to are not the cluster's."""
+    """Check that the networks of the host and of the cluster do not overlap."""
     for variable, cidr in host.networks.items():
         for route in host.facts["networks"]:
             ours = any(fnmatch.fnmatchcase(route["interface"], pattern) for pattern in _OUR_INTERFACES)
             if not ours and ipaddress.ip_network(route["network"]).overlaps(ipaddress.ip_network(cidr)):
-                yield Problem(name, f"network {route['network']} on {route['interface']}, which overlaps {variable} {cidr}", "networks apart")
+                yield Problem(name, f"network {route['network']} on {route['interface']}, which overlaps {variable} {cidr}", "networks that do not overlap")
 
 
 def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Problem]:
-    """Compare the clocks of all that have one among their facts, and the controller's.
+    """Compare the clocks of the hosts and of the controller.
 
-    A host's offset is only known to lie between two bounds. The true time is taken to be where most of these intervals agree, and a
-    clock is wrong where even its nearer bound is too far from there.
+    The offset of a host is known only as an interval. The true time is where most intervals overlap, and a clock is wrong if even the
+    nearer bound of its interval is too far from it.
     """
     clocks = {**{name: its["clock_offset"] for name, its in facts.items() if "clock_offset" in its}, "controller": (0.0, 0.0)}
     bounds = sorted({bound for interval in clocks.values() for bound in interval}, key=abs)
@@ -162,4 +162,4 @@ def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Pro
     for name, (low, high) in clocks.items():
         distance = max(low - true, true - high)
         if distance > limits.clock_skew:
-            yield Problem(name, f"a clock {distance:.1f} s {'ahead of' if low > true else 'behind'} the others", f"{limits.clock_skew:g} s at most")
+            yield Problem(name, f"a clock {distance:.1f} s {'ahead of' if low > true else 'behind'} the others", f"{limits.clock_skew:g} s or less")

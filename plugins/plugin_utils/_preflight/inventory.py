@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rules that an inventory must keep, before any host is asked. Everything here is pure and takes plain values."""
+"""The rules for an inventory, which need no connection to a host. All functions are pure and take plain values."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ("GROUPS", "Inventory", "check_inventory", "check_names", "check_value
 Values = t.Mapping[str, t.Any]
 Network = ipaddress.IPv4Network
 
-# The groups that have a meaning, and which of them a topology needs. A host is in one of them only: every group brings its own
-# certificates and keys, and the director's store holds the keys of all authorities.
+# The groups of a cluster, and those that a topology needs. A host is in one of them only: each group has its own certificates and keys,
+# and the director's store has the keys of all CAs.
 GROUPS = ("etcd", "master", "worker", "proxy", "director")
 _ALWAYS_NEEDED = ("etcd", "master", "worker")
 _NEEDED = {"proxy": (*_ALWAYS_NEEDED, "proxy")}
-_INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer does", "cf_routing": "Cloud Foundry's routers do"}
+_INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer replaces", "cf_routing": "Cloud Foundry's routers replace"}
 
-# What every host of one cluster must agree on.
+# Variables that have the same value on all hosts of a cluster.
 _SHARED = (
     "cluster_name", "cluster_topology", "cluster_kubernetes_version", "cluster_api_host", "cluster_api_port", "cluster_service_cidr",
     "cluster_dns_address", "cluster_pod_cidr", "cluster_domain", "cluster_internal_domain", "cluster_director", "cluster_store_backend",
@@ -40,21 +40,21 @@ _SHARED = (
 )  # fmt: skip
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_HAPROXY_OWN = ("api", "masters", "status")  # names in haproxy.cfg
+_HAPROXY_OWN = ("api", "masters", "status")  # names that haproxy.cfg uses itself
 _API_SERVER_PORT = 8443
-_HOST_SUBNET = 24  # what flannel leases to every host
-_FEWEST_SUBNETS = 4  # fewer than that flannel refuses
+_HOST_SUBNET = 24  # flannel leases one to each host
+_FEWEST_SUBNETS = 4  # flannel refuses fewer
 
 
 @dataclasses.dataclass(frozen=True)
 class Inventory:
-    """What the rules look at."""
+    """The values that the rules check."""
 
     groups: t.Mapping[str, t.Sequence[str]]
-    values: t.Mapping[str, Values]  # by host of the cluster: its valid values of the contract
-    versions: t.Sequence[str] = ()  # minor versions that the catalog has
-    ports: t.Sequence[Values] = ()  # all of the catalog
-    whole: bool = True  # whether the groups are all of the cluster, or a slice of it
+    values: t.Mapping[str, Values]  # by host of the cluster: its valid values of contract variables
+    versions: t.Sequence[str] = ()  # minor versions in the catalog
+    ports: t.Sequence[Values] = ()  # all ports of the catalog
+    whole: bool = True  # whether the groups are complete, and not a slice of the cluster
 
     def hosts(self, *groups: str) -> list[str]:
         """Return the hosts of these groups, each once."""
@@ -62,7 +62,7 @@ class Inventory:
 
 
 def check_names(names: t.Mapping[str, t.Iterable[str]], options: t.Collection[str]) -> list[Problem]:
-    """Return the cluster_* names, by host, that the contract does not know."""
+    """Check that the contract has every cluster_* name. The names are by host."""
     found: dict[str, list[Problem]] = {}
     for host, its_names in names.items():
         unknown = sorted(name for name in its_names if name.startswith("cluster_") and name not in options)
@@ -71,7 +71,7 @@ def check_names(names: t.Mapping[str, t.Iterable[str]], options: t.Collection[st
 
 
 def check_values(values: Values, options: t.Mapping[str, t.Mapping[str, t.Any]]) -> tuple[dict[str, t.Any], list[Problem]]:
-    """Return the values that have the type and are among the choices of the contract, and the problems of the others."""
+    """Return the values with the type and the choices of the contract, and the problems of the others."""
     valid: dict[str, t.Any] = {}
     problems = []
     for name, option in options.items():
@@ -82,7 +82,7 @@ def check_values(values: Values, options: t.Mapping[str, t.Mapping[str, t.Any]])
             continue
         result = ArgumentSpecValidator({name: dict(option)}).validate({name: value})
         if result.error_messages:
-            # Of a structure, the message says what is wrong with which part.
+            # The message names the part of a structure that is wrong.
             found = "; ".join(result.error_messages) if "options" in option else _shown(name, value)
             problems.append(Problem(name, found, _kind(option)))
         else:
@@ -103,21 +103,21 @@ def check_inventory(inventory: Inventory) -> list[Problem]:
 
 
 def _groups(inventory: Inventory) -> t.Iterator[Problem]:
-    """Every group of the topology has hosts; etcd an odd number of them."""
+    """Check that each group of the topology has hosts, and etcd an odd number of them."""
     topologies = sorted({values["cluster_topology"] for values in inventory.values.values() if "cluster_topology" in values}) or [""]
     for group in dict.fromkeys(group for topology in topologies for group in _NEEDED.get(topology, _ALWAYS_NEEDED)):
         if not inventory.hosts(group):
             others = set(inventory.groups) - set(GROUPS) - {"all", "ungrouped"}
-            yield Problem(f"group {group}", "no hosts", _suggestion(group, others, "one host at least"))
+            yield Problem(f"group {group}", "no hosts", _suggestion(group, others, "at least one host"))
     if len(topologies) == 1 and topologies[0] in _INSTEAD_OF_PROXY and inventory.hosts("proxy"):
-        expected = f"no hosts: with cluster_topology {topologies[0]} {_INSTEAD_OF_PROXY[topologies[0]]} what a proxy does"
+        expected = f"no hosts: with cluster_topology {topologies[0]} {_INSTEAD_OF_PROXY[topologies[0]]} the proxies"
         yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), expected)
     members = len(inventory.hosts("etcd"))
     if members and members % 2 == 0:
         yield Problem("group etcd", f"{members} hosts", "an odd number: one more member than an odd number survives no more failures")
     directors = inventory.hosts("director")
     if len(directors) > 1:
-        yield Problem("group director", f"{len(directors)} hosts", "one: there is one store")
+        yield Problem("group director", f"{len(directors)} hosts", "one host at most: there is one store")
 
 
 def _exclusive_groups(inventory: Inventory) -> t.Iterator[Problem]:
@@ -128,10 +128,10 @@ def _exclusive_groups(inventory: Inventory) -> t.Iterator[Problem]:
 
 
 def _ignored(inventory: Inventory) -> t.Iterator[Problem]:
-    """Whoever wants a host left alone must have named one."""
+    """Check that every ignored host is a host of the cluster; a misspelt name would ignore nothing."""
     for host in inventory.groups.get("ignored", ()):
         if not any(host in inventory.groups.get(group, ()) for group in GROUPS):
-            yield Problem(host, "group ignored alone", _suggestion(host, inventory.hosts(*GROUPS), f"a host that is in one of {', '.join(GROUPS)}, too"))
+            yield Problem(host, "only group ignored", _suggestion(host, inventory.hosts(*GROUPS), f"a host that is also in one of {', '.join(GROUPS)}"))
 
 
 def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:
@@ -141,14 +141,14 @@ def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:
             if name in values:
                 hosts.setdefault(str(values[name]), []).append(host)
         if len(hosts) > 1:
-            # The most common value is the rule; who differs is named.
+            # The most common value counts as right; hosts that differ are named.
             usual, *others = sorted(hosts, key=lambda value: -len(hosts[value]))
             differing = "; ".join(f"{other or 'nothing'} ({', '.join(hosts[other])})" for other in others)
             yield Problem(name, f"{usual or 'nothing'}, but {differing}", "one value for all hosts")
 
 
 def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
-    """Check the values of one host, where their types are right."""
+    """Check the values of one host that have the right types."""
     yield from _endpoint(values)
     yield from _address_of_endpoint(values, inventory)
     yield from _listeners(values)
@@ -164,7 +164,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
 def _endpoint(values: Values) -> t.Iterator[Problem]:
     host, port = values.get("cluster_api_host"), values.get("cluster_api_port")
     if host is not None and not _is_host(host):
-        yield Problem("cluster_api_host", host or "nothing", "the DNS name or IP address by which users reach the API")
+        yield Problem("cluster_api_host", host or "nothing", "the DNS name or IP address at which users reach the API")
     if port is not None and not 0 < port < 65536:
         yield Problem("cluster_api_port", str(port), "a port, 1 to 65535")
     for name in values.get("cluster_api_alternative_names", []):
@@ -173,7 +173,7 @@ def _endpoint(values: Values) -> t.Iterator[Problem]:
 
 
 def _address_of_endpoint(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
-    """A load balancer has an address of its own; without one, a single master may be the endpoint."""
+    """Check that the endpoint is not a host. Only a single master may be the endpoint, without a load balancer."""
     host = values.get("cluster_api_host", "")
     if values.get("cluster_topology") != "iaas_lb":
         return
@@ -182,19 +182,19 @@ def _address_of_endpoint(values: Values, inventory: Inventory) -> t.Iterator[Pro
             yield Problem("cluster_api_host", host, f"the address of the load balancer, outside {network}, {values[network]}")
     owners = [name for name, its_values in inventory.values.items() if host and host in (name, its_values.get("cluster_host_address"))]
     if owners and (owners != inventory.hosts("master") or values.get("cluster_api_port") != _API_SERVER_PORT):
-        yield Problem("cluster_api_host", f"{host}, which is {owners[0]}", "the load balancer's static address, or a name of it: cluster_topology is iaas_lb")
+        yield Problem("cluster_api_host", f"{host}, which is {owners[0]}", "the load balancer's static address or DNS name, because cluster_topology is iaas_lb")
     if values.get("proxy_listeners"):
-        yield Problem("proxy_listeners", "listeners", "none: with cluster_topology iaas_lb there is no proxy, but a load balancer (iaas_worker_listeners)")
+        yield Problem("proxy_listeners", "listeners", "none: with cluster_topology iaas_lb use iaas_worker_listeners")
 
 
 def _listeners(values: Values) -> t.Iterator[Problem]:
-    """Every listener has a name and ports that HAProxy takes."""
+    """Check that each listener has a unique name and ports that HAProxy accepts."""
     listeners = values.get("proxy_listeners", [])
     for name, times in Counter(listener["name"] for listener in listeners).items():
         if not re.fullmatch(r"[A-Za-z0-9][-A-Za-z0-9]*", name) or name in _HAPROXY_OWN:
             yield Problem("proxy_listeners", f"the name {name!r}", f"letters, digits and hyphens, and none of {', '.join(_HAPROXY_OWN)}")
         if times > 1:
-            yield Problem("proxy_listeners", f"the name {name} {times} times", "a name for each listener")
+            yield Problem("proxy_listeners", f"the name {name} {times} times", "a unique name for each listener")
     for listener in listeners:
         for option in ("port", "node_port"):
             if not 0 < listener[option] < 65536:
@@ -202,7 +202,7 @@ def _listeners(values: Values) -> t.Iterator[Problem]:
 
 
 def _ports_of_proxies(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
-    """Nothing else on a proxy listens where the operator has HAProxy listen: it would not start, and the API had no endpoint."""
+    """Check that the ports of HAProxy are free: otherwise it does not start, and the API has no endpoint."""
     if not inventory.hosts("proxy"):
         return
     fixed = [port for port in ports_of(inventory.ports, ["proxy"], {}) if port.protocol == "tcp"]
@@ -211,50 +211,50 @@ def _ports_of_proxies(values: Values, inventory: Inventory) -> t.Iterator[Proble
     chosen += [("proxy_listeners", listener["port"], listener["name"]) for listener in values.get("proxy_listeners", [])]
     for variable, port, user in chosen:
         if port in taken:
-            yield Problem(variable, f"port {port} for {user}, which {taken[port]} has", "a port of the proxy that nothing else has")
+            yield Problem(variable, f"port {port} for {user}, which {taken[port]} uses", "a port that nothing else uses on a proxy")
         taken.setdefault(port, user)
 
 
 def _director(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
-    """The director is a host that Ansible knows, and none that runs a part of the cluster."""
+    """Check that the director is a host of the inventory, and runs no part of the cluster."""
     director = values.get("cluster_director")
     if director is None or director == "localhost":
         return
     if director not in inventory.hosts(*inventory.groups):
         yield Problem("cluster_director", director or "nothing", "a host of the inventory, or localhost")
     elif director in inventory.hosts(*(group for group in GROUPS if group != "director")):
-        yield Problem("cluster_director", director, "a host that is in no other group of the cluster: it holds the keys of all authorities")
+        yield Problem("cluster_director", director, "a host in no other group of the cluster: it has the keys of all CAs")
 
 
 def _names_and_domains(values: Values) -> t.Iterator[Problem]:
     name = values.get("cluster_name")
     if name is not None and not re.fullmatch(_LABEL, name):
-        yield Problem("cluster_name", name or "nothing", "lower-case letters, digits and hyphens, 63 at most: it becomes part of names and paths")
+        yield Problem("cluster_name", name or "nothing", "at most 63 lower-case letters, digits and hyphens: names and paths contain it")
     for variable in ("cluster_domain", "cluster_internal_domain"):
         domain = values.get(variable)
         if domain is not None and not _is_domain(domain):
             yield Problem(variable, domain or "nothing", "a DNS domain")
     domain, internal = values.get("cluster_domain", ""), values.get("cluster_internal_domain", "")
     if domain and (f".{domain}".endswith(f".{internal}") or f".{internal}".endswith(f".{domain}")):
-        yield Problem("cluster_internal_domain", internal, f"a domain apart from cluster_domain, {domain}")
+        yield Problem("cluster_internal_domain", internal, f"a domain that does not overlap cluster_domain, {domain}")
 
 
 def _networks(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     for name in ("cluster_service_cidr", "cluster_pod_cidr"):
         if name in values and _network(values, name) is None:
-            yield Problem(name, values[name] or "nothing", "an IPv4 network as 10.0.0.0/16, without host bits")
+            yield Problem(name, values[name] or "nothing", "an IPv4 network such as 10.0.0.0/16, without host bits")
     services, pods = _network(values, "cluster_service_cidr"), _network(values, "cluster_pod_cidr")
     if services and not 12 <= services.prefixlen <= 29:
-        yield Problem("cluster_service_cidr", str(services), "a /12 to /29: what the API server takes")
+        yield Problem("cluster_service_cidr", str(services), "a /12 to /29: the API server accepts no other size")
     if services and pods and services.overlaps(pods):
-        yield Problem("cluster_pod_cidr", f"{pods}, which overlaps cluster_service_cidr {services}", "networks apart")
+        yield Problem("cluster_pod_cidr", f"{pods}, which overlaps cluster_service_cidr {services}", "networks that do not overlap")
     if pods:
         yield from _room_for_hosts(pods, len(inventory.hosts("master", "worker", "proxy")))
     yield from _dns_address(values, services)
 
 
 def _room_for_hosts(pods: Network, hosts: int) -> t.Iterator[Problem]:
-    """Every host of the overlay gets a subnet; flannel skips the first one."""
+    """Check that there is a subnet for each host of the overlay network. Flannel skips the first one."""
     subnets = 2 ** max(0, _HOST_SUBNET - pods.prefixlen) - 1
     if subnets < max(hosts, _FEWEST_SUBNETS - 1):
         longest = _HOST_SUBNET - max(hosts, _FEWEST_SUBNETS - 1).bit_length()
@@ -278,7 +278,7 @@ def _lifetimes(values: Values) -> t.Iterator[Problem]:
         values.get(f"cluster_{name}_days") for name in ("certificate_renew_before", "certificate", "authority")
     )
     if days is not None and days < 1:
-        yield Problem("cluster_certificate_days", str(days), "one day at least")
+        yield Problem("cluster_certificate_days", str(days), "1 or more")
     if days is not None and before is not None and not 0 <= before < days:
         yield Problem("cluster_certificate_renew_before_days", str(before), f"0 or more, and less than cluster_certificate_days, {days}")
     if days is not None and authority is not None and authority <= days:
@@ -288,17 +288,17 @@ def _lifetimes(values: Values) -> t.Iterator[Problem]:
 def _artifacts(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     version = values.get("cluster_kubernetes_version")
     if version is not None and version not in inventory.versions:
-        yield Problem("cluster_kubernetes_version", version or "nothing", f"a minor version of the catalog: {', '.join(inventory.versions)}")
+        yield Problem("cluster_kubernetes_version", version or "nothing", f"a minor version in the catalog: {', '.join(inventory.versions)}")
     source, mirror = values.get("cluster_artifact_source"), values.get("cluster_artifact_mirror")
     if source in ("mirror", "build") and mirror is not None:
         if not mirror.startswith(("http://", "https://")):
-            yield Problem("cluster_artifact_mirror", mirror or "nothing", f"a URL, since cluster_artifact_source is {source}")
+            yield Problem("cluster_artifact_mirror", mirror or "nothing", f"a URL, because cluster_artifact_source is {source}")
         elif source == "mirror" and mirror.startswith("http://") and not values.get("cluster_artifact_checksums", True):
-            yield Problem("cluster_artifact_checksums", "none", "checksums, since cluster_artifact_mirror is plain http; or https")
+            yield Problem("cluster_artifact_checksums", "none", "checksums, because cluster_artifact_mirror is plain http; or a mirror over https")
 
 
 def _addresses(inventory: Inventory) -> t.Iterator[Problem]:
-    """Every host has an address of its own, which the others reach."""
+    """Check that each host has its own address, which the others can reach."""
     addresses = {}
     for host, values in inventory.values.items():
         if "cluster_host_address" not in values:
@@ -316,7 +316,7 @@ def _addresses(inventory: Inventory) -> t.Iterator[Problem]:
     times = Counter(addresses.values())
     for address in (address for address, count in times.items() if count > 1):
         hosts = [host for host, its_address in addresses.items() if its_address == address]
-        yield Problem(" and ".join(hosts), f"one address, {address}", "an address for each host")
+        yield Problem(" and ".join(hosts), f"one address, {address}", "a separate address for each host")
 
 
 def _network(values: Values, name: str) -> Network | None:
@@ -341,7 +341,7 @@ def _is_host(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return _is_domain(text.lower()) and not re.fullmatch(r"[0-9.]*", text)  # digits and dots alone are a mistyped address
+        return _is_domain(text.lower()) and not re.fullmatch(r"[0-9.]*", text)  # only digits and dots: a mistyped address
     return True
 
 
@@ -351,7 +351,7 @@ def _suggestion(name: str, names: t.Collection[str], otherwise: str) -> str:
 
 
 def _kind(option: t.Mapping[str, t.Any]) -> str:
-    """Return what an argument spec allows, in words."""
+    """Return in words what an argument spec expects."""
     if option.get("choices"):
         return f"{'a list of' if option['type'] == 'list' else 'one of'} {', '.join(str(choice) for choice in option['choices'])}"
     if option.get("options"):
@@ -361,8 +361,8 @@ def _kind(option: t.Mapping[str, t.Any]) -> str:
 
 
 def _shown(name: str, value: t.Any) -> str:
-    """Return the value for people, unless it is a secret."""
+    """Return the value as text, unless it is a secret."""
     if re.search(r"pass(word|phrase)|secret|token", name):
-        return "a value that is not shown"
+        return "a value (not shown)"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

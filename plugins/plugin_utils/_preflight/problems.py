@@ -13,13 +13,13 @@ import typing as t
 __all__ = ("Problem", "failure", "last_line", "merge", "report")
 
 _WIDEST = 44
-_LONGEST = 300  # of a line that a host said
+_LONGEST = 300  # characters of a line from a host
 _ABOUT_SSH = re.compile(r"^.*?(over|via) ssh: ")
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One thing that is not as it must be."""
+    """One violation of a rule."""
 
     subject: str  # the host, group or variable
     found: str
@@ -27,7 +27,7 @@ class Problem:
 
 
 def merge(problems: t.Mapping[str, t.Sequence[Problem]]) -> list[Problem]:
-    """Return the problems of all hosts: one that every host has is the variable's, else the subject says whose it is."""
+    """Return the problems of all hosts, each once. If only some hosts have a problem, its subject names them."""
     hosts: dict[Problem, list[str]] = {}
     for host, its_problems in problems.items():
         for problem in its_problems:
@@ -39,18 +39,18 @@ def merge(problems: t.Mapping[str, t.Sequence[Problem]]) -> list[Problem]:
 
 
 def last_line(said: str) -> str:
-    """Return what was said last, without Ansible's words before what SSH said."""
+    """Return the last line, without what Ansible puts before a message of SSH."""
     lines = said.strip().splitlines() or ["the module ended without an answer"]
     return _ABOUT_SSH.sub("", lines[-1])[:_LONGEST]
 
 
 def failure(reply: t.Mapping[str, t.Any]) -> str:
-    """Return what a module that failed said last: where it did not come to its own words, what Python or SSH said."""
+    """Return the last line of a failed module: its message or, if it did not get so far, the error of Python or SSH."""
     return last_line(reply.get("module_stderr") or reply.get("module_stdout") or reply.get("msg", "failed"))
 
 
 def report(problems: t.Sequence[Problem]) -> str:
-    """Return the list that people read."""
+    """Return the list of problems as text."""
     width = min(_WIDEST, max(len(problem.subject) for problem in problems) + 1)
     lines = [f"  {problem.subject + ':':<{width}} found {problem.found}, expected {problem.expected}" for problem in problems]
     return "\n".join([f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}, and nothing was changed:", *lines])

@@ -133,14 +133,14 @@ def test_store_that_is_damaged_is_named(play, local, tmp_path):
     assert names == ["localhost", "w0"] and f"found {tmp_path}/store/authorities/etcd.json: damaged" in message
 
 
-def test_of_a_living_cluster_each_host_is_judged_by_itself(play, local, tmp_path):
+def test_in_an_existing_cluster_a_host_with_a_problem_fails_alone(play, local, tmp_path):
     """One that lies, or is broken, must not keep the others from being configured."""
     authorities = [{"name": "etcd", "common_name": "etcd", "days": 10, "key_type": "ecdsa-p256"}]
     keep_authorities(local_store(tmp_path / "store"), {"authorities": authorities}, check_mode=False)
     code, _hosts = play(local, tasks_from="hosts", cluster_store_directory=str(tmp_path / "store"), preflight_memory_mib={"etcd": 10**9})
     assert code != 0
     assert not any(result.get("failed") for result in play.tasks["Check the hosts"].values())
-    left_out = {host: result["msg"] for host, result in play.tasks["Leave out hosts that have a problem"].items() if result.get("failed")}
+    left_out = {host: result["msg"] for host, result in play.tasks["Fail hosts that have a problem"].items() if result.get("failed")}
     assert {host: {line.split(":")[0].strip() for line in told.splitlines()[1:]} for host, told in left_out.items()} == {host: {host} for host in left_out}
     assert "expected 1000000000 MiB or more" in left_out["e0"]
     assert "found unreachable: ssh" in left_out["w0"]

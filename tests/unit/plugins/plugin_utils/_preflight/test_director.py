@@ -59,14 +59,14 @@ def test_hosts_of_another_store():
     (problem,) = check_authorities(director(), hosts)
     assert problem.subject == "a"
     assert problem.found == (
-        "authorities in /etc/etcd/pki/ca.crt, /etc/kubernetes/pki/kubernetes-ca.crt that the store /store on boss does not have"
+        "CAs in /etc/etcd/pki/ca.crt, /etc/kubernetes/pki/kubernetes-ca.crt that the store /store on boss does not have"
     )
     assert "cluster_store_*" in problem.expected and "Used hosts" in problem.expected
 
 
 def test_the_store_is_not_there():
     (problem,) = check_authorities(director(authorities={}), {"a": {"authorities": {"/etc/etcd/pki/ca.crt": ["e1"]}}})
-    assert problem.found.endswith("the store /store on boss does not have, as it has none yet")
+    assert problem.found.endswith("the store /store on boss does not have (it has none yet)")
 
 
 def test_nothing_is_known_of_a_director_that_is_wrong():

@@ -92,13 +92,13 @@ def test_all_problems_of_all_hosts_are_told():
 @pytest.mark.parametrize(
     ("group", "taken", "found"),
     [
-        ("worker", listener(10250), "port 10250/tcp taken by nginx (nginx.service, process 7)"),
-        ("worker", listener(31000), "port 31000/tcp taken by nginx (nginx.service, process 7)"),
-        ("worker", listener(10250, unit=""), "port 10250/tcp taken by nginx (no unit, process 7)"),
-        ("worker", listener(8472, "udp", pid=0, unit=""), "port 8472/udp taken by the kernel or a process of another user"),
-        ("proxy", listener(443), "port 443/tcp taken by nginx (nginx.service, process 7)"),
-        ("etcd", listener(2379, address="127.0.0.1"), "port 2379/tcp taken by nginx (nginx.service, process 7)"),
-        ("etcd", listener(53, "udp", unit="dnsmasq.service", process="dnsmasq"), "port 53/udp taken by dnsmasq (dnsmasq.service, process 7)"),
+        ("worker", listener(10250), "port 10250/tcp used by nginx (nginx.service, process 7)"),
+        ("worker", listener(31000), "port 31000/tcp used by nginx (nginx.service, process 7)"),
+        ("worker", listener(10250, unit=""), "port 10250/tcp used by nginx (no unit, process 7)"),
+        ("worker", listener(8472, "udp", pid=0, unit=""), "port 8472/udp used by the kernel or a process of another user"),
+        ("proxy", listener(443), "port 443/tcp used by nginx (nginx.service, process 7)"),
+        ("etcd", listener(2379, address="127.0.0.1"), "port 2379/tcp used by nginx (nginx.service, process 7)"),
+        ("etcd", listener(53, "udp", unit="dnsmasq.service", process="dnsmasq"), "port 53/udp used by dnsmasq (dnsmasq.service, process 7)"),
     ],
 )
 def test_port_is_taken(group, taken, found):

@@ -85,7 +85,7 @@ def test_other_sizes_that_are_right(groups):
         ({"proxy": ["w0"]}, "w0", "groups worker and proxy"),
         ({"etcd": ["m0", "m1", "e2"]}, "m0", "groups etcd and master"),
         ({"director": ["m1"]}, "m1", "groups master and director"),
-        ({"ignored": ["w9"]}, "w9", "group ignored alone"),
+        ({"ignored": ["w9"]}, "w9", "only group ignored"),
     ],
 )
 def test_groups(groups, subject, found):
@@ -98,7 +98,7 @@ def test_what_the_director_compiles_has_checksums_once_it_is_compiled():
 
 def test_group_with_another_name_is_suggested():
     (problem,) = check_inventory(inventory({"worker": [], "workers": ["w0"], "ungrouped": []}))
-    assert problem == Problem("group worker", "no hosts", "one host at least; is workers meant?")
+    assert problem == Problem("group worker", "no hosts", "at least one host; is workers meant?")
 
 
 BALANCED = {"cluster_topology": "iaas_lb", "cluster_api_host": "10.30.0.5", "proxy_listeners": []}
@@ -154,29 +154,29 @@ def test_slice_is_not_counted():
         ({"cluster_api_port": 0}, "cluster_api_port", "0", "1 to 65535"),
         ({"cluster_api_port": 65536}, "cluster_api_port", "65536", "1 to 65535"),
         ({"cluster_api_alternative_names": ["a.example", "a b"]}, "cluster_api_alternative_names", "a b", "DNS names"),
-        ({"cluster_api_port": 8404}, "cluster_api_port", "port 8404 for the API, which haproxy has", "nothing else"),
-        ({"cluster_api_port": 443}, "proxy_listeners", "port 443 for https, which the API has", "nothing else"),
+        ({"cluster_api_port": 8404}, "cluster_api_port", "port 8404 for the API, which haproxy uses", "nothing else"),
+        ({"cluster_api_port": 443}, "proxy_listeners", "port 443 for https, which the API uses", "nothing else"),
         ({"cluster_director": "nobody"}, "cluster_director", "nobody", "a host of the inventory"),
         ({"cluster_director": "m0"}, "cluster_director", "m0", "in no other group"),
         ({"cluster_name": "My Cluster"}, "cluster_name", "My Cluster", "lower-case"),
         ({"cluster_domain": "cluster_local"}, "cluster_domain", "cluster_local", "a DNS domain"),
         ({"cluster_internal_domain": ""}, "cluster_internal_domain", "nothing", "a DNS domain"),
-        ({"cluster_internal_domain": "cluster.local"}, "cluster_internal_domain", "cluster.local", "apart from"),
-        ({"cluster_internal_domain": "hosts.cluster.local"}, "cluster_internal_domain", "hosts.cluster.local", "apart from"),
+        ({"cluster_internal_domain": "cluster.local"}, "cluster_internal_domain", "cluster.local", "overlap cluster_domain"),
+        ({"cluster_internal_domain": "hosts.cluster.local"}, "cluster_internal_domain", "hosts.cluster.local", "overlap cluster_domain"),
         ({"cluster_service_cidr": "10.100.200.0"}, "cluster_dns_address", "10.100.200.10", "10.100.200.0/32"),
         ({"cluster_service_cidr": "10.100.200.1/24"}, "cluster_service_cidr", "10.100.200.1/24", "without host bits"),
         ({"cluster_service_cidr": "10.100.200.0/30"}, "cluster_service_cidr", "10.100.200.0/30", "/12 to /29"),
         ({"cluster_service_cidr": "11.0.0.0/8"}, "cluster_service_cidr", "11.0.0.0/8", "/12 to /29"),
         ({"cluster_service_cidr": "fd00::/108"}, "cluster_service_cidr", "fd00::/108", "an IPv4 network"),
         ({"cluster_pod_cidr": ""}, "cluster_pod_cidr", "nothing", "an IPv4 network"),
-        ({"cluster_pod_cidr": "10.96.0.0/12"}, "cluster_pod_cidr", "10.96.0.0/12, which overlaps cluster_service_cidr 10.100.200.0/24", "apart"),
+        ({"cluster_pod_cidr": "10.96.0.0/12"}, "cluster_pod_cidr", "10.96.0.0/12, which overlaps cluster_service_cidr 10.100.200.0/24", "do not overlap"),
         ({"cluster_pod_cidr": "10.200.0.0/22"}, "cluster_pod_cidr", "10.200.0.0/22, room for 3 hosts", "/21 or larger"),
         ({"cluster_pod_cidr": "10.200.0.0/24"}, "cluster_pod_cidr", "10.200.0.0/24, room for 0 hosts", "/21 or larger"),
         ({"cluster_dns_address": "10.100.201.10"}, "cluster_dns_address", "10.100.201.10", "an address of cluster_service_cidr"),
         ({"cluster_dns_address": "10.100.200.1"}, "cluster_dns_address", "10.100.200.1", "service kubernetes"),
         ({"cluster_dns_address": "10.100.200.255"}, "cluster_dns_address", "10.100.200.255", "neither the first nor the last"),
         ({"cluster_dns_address": "dns"}, "cluster_dns_address", "dns", "an IPv4 address"),
-        ({"cluster_certificate_days": 0}, "cluster_certificate_days", "0", "one day"),
+        ({"cluster_certificate_days": 0}, "cluster_certificate_days", "0", "1 or more"),
         ({"cluster_certificate_renew_before_days": 365}, "cluster_certificate_renew_before_days", "365", "less than"),
         ({"cluster_authority_days": 365}, "cluster_authority_days", "365", "more than"),
         ({"cluster_kubernetes_version": "1.63"}, "cluster_kubernetes_version", "1.63", "1.35, 1.36"),
@@ -202,14 +202,14 @@ def listener(name="web", port=80, node_port=30080):
     [
         ([listener("api")], "the name 'api'", "none of api, masters, status"),
         ([listener("my web")], "the name 'my web'", "letters, digits and hyphens"),
-        ([listener(), listener(port=81)], "the name web 2 times", "a name for each"),
-        ([listener(), listener("other")], "port 80 for other, which web has", "nothing else"),
+        ([listener(), listener(port=81)], "the name web 2 times", "a unique name for each"),
+        ([listener(), listener("other")], "port 80 for other, which web uses", "nothing else"),
         ([listener(port=0)], "port 0 of web", "1 to 65535"),
         ([listener(node_port=65536)], "node_port 65536 of web", "1 to 65535"),
-        ([listener(port=8443)], "port 8443 for web, which the API has", "nothing else"),
-        ([listener(port=8404)], "port 8404 for web, which haproxy has", "nothing else"),
-        ([listener(port=10256)], "port 10256 for web, which kube-proxy has", "nothing else"),
-        ([listener(port=30443)], "port 30443 for web, which kube-proxy has", "nothing else"),
+        ([listener(port=8443)], "port 8443 for web, which the API uses", "nothing else"),
+        ([listener(port=8404)], "port 8404 for web, which haproxy uses", "nothing else"),
+        ([listener(port=10256)], "port 10256 for web, which kube-proxy uses", "nothing else"),
+        ([listener(port=30443)], "port 30443 for web, which kube-proxy uses", "nothing else"),
     ],
 )
 def test_listeners(listeners, found, expected):
