@@ -122,6 +122,7 @@ def test_a_module_that_crashes_says_nothing_but_why(lied, lie):
     _code, said = lied
     health, facts = said[lie]
     assert set(health["health"]) == {"error", "attempts"}
+    assert health["health"]["error"].startswith("module failed: ")
     assert facts["failed"] and "ansible_facts" not in facts and "cfcr_host" not in facts
     assert facts["msg"].startswith("the module ended with exit code 1, and said:")
 

@@ -88,7 +88,7 @@ def _plan_hosts(made: _Plan, hosts: Values, quorum: bool, policy: Policy) -> Non
         if host["group"] == "director":
             made.manual[name] = "the director has the store: bring the host back, or restore the store from a backup"
         elif not policy.creates_hosts:
-            made.manual[name] = "unreachable, and no provider can recreate it: bring the host back"
+            made.manual[name] = f"{host.get('error') or 'no answer'}, and no provider can recreate the host: bring it back"
         elif host["group"] == "etcd" and not quorum:
             made.start.append(name)
             made.manual[name] = _NO_QUORUM

@@ -182,7 +182,7 @@ def _address_of_endpoint(values: Values, inventory: Inventory) -> t.Iterator[Pro
             yield Problem("cluster_api_host", host, f"the address of the load balancer, outside {network}, {values[network]}")
     owners = [name for name, its_values in inventory.values.items() if host and host in (name, its_values.get("cluster_host_address"))]
     if owners and (owners != inventory.hosts("master") or values.get("cluster_api_port") != _API_SERVER_PORT):
-        yield Problem("cluster_api_host", f"{host}, which is {owners[0]}", "the load balancer's static address or DNS name, because cluster_topology is iaas_lb")
+        yield Problem("cluster_api_host", f"{host}, which is {owners[0]}", "the load balancer's static address or DNS name: cluster_topology is iaas_lb")
     if values.get("proxy_listeners"):
         yield Problem("proxy_listeners", "listeners", "none: with cluster_topology iaas_lb use iaas_worker_listeners")
 

@@ -59,7 +59,7 @@ def test_ignored_hosts_are_not_repaired():
 def test_without_a_provider_hosts_need_an_operator():
     made = plan(report(finding("worker-0", "unreachable"), worker_0="unreachable"), Policy(0.34, 3, creates_hosts=False))
     assert not made["acts"]
-    assert "bring the host back" in made["manual"]["worker-0"]
+    assert "no answer, and no provider can recreate the host" in made["manual"]["worker-0"]
 
 
 def test_the_director_is_never_recreated():
