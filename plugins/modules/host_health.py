@@ -176,9 +176,9 @@ ETCD = "etcd"
 PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "StateChangeTimestampMonotonic")
 
 
-def own_probes(unit: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+def own_checks(unit: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     """Return the health checks that ask the unit itself. One with a condition asks the API about the unit."""
-    return [health for health in unit["health"] if "condition" not in health]
+    return [check for check in unit["health"] if "condition" not in check]
 
 
 def unit_health(properties: dict[str, str], problems: list[str | None], outdated: bool, now: datetime.datetime) -> dict[str, t.Any]:
@@ -232,22 +232,22 @@ def certificates(paths: t.Iterable[str], now: datetime.datetime) -> dict[str, t.
 
 
 def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
-    """Run all checks in parallel, and return what is known in time."""
+    """Run all probes in parallel, and return the answers that come in time."""
     units = {unit["name"]: unit for job in jobs for unit in job["units"]}
-    checks: dict[t.Any, t.Callable[[], t.Any]] = {
-        (name, number): lambda health=health: job_probe.problem(health)
+    probes: dict[t.Any, t.Callable[[], t.Any]] = {
+        (name, number): lambda check=check: job_probe.problem(check)
         for name, unit in units.items()
-        for number, health in enumerate(own_probes(unit))
+        for number, check in enumerate(own_checks(unit))
     }
-    checks |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
+    probes |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
     if ETCD in units:
-        probe = own_probes(units[ETCD])[0]
-        checks["etcd"] = lambda: metrics.ask(probe["url"])
-    # A disk or file server that hangs must not block the other checks.
-    checks["disks"] = lambda: disks([*DISKS, *(path for job in jobs for path in job["directories"])])
+        url = own_checks(units[ETCD])[0]["url"]
+        probes["etcd"] = lambda: metrics.ask(url)
+    # A disk or file server that hangs must not block the other probes.
+    probes["disks"] = lambda: disks([*DISKS, *(path for job in jobs for path in job["directories"])])
     if units:
-        checks["properties"] = lambda: systemd.show(list(units), *PROPERTIES)
-    answers = ask_all(checks, seconds)
+        probes["properties"] = lambda: systemd.show(list(units), *PROPERTIES)
+    answers = ask_all(probes, seconds)
     late = f"no answer within {seconds:g} seconds"
     properties = answers.get("properties", {})
     if isinstance(properties, Exception) or len(properties) < len(units):
@@ -256,7 +256,7 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
     healths = {
         name: unit_health(
             properties[name],
-            [_text(answers.get((name, number), f"{probe['url']}: {late}")) for number, probe in enumerate(own_probes(unit))],
+            [_text(answers.get((name, number), f"{check['url']}: {late}")) for number, check in enumerate(own_checks(unit))],
             is_outdated(name, int(properties[name]["MainPID"])) or isinstance(answers.get((name, "reload")), str),
             now,
         )

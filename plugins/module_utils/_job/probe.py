@@ -28,23 +28,23 @@ TLS = {"ca_path": {"type": "path"}, "certificate_path": {"type": "path"}, "key_p
 HEALTH = {"url": {"type": "str", "required": True}, **TLS, "condition": {"type": "str"}}
 
 
-def problem(health: dict[str, t.Any]) -> str | None:
+def problem(check: dict[str, t.Any]) -> str | None:
     """Return what is wrong with the service, or None if it is healthy."""
     try:
-        status, body = get(health)
+        status, body = get(check)
     except (OSError, http.client.HTTPException) as error:
-        return f"{health['url']}: {error or type(error).__name__}"
+        return f"{check['url']}: {error or type(error).__name__}"
     if status != 200:
-        return f"{health['url']}: {status} {_reason(body)}"
-    if health.get("condition"):
-        return _condition_problem(health["url"], health["condition"], body)
+        return f"{check['url']}: {status} {_reason(body)}"
+    if check.get("condition"):
+        return _condition_problem(check["url"], check["condition"], body)
     return None
 
 
-def get(health: dict[str, t.Any]) -> tuple[int, str]:
+def get(check: dict[str, t.Any]) -> tuple[int, str]:
     """Return the status and the body of the service's response."""
-    url = urllib.parse.urlsplit(health["url"])
-    connection = _connection(url, health)
+    url = urllib.parse.urlsplit(check["url"])
+    connection = _connection(url, check)
     try:
         connection.request("GET", (url.path or "/") + (f"?{url.query}" if url.query else ""))
         response = connection.getresponse()
@@ -70,12 +70,12 @@ def _reason(body: str) -> str:
     return " ".join(_TAG.sub(" ", " ".join(failed) or body).split())[:500]
 
 
-def _connection(url: urllib.parse.SplitResult, health: dict[str, t.Any]) -> http.client.HTTPConnection:
+def _connection(url: urllib.parse.SplitResult, check: dict[str, t.Any]) -> http.client.HTTPConnection:
     if url.scheme == "http":
         return http.client.HTTPConnection(url.hostname, url.port, timeout=REQUEST_SECONDS)
-    context = ssl.create_default_context(cafile=health.get("ca_path"))
-    if health.get("certificate_path"):
-        context.load_cert_chain(health["certificate_path"], health["key_path"])
+    context = ssl.create_default_context(cafile=check.get("ca_path"))
+    if check.get("certificate_path"):
+        context.load_cert_chain(check["certificate_path"], check["key_path"])
     return http.client.HTTPSConnection(url.hostname, url.port, timeout=REQUEST_SECONDS, context=context)
 
 

@@ -55,7 +55,7 @@ def test_an_active_unit_that_does_not_answer_is_not_healthy():
 
 def test_checks_with_a_condition_are_left_out():
     own = {"url": "http://127.0.0.1:10248/healthz"}
-    assert host_health.own_probes({"health": [own, {"url": "https://master:8443/api/v1/nodes/x", "condition": "Ready"}]}) == [own]
+    assert host_health.own_checks({"health": [own, {"url": "https://master:8443/api/v1/nodes/x", "condition": "Ready"}]}) == [own]
 
 
 def test_a_unit_waits_for_a_reload_if_a_file_has_changed(tmp_path):
