@@ -12,7 +12,7 @@ short_description: Show the hosts of a cluster
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns a report of M(cfcr.kubernetes.health_report) as text: an overview of the hosts, the state of the cluster, and the findings.
+  - Returns a report of M(cfcr.kubernetes.health_report) as text, with an overview of the hosts, the state of the cluster, and the findings.
 positional: _input, format
 options:
   _input:
