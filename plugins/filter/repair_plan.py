@@ -20,7 +20,7 @@ options:
     type: dict
     required: true
   meltdown_share:
-    description: Repair nothing if more than this share of the hosts is unreachable, O(meltdown_minimum) or more.
+    description: Repair nothing if more than this share of the hosts and at least O(meltdown_minimum) of them are unreachable.
     type: float
     default: 0.34
   meltdown_minimum:
