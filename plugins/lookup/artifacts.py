@@ -8,8 +8,7 @@ DOCUMENTATION = r"""
 name: artifacts
 short_description: Release files of components
 description:
-  - Returns what the modules M(cfcr.kubernetes.release) and M(cfcr.kubernetes.job) take as artifacts, from the catalog of the cluster's
-    version of Kubernetes.
+  - Returns the artifacts that module M(cfcr.kubernetes.job) takes, from the catalog of the cluster's version of Kubernetes.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
@@ -27,9 +26,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Install etcd
-  cfcr.kubernetes.release:
-    artifacts: "{{ lookup('cfcr.kubernetes.artifacts', 'etcd') }}"
+- name: Install kubectl
+  cfcr.kubernetes.job:
+    name: kubectl
+    artifacts: "{{ lookup('cfcr.kubernetes.artifacts', 'kubectl') }}"
 """
 
 RETURN = r"""

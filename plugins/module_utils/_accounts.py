@@ -11,7 +11,7 @@ import pwd
 from ._command import run
 from ._errors import HostError
 
-__all__ = ("account_exists", "ensure_account")
+__all__ = ("ensure_account",)
 
 
 def account_exists(name: str) -> bool:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one exception that the helpers of this collection raise and that main() of a module turns into its failure."""
+"""The exception that main() of a module turns into its failure.
+
+Where a caller must tell failures apart, a room raises an exception that it defines: EtcdError, KubernetesError and the store's Conflict.
+"""
 
 from __future__ import annotations
 
@@ -10,4 +13,4 @@ __all__ = ("HostError",)
 
 
 class HostError(Exception):
-    """Something on the host is not as it must be; the message says what was found and what is allowed."""
+    """A host is not in the expected state. The message says what was found, what was expected and what to do."""

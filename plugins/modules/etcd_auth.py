@@ -76,10 +76,6 @@ options:
     type: str
     choices: [on_create, always]
     default: on_create
-  purge:
-    description: Whether users and roles that are not listed are removed, V(root) excepted.
-    type: bool
-    default: false
   wait_timeout:
     description: Seconds to wait for a quorum.
     type: float
@@ -153,7 +149,6 @@ OPTIONS = {
         },
     },
     "update_password": {"type": "str", "choices": ["on_create", "always"], "default": "on_create", "no_log": False},
-    "purge": {"type": "bool", "default": False},
     "wait_timeout": {"type": "float", "default": 60},
 }
 

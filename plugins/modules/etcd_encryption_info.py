@@ -13,17 +13,8 @@ short_description: Tell what the Secrets of a cluster are encrypted with, from w
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Reads the keys below a prefix and counts them by what their values begin with. That says by which provider and key API servers have
-    encrypted them. Never returns a value.
-options:
-  prefix:
-    description: The keys that are looked at.
-    type: str
-    default: /registry/secrets/
-  page:
-    description: Keys that are asked for at once.
-    type: int
-    default: 200
+  - Counts the Secrets in etcd by the encryption provider and key of the API servers that wrote them.
+  - It reads this from the beginning of each value, and never returns a value.
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._etcd_connection
@@ -31,7 +22,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Count Secrets by what they are encrypted with
+- name: Count Secrets by encryption key
   cfcr.kubernetes.etcd_encryption_info:
     endpoints: ["https://10.0.0.1:2379"]
     password: "{{ etcd_root_password }}"
@@ -39,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 encrypted:
-  description: How many values begin so; V(plain) are those that are not encrypted.
+  description: Number of Secrets by provider, its version and the name of the key; V(plain) counts Secrets that are not encrypted.
   type: dict
   returned: success
   sample: {"secretbox:v1:key-2": 57}
@@ -54,6 +45,8 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import Hos
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, prefix_end, to_bytes
 
 ENCRYPTED = b"k8s:enc:"
+SECRETS = "/registry/secrets/"
+PAGE = 200  # keys in one request
 
 
 def encryption(value: bytes) -> str:
@@ -79,10 +72,9 @@ def values(etcd: Etcd, prefix: str, page: int) -> t.Iterator[bytes]:
 
 def main() -> None:
     """Read and count."""
-    options = {"prefix": {"type": "str", "default": "/registry/secrets/"}, "page": {"type": "int", "default": 200}}
-    module = AnsibleModule(argument_spec={**CONNECTION, **options}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=CONNECTION, supports_check_mode=True)
     try:
-        found = values(Etcd(module.params), module.params["prefix"], module.params["page"])
+        found = values(Etcd(module.params), SECRETS, PAGE)
         module.exit_json(changed=False, encrypted=dict(collections.Counter(map(encryption, found))))
     except HostError as error:
         module.fail_json(msg=str(error))

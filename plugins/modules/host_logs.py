@@ -11,21 +11,17 @@ short_description: Collect the journals and the configuration of a host, without
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns the journals of the host's services, their configuration and certificates, and how the host is, in one archive. It changes nothing.
-  - It knows the services and their files by what M(cfcr.kubernetes.job) left in C(/etc/cfcr/jobs).
-  - Files that jobs mark as secret and keys stay on the host. What stands in them, and what looks like a key, a password or a token, is taken
-    out of all other texts before they leave the host.
-  - The archive has at most 24 MiB, and 150 MB unpacked. If there is more, the largest files, which are journals, lose their oldest lines, and
-    C(state/left-out.txt) lists how much of which file is missing.
+  - Returns one archive with the journals of the host's services, their configuration and certificates, and the state of the host. It changes nothing.
+  - The descriptors that M(cfcr.kubernetes.job) left in C(/etc/cfcr/jobs) name the services and their files.
+  - Keys and files that jobs mark as secret stay on the host. Their contents, and whatever looks like a key, a password or a token, are removed
+    from all other texts before these leave the host.
+  - Of each journal, it takes the last 20000 lines at most. The archive has at most 24 MiB, and 150 MB unpacked. If there is more, the largest files,
+    which are journals, lose their oldest lines, and C(state/left-out.txt) lists how much of which file is missing.
 options:
   since:
-    description: Where the journals begin, as C(--since) of journalctl(1) takes it.
+    description: Start of the journals, in the format of C(--since) of journalctl(1).
     type: str
     default: "-1h"
-  lines:
-    description: How many lines, the last ones, are taken of each journal.
-    type: int
-    default: 20000
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes.info
 seealso:
@@ -33,7 +29,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Collect what there is since noon
+- name: Collect the logs since noon
   cfcr.kubernetes.host_logs:
     since: "12:00"
   register: logs
@@ -42,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 archive:
-  description: A tar.gz, in base64.
+  description: The archive, a tar.gz in base64.
   returned: success
   type: str
 files:
@@ -64,12 +60,10 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descri
 
 
 def main() -> None:
-    """Collect journals and configuration."""
-    module = AnsibleModule(
-        argument_spec={"since": {"type": "str", "default": "-1h"}, "lines": {"type": "int", "default": 20000}}, supports_check_mode=True
-    )
+    """Return the archive."""
+    module = AnsibleModule(argument_spec={"since": {"type": "str", "default": "-1h"}}, supports_check_mode=True)
     try:
-        packed, files = pack(collect(descriptor.read_all(), module.params["since"], module.params["lines"]), time.time())
+        packed, files = pack(collect(descriptor.read_all(), module.params["since"]), time.time())
     except HostError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, archive=base64.b64encode(packed).decode(), files=files)

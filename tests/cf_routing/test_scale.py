@@ -36,8 +36,11 @@ def measure(world, program) -> None:
     begin, before, used = time.monotonic(), world.counts(), program.usage()[0]
     time.sleep(INTERVAL)
     seconds, after, (cpu, memory) = time.monotonic() - begin, world.counts(), program.usage()
+    assert after["rows"] == after["endpoints"] == HALF * NODES, "heartbeats keep every route"
     asked = {key: count - before["requests"].get(key, 0) for key, count in after["requests"].items()}
     asked["router.register"] = after["router.register"] - before["router.register"]
+    # Each of them is sent once in an interval, perhaps once more at its edges.
+    assert HALF * NODES <= asked["router.register"] <= 3 * HALF * NODES
     tcp, http = (program.metrics()[f'cf_routing_heartbeat_seconds{{kind="{kind}"}}'] for kind in ("tcp", "http"))
     print(
         f"\n{SERVICES} Services x {NODES} nodes: all routes after {first:.1f} s; then {(cpu - used) / seconds:.1%} of a core "

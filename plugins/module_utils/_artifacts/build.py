@@ -22,7 +22,7 @@ from .._errors import HostError
 from .._files import write_atomically
 from .archive import sha256, write_image, write_tarball
 
-__all__ = ("CHECKSUMS", "Mirror", "Toolchain")
+__all__ = ("Mirror", "Toolchain")
 
 CHECKSUMS = "SHA256SUMS"
 FORMAT = 1  # to be raised when the same inputs are to give other outputs

@@ -46,13 +46,10 @@ class State(t.NamedTuple):
 
 
 def read(etcd: Etcd, params: dict[str, t.Any]) -> State:
-    """Ask for the listed users and roles, or for all of them where the others are to be removed."""
+    """Ask for the listed users and roles."""
     status = etcd.call("/v3/auth/status")
-    names = {"role": [role["name"] for role in params["roles"]], "user": [user["name"] for user in params["users"]]}
-    if params["purge"]:
-        names = {kind: etcd.call(f"/v3/auth/{kind}/list").get(f"{kind}s", []) for kind in names}
-    roles = {name: _get(etcd, "role", {"role": name}) for name in names["role"]}
-    users = {name: _get(etcd, "user", {"name": name}) for name in names["user"]}
+    roles = {role["name"]: _get(etcd, "role", {"role": role["name"]}) for role in params["roles"]}
+    users = {user["name"]: _get(etcd, "user", {"name": user["name"]}) for user in params["users"]}
     return State(
         cluster=int(status["header"]["cluster_id"]),
         enabled=status.get("enabled", False),
@@ -63,14 +60,13 @@ def read(etcd: Etcd, params: dict[str, t.Any]) -> State:
 
 def plan(found: State, params: dict[str, t.Any]) -> State:
     """Return what there must be."""
-    keep = {"root"} if params["purge"] else found.roles.keys() | found.users.keys()
     roles = {role["name"]: sorted(map(_wanted_permission, role["permissions"])) for role in params["roles"]}
     users = {user["name"]: sorted(set(user["roles"])) for user in params["users"]}
     return State(
         cluster=found.cluster,
         enabled=params["enabled"],
-        roles={**{name: found.roles[name] for name in keep & found.roles.keys()}, **roles},
-        users={**{name: found.users[name] for name in keep & found.users.keys()}, **users},
+        roles={**found.roles, **roles},
+        users={**found.users, **users},
     )
 
 
@@ -115,8 +111,6 @@ def _role_requests(found: dict[str, list[Permission]], wanted: dict[str, list[Pe
         for keys, permission in after.items():
             if before.get(keys) != permission:
                 yield "/v3/auth/role/grant", {"name": name, "perm": {"permType": permission.kind.upper(), **permission.range}}
-    for name in found.keys() - wanted.keys():
-        yield "/v3/auth/role/delete", {"role": name}
 
 
 def _user_requests(found: dict[str, list[str]], wanted: dict[str, list[str]], passwords: dict[str, str]) -> t.Iterator[Request]:
@@ -130,8 +124,6 @@ def _user_requests(found: dict[str, list[str]], wanted: dict[str, list[str]], pa
         for role in roles:
             if role not in before:
                 yield "/v3/auth/user/grant", {"user": name, "role": role}
-    for name in found.keys() - wanted.keys():
-        yield "/v3/auth/user/delete", {"name": name}
 
 
 def _password_requests(passwords: dict[str, str], wrong: set[str]) -> t.Iterator[Request]:

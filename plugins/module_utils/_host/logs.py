@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What helps to find a fault on a host: its journals, its configuration and how it is, by name of the file; without secrets."""
+"""The logs of a host, to find a fault: its journals, its configuration and its state, by file name and without secrets."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .redact import Redaction, certificates_only
 
 __all__ = ("collect",)
 
+_LINES = "20000"  # of each journal, the last ones
 _UNITS = Path("/etc/systemd/system")
 _STATES = {
     "failed-units.txt": ("systemctl", "list-units", "--failed", "--no-pager"),
@@ -26,17 +27,17 @@ _STATES = {
 }
 
 
-def collect(jobs: list[dict[str, t.Any]], since: str, lines: int, root: Path = Path("/")) -> dict[str, str]:
-    """Return the texts by name, those of which there is nothing left out."""
+def collect(jobs: list[dict[str, t.Any]], since: str, root: Path = Path("/")) -> dict[str, str]:
+    """Return the texts that are not empty, by file name."""
     redact = Redaction(_read(root, path) for job in jobs for path in job["secret_files"])
-    texts = {**_journals(jobs, since, lines), **_configuration(jobs, root), **_states()}
+    texts = {**_journals(jobs, since), **_configuration(jobs, root), **_states()}
     certificates = {f"configuration{path}": certificates_only(_read(root, path)) for job in jobs for path in (*job["certificates"], *job["bundles"])}
     return {name: text for name, text in {**{name: redact(text) for name, text in texts.items()}, **certificates}.items() if text.strip()}
 
 
-def _journals(jobs: list[dict[str, t.Any]], since: str, lines: int) -> dict[str, str]:
-    """Return the journal of each unit, of the kernel, and the warnings of all others."""
-    show = ("journalctl", "--no-pager", "--quiet", "--output", "short-iso", "--since", since, "--lines", str(lines))
+def _journals(jobs: list[dict[str, t.Any]], since: str) -> dict[str, str]:
+    """Return the journals of the units and of the kernel, and the warnings of all units."""
+    show = ("journalctl", "--no-pager", "--quiet", "--output", "short-iso", "--since", since, "--lines", _LINES)
     units = {unit["name"] for job in jobs for unit in job["units"]}
     return {
         **{f"journal/{unit}.log": run(*show, "--unit", f"{unit}.service") for unit in sorted(units)},
@@ -46,7 +47,7 @@ def _journals(jobs: list[dict[str, t.Any]], since: str, lines: int) -> dict[str,
 
 
 def _configuration(jobs: list[dict[str, t.Any]], root: Path) -> dict[str, str]:
-    """Return the files of the jobs but those that are secret, and whatever lies beside keys."""
+    """Return the descriptors, units and files of the jobs, without secret files and without files of a pki directory."""
     secret = {path for job in jobs for path in job["secret_files"]}
     files = [path for job in jobs for path in job["files"] if path not in secret and "/pki/" not in path]
     units = [str(_UNITS / f"{unit['name']}.service") for job in jobs for unit in job["units"]]
@@ -65,7 +66,7 @@ def _states() -> dict[str, str]:
 
 
 def _read(root: Path, path: str) -> str:
-    """Return a file; one that is not there, or a binary one, has nothing to tell."""
+    """Return the text of a file, empty for one that is missing or binary."""
     try:
         return (root / path.lstrip("/")).read_text(encoding="utf-8")
     except (OSError, ValueError):

@@ -137,7 +137,7 @@ class Job:
             "files": {entry["path"]: self._shown(entry, entry["content"]) for entry in self.files}
             | {self._unit_path(name): {"content": text, "mode": "0644", "owner": "root"} for name, text in self.units.items()},
             "services": {
-                unit["name"]: {"enabled": True, **({"active": True, "configuration": "current"} if unit["start"] else {})}
+                unit["name"]: {"enabled": True, "configuration": "current", **({"active": True} if unit["start"] else {})}
                 for unit in options["units"]
             },
             "images": {image["reference"]: "present" for image in options["images"]},
@@ -161,7 +161,8 @@ class Job:
             "services": {
                 unit["name"]: {
                     "enabled": self.states[unit["name"]].enabled,
-                    **({"active": self.states[unit["name"]].active, "configuration": self._configuration(unit["name"])} if unit["start"] else {}),
+                    "configuration": self._configuration(unit["name"]),
+                    **({"active": self.states[unit["name"]].active} if unit["start"] else {}),
                 }
                 for unit in options["units"]
             },

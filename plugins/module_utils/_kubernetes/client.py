@@ -20,7 +20,7 @@ try:
 except ImportError:  # a kubeconfig in JSON can be read without it
     yaml = None
 
-__all__ = ("Kubernetes", "KubernetesError", "Resource", "title")
+__all__ = ("Kubernetes", "KubernetesError", "title")
 
 FIELD_MANAGER = "cfcr"
 POLL_SECONDS = 0.2

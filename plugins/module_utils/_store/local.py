@@ -89,9 +89,8 @@ def _load(path: str) -> list[dict[str, t.Any]]:
     try:
         with open(path, "rb") as stream:
             content = json.load(stream)
-        # The settings of a store that was made before they had versions.
-        versions = content.get("versions") or [{"version": content["format"], **content}]
-        if not all(isinstance(version["version"], int) for version in versions):
+        versions = content["versions"]
+        if not versions or not all(isinstance(version["version"], int) for version in versions):
             raise ValueError("not a file of a store")
         return versions
     except FileNotFoundError:

@@ -215,7 +215,6 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
     "http_probe": lambda _arguments: _CHECKS,
     "job": _job,
-    "release": lambda _arguments: _NO_MORE,
     "tcp_probe": lambda _arguments: _CHECKS,
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
 }

@@ -15,7 +15,6 @@ EMPTY = State(1, False, {}, {})
 FLANNEL = {"permission": "readwrite", "key": "/coreos.com/network/", "prefix": True}
 PARAMS = {
     "enabled": True,
-    "purge": False,
     "roles": [{"name": "flannel", "permissions": [FLANNEL]}],
     "users": [{"name": "root", "password": "secret", "roles": ["root"]}, {"name": "flannel", "password": None, "roles": ["flannel"]}],
 }
@@ -57,13 +56,9 @@ def test_permissions_and_roles_are_exact():
     ]
 
 
-def test_others_are_kept_unless_purged_and_root_always():
+def test_others_are_kept():
     found = DONE._replace(roles={**DONE.roles, "root": [], "stray": []}, users={**DONE.users, "stray": []})
     assert auth.plan(found, PARAMS) == found
-    purged = auth.plan(found, {**PARAMS, "purge": True, "users": PARAMS["users"][1:]})
-    assert purged.users.keys() == {"root", "flannel"} and purged.roles.keys() == {"root", "flannel"}
-    asked = auth.requests(found, purged, {}, set())
-    assert asked == [("/v3/auth/role/delete", {"role": "stray"}), ("/v3/auth/user/delete", {"name": "stray"})]
 
 
 def test_root_changes_its_password_last():

@@ -18,5 +18,9 @@ def test_what_a_process_may(tmp_path, effective, expected):
     assert has_capability(CAP_SYS_RESOURCE, process=1, root=tmp_path) is expected
 
 
-def test_this_process_has_an_answer():
-    assert has_capability(CAP_SYS_MODULE) in (True, False)
+def test_without_a_process_it_is_the_calling_one(tmp_path):
+    for process, effective in (("self", "000001ffffffffff"), ("1", "0000000000000000")):
+        (tmp_path / f"proc/{process}").mkdir(parents=True)
+        (tmp_path / f"proc/{process}/status").write_text(STATUS.format(effective=effective))
+    assert has_capability(CAP_SYS_MODULE, root=tmp_path)
+    assert not has_capability(CAP_SYS_MODULE, process=1, root=tmp_path)

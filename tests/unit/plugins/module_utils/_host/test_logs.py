@@ -51,7 +51,7 @@ def host(tmp_path, monkeypatch):
 
 def collected(host):
     root, jobs, _key = host
-    return logs.collect(jobs, "-1h", 1000, root)
+    return logs.collect(jobs, "-1h", root)
 
 
 def test_everything_that_helps_is_there(host):

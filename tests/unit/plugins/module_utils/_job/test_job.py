@@ -74,10 +74,11 @@ def test_what_a_reload_is_enough_for_restarts_nothing(tmp_path):
 def job(monkeypatch):
     """Make a job of one unit that runs with this configuration, and return it with what was done to the unit."""
     monkeypatch.setattr(job_module.systemd, "has_capability", lambda _capability, process: True)
+    monkeypatch.setattr(job_module.system, "loaded_kernel_modules", lambda _names: [])
 
-    def make(running: str = "current", not_loaded: str | None = None, active: bool = True):
+    def make(running: str = "current", not_loaded: str | None = None, active: bool = True, start: bool = True):
         done = []
-        unit = {"name": "a", "description": "a", "program": "/a", "reload": {"watch": [], "url": "http://127.0.0.1/"}}
+        unit = {"name": "a", "description": "a", "program": "/a", "start": start, "reload": {"watch": [], "url": "http://127.0.0.1/"}}
         options = ArgumentSpecValidator(job_module.SPEC).validate({"name": "a-job", "units": [unit]}).validated_parameters
         state = job_module.systemd.State(active=active, enabled=True, failed=False, pid=1, stale=False, restarts=0)
         monkeypatch.setattr(job_module.systemd, "state", lambda names: dict.fromkeys(names, state))
@@ -116,3 +117,21 @@ def test_what_has_not_loaded_everything_is_not_healthy(job):
     assert job()[0].is_healthy()
     made, _done = job(not_loaded="has not loaded /a.cfg")
     assert made._problem(made.options["units"][0], made.states["a"]) == "has not loaded /a.cfg"
+
+
+@pytest.mark.parametrize(("running", "restart"), [("current", []), ("former", ["a"])])
+@pytest.mark.parametrize("start", [True, False])
+def test_a_later_run_reports_a_unit_with_its_former_configuration(start, running, restart, job):
+    """A task notifies its handler only if it has changed something, and the run that wrote the files may have failed before its handlers."""
+    made, _done = job(running=running, start=start)
+    assert made.outdated() == restart
+    services = {side: values()["services"]["a"] for side, values in (("actual", made.actual), ("wanted", made.wanted))}
+    assert services["wanted"]["configuration"] == "current"
+    assert (services["actual"] != services["wanted"]) is bool(restart)
+
+
+def test_a_unit_that_another_module_starts_may_be_down(job):
+    """etcd_member starts etcd, for it alone knows how."""
+    made, _done = job(active=False, running="former", start=False)
+    assert made.actual()["services"] == made.wanted()["services"]
+    assert made.outdated() == []

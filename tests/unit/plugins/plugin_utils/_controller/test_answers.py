@@ -79,7 +79,6 @@ HONEST = {
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
     "http_probe": ({}, {"checks": [CHECK]}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
-    "release": ({}, {"diff": DIFF}),
     "tcp_probe": ({}, {"checks": [CHECK]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
 }
@@ -284,13 +283,13 @@ def test_a_name_server_is_an_address(address):
 
 def test_a_large_diff_is_not_shown():
     """Ansible's main process would compare it, and no host has that for itself."""
-    told = validated("release", {}, {"diff": {"before": {}, "after": {"files": "x" * 70_000}}})
+    told = validated("etcd_key", {}, {"diff": {"before": {}, "after": {"files": "x" * 70_000}}})
     assert told["diff"] == {"before": {}, "after": {"too large to show": "70013 characters"}}
 
 
 def test_no_mapping_becomes_an_object_of_ansibles():
     with pytest.raises(InvalidAnswer, match="__ansible_type"):
-        validated("release", {}, {"diff": {"before": {}, "after": {"x": {"__ansible_type": "datetime"}}}})
+        validated("etcd_key", {}, {"diff": {"before": {}, "after": {"x": {"__ansible_type": "datetime"}}}})
 
 
 def test_what_stands_in_a_report_is_one_line():
