@@ -95,7 +95,7 @@ PLAYED = {(where, action_of(task)): task for where, task in tasks_of_plays()}
 def test_the_plays_are_read():
     """A reader that misses the tasks would find nothing wrong with them."""
     modules = {action for _where, action in PLAYED}
-    assert {f"{PREFIX}{name}" for name in ("job", "host_facts", "host_health", "host_logs", "etcd_member", "unit_restart", "http_probe")} <= modules
+    assert {f"{PREFIX}{name}" for name in ("job", "host_facts", "host_health", "host_logs", "etcd_member", "unit_restart", "url_probe")} <= modules
     assert len(PLAYED) > 80
 
 

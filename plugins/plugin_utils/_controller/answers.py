@@ -213,10 +213,9 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
-    "http_probe": lambda _arguments: _CHECKS,
     "job": _job,
-    "tcp_probe": lambda _arguments: _CHECKS,
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
+    "url_probe": lambda _arguments: _CHECKS,
 }
 
 # AnsibleModule adds these, and nothing here reads them.

@@ -77,10 +77,9 @@ HONEST = {
     "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"as_asked": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
-    "http_probe": ({}, {"checks": [CHECK]}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
-    "tcp_probe": ({}, {"checks": [CHECK]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
+    "url_probe": ({}, {"checks": [CHECK]}),
 }
 LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_expires_within_days=60, rotation_days=2)
 
