@@ -21,7 +21,7 @@ _OPTIONS = {"hosts": {"type": "dict", "required": True}, "dest": {"type": "path"
 
 
 class ActionModule(ActionBase):
-    """Merge archives that are in memory; nothing lies around half-way."""
+    """Merge the archives in memory, so that an interrupted run leaves no partial file."""
 
     TRANSFERS_FILES = False
     _requires_connection = False

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way to the API through a load balancer, tried step by step, so that the first step that fails says what is wrong."""
+"""The way to the API through a load balancer, step by step, so that an error names the first step that fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUEST_SECONDS = 5
 
 
 def resolve(host: str) -> list[str]:
-    """Return the addresses of a name; an address is its own."""
+    """Return the addresses of a name or an address."""
     try:
         return sorted({entry[4][0] for entry in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)})
     except (OSError, UnicodeError) as error:
@@ -28,7 +28,7 @@ def resolve(host: str) -> list[str]:
 
 
 def ask(host: str, port: int, path: str, authority: str) -> str:
-    """Return what the API answers; every host behind the endpoint must show a certificate of this authority, for this name."""
+    """Return the answer of the API. Every host behind the endpoint must have a certificate of this CA for this name."""
     where = f"{host}:{port} ({', '.join(resolve(host))})"
     stream = _connect(where, host, port)
     try:

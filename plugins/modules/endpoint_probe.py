@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: endpoint_probe
-short_description: Verify the endpoint that a load balancer gives an API
+short_description: Verify that a load balancer leads to the API
 version_added: "0.1.0"
 description:
-  - Tries the way to the API step by step - name, connection, TLS, answer - until all of it works or the time is up, and fails with what is
-    wrong with the first step that does not.
-  - Without O(authority), only the name is looked up, which is all that can be known before the API runs.
+  - Resolves the name, connects, verifies the TLS certificate and requests C(/readyz), until all of it works or the time is up. The failure names the
+    first step that does not work, and its likely cause.
+  - Without O(authority), it only resolves the name, the one step that works before the API runs.
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:
@@ -21,18 +21,14 @@ options:
     type: str
     required: true
   port:
-    description: Its port.
+    description: Port of the endpoint.
     type: int
     required: true
   authority:
-    description: The certificates, in PEM, that what the endpoint shows is verified against.
+    description: CA certificates, in PEM, that the certificate of the endpoint is verified against.
     type: str
-  path:
-    description: What to ask for; it must be answered with 200.
-    type: str
-    default: /readyz
   timeout:
-    description: Seconds until it must work.
+    description: Seconds after which the module fails.
     type: int
     default: 60
 extends_documentation_fragment:
@@ -49,13 +45,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 addresses:
-  description: The addresses of the endpoint.
+  description: Addresses of the endpoint.
   returned: success
   type: list
   elements: str
   sample: [203.0.113.5]
 seconds:
-  description: How long it took until it worked.
+  description: Seconds until all steps worked.
   returned: success
   type: float
   sample: 0.1
@@ -69,10 +65,12 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils import _checks, _e
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
+READY_PATH = "/readyz"
 
-def verify(host: str, port: int, path: str, authority: str, timeout: int) -> None:
-    """Wait until the endpoint works, or raise what is wrong."""
-    (check,) = _checks.run({"endpoint": lambda: _endpoint.ask(host, port, path, authority)}, timeout, HostError)
+
+def verify(host: str, port: int, authority: str, timeout: int) -> None:
+    """Wait until the endpoint works, or raise the problem."""
+    (check,) = _checks.run({"endpoint": lambda: _endpoint.ask(host, port, READY_PATH, authority)}, timeout, HostError)
     if not check["ok"]:
         raise HostError(f"{check['detail']} (after {check['seconds']:g} seconds)")
 
@@ -84,16 +82,15 @@ def main() -> None:
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "required": True},
             "authority": {"type": "str"},
-            "path": {"type": "str", "default": "/readyz"},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
-    host, port, path, authority, timeout = (module.params[name] for name in ("host", "port", "path", "authority", "timeout"))
+    host, port, authority, timeout = (module.params[name] for name in ("host", "port", "authority", "timeout"))
     begin = time.monotonic()
     try:
         if authority:
-            verify(host, port, path, authority, timeout)
+            verify(host, port, authority, timeout)
         finish(module, {}, {}, lambda: None, addresses=_endpoint.resolve(host), seconds=round(time.monotonic() - begin, 1))
     except HostError as error:
         module.fail_json(msg=str(error))

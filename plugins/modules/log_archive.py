@@ -7,26 +7,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: log_archive
-short_description: Put what was collected on hosts into one archive on the controller
+short_description: Merge the logs of hosts into one archive on the controller
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Writes one tar.gz on the controller with a directory for each host. Only the user that runs Ansible may read it.
-  - A host may be compromised, so its archive must be one that M(cfcr.kubernetes.host_logs) could have made. It is refused if it is damaged, has
-    extended tar headers, sparse files or two files of one name, or has more than 32 MiB, 200 MB unpacked or 10,000 files. The archives of all
-    other hosts are written nevertheless, and RV(refused) says why; check it after this module.
-  - Only names and contents of plain files are taken from the hosts. Links and devices are left out, and every file lies below the directory of
-    its host, whatever its name is.
+  - A host may be compromised, so the module accepts only archives that M(cfcr.kubernetes.host_logs) could have made. It refuses an archive that is
+    damaged, has extended tar headers, sparse files or two files of one name, or exceeds 32 MiB, 200 MB unpacked or 10,000 files. It still writes
+    the archives of all other hosts. Check RV(refused) after this module.
+  - It takes only names and contents of plain files. It leaves out links and devices, and puts every file below the directory of its host, whatever
+    the name of the file is.
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 attributes:
   diff_mode:
     support: none
   idempotent:
     support: none
-    details: What was collected is another one each time.
+    details: The logs are different each time.
 options:
   hosts:
-    description: What M(cfcr.kubernetes.host_logs) returned as RV(cfcr.kubernetes.host_logs#module:archive), by host; empty for a host that did not answer.
+    description: RV(cfcr.kubernetes.host_logs#module:archive) of M(cfcr.kubernetes.host_logs) by host; empty for a host that did not answer.
     type: dict
     required: true
   dest:
@@ -54,23 +54,23 @@ EXAMPLES = r"""
 
 RETURN = r"""
 dest:
-  description: The file.
+  description: Absolute path of the archive.
   returned: success
   type: str
   sample: /home/me/cfcr-logs.tar.gz
 files:
-  description: How many files are in it.
+  description: Number of files in the archive.
   returned: success
   type: int
   sample: 214
 missing:
-  description: Hosts of which nothing is in it.
+  description: Hosts that did not answer.
   returned: success
   type: list
   elements: str
   sample: [worker-0]
 refused:
-  description: Why the archive of a host was refused, by host. Nothing of these hosts is in the file.
+  description: Reason of the refusal by host. The archive has no files of these hosts.
   returned: success
   type: dict
   sample: {worker-1: found a tar file that is cut off}

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: unit_restart
-short_description: Restart units of jobs and wait until they are well
+short_description: Restart units of jobs and wait until they are healthy
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Restarts units of jobs that M(cfcr.kubernetes.job) keeps, and asks them for their health, as the host's descriptors of the jobs tell.
-  - A unit that is not well in time is no failure, but told in RV(problems), since another cure may help.
+  - Restarts units of jobs that M(cfcr.kubernetes.job) keeps, and waits for their health, which it checks as the descriptors of the jobs on the host say.
+  - The module does not fail if a unit is not healthy in time. It reports the unit in RV(problems), since another repair may help.
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 attributes:
   diff_mode:
     support: none
   idempotent:
     support: none
-    details: It restarts whenever it is asked to.
+    details: It restarts the units each time.
 options:
   units:
     description: Names of the units, without C(.service).
@@ -29,7 +29,7 @@ options:
     elements: str
     required: true
   timeout:
-    description: For how many seconds they are waited for.
+    description: Seconds to wait for the health of the units.
     type: int
     default: 60
 """
@@ -42,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 problems:
-  description: What is wrong with the units that are not well, by name.
+  description: Problems of the units that are not healthy, by unit.
   type: dict
   returned: success
   sample: {etcd: "http://127.0.0.1:2381/readyz: answered 503"}
@@ -60,7 +60,7 @@ POLL_SECONDS = 0.5
 
 
 def problems(probes: dict[str, list[dict[str, t.Any]]]) -> dict[str, str]:
-    """Return what is wrong, by unit."""
+    """Return the problems by unit."""
     states = systemd.show(list(probes), "ActiveState")
     found = {}
     for name, its_probes in probes.items():
@@ -72,7 +72,7 @@ def problems(probes: dict[str, list[dict[str, t.Any]]]) -> dict[str, str]:
 
 
 def wait(probes: dict[str, list[dict[str, t.Any]]], seconds: float) -> dict[str, str]:
-    """Return what is wrong when all is well or the time is up."""
+    """Return the problems that remain when the time is up, none as soon as all units are healthy."""
     deadline = time.monotonic() + seconds
     while True:
         found = problems(probes)

@@ -3,30 +3,31 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fill a directory with the wheels that hosts install from."""
+"""Mirror wheels in a directory that hosts install from."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: wheel_mirror
-short_description: Fill a directory with the wheels that hosts install from
+short_description: Mirror wheels in a directory that hosts install from
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Downloads the wheels of pinned requirements for other Pythons than the one it runs on, and writes a page that links to them, for
-    C(pip --find-links). pip verifies the checksum of every wheel, and reads from its own configuration where its index is.
-  - Needs pip for the Python that it runs on.
+  - Downloads the wheels of pinned requirements for the Python versions and architectures of the hosts, and writes a page that links to them, for
+    C(pip --find-links).
+  - pip verifies the checksum of every wheel, and takes its index from its own configuration.
+  - Requires pip for the Python that the module runs with.
 options:
   directory:
-    description: The directory; made where it is missing.
+    description: The directory, created if it is missing.
     type: path
     required: true
   requirements:
-    description: Requirements for pip, all of them with their version and the checksums of their wheels.
+    description: Requirements in the format of pip, each with its version and the checksums of its wheels.
     type: str
     required: true
   python_versions:
-    description: Versions of the hosts' Python.
+    description: Python versions of the hosts.
     type: list
     elements: str
     default: ["3.11"]
@@ -41,7 +42,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Keep the wheels for hosts without a package index
+- name: Mirror the wheels for hosts without a package index
   cfcr.kubernetes.wheel_mirror:
     directory: /var/cache/cfcr/artifacts/wheels
     requirements: "{{ lookup('ansible.builtin.file', 'requirements.txt') }}"
@@ -69,12 +70,12 @@ PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux201
 
 
 def sets(params: dict[str, t.Any]) -> list[tuple[str, str]]:
-    """Return what there must be wheels for, as (version of Python, architecture)."""
+    """Return the pairs of Python version and architecture that need wheels."""
     return [(version, architecture) for version in params["python_versions"] for architecture in params["architectures"]]
 
 
 def marker(directory: Path, requirements: str, version: str, architecture: str) -> Path:
-    """Return the file that is written when the wheels of a set are all there."""
+    """Return the file that marks a set as complete."""
     digest = hashlib.sha256(requirements.encode()).hexdigest()[:12]
     return directory / f".complete-{digest}-{version}-{architecture}"
 
@@ -98,7 +99,7 @@ def write_index(directory: Path) -> None:
 
 
 def main() -> None:
-    """Download what is not there yet."""
+    """Download the sets that are missing."""
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
