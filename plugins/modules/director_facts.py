@@ -45,11 +45,16 @@ ansible_facts:
           returned: success
           type: str
           sample: 3.11.2
-        cryptography:
-          description: Whether that Python has the library cryptography, which makes keys and signs certificates.
+        python:
+          description: Path of that Python.
           returned: success
-          type: bool
-          sample: true
+          type: str
+          sample: /usr/bin/python3
+        cryptography:
+          description: Version of its library cryptography, which makes keys and signs certificates; V(null) if it is missing.
+          returned: success
+          type: str
+          sample: 42.0.8
         store:
           description: Where the store is.
           returned: success

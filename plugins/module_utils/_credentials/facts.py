@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
+import sys
 import typing as t
 
 from .._pki.bundle import fingerprints
@@ -22,7 +24,8 @@ def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
     store = find_store(options["store"])
     return {
         "python_version": platform.python_version(),
-        "cryptography": CRYPTOGRAPHY_ERROR is None,
+        "python": sys.executable,
+        "cryptography": None if CRYPTOGRAPHY_ERROR else importlib.metadata.version("cryptography"),
         "store": str(store),
         "authorities": {name: fingerprints(get_authority(store, name).bundle()) for name in store.names("authorities")},
     }

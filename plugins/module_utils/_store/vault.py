@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import traceback
 import typing as t
@@ -32,6 +33,7 @@ VAULT: dict[str, t.Any] = {
 }
 
 _CONFLICT = "check-and-set parameter did not match"
+_HVAC_EXPECTED = f"expected 2.0 or later, which the store in Vault needs: {sys.executable} -m pip install 'hvac>=2.0'"
 _NO_MOUNT = "no handler for route"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -124,10 +126,14 @@ class VaultBackend:
             import hvac  # not at the top of the file: it takes 0.15 seconds that other backends need not spend
             import hvac.exceptions
         except ImportError as error:
+            # The traceback comes first: preflight shows the last line.
             raise HostError(
-                f"the Python of the director, {sys.executable}, has no library hvac, which the store in Vault needs:\n{traceback.format_exc()}"
+                f"{traceback.format_exc()}\nfound no library hvac in the Python of the director ({sys.executable}), {_HVAC_EXPECTED}"
             ) from error
         if self._client is None:
+            found = importlib.metadata.version("hvac")
+            if int(found.partition(".")[0]) < 2:
+                raise HostError(f"found hvac {found} in the Python of the director ({sys.executable}), {_HVAC_EXPECTED}")
             options = self._options
             client = hvac.Client(
                 url=options["address"],

@@ -37,7 +37,12 @@ def check_director(director: DirectorHost) -> t.Iterator[Problem]:
         return
     yield from check_python(director.name, director.facts)
     if not director.facts["cryptography"]:
-        yield Problem(director.name, "a Python without the library cryptography", "the library, as of Debian package python3-cryptography or pip")
+        python = director.facts["python"]
+        yield Problem(
+            director.name,
+            f"no library cryptography in Python {director.facts['python_version']} ({python})",
+            f"Debian's package python3-cryptography, or {python} -m pip install 'cryptography>=42'",
+        )
 
 
 def check_authorities(director: DirectorHost, hosts: t.Mapping[str, Facts]) -> t.Iterator[Problem]:

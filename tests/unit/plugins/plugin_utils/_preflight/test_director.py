@@ -14,7 +14,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.facts import
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 
 ROLES = pathlib.Path(__file__).parents[5] / "roles"
-FACTS = {"python_version": "3.11.2", "cryptography": True, "store": "/store", "authorities": {"etcd": ["e2", "e1"], "kubernetes": ["k"]}}
+FACTS = {"python_version": "3.11.2", "python": "/usr/bin/python3", "cryptography": "42.0.8", "store": "/store", "authorities": {"etcd": ["e2", "e1"], "kubernetes": ["k"]}}
 
 
 def director(**facts):
@@ -32,7 +32,7 @@ def test_right_director():
         ({"error": "unreachable: no route to host"}, "unreachable: no route to host"),
         ({"error": "/store/authorities: cannot be read: Permission denied"}, "/store/authorities: cannot be read: Permission denied"),
         ({"python_version": "3.8.10"}, "Python 3.8.10"),
-        ({"cryptography": False}, "a Python without the library cryptography"),
+        ({"cryptography": None}, "no library cryptography in Python 3.11.2 (/usr/bin/python3)"),
     ],
 )
 def test_director_is_wrong(facts, found):
