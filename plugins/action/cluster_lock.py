@@ -15,7 +15,7 @@ from ..module_utils._errors import HostError
 from ..module_utils._store.lock import SPEC, operate
 from ..module_utils._store.options import find_backend
 from ..plugin_utils._controller.local import is_local
-from ..plugin_utils._controller.run import is_gone, this_run
+from ..plugin_utils._controller.run import is_gone, current_run
 
 
 class ActionModule(ActionBase):
@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         result = super().run(tmp, variables)
         _validation, options = self.validate_argument_spec(argument_spec=SPEC)
-        options["holder"] = this_run(variables)
+        options["holder"] = current_run(variables)
         if options["state"] != "absent":
             # Only here it can be seen whether a process of this controller lives.
             current = self._operate({**options, "state": "query"}, variables)

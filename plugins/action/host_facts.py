@@ -15,7 +15,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ..plugin_utils._catalog.ports import ports_of
 from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.host_action import HostAction
-from ..plugin_utils._controller.run import this_run
+from ..plugin_utils._controller.run import current_run
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.problems import failure, last_line
 
@@ -42,7 +42,7 @@ class ActionModule(HostAction):
             return _report("", failure(reply)) if reports else reply
         facts = reply["ansible_facts"]["cfcr_host"]
         facts["clock_offset"] = offset(facts["time"], sent, received)
-        reply["ansible_facts"]["cfcr_jobs"].update(run=this_run(variables)["id"], time=sent)
+        reply["ansible_facts"]["cfcr_jobs"].update(run=current_run(variables)["id"], time=sent)
         return reply
 
     def _ask(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> tuple[float, dict[str, t.Any]]:
@@ -56,7 +56,7 @@ class ActionModule(HostAction):
                 if time.monotonic() > deadline:
                     raise
             with contextlib.suppress(AnsibleError):
-                self._connection.reset()  # what is left of a connection to a host that was made anew hangs
+                self._connection.reset()  # an old connection to a recreated host hangs
             time.sleep(_PAUSE)
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep one component of a host as asked; the director signs the certificates that it needs in between."""
+"""Configure and run one component of a host. The director signs its certificates in between."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..plugin_utils._controller.answers import certificates as shape_of_certific
 from ..plugin_utils._controller.canary import canary
 from ..plugin_utils._controller.changes import changed_since, note_change
 from ..plugin_utils._controller.host_action import HostAction, RefusedAnswer
-from ..plugin_utils._controller.run import this_run
+from ..plugin_utils._controller.run import current_run
 from ..plugin_utils._controller.shapes import InvalidAnswer
 
 
 class ActionModule(HostAction):
-    """One round trip to the host, none where host_facts found the job as asked; a second one where certificates are to be signed."""
+    """One round trip to the host, none if host_facts found the job in the desired state, two if certificates are signed."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Keep the job, and have the task notify its handlers of units that wait for a restart, not of every change."""
@@ -96,7 +96,7 @@ class ActionModule(HostAction):
         the health of one may hang on another host.
         """
         facts = variables.get("ansible_facts", {}).get("cfcr_jobs", {})
-        counts = facts.get("run") == this_run(variables)["id"] and not changed_since(facts["time"])
+        counts = facts.get("run") == current_run(variables)["id"] and not changed_since(facts["time"])
         return facts["as_asked"] if counts else {}
 
 

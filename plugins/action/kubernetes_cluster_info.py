@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask the endpoint and the API, in this process where the director is here."""
+"""Return the status of the endpoint and the nodes, without another process if the controller is the director."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._kubernetes.status import SPEC, look, unknown
+from ..module_utils._kubernetes.status import SPEC, cluster_status, unknown
 from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.local import is_local
 from ..plugin_utils._preflight.problems import failure
 
-# Beside the time of both questions that the module may ask one after the other, the connection.
+# For the connection, in addition to the two requests of the module.
 _CONNECTION_SECONDS = 10
 
 
 class ActionModule(ActionBase):
-    """The module of the same name, wherever the director is, and that it cannot be asked where it is gone."""
+    """Run the module on the director, and report a director that cannot be reached."""
 
     TRANSFERS_FILES = False
 
@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=SPEC)
         if is_local(self):
-            return {**result, "changed": False, **look(options)}
+            return {**result, "changed": False, **cluster_status(options)}
         try:
             with deadline(2 * options["seconds"] + _CONNECTION_SECONDS):
                 reply = self._execute_module(task_vars=task_vars)

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Documents CONNECTION of module_utils/_etcd.py."""
+    """Documents CONNECTION of module_utils/_etcd/client.py."""
 
     DOCUMENTATION = r"""
 options:
   endpoints:
     description:
-      - Client URLs of the members, all of HTTPS.
-      - They are asked in turn, a member that does not answer is passed over.
+      - Client URLs of the members, with HTTPS.
+      - They are tried in turn; a member that does not answer is skipped.
     type: list
     elements: str
     required: true
   ca_path:
-    description: Certificate authorities that the members' certificates are verified against.
+    description: CA bundle that the members' certificates are verified against.
     type: path
     default: /etc/etcd/pki/ca.crt
   certificate_path:
@@ -34,19 +34,19 @@ options:
   user:
     description:
       - User of etcd with the role V(root).
-      - etcd's JSON gateway takes no user from the common name of a client certificate.
+      - etcd's JSON gateway does not take the user from the common name of a client certificate.
     type: str
     default: root
   password:
     description: Password of O(user). Used only while authentication is enabled.
     type: str
   former_password:
-    description: Tried where O(password) is refused, while that is being replaced.
+    description: Password to try if O(password) is refused, during a rotation.
     type: str
   timeout:
     description: Seconds that one request to one member may take.
     type: float
     default: 5
 notes:
-  - The module runs on a host that reaches the members, and needs no etcdctl there; it speaks JSON to etcd's gateway.
+  - The module runs on a host that reaches the members, and needs no etcdctl. It uses etcd's JSON gateway.
 """

@@ -3,26 +3,25 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep the users and roles of etcd, and authentication enabled."""
+"""Configure users, roles and authentication of etcd."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_auth
-short_description: Keep the users and roles of etcd, and authentication enabled
+short_description: Configure users, roles and authentication of etcd
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Waits until the cluster has a quorum, then keeps all that is listed, in one call. Users and roles come first, authentication last,
-    so that it is never enabled without them.
-  - A listed role has exactly the listed permissions, a listed user exactly the listed roles.
+  - Waits until the cluster has a quorum, then configures roles and users, and authentication last, so that it is never enabled without them.
+  - A listed role gets exactly the listed permissions, a listed user exactly the listed roles. Others are left unchanged.
 options:
   enabled:
     description: Whether authentication is enabled. etcd needs a user V(root) with the role V(root) for it.
     type: bool
     default: true
   roles:
-    description: Roles. The role V(root) is etcd's own and needs no entry.
+    description: Roles. The role V(root) is built in and needs no entry.
     type: list
     elements: dict
     default: []
@@ -38,16 +37,16 @@ options:
         default: []
         suboptions:
           permission:
-            description: What is allowed.
+            description: Kind of access.
             type: str
             choices: [read, write, readwrite]
             required: true
           key:
-            description: On which key. With O(roles[].permissions[].prefix), the empty one stands for all keys.
+            description: The key. With O(roles[].permissions[].prefix), an empty key stands for all keys.
             type: str
             required: true
           prefix:
-            description: Whether all keys are meant that start with O(roles[].permissions[].key).
+            description: Whether the permission is for all keys that start with O(roles[].permissions[].key).
             type: bool
             default: false
   users:
@@ -61,7 +60,7 @@ options:
         type: str
         required: true
       password:
-        description: Password. A user who is created without one logs in only by a client certificate with its name as the common name.
+        description: Password. A user that is created without one can only log in by a client certificate with the user's name as common name.
         type: str
       roles:
         description: Roles of the user.
@@ -70,9 +69,9 @@ options:
         default: []
   update_password:
     description:
-      - Passwords cannot be read, so V(on_create) sets them for new users, and for all listed ones when authentication is being enabled.
-      - V(always) tries each one by a login, and changes those that are wrong. To change the password of O(user), give the old one
-        as O(password) and the new one in O(users).
+      - Passwords cannot be read. V(on_create) sets them for new users, and for all listed users when it enables authentication.
+      - V(always) tries each password by a login, and changes the wrong ones. To change the password of O(user), set O(password) to the old one
+        and O(users) to the new one.
     type: str
     choices: [on_create, always]
     default: on_create
@@ -87,7 +86,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Give the API server and flannel what they need, and nothing else
+- name: Grant the API server and flannel the permissions that they need
   cfcr.kubernetes.etcd_auth:
     endpoints: ["https://10.0.0.1:2379", "https://10.0.0.2:2379", "https://10.0.0.3:2379"]
     password: "{{ etcd_root_password }}"
@@ -108,7 +107,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 cluster_id:
-  description: Number of the cluster, in hexadecimal, as etcdctl prints it.
+  description: ID of the cluster, in hexadecimal as etcdctl prints it.
   returned: success
   type: str
   sample: cdf818194e3a8c32
@@ -153,8 +152,8 @@ OPTIONS = {
 }
 
 
-def look(etcd: Etcd, params: dict[str, t.Any], passwords: dict[str, str]) -> auth.State:
-    """Return what there is, as root with the password given, or with the one that root shall have if it has it already."""
+def read_state(etcd: Etcd, params: dict[str, t.Any], passwords: dict[str, str]) -> auth.State:
+    """Return the actual state, read as root with the given password, or with the new one if that is already set."""
     try:
         return auth.read(etcd, params)
     except EtcdError as error:
@@ -166,7 +165,7 @@ def look(etcd: Etcd, params: dict[str, t.Any], passwords: dict[str, str]) -> aut
 
 
 def wrong_passwords(etcd: Etcd, found: auth.State, params: dict[str, t.Any], passwords: dict[str, str]) -> set[str]:
-    """Return the users whose password must be set."""
+    """Return the users whose passwords must be set."""
     existing = set(passwords) & set(found.users)
     if not found.enabled:
         return existing if params["enabled"] else set()
@@ -176,14 +175,14 @@ def wrong_passwords(etcd: Etcd, found: auth.State, params: dict[str, t.Any], pas
 
 
 def main() -> None:
-    """Keep the users and roles of etcd, and authentication enabled."""
+    """Configure users, roles and authentication."""
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
     params = module.params
     passwords = {user["name"]: user["password"] for user in params["users"] if user["password"] is not None}
     try:
         etcd = Etcd(params)
         etcd.wait_healthy(0 if module.check_mode else params["wait_timeout"])
-        found = look(etcd, params, passwords)
+        found = read_state(etcd, params, passwords)
         wrong = wrong_passwords(etcd, found, params, passwords)
         wanted = auth.plan(found, params)
         finish(

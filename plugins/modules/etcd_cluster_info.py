@@ -9,11 +9,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_cluster_info
-short_description: Say who the members of etcd are and how they do
+short_description: Return the members of an etcd cluster and their health
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Asks all members at once. One that does not answer is named with its reason, and is no failure of the module.
+  - Queries all members in parallel. The module does not fail if a member does not answer, but returns the reason.
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._etcd_connection
@@ -21,7 +21,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look at etcd
+- name: Get the state of etcd
   cfcr.kubernetes.etcd_cluster_info:
     endpoints: ["https://10.0.0.1:2379", "https://10.0.0.2:2379", "https://10.0.0.3:2379"]
     password: "{{ etcd_root_password }}"
@@ -30,42 +30,42 @@ EXAMPLES = r"""
 
 RETURN = r"""
 healthy:
-  description: Whether there is a quorum, every member is healthy and a voter, and no alarm is raised.
+  description: Whether the cluster has a quorum, every member is a healthy voter, and no alarm is raised.
   returned: success
   type: bool
   sample: true
 quorum:
-  description: How many voters there are, how many are healthy, how many are needed, and whether these are enough.
+  description: Number of voters, of healthy voters, and of those needed for a quorum, and whether it is reached.
   returned: success
   type: dict
   sample: {voters: 3, healthy: 3, needed: 2, reached: true}
 cluster_id:
-  description: Number of the cluster, in hexadecimal, as etcdctl prints it; empty where there is no quorum.
+  description: ID of the cluster, in hexadecimal as etcdctl prints it; empty without a quorum.
   returned: success
   type: str
   sample: cdf818194e3a8c32
 leader:
-  description: Name of the leader; empty where there is none.
+  description: Name of the leader; empty without one.
   returned: success
   type: str
   sample: etcd-0
 members:
-  description: The members; empty where there is no quorum.
+  description: The members; empty without a quorum.
   returned: success
   type: list
   elements: dict
   contains:
-    id: {description: Number in hexadecimal., type: str, returned: always}
-    name: {description: Name; empty where it has never started., type: str, returned: always}
-    peer_urls: {description: Where other members reach it., type: list, elements: str, returned: always}
-    client_urls: {description: Where clients reach it., type: list, elements: str, returned: always}
-    learner: {description: Whether it has no vote yet., type: bool, returned: always}
+    id: {description: ID in hexadecimal., type: str, returned: always}
+    name: {description: Name; empty if it has never started., type: str, returned: always}
+    peer_urls: {description: URLs for other members., type: list, elements: str, returned: always}
+    client_urls: {description: URLs for clients., type: list, elements: str, returned: always}
+    learner: {description: Whether it is a learner, without a vote., type: bool, returned: always}
     healthy: {description: Whether it takes part in the quorum., type: bool, returned: always}
-    problem: {description: Why it is not healthy., type: str, returned: always}
+    problem: {description: Reason why it is not healthy., type: str, returned: always}
     version: {description: Version of etcd., type: str, returned: when it answers}
     db_size: {description: Size of its database in bytes., type: int, returned: when it answers}
-    raft_term: {description: Term of the election., type: int, returned: when it answers}
-    raft_index: {description: Last entry of its log., type: int, returned: when it answers}
+    raft_term: {description: Raft term., type: int, returned: when it answers}
+    raft_index: {description: Raft index, the last entry of its log., type: int, returned: when it answers}
 alarms:
   description: Alarms that are raised.
   returned: success
@@ -73,7 +73,7 @@ alarms:
   elements: dict
   sample: [{member: etcd-0, alarm: NOSPACE}]
 problems:
-  description: By client URL, why a member that was asked is not healthy.
+  description: Reasons why members are not healthy, by client URL.
   returned: success
   type: dict
   sample: {"https://10.0.0.3:2379": connection refused}
@@ -87,8 +87,8 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import membe
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, EtcdError
 
 
-def look(etcd: Etcd) -> dict[str, t.Any]:
-    """Return what the module returns."""
+def cluster_info(etcd: Etcd) -> dict[str, t.Any]:
+    """Return the result of the module."""
     health = etcd.health(etcd.endpoints)
     cluster, members, alarms = None, (), []
     if "" in health.values():
@@ -156,7 +156,7 @@ def main() -> None:
     """Say who the members of etcd are and how they do."""
     module = AnsibleModule(argument_spec=CONNECTION, supports_check_mode=True)
     try:
-        module.exit_json(changed=False, **look(Etcd(module.params)))
+        module.exit_json(changed=False, **cluster_info(Etcd(module.params)))
     except HostError as error:
         module.fail_json(msg=str(error))
 

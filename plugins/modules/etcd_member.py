@@ -9,23 +9,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_member
-short_description: Keep a host a member of etcd, or out of it
+short_description: Join a host to an etcd cluster, or remove it
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Looks at the data on this host and at the cluster, and takes the steps that make this host a member.
-  - A host with data is started where it is not running, promoted where it is still a learner, and its peer URL is updated.
-    Where the cluster has removed it, its data is moved aside, to C(member.removed-TIME) in O(data_directory), and it joins anew.
-  - A host without data never founds a second cluster and never comes back under its old number. Where the cluster lives, its old
-    entry is removed, unless the others would lose their quorum, it is added as a learner, started, and promoted when it holds
-    all data. Where no cluster is known yet, all members found it together.
-  - Safe to interrupt at any point and to run again, on all hosts at the same time.
+  - Compares the data on the host with the cluster, and takes the steps that make the host a member.
+  - A host with data is started if it is not running, promoted if it is still a learner, and its peer URL is updated. If the cluster has removed it, its
+    data is moved to C(member.removed-TIME) in O(data_directory), and it joins again.
+  - A host without data never bootstraps a second cluster and never returns under its old ID. If the cluster exists, its old entry is removed, unless
+    the others would lose their quorum. Then the host is added as a learner, started, and promoted when it has all data. If no cluster is known yet,
+    all members bootstrap it together.
+  - The module may be interrupted at any point and run again, on all hosts at the same time.
 options:
   state:
     description:
       - V(present) runs on the host of the member.
-      - V(absent) removes the member, after it has handed over leadership, and may run on any host that reaches the others. On the
-        host of the member it stops O(unit) too.
+      - V(absent) removes the member after it has handed over leadership. It may run on any host that reaches the others. On the host of the member it
+        also stops O(unit).
     type: str
     choices: [present, absent]
     default: present
@@ -35,7 +35,7 @@ options:
     required: true
   members:
     description:
-      - Peer URLs of all members that there should be, by name, this one included.
+      - Peer URLs of all members of the cluster, by name, including this one.
       - Required with O(state=present).
     type: dict
     default: {}
@@ -45,10 +45,10 @@ options:
     default: /var/lib/etcd
   bootstrap_file:
     description:
-      - File of environment variables that O(unit) reads where it exists.
-      - The module writes it right before the first start and removes it as soon as there is data, so that O(unit), which must
-        have C(ConditionPathExists=|) for this file and for C(member/wal) in O(data_directory), never starts without data unbidden.
-      - The settings of the unit must say C(ETCD_INITIAL_CLUSTER_STATE=existing) in the environment, not as a flag, which would win.
+      - File of environment variables that O(unit) reads if it exists.
+      - The module writes it right before the first start and removes it as soon as the member has data. O(unit) must have C(ConditionPathExists=|) for
+        this file and for C(member/wal) in O(data_directory), so that it never starts without data on its own.
+      - The unit must set C(ETCD_INITIAL_CLUSTER_STATE=existing) in its environment. A flag would override the file.
     type: path
     default: /etc/etcd/bootstrap.env
   unit:
@@ -57,16 +57,16 @@ options:
     default: etcd
   founded:
     description:
-      - Whether the cluster is known to have been founded. A host without data then waits ten seconds for a cluster with a quorum and
-        fails, rather than found a cluster.
+      - Whether the cluster has been bootstrapped before. A host without data then waits ten seconds for a cluster with a quorum and fails, instead
+        of bootstrapping a cluster.
     type: bool
     default: false
   initial_cluster_token:
-    description: Token of the cluster, used where it is founded.
+    description: Token of the cluster, used when it is bootstrapped.
     type: str
     default: etcd-cluster
   remove_data:
-    description: With O(state=absent), on the host of the member, whether its data is deleted.
+    description: Whether O(state=absent) deletes the data of the member. It has an effect on the host of the member only.
     type: bool
     default: false
   wait_timeout:

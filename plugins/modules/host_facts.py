@@ -7,19 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_facts
-short_description: Gather what the collection asks of a host
+short_description: Gather the facts of a host that this collection uses
 version_added: "0.1.0"
 description:
-  - Returns as the fact C(cfcr_host) what a host is and who listens on the ports that it will need, in one round trip, and changes nothing.
-  - The controller adds how far the host's clock is from its own.
-  - Returns as the fact C(cfcr_jobs) which jobs of M(cfcr.kubernetes.job) are just as they were asked, so that the same run need not ask for each.
+  - Returns properties of the host, and the processes that listen on the ports that the host will need, as the fact C(cfcr_host).
+  - Returns the jobs of M(cfcr.kubernetes.job) that are in their recorded state as the fact C(cfcr_jobs), so that the same run skips them.
+  - It takes one round trip and changes nothing. The controller adds the offset of the host's clock.
 author: The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
   ports:
     description:
-      - The ports to look at, as C(2379/tcp) or C(30000-32767/udp).
-      - Default are the ports that the collection uses on hosts of this host's groups.
+      - Ports whose listeners are returned, as C(2379/tcp) or C(30000-32767/udp).
+      - Default are the ports that the collection uses on hosts of the same groups.
     type: list
     elements: str
   disks:
@@ -29,13 +29,13 @@ options:
     default: [/var/lib, /opt]
   on_failure:
     description:
-      - What happens when the host cannot be reached, or cannot run the module.
-      - V(report) returns the reason as the fact C(cfcr_host.error), so that M(cfcr.kubernetes.preflight) can list all hosts that have one.
+      - Whether the task fails if the host cannot be reached or cannot run the module.
+      - V(report) returns the reason as the fact C(cfcr_host.error), so that M(cfcr.kubernetes.preflight) can list all such hosts.
     type: str
     choices: [fail, report]
     default: fail
   wait:
-    description: For how many seconds a host that cannot be reached is tried again, as one that was started a moment ago.
+    description: Seconds to retry a host that cannot be reached, for example because it is still starting.
     type: int
     default: 0
 seealso:
@@ -43,10 +43,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Gather what the collection asks of a host
+- name: Gather host facts
   cfcr.kubernetes.host_facts:
 
-- name: Ask who serves the web
+- name: Find the processes that listen on the web's ports
   cfcr.kubernetes.host_facts:
     ports: [80/tcp, 443/tcp]
 """
@@ -160,7 +160,7 @@ ansible_facts:
           elements: dict
           sample: [{interface: eth0, network: 10.0.0.0/24}]
         authorities:
-          description: SHA-256 of the certificates in each bundle of authorities that a component of the collection trusts, by path.
+          description: SHA-256 of the certificates in each CA bundle that a component of the collection trusts, by path.
           returned: success
           type: dict
           sample: {/etc/etcd/pki/ca.crt: [0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417]}

@@ -3,31 +3,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep one component of a host as asked: packages, release files, configuration, units, health."""
+"""Configure and run one component of a host: packages, release files, configuration, units, health."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: job
-short_description: Keep one component of a host as asked
+short_description: Configure and run one component of a host
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Applies in one call what a BOSH job has, in this order. Certificates, packages, kernel modules, sysctls, accounts, directories,
-    release files, virtual environments of Python, files, systemd units, the health of what runs, and images of containers.
-  - Every unit carries a digest of all that it depends on in its environment, so that the running process tells which
-    configuration it was started with. With O(state=present) a unit that is not running is started, and one that runs with
-    an old digest is reported in RV(restart) with RV(ignore:changed) true. Only then the task notifies its handlers, which restart
-    it with O(state=restarted).
-  - A unit that can be reloaded, see O(units[].reload), is reloaded in place of that where nothing but what it then reads has changed.
-  - A handler that restarts one member of a group at a time asks the other members first, see O(peers).
-  - A host that M(cfcr.kubernetes.host_facts) has found to be just as the job asks, healthy included, earlier in the same run, is not asked again.
-    Only a job with O(secrets) is, since nothing of them may be kept elsewhere.
-  - What the job consists of is left on the host in C(/etc/cfcr/jobs), where M(cfcr.kubernetes.host_health) and M(cfcr.kubernetes.host_logs)
-    find it.
+  - A job is one component of a host with all that it needs, as in BOSH, from which the word is taken.
+  - The module applies in one call, in this order, certificates, packages, kernel modules, sysctls, accounts, directories, release files,
+    virtual environments of Python, files and systemd units, waits for the health of the units, and imports container images.
+  - The environment of every unit has a digest of its configuration, so the running process shows which configuration it was started with.
+    O(state=present) starts units that are not running. It reports units that run with another digest in RV(restart) with RV(ignore:changed)
+    true. Only then does the task notify its handlers, which restart these units with O(state=restarted).
+  - A unit with O(units[].reload) is reloaded instead if only files that it reads then have changed.
+  - A handler that restarts one member of a group at a time checks the other members first, see O(peers).
+  - If M(cfcr.kubernetes.host_facts) has found the job in the desired state and healthy earlier in the same run, the host is not contacted again.
+    This excludes jobs with O(secrets), which are not recorded on the host.
+  - The module leaves a descriptor of the job in C(/etc/cfcr/jobs) for M(cfcr.kubernetes.host_health) and M(cfcr.kubernetes.host_logs).
 options:
   name:
-    description: Name of the job; names its files under C(/etc/modules-load.d) and C(/etc/sysctl.d).
+    description: Name of the job. It names its files under C(/etc/modules-load.d) and C(/etc/sysctl.d).
     type: str
     required: true
   state:
@@ -39,17 +38,17 @@ options:
     default: present
   certificates:
     description:
-      - Keys and certificates that the job's processes use, each as in M(cfcr.kubernetes.certificate), whose other options have their
-        defaults here. They are issued before anything else is applied.
+      - Keys and certificates of the job's processes, each with the options of M(cfcr.kubernetes.certificate). They are issued before anything
+        else is applied.
     type: list
     elements: dict
     default: []
   pki:
-    description: The host's part in O(certificates), as M(cfcr.kubernetes.certificate_files) takes it. The action sets it, nobody else.
+    description: The host's part of O(certificates), with the options of M(cfcr.kubernetes.certificate_files). For the action only.
     type: dict
     suboptions:
       phase:
-        description: With V(read) nothing is applied, the job and its certificates are only compared; V(write) writes what was signed and applies.
+        description: V(read) only compares the job and its certificates. V(write) writes the signed certificates and applies the job.
         type: str
         required: true
         choices: [read, write]
@@ -59,7 +58,7 @@ options:
         elements: dict
         required: true
       bundles:
-        description: The bundles of authorities to read or to write.
+        description: The CA bundles to read or to write.
         type: list
         elements: dict
         required: true
@@ -69,16 +68,16 @@ options:
         required: true
         choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
       since:
-        description: Private keys that were made before this moment, in seconds since the epoch, are made anew.
+        description: Replace private keys that were created before this time, in seconds since the epoch.
         type: float
         default: 0
   packages:
-    description: Debian packages that must be installed. Services that they bring are not started.
+    description: Debian packages to install. Their services are not started.
     type: list
     elements: str
     default: []
   kernel_modules:
-    description: Kernel modules to load, now and at boot. In a container the kernel belongs to the machine, and nothing is loaded.
+    description: Kernel modules to load, now and at boot. In a container nothing is loaded, since the kernel belongs to the machine.
     type: list
     elements: str
     default: []
@@ -87,7 +86,7 @@ options:
     type: dict
     default: {}
   directories:
-    description: Directories to keep.
+    description: Directories to create.
     type: list
     elements: dict
     default: []
@@ -101,7 +100,7 @@ options:
         type: str
         default: "0755"
       owner:
-        description: Owner, a system account that is made where it is missing; the group is its own.
+        description: Owner, a system account with a group of the same name. It is created if it is missing.
         type: str
         default: root
   artifacts:
@@ -123,7 +122,7 @@ options:
         type: dict
         required: true
   virtual_environments:
-    description: Virtual environments of the host's Python, made of wheels. One with other requirements should have another path.
+    description: Virtual environments of the host's Python, installed from wheels. Use another path for other requirements.
     type: list
     elements: dict
     default: []
@@ -133,15 +132,15 @@ options:
         type: path
         required: true
       requirements:
-        description: Requirements for pip, all of them with their version and the checksums of their wheels.
+        description: Requirements in the format of pip, each with its version and the checksums of its wheels.
         type: str
         required: true
       wheels:
-        description: URL of a page or directory that links to the wheels. Without it, pip's own configuration says where its index is.
+        description: URL of a page that links to the wheels. Default is the index of pip's own configuration.
         type: str
         default: ""
   files:
-    description: Files to keep.
+    description: Files to write.
     type: list
     elements: dict
     default: []
@@ -151,11 +150,11 @@ options:
         type: path
         required: true
       content:
-        description: The content, or the name of a key of O(secrets) where O(files[].secret) is true.
+        description: The content, or the name of a key of O(secrets) if O(files[].secret) is true.
         type: str
         required: true
       secret:
-        description: Whether the content is looked up in O(secrets); it is never shown.
+        description: Whether the content comes from O(secrets). It is never shown.
         type: bool
         default: false
       mode:
@@ -163,11 +162,11 @@ options:
         type: str
         default: "0644"
       owner:
-        description: Owner, a system account that is made where it is missing; the group is its own.
+        description: Owner, a system account with a group of the same name. It is created if it is missing.
         type: str
         default: root
   secrets:
-    description: Contents that must not be shown, by name.
+    description: Contents that are never shown, by name.
     type: dict
     default: {}
   units:
@@ -181,7 +180,7 @@ options:
         type: str
         required: true
       description:
-        description: What the service is, for people.
+        description: Description of the service in systemd.
         type: str
         required: true
       program:
@@ -194,29 +193,29 @@ options:
         elements: str
         default: []
       flags:
-        description: Flags of the program. A list is joined by commas, a mapping as C(key=value), null leaves the flag out.
+        description: Flags of the program. A list is joined by commas, a mapping becomes C(key=value) pairs, and null omits the flag.
         type: dict
         default: {}
       account:
-        description: System account that the service runs as; made where it is missing.
+        description: System account of the service. It is created if it is missing.
         type: str
         default: root
       settings:
-        description: Sections of the unit with their settings, laid over the defaults.
+        description: Sections of the unit with their settings, merged over the defaults.
         type: dict
         default: {}
       watch:
         description:
-          - Files that the service reads at its start, beside its program and unit. It is restarted when one of them changes.
+          - Files that the service reads at its start, besides its program and unit. It is restarted when one of them changes.
         type: list
         elements: path
         default: []
       reload:
         description:
-          - What a reload is enough for, where C(ExecReload=) in O(units[].settings) says how the service is reloaded. A wrong configuration should make
-            that fail before the service has noticed. It is tried before a restart as well.
-          - Whether the files are loaded is what the service itself says, since a reload leaves its process as it was. So it is right as well after
-            a reload that failed or that somebody else had systemd do, a crash and an interrupted run.
+          - Files that a reload is enough for. C(ExecReload=) in O(units[].settings) reloads the service. It should fail on a wrong configuration before
+            the service reads it, and also runs before each restart.
+          - The service itself reports the files that it has loaded, since a reload leaves its process unchanged. The report is right after a failed
+            reload, a reload by systemd alone, a crash and an interrupted run, too.
         type: dict
         suboptions:
           watch:
@@ -226,15 +225,15 @@ options:
             required: true
           url:
             description:
-              - URL that answers what C(sha256sum) printed of these files right before the service loaded them, at its start or its last reload.
+              - URL that returns the output of C(sha256sum) for these files from right before the service loaded them, at its start or last reload.
             type: str
             required: true
       start:
-        description: Whether this module starts the service. If not, it is enabled only.
+        description: Whether this module starts the service. Otherwise it only enables it.
         type: bool
         default: true
       health:
-        description: How the service is asked for its health, beside being active with the wanted configuration.
+        description: Health checks of the service, besides being active with the current configuration.
         type: list
         elements: dict
         default: []
@@ -244,7 +243,7 @@ options:
             type: str
             required: true
           ca_path:
-            description: File with the authorities that the server's certificate is verified against.
+            description: File with the CAs that the server's certificate is verified against.
             type: path
           certificate_path:
             description: File with the client certificate.
@@ -257,9 +256,8 @@ options:
             type: str
   images:
     description:
-      - Images that containerd, a unit of the job, shall have before any pod asks for them, as the lookup
-        P(cfcr.kubernetes.images#lookup) returns them. They are imported from verified archives, in parallel, or where there is no
-        archive pulled from their registry.
+      - Images that the job's containerd holds before any pod needs them, as the lookup P(cfcr.kubernetes.images#lookup) returns them. They are
+        imported from verified archives in parallel, or pulled from their registry if they have no archive.
     type: list
     elements: dict
     default: []
@@ -269,14 +267,14 @@ options:
         type: str
         required: true
       reference:
-        description: Reference that pods ask for.
+        description: Reference in the specifications of pods.
         type: str
         required: true
       archive:
         description: For each of its C(architectures) the C(url) and the C(sha256) or C(checksum_url) of a docker archive.
         type: dict
   peers:
-    description: The other members of the group, which are asked for their health before a unit is restarted.
+    description: The other members of the group, whose health is checked before a unit is restarted.
     type: dict
     suboptions:
       urls:
@@ -285,11 +283,11 @@ options:
         elements: str
         required: true
       required:
-        description: How many of them must be healthy.
+        description: Number of members that must be healthy.
         type: int
         required: true
       ca_path:
-        description: File with the authorities that the servers' certificates are verified against.
+        description: File with the CAs that the servers' certificates are verified against.
         type: path
       certificate_path:
         description: File with the client certificate.
@@ -302,7 +300,7 @@ options:
     type: int
     default: 120
   asked:
-    description: Digest of all that is asked. The host keeps it with the options, for M(cfcr.kubernetes.host_facts). The action sets it, nobody else.
+    description: Digest of the options, recorded on the host for M(cfcr.kubernetes.host_facts). For the action only.
     type: str
     default: ""
 extends_documentation_fragment:
@@ -311,7 +309,7 @@ extends_documentation_fragment:
 seealso:
   - module: cfcr.kubernetes.certificate
   - name: BOSH jobs
-    description: The unit that this module is modelled on.
+    description: The model of this module.
     link: https://bosh.io/docs/jobs/
 """
 
@@ -342,13 +340,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: What each certificate says, as M(cfcr.kubernetes.certificate) returns it.
-  returned: where O(certificates) are given
+  description: The content of each certificate, as M(cfcr.kubernetes.certificate) returns it.
+  returned: if O(certificates) are given
   type: list
   elements: dict
 restart:
   description:
-    - Units that run with another configuration and wait for a restart or a reload; with O(state=restarted) those that were restarted or reloaded.
+    - Units that run with another configuration and wait for a restart or a reload. With O(state=restarted), units that were restarted or reloaded.
   returned: always
   type: list
   elements: str
@@ -366,9 +364,9 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import fin
 
 
 def main() -> None:
-    """Keep one job as asked."""
+    """Apply or restart one job."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    os.umask(0o022)  # what has no mode of its own is for everyone, whatever the login shell says
+    os.umask(0o022)  # files without a mode are readable by everyone, whatever the login shell sets
     options, pki = module.params, module.params["pki"]
     try:
         if pki and pki["phase"] == "write" and not module.check_mode:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubernetes_cluster_info
-short_description: Ask the endpoint of a cluster for its health, and the API for its nodes
+short_description: Return the health of the endpoint and of the nodes of a cluster
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Asks the endpoint, the server that the kubeconfig names, whether it is ready, and the API for its nodes. Where the endpoint does not answer,
-    the other servers are asked for the nodes.
-  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail; where the director cannot be reached, or has
-    no usable kubeconfig, that is the problem.
+  - Checks whether the endpoint, the server of the kubeconfig, is ready, and lists the nodes. If the endpoint does not answer, it lists them by
+    another server.
+  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail: if the director cannot be reached or has no usable
+    kubeconfig, it returns that as the problem of the endpoint.
 options:
   kubeconfig:
     description: File with the administrator's kubeconfig.
@@ -26,7 +26,7 @@ options:
     elements: str
     default: []
   seconds:
-    description: How long each server is given to answer.
+    description: Seconds within which each server must answer.
     type: float
     default: 5
 extends_documentation_fragment:
@@ -38,7 +38,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask for the nodes
+- name: Get the state of the nodes
   cfcr.kubernetes.kubernetes_cluster_info:
     kubeconfig: /var/lib/cfcr/prod/kubeconfig
     servers: [https://10.0.0.11:8443, https://10.0.0.12:8443]
@@ -48,31 +48,31 @@ EXAMPLES = r"""
 
 RETURN = r"""
 endpoint:
-  description: The server that the kubeconfig names, what is wrong with it, and how long its answer took.
+  description: The server of the kubeconfig, its problem or V(null), and the duration of its answer in seconds.
   returned: always
   type: dict
   sample: {url: "https://10.0.0.91:8443", problem: null, seconds: 0.02}
 nodes:
-  description: The nodes by name, V(null) where no server answered.
+  description: The nodes by name, V(null) if no server answered.
   returned: always
   type: dict
   sample:
     10.0.0.21: {ready: true, condition: Ready, message: "kubelet is posting ready status", schedulable: true, version: v1.36.3, pressure: []}
 certificate:
-  description: The administrator's certificate in the kubeconfig, V(null) where there is none.
+  description: The administrator's certificate in the kubeconfig, V(null) if there is none.
   returned: always
   type: dict
   sample: {common_name: admin, issuer: cfcr kubernetes, not_after: "2027-11-21T16:19:44Z", days_left: 364}
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import SPEC, look
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import SPEC, cluster_status
 
 
 def main() -> None:
-    """Ask the endpoint and the API."""
+    """Return the status."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    module.exit_json(changed=False, **look(module.params))
+    module.exit_json(changed=False, **cluster_status(module.params))
 
 
 if __name__ == "__main__":

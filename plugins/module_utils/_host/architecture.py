@@ -19,7 +19,7 @@ def architecture() -> str:
     """Return this host's architecture, which must be one that there are artifacts for."""
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
-        raise HostError(f"architecture {machine} is not supported; allowed: {', '.join(_ARCHITECTURES)}")
+        raise HostError(f"architecture {machine} is not supported; expected: {', '.join(_ARCHITECTURES)}")
     return _ARCHITECTURES[machine]
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A job: one component of a host as it is and as it should be, as plain values, and the way from one to the other."""
+"""A job: the actual and the desired state of one component of a host as plain values, and how to apply it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ RELOAD, RESTART = "reload", "restart"
 
 
 def differences(actual: dict[str, t.Any], wanted: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    """Return, for each kind of thing, only those that are not as wanted: as they are, and as they should be."""
+    """Return the things of each kind that differ: their actual and their desired state."""
     before: dict[str, t.Any] = {}
     after: dict[str, t.Any] = {}
     for kind, things in wanted.items():
@@ -84,7 +84,7 @@ def all_files(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def description(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """Return the file that tells whoever comes later what the job is."""
+    """Return the descriptor of the job as a file."""
     content = descriptor.render(options, files)
     return {"path": descriptor.path_of(options["name"]), "content": content, "mode": "0644", "owner": "root", "secret": False}
 
@@ -109,7 +109,7 @@ def digests_of_loaded(unit: dict[str, t.Any], contents: dict[str, str]) -> dict[
 
 
 class Job:
-    """What is, and what should be, as plain values; and the way from one to the other."""
+    """The actual and the desired state of one component."""
 
     def __init__(self, options: dict[str, t.Any]) -> None:
         self.options = options
@@ -125,7 +125,7 @@ class Job:
         self.pending = {name: what for name, what in pending.items() if what}
 
     def wanted(self) -> dict[str, t.Any]:
-        """Return what should be."""
+        """Return the desired state."""
         options = self.options
         return {
             "packages": dict.fromkeys(options["packages"], "installed"),
@@ -144,7 +144,7 @@ class Job:
         }
 
     def actual(self) -> dict[str, t.Any]:
-        """Return what is."""
+        """Return the actual state."""
         options = self.options
         return {
             "packages": dict.fromkeys(system.installed_packages(options["packages"]) if options["packages"] else [], "installed"),
@@ -174,7 +174,7 @@ class Job:
         return list(self.pending)
 
     def apply(self, wanted: dict[str, t.Any]) -> None:
-        """Make what is not as wanted so, in the order of the documentation, and wait for health."""
+        """Apply the differences, in the order of the documentation."""
         options = self.options
         if "packages" in wanted:
             system.install_packages(list(wanted["packages"]))
@@ -195,16 +195,16 @@ class Job:
         self._run_units(wanted)
 
     def is_healthy(self) -> bool:
-        """Tell whether a look at it finds everything healthy that must be."""
+        """Tell whether all started units are healthy."""
         return all(self._problem(unit, self.states[unit["name"]]) is None for unit in self._asked_for_health())
 
     def check_health(self) -> None:
-        """Wait until everything is healthy that must be."""
+        """Wait until all started units are healthy."""
         for unit in self._asked_for_health():
             self._wait_healthy(unit)
 
     def bring_images(self, wanted: dict[str, t.Any]) -> None:
-        """Bring the images that are not there, now that containerd is."""
+        """Import the missing images; containerd runs by now."""
         images.bring(image for image in self.options["images"] if image["reference"] in wanted)
 
     def restart(self) -> None:
@@ -212,7 +212,7 @@ class Job:
         for unit in (unit for unit in self.options["units"] if unit["name"] in self.pending):
             name = unit["name"]
             if unit["reload"]:
-                # Before a restart as well: what refuses a wrong configuration here goes on with the former one.
+                # Before a restart, too: a service that refuses a wrong configuration keeps running with the former one.
                 systemd.reload(name)
             if self.pending[name] == RESTART:
                 self._ask_peers(name)
@@ -229,7 +229,7 @@ class Job:
             raise HostError(f"{name} is not restarted: {peers['required']} other members must be healthy, found {healthy}: {'; '.join(problems)}")
 
     def _asked_for_health(self) -> list[dict[str, t.Any]]:
-        """Return the units that were started; what waits for a restart is not asked."""
+        """Return the units that this module starts, without those that wait for a restart."""
         outdated = self.outdated()
         return [unit for unit in self.options["units"] if unit["start"] and unit["name"] not in outdated]
 

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host was asked last, kept on it, so that one look tells which of its jobs are still just as they were asked.
+"""The options of each job, recorded on its host, so that host_facts finds all jobs that are still in the desired state.
 
-That spares a run a round trip for each of them. A record says nothing of what is: it is what is asked that it keeps, and each look compares
-the host with it as module job does.
+That saves a round trip for each of them. A record has only the desired state. Each check compares the host with it as module job does.
 """
 
 from __future__ import annotations

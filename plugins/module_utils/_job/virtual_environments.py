@@ -43,7 +43,7 @@ def actual(environment: dict[str, t.Any]) -> dict[str, str] | None:
 
 
 def make(environment: dict[str, t.Any]) -> None:
-    """Make an environment anew and install the requirements; pip verifies the checksum of every wheel."""
+    """Recreate an environment and install the requirements; pip verifies the checksum of every wheel."""
     path = Path(environment["path"])
     (path / COMPLETE).unlink(missing_ok=True)
     run(sys.executable, "-m", "venv", "--clear", str(path))

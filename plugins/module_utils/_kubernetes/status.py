@@ -14,7 +14,7 @@ from .._in_time import ask_all
 from .._pki import expiry
 from .client import Kubernetes, KubernetesError
 
-__all__ = ("SPEC", "look", "node", "unknown")
+__all__ = ("SPEC", "cluster_status", "node", "unknown")
 
 SPEC = {
     "kubeconfig": {"type": "path", "required": True},
@@ -24,7 +24,7 @@ SPEC = {
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 
 
-def look(options: dict[str, t.Any]) -> dict[str, t.Any]:
+def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Ask the endpoint and, where that does not answer, the servers behind it, all at once."""
     kubeconfig, seconds = options["kubeconfig"], options["seconds"]
     try:

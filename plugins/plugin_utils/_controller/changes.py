@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When this run has changed a host for the last time, which all of its worker processes know by a file in Ansible's directory of the run."""
+"""The time of the last change of a host in the current run, which its worker processes share by a file in Ansible's temporary directory."""
 
 from __future__ import annotations
 

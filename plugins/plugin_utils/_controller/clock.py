@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far another host's clock can be from this one's, given when it was asked and when it answered."""
+"""The range of the offset of another host's clock, from the times of the request and of the answer."""
 
 from __future__ import annotations
 

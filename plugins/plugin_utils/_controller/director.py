@@ -15,7 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ...module_utils._errors import HostError
-from .local import runs_here
+from .local import runs_locally
 
 if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
@@ -48,7 +48,7 @@ class Director:
     @property
     def is_local(self) -> bool:
         """Whether a module would run as this very user on this very host, so that no process and no connection is needed."""
-        return runs_here(self._connection_name, self._become, self._get("ansible_become_user", self._action._task.become_user))
+        return runs_locally(self._connection_name, self._become, self._get("ansible_become_user", self._action._task.become_user))
 
     def execute_module(self, name: str, arguments: dict) -> dict:
         """Run a module on the director and return its result."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a module would run in the place of its action, so that it needs no process of its own."""
+"""Whether a module would run as the user and on the host of its action, so that no other process is needed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import typing as t
 if t.TYPE_CHECKING:
     from ansible.plugins.action import ActionBase
 
-__all__ = ("is_local", "runs_here")
+__all__ = ("is_local", "runs_locally")
 
 
-def runs_here(transport: str, becomes: bool, become_user: str | None) -> bool:
+def runs_locally(transport: str, becomes: bool, become_user: str | None) -> bool:
     """Tell whether a module would run as this very user on this very host. No user to become is root."""
     return transport.rpartition(".")[2] == "local" and (not becomes or (os.geteuid() == 0 and become_user in (None, "", "root")))
 
 
 def is_local(action: ActionBase) -> bool:
-    """Tell whether the module of an action would run here."""
+    """Tell whether the module of an action would run locally."""
     become = action._connection.become
     user = become.get_option("become_user", playcontext=action._play_context) if become else None
-    return runs_here(action._connection.transport, bool(become), user)
+    return runs_locally(action._connection.transport, bool(become), user)

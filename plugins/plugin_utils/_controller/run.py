@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which run of Ansible this is, in words that another one can judge."""
+"""The identity of a run of Ansible, which other runs can compare."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from ansible import context
 
-__all__ = ("is_gone", "this_run")
+__all__ = ("is_gone", "current_run")
 
 
-def this_run(variables: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return who holds a lock that this run takes. Actions run in children of ansible-playbook."""
+def current_run(variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the identity of the current run. Actions run in children of ansible-playbook."""
     pid = os.getppid()
     controller = _controller()
     named = context.CLIARGS.get("args", ())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeping records of the credential store: in this process where the store is here, by the module where it is not."""
+"""Actions on records of the credential store: in the same process if the controller is the director, else by the module."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ UNCHANGED = {"changed": False, "restart": [], "diff": {"before": {}, "after": {}
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
     """Run the action with these options after host_facts has returned these jobs; return its result and what the host was asked."""
-    monkeypatch.setattr(job, "this_run", lambda variables: RUN)
+    monkeypatch.setattr(job, "current_run", lambda variables: RUN)
     monkeypatch.setattr(changes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
     def run(options, as_asked, in_run="this run", on_host=None):

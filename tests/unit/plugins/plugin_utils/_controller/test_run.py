@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import subprocess
 
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.run import is_gone, this_run
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.run import is_gone, current_run
 
 
 def test_a_process_is_known_by_its_number_and_its_start():
-    holder = this_run({})
+    holder = current_run({})
     assert not is_gone(holder)
     assert is_gone({**holder, "started": "1"})
     assert not is_gone({**holder, "started": "1", "controller": "another machine"})
@@ -21,11 +21,11 @@ def test_a_process_is_known_by_its_number_and_its_start():
 
 def test_a_process_that_ended_is_gone():
     with subprocess.Popen(["sleep", "60"]) as process:
-        holder = {**this_run({}), "pid": process.pid}
+        holder = {**current_run({}), "pid": process.pid}
         assert is_gone(holder)  # another process than the one that the start belongs to
         process.kill()
     assert is_gone(holder)
 
 
 def test_awx_is_named():
-    assert this_run({"awx_job_id": 7, "awx_user_name": "ada"}).items() >= {"job": "7", "user": "ada"}.items()
+    assert current_run({"awx_job_id": 7, "awx_user_name": "ada"}).items() >= {"job": "7", "user": "ada"}.items()
