@@ -9,13 +9,12 @@ DOCUMENTATION = r"""
 module: artifact_build
 short_description: Compile release files into a mirror
 description:
-  - Compiles programs for this machine's architecture and lays them out in a directory with the names and archive layouts of the
-    projects' own releases, so that hosts download from there as they would from a mirror of those.
-  - What may be compiled is decided by the C(go.sum) among the inputs; Go verifies every module against it.
-  - A record beside the outputs says which inputs they were made of, down to the version of the compiler. What is there and was made
-    of the same inputs is not built again.
-  - Two calls on one directory wait for each other, and a call that was interrupted leaves nothing half made in the mirror.
-  - Needs Go, a C compiler with a static C library, and for runc C(pkg-config) and the development files of libseccomp.
+  - Compiles programs for the architecture of this machine, and lays them out in a directory with the names and archive layouts of the projects'
+    releases, so that hosts download from it as from a mirror of these.
+  - The file C(go.sum) among the inputs lists the modules that may be compiled. Go verifies every module against it.
+  - A record next to the outputs lists their inputs, including the version of the compiler. Outputs of the same inputs are not built again.
+  - Two calls on one directory wait for each other. An interrupted call leaves no partial output in the mirror.
+  - Requires Go, a C compiler with a static C library, and for runc C(pkg-config) and the development files of libseccomp.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
@@ -24,7 +23,7 @@ extends_documentation_fragment:
 options:
   directory:
     description:
-      - The mirror. Made if it is missing.
+      - The mirror. It is created if it is missing.
     type: path
     required: true
   builds:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_key
-short_description: Keep a key of etcd at a value, or away
+short_description: Set or delete a key of etcd
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Puts a key where it has another value or none, and deletes it where it must not be.
+  - Sets a key that has another value or none, or deletes it.
 options:
   key:
     description: The key.
@@ -21,11 +21,11 @@ options:
     required: true
   value:
     description:
-      - Its value, compared and written as it is; it is shown in the diff.
+      - The value. It is shown in the diff.
       - Required with O(state=present).
     type: str
   state:
-    description: Whether the key shall be there.
+    description: Whether the key is set or deleted.
     type: str
     choices: [present, absent]
     default: present
@@ -36,7 +36,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Keep flannel's network
+- name: Configure flannel's network
   cfcr.kubernetes.etcd_key:
     endpoints: ["https://10.0.0.1:2379"]
     password: "{{ etcd_root_password }}"

@@ -13,7 +13,7 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Checks whether the endpoint, the server of the kubeconfig, is ready, and lists the nodes. If the endpoint does not answer, it lists them by
     another server.
-  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail: if the director cannot be reached or has no usable
+  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail. If the director cannot be reached or has no usable
     kubeconfig, it returns that as the problem of the endpoint.
 options:
   kubeconfig:

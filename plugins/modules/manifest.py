@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: manifest
-short_description: Keep a set of Kubernetes objects as listed
+short_description: Apply a set of Kubernetes objects and prune others
 description:
-  - Applies a list of objects server-side, deletes what was in the set before and is no longer in the list, and waits until what it
-    applied is available; all of it in one call, over one connection.
+  - Applies a list of objects server-side, deletes former objects of the set that are no longer in the list, and waits until the applied objects are
+    available, in one call and over one connection.
   - The set is an ApplySet (KEP-3659). Its owner, a ConfigMap of the name of the set, records which kinds the set holds, so that
-    pruning takes one request per kind; its members carry the set's ID in the label C(applyset.kubernetes.io/part-of).
-  - What would change is found by a dry run on the server, so that check mode and diff include defaults and admission. Only objects
-    that differ are written.
+    pruning takes one request per kind. Its members have the set's ID in the label C(applyset.kubernetes.io/part-of).
+  - A dry run on the server finds the differences, so that check mode and diff include defaults and admission. Only objects that differ are
+    written.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:
   kubeconfig:
     description:
-      - File of a kubeconfig whose current context embeds the authority of the server, the client certificate and its key.
-      - It may be YAML, which takes PyYAML to read, or JSON.
+      - File of a kubeconfig whose current context embeds the CA of the server, the client certificate and its key.
+      - It may be JSON, or YAML, which requires PyYAML.
     type: path
     required: true
   name:

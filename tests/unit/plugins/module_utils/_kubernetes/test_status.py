@@ -33,6 +33,6 @@ def test_a_new_node_is_unknown_and_a_cordoned_one_not_schedulable():
 
 
 def test_without_a_kubeconfig_that_is_the_problem(tmp_path):
-    found = kubernetes_status.status({"kubeconfig": str(tmp_path / "kubeconfig"), "servers": [], "seconds": 1})
+    found = kubernetes_status.cluster_status({"kubeconfig": str(tmp_path / "kubeconfig"), "servers": [], "seconds": 1})
     assert "No such file" in found["endpoint"]["problem"]
     assert found["nodes"] is None

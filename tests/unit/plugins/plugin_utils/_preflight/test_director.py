@@ -14,7 +14,10 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.facts import
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 
 ROLES = pathlib.Path(__file__).parents[5] / "roles"
-FACTS = {"python_version": "3.11.2", "python": "/usr/bin/python3", "cryptography": "42.0.8", "store": "/store", "authorities": {"etcd": ["e2", "e1"], "kubernetes": ["k"]}}
+FACTS = {
+    **{"python_version": "3.11.2", "python": "/usr/bin/python3", "cryptography": "42.0.8"},
+    **{"store": "/store", "authorities": {"etcd": ["e2", "e1"], "kubernetes": ["k"]}},
+}
 
 
 def director(**facts):

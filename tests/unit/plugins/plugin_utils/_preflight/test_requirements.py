@@ -48,8 +48,8 @@ def test_nothing_is_missing(provider, installed):
 @pytest.mark.parametrize(
     ("name", "found", "expected"),
     [
-        ("amazon.aws", None, "found no collection amazon.aws, expected >=10.1.0: ansible-galaxy collection install --upgrade -r {root}/requirements-aws.yml"),
-        ("amazon.aws", "9.5.1", "found collection amazon.aws 9.5.1, expected >=10.1.0: ansible-galaxy collection install --upgrade -r {root}/requirements-aws.yml"),
+        ("amazon.aws", None, "found no collection amazon.aws, expected >=10.1.0: {galaxy} -r {root}/requirements-aws.yml"),
+        ("amazon.aws", "9.5.1", "found collection amazon.aws 9.5.1, expected >=10.1.0: {galaxy} -r {root}/requirements-aws.yml"),
         ("boto3", None, "found no Python library boto3, expected >=1.34: {python} -m pip install -r {root}/requirements-aws.txt"),
         ("boto3", "1.28.0", "found Python library boto3 1.28.0, expected >=1.34: {python} -m pip install -r {root}/requirements-aws.txt"),
     ],
@@ -57,7 +57,8 @@ def test_nothing_is_missing(provider, installed):
 def test_a_problem_names_what_was_found_and_how_to_install(name, found, expected, installed):
     installed.pop(name)
     installed.update({name: found} if found else {})
-    assert missing("aws") == [expected.format(root=requirements._ROOT, python=sys.executable)]
+    galaxy = "ansible-galaxy collection install --upgrade"
+    assert missing("aws") == [expected.format(root=requirements._ROOT, python=sys.executable, galaxy=galaxy)]
 
 
 def test_a_checkout_has_its_version_in_galaxy_yml(tmp_path, monkeypatch):
