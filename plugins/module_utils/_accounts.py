@@ -24,11 +24,11 @@ def account_exists(name: str) -> bool:
 
 
 def ensure_account(name: str) -> None:
-    """Make a system account, with a group of its own, without home and login, where it is missing."""
+    """Create a system account with a group of the same name, without home and login, if it is missing."""
     if account_exists(name):
         return
     try:
         run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name)
     except HostError:
-        if not account_exists(name):  # else another task made it meanwhile
+        if not account_exists(name):  # unless another task has created it meanwhile
             raise

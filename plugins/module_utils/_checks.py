@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks of something that is just coming up: all at once, each tried again until it passes or its time is up."""
+"""Checks of something that is starting: in parallel, each repeated until it passes or its time is up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Check = t.Callable[[], str]
 
 
 def run(checks: dict[str, Check], seconds: float, error: type[Exception]) -> list[dict[str, t.Any]]:
-    """Return for every check its name, whether it passed, its time and what it told; a check raises the error while it does not pass."""
+    """Return the name, the result, the duration and the message of every check. A check raises the error as long as it does not pass."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(len(checks), 1)) as pool:
         return list(pool.map(lambda name: _tried(name, checks[name], seconds, error), checks))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writing files so that a reader sees the old content or the new one, never a torn one."""
+"""Write files so that a reader sees either the old or the new content, never a part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(path: str) -> str | None:
 
 
 def make_directory(path: str, mode: int = 0o777) -> None:
-    """Make a directory, if there is none, and the parents that are missing; what is written into it is not lost with their names."""
+    """Create a directory and its missing parents, and sync their entries, so that a crash does not lose what is written into it."""
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         make_directory(parent)
@@ -35,7 +35,7 @@ def make_directory(path: str, mode: int = 0o777) -> None:
 
 
 def write_atomically(path: str, content: bytes, mode: int, owner: str = "root", group: str | None = None) -> None:
-    """Write the content to a temporary file beside the path, sync it, rename it, and sync the directory.
+    """Write the content to a temporary file in the same directory, sync it, rename it, and sync the directory.
 
     The group defaults to the owner's own. A path that is a mount point (a container's /etc/resolv.conf) cannot be replaced by a
     rename and is written in place.

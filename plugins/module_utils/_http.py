@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One request, and what it says to people."""
+"""One HTTP request, whose answer is shown to people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ("beginning",)
 
 
 def beginning(connection: http.client.HTTPConnection, what: str, path: str, headers: t.Mapping[str, str] | None = None) -> str:
-    """Return the beginning of the answer in one line, and close the connection; without an answer, or with one other than 200, say what was asked."""
+    """Return the beginning of the answer in one line and close the connection. No answer, or a status other than 200, raises an error with the URL."""
     try:
         connection.request("GET", path, headers=headers or {})
         answer = connection.getresponse()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How every module of the collection ends: compare, act unless in check mode, report."""
+"""The end of every module: compare, apply unless in check mode, report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def outcome(
     settle: t.Callable[[], t.Any] = lambda: None,
     **extra: t.Any,
 ) -> dict[str, t.Any]:
-    """Apply where before and after differ, settle in any case (neither in check mode), return exactly these two values as the diff."""
+    """Apply if before and after differ, settle in any case (neither in check mode), and return exactly these two values as the diff."""
     changed = before != after
     if changed and not check_mode:
         apply()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compiling release files into a mirror directory; a record beside them says which inputs they were made of."""
+"""Compile release files into a mirror directory, with a record of their inputs."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Mirror:
 
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:
-        """Be the only one who builds here; wait for the other one if there is one."""
+        """Lock the mirror; wait if another call builds in it."""
         self.records.mkdir(parents=True, exist_ok=True)
         with (self.records / "lock").open("w") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
@@ -134,7 +134,7 @@ class Mirror:
         shutil.rmtree(work)
 
     def write_checksums(self) -> None:
-        """Write the checksum file, of everything that was ever built here."""
+        """Write the checksum file, of everything that was ever built in the mirror."""
         self._write(self.directory / CHECKSUMS, self._checksum_file())
 
     def checksums(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:

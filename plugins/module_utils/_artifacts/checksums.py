@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading the checksums that projects publish beside their releases."""
+"""The checksums that projects publish with their releases."""
 
 from __future__ import annotations
 

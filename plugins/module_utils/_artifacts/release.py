@@ -83,7 +83,7 @@ def download(url: str, target: Path, sha256: str | None, checksum_url: str | Non
 
 
 def published_checksum(checksum_url: str | None, url: str) -> str:
-    """Return the checksum of the URL's file from the checksum file published beside it."""
+    """Return the checksum of the URL's file from the checksum file published with it."""
     if not checksum_url:
         raise HostError(f"{url}: neither a sha256 nor a checksum_url is given, it cannot be verified")
     try:
@@ -210,7 +210,7 @@ def _activate(artifact: dict[str, t.Any]) -> None:
 
 
 def _is_left_over(directory: Path, active: str, previous: set[str]) -> bool:
-    """Return whether nobody needs a directory any more; where the active version was made anew, what was kept before it is kept."""
+    """Tell whether a directory may be removed. If the active version was reinstalled, the version kept before stays."""
     if directory.name.startswith("."):  # another run may be unpacking there
         return directory.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS
     return bool(previous) and directory.name not in {active, *previous}

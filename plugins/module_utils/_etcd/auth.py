@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Users and roles of etcd as values: what there is, what there must be, and the requests that lie between."""
+"""Users and roles of etcd as values: the actual and the desired state, and the requests that lead from one to the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL_KEYS = "\0"
 
 
 class Permission(t.NamedTuple):
-    """What is allowed on a key, or on the keys up to an end, which is in JSON's form of bytes."""
+    """The access to a key, or to the keys up to an end, which is in base64."""
 
     key: str
     end: str
@@ -59,7 +59,7 @@ def read(etcd: Etcd, params: dict[str, t.Any]) -> State:
 
 
 def plan(found: State, params: dict[str, t.Any]) -> State:
-    """Return what there must be."""
+    """Return the desired state."""
     roles = {role["name"]: sorted(map(_wanted_permission, role["permissions"])) for role in params["roles"]}
     users = {user["name"]: sorted(set(user["roles"])) for user in params["users"]}
     return State(
@@ -71,7 +71,7 @@ def plan(found: State, params: dict[str, t.Any]) -> State:
 
 
 def requests(found: State, wanted: State, passwords: dict[str, str], wrong: set[str]) -> list[Request]:
-    """Return what must be asked of etcd, in an order that leaves nobody with more than is wanted and root able to go on."""
+    """Return the requests, in an order in which nobody gets more than the desired access and root can continue."""
     return [
         *_role_requests(found.roles, wanted.roles),
         *_user_requests(found.users, wanted.users, passwords),
@@ -81,7 +81,7 @@ def requests(found: State, wanted: State, passwords: dict[str, str], wrong: set[
 
 
 def apply(etcd: Etcd, planned: list[Request]) -> None:
-    """Send the requests; whoever logs in with a password that is changed goes on with the new one."""
+    """Send the requests. After a change of its own password, the module continues with the new one."""
     for path, body in planned:
         etcd.call(path, body)
         if path == "/v3/auth/user/changepw" and body["name"] == etcd.user:

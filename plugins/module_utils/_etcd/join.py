@@ -39,7 +39,7 @@ class Join:
     """What this host is, what it must become, and how."""
 
     def __init__(self, params: dict[str, t.Any], *, wait: bool) -> None:
-        """Take the options of the module and look; with wait, give a cluster without quorum the time of an election."""
+        """Take the options of the module and read the state; with wait, give a cluster without quorum the time of an election."""
         self.params = params
         self.etcd = Etcd(params)
         self.deadline = time.monotonic() + params["wait_timeout"]
@@ -149,7 +149,7 @@ class Join:
         self.etcd.call("/v3/cluster/member/promote", {"ID": str(self.seen.identity.member)})
 
     def _bootstrap(self, state: str, initial: t.Iterable[tuple[str, str]]) -> None:
-        """Start etcd without data, wait until it has a log of its own, and take back what allowed it to start so."""
+        """Start etcd without data, wait until it has a log, and remove the bootstrap file that allowed this start."""
         self._move_data()
         text = membership.bootstrap(state, self.params["initial_cluster_token"], initial)
         write_atomically(str(self._bootstrap_file), text.encode(), 0o644)

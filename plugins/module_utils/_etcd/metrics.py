@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a member of etcd says of itself to those beside it on its host, who need neither a certificate nor a password for that."""
+"""The state of a member from its metrics on the loopback of its host, where neither a certificate nor a password is needed."""
 
 from __future__ import annotations
 

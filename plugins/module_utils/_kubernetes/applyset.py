@@ -82,7 +82,7 @@ def members(objects: list[dict[str, t.Any]], part_of: str) -> list[dict[str, t.A
 
 
 def comparable(obj: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return an object without what says nothing about how it was asked for."""
+    """Return an object without the fields that the server sets."""
     metadata = {key: value for key, value in obj["metadata"].items() if key not in SERVERS_OWN}
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
