@@ -59,13 +59,13 @@ members:
     name: {description: Name; empty if it has never started., type: str, returned: always}
     peer_urls: {description: URLs for other members., type: list, elements: str, returned: always}
     client_urls: {description: URLs for clients., type: list, elements: str, returned: always}
-    learner: {description: Whether it is a learner, without a vote., type: bool, returned: always}
+    learner: {description: Whether it is a learner without a vote., type: bool, returned: always}
     healthy: {description: Whether it takes part in the quorum., type: bool, returned: always}
     problem: {description: Reason why it is not healthy., type: str, returned: always}
     version: {description: Version of etcd., type: str, returned: when it answers}
     db_size: {description: Size of its database in bytes., type: int, returned: when it answers}
     raft_term: {description: Raft term., type: int, returned: when it answers}
-    raft_index: {description: Raft index, the last entry of its log., type: int, returned: when it answers}
+    raft_index: {description: Raft index of the last entry in its log., type: int, returned: when it answers}
 alarms:
   description: Alarms that are raised.
   returned: success

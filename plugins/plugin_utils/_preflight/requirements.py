@@ -14,8 +14,7 @@ import typing as t
 from pathlib import Path
 
 import yaml
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+from ansible.module_utils.compat.version import LooseVersion
 
 __all__ = ("missing",)
 
@@ -31,24 +30,26 @@ def missing(name: str, root: Path = _ROOT) -> list[str]:
     ]
 
 
-def _missing(kind: str, expected: dict[str, SpecifierSet], find: t.Callable[[str], str | None], command: str) -> t.Iterator[str]:
-    for name, versions in expected.items():
+def _missing(kind: str, expected: dict[str, str], find: t.Callable[[str], str | None], command: str) -> t.Iterator[str]:
+    for name, least in expected.items():
         found = find(name)
         if found is None:
-            yield f"found no {kind} {name}, expected {versions}: {command}"
-        elif not versions.contains(found, prereleases=True):
-            yield f"found {kind} {name} {found}, expected {versions}: {command}"
+            yield f"found no {kind} {name}, expected >={least}: {command}"
+        elif LooseVersion(found) < LooseVersion(least):
+            yield f"found {kind} {name} {found}, expected >={least}: {command}"
 
 
-def _collections(path: Path) -> dict[str, SpecifierSet]:
+def _collections(path: Path) -> dict[str, str]:
+    """Return the least version of each collection."""
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))["collections"] if path.exists() else []
-    return {entry["name"]: SpecifierSet(entry["version"]) for entry in entries}
+    return {entry["name"]: entry["version"].removeprefix(">=") for entry in entries}
 
 
-def _libraries(path: Path) -> dict[str, SpecifierSet]:
+def _libraries(path: Path) -> dict[str, str]:
+    """Return the least version of each library."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    requirements = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
-    return {requirement.name: requirement.specifier for requirement in requirements}
+    requirements = [line.partition(">=") for line in lines if line.strip() and not line.startswith("#")]
+    return {name: least for name, _at_least, least in requirements}
 
 
 def _collection_version(name: str) -> str | None:
