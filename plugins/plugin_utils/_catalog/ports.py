@@ -7,9 +7,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
-__all__ = ("Port", "ports_of")
+from ansible.module_utils.common.yaml import yaml_load
+
+from .catalog import CATALOG, CatalogError
+
+__all__ = ("Port", "port_number", "ports_of")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +32,21 @@ class Port:
     def __str__(self) -> str:
         number = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
         return f"{number}/{self.protocol}"
+
+
+def port_number(name: str) -> int:
+    """Return the port that catalog/ports.yml has under this name."""
+    ports = _named_ports()
+    if name not in ports:
+        raise CatalogError(f"catalog/ports.yml: found no port named {name!r}, expected one of {', '.join(ports)}")
+    return ports[name]
+
+
+# Roles look ports up for every host and task, and parsing the file takes 10 ms.
+@functools.lru_cache
+def _named_ports() -> dict[str, int]:
+    entries = yaml_load((CATALOG / "ports.yml").read_text(encoding="utf-8"))["ports"]
+    return {entry["name"]: int(entry["port"]) for entry in entries if "name" in entry}
 
 
 def ports_of(catalog: t.Iterable[t.Mapping[str, t.Any]], groups: t.Collection[str], variables: t.Mapping[str, t.Any]) -> list[Port]:

@@ -16,7 +16,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._catalog.ports import ports_of
+from .._catalog.ports import port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
 from .problems import Problem, merge
 
@@ -41,7 +41,6 @@ _SHARED = (
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HAPROXY_OWN = ("api", "masters", "status")  # names that haproxy.cfg uses itself
-_API_SERVER_PORT = 8443
 _HOST_SUBNET = 24  # flannel leases one to each host
 _FEWEST_SUBNETS = 4  # flannel refuses fewer
 
@@ -181,7 +180,7 @@ def _address_of_endpoint(values: Values, inventory: Inventory) -> t.Iterator[Pro
         if _network(values, network) and _address(host) and _address(host) in _network(values, network):
             yield Problem("cluster_api_host", host, f"the address of the load balancer, outside {network}, {values[network]}")
     owners = [name for name, its_values in inventory.values.items() if host and host in (name, its_values.get("cluster_host_address"))]
-    if owners and (owners != inventory.hosts("master") or values.get("cluster_api_port") != _API_SERVER_PORT):
+    if owners and (owners != inventory.hosts("master") or values.get("cluster_api_port") != port_number("api_server")):
         yield Problem("cluster_api_host", f"{host}, which is {owners[0]}", "the load balancer's static address or DNS name: cluster_topology is iaas_lb")
     if values.get("proxy_listeners"):
         yield Problem("proxy_listeners", "listeners", "none: with cluster_topology iaas_lb use iaas_worker_listeners")

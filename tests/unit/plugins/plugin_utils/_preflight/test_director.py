@@ -78,8 +78,12 @@ def test_nothing_is_known_of_a_director_that_is_wrong():
 
 def test_bundles_of_all_roles_are_looked_at():
     texts = [path.read_text() for path in ROLES.glob("*/vars/main.yml")]
-    variables = dict(re.findall(r"^(\w+): (\S+)$", "\n".join(texts), re.MULTILINE))
-    paths = {re.sub(r"{{ (\w+) }}", lambda name: variables[name[1]], path) for text in texts for path in re.findall(r'authority_path: "(.+)"', text)}
+    variables = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', "\n".join(texts), re.MULTILINE))
+
+    def rendered(text: str) -> str:
+        return re.sub(r"{{ (\w+) }}", lambda name: rendered(variables[name[1]]), text)
+
+    paths = {rendered(path) for text in texts for path in re.findall(r'authority_path: "(.+)"', text)}
     assert len(paths) >= 5
     for path in paths:
         assert pathlib.PurePath(path).match(BUNDLES), path

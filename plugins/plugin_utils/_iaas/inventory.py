@@ -1,0 +1,38 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Host variables and groups of an inventory, made from the hosts that a provider has created."""
+
+from __future__ import annotations
+
+import typing as t
+
+__all__ = ("host_vars", "inventory_groups")
+
+Values = t.Mapping[str, t.Any]
+
+# The operator fills this group; its hosts are left alone (docs/repair.md).
+_IGNORED = "ignored"
+
+
+def host_vars(hosts: t.Iterable[Values], ansible_hosts: t.Mapping[str, str] | None = None, variables: Values | None = None) -> dict[str, dict[str, t.Any]]:
+    """Return the variables of each host, by its name.
+
+    A host gets cluster_host_address only if Ansible connects to another address than other hosts do; the variable defaults to ansible_host.
+    """
+    result = {}
+    for host in hosts:
+        address = host["address"]
+        ansible_host = (ansible_hosts or {}).get(host["name"], address)
+        own = {"cluster_host_address": address} if ansible_host != address else {}
+        result[host["name"]] = {"ansible_host": ansible_host, **own, **(variables or {})}
+    return result
+
+
+def inventory_groups(hosts: t.Iterable[Values], variables: t.Mapping[str, Values]) -> dict[str, dict[str, t.Any]]:
+    """Return the groups with the variables of each host, for the key `children` of an inventory."""
+    groups: dict[str, dict[str, t.Any]] = {_IGNORED: {"hosts": {}}}
+    for host in sorted(hosts, key=lambda host: host["group"]):
+        groups.setdefault(host["group"], {"hosts": {}})["hosts"][host["name"]] = variables[host["name"]]
+    return groups

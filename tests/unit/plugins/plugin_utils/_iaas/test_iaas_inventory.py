@@ -1,0 +1,41 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Host variables and groups of an inventory."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._iaas.inventory import host_vars, inventory_groups
+
+HOSTS = [
+    {"name": "worker-0", "group": "worker", "address": "10.30.0.21"},
+    {"name": "worker-1", "group": "worker", "address": "10.30.0.22"},
+    {"name": "etcd-0", "group": "etcd", "address": "10.30.0.61"},
+]
+
+
+@pytest.mark.parametrize(
+    ("ansible_hosts", "variables", "expected"),
+    [
+        (None, None, {"ansible_host": "10.30.0.61"}),
+        ({"etcd-0": "10.30.0.61"}, {"ansible_become": True}, {"ansible_host": "10.30.0.61", "ansible_become": True}),
+        ({"etcd-0": "203.0.113.7"}, None, {"ansible_host": "203.0.113.7", "cluster_host_address": "10.30.0.61"}),
+    ],
+)
+def test_host_variables_tell_both_addresses_apart(ansible_hosts, variables, expected):
+    assert host_vars(HOSTS[2:], ansible_hosts, variables) == {"etcd-0": expected}
+
+
+def test_groups_are_sorted_and_hosts_keep_their_order():
+    variables = host_vars(HOSTS)
+    groups = inventory_groups(HOSTS, variables)
+    assert list(groups) == ["ignored", "etcd", "worker"]
+    assert groups["worker"] == {"hosts": {"worker-0": variables["worker-0"], "worker-1": variables["worker-1"]}}
+    assert list(groups["worker"]["hosts"]) == ["worker-0", "worker-1"]
+
+
+def test_group_ignored_is_there_without_hosts():
+    assert inventory_groups([], {}) == {"ignored": {"hosts": {}}}
