@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which hosts a rotation must not do without, and which records it is about."""
+"""Which hosts of the cluster a run of rotate.yml leaves out."""
 
 from __future__ import annotations
 
@@ -40,8 +40,3 @@ def render():
 def test_who_is_left_out(render, in_play, ignored, absent):
     cluster = {"etcd-0": "10.0.0.1", "master-0": "10.0.0.2", "worker-0": "10.0.0.3"}
     assert render("__rotate_absent", __rotate_cluster=cluster, groups={"ignored": ignored}, ansible_play_hosts=in_play) == absent
-
-
-@pytest.mark.parametrize("rotate", ["etcd, encryption", ["etcd", "encryption"], ["etcd,encryption", "certificates"]])
-def test_what_is_chosen_may_be_a_list_or_a_text(render, rotate):
-    assert render("__rotate_records", rotate=rotate) == ["etcd", "encryption-at-rest"]

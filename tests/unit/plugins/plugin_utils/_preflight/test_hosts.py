@@ -144,7 +144,7 @@ def test_controller_is_wrong():
 def test_catalog_of_ports_is_complete():
     for entry in CATALOG:
         assert {"component", "unit", "port", "protocol", "hosts", "clients", "purpose"} <= entry.keys() <= {
-            "component", "unit", "port", "protocol", "hosts", "clients", "purpose", "address", "interface",
+            "component", "unit", "port", "protocol", "hosts", "clients", "purpose", "address", "interface", "name",
         }  # fmt: skip
         assert entry["protocol"] in ("tcp", "udp")
         assert entry["hosts"] and set(entry["hosts"]) <= {"etcd", "master", "worker", "proxy"}
