@@ -171,6 +171,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descri
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import probe as job_probe
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import reload as job_reload
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import expiry
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._timestamp import to_timestamp
 
 ETCD = "etcd"
 PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "StateChangeTimestampMonotonic")
@@ -193,7 +194,7 @@ def unit_health(properties: dict[str, str], problems: list[str | None], outdated
         "state": state,
         "healthy": problem is None,
         "problem": problem,
-        "since": (now - datetime.timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "since": to_timestamp(now - datetime.timedelta(seconds=ago)),
         "restarts": int(properties["NRestarts"]),
         "outdated": outdated,
     }

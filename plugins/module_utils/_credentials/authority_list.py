@@ -14,6 +14,7 @@ from .._pki.x509 import Authority, describe, now
 from .._result import outcome
 from .._store.options import STORE
 from .._store.store import Store, keep
+from .._timestamp import to_timestamp
 from .authorities import get_authority, make_authority, to_authority
 
 __all__ = ("SPEC", "keep_authorities")
@@ -57,7 +58,7 @@ def summary(authority: Authority) -> dict:
 def planned(entry: dict, moment: datetime.datetime) -> dict:
     """Return what a diff shows of an authority that is still to be made."""
     not_after = moment + datetime.timedelta(days=entry["days"])
-    return {"certificates": [f"CN={common_name(entry)} {entry['key_type']} (new) until {not_after:%Y-%m-%dT%H:%M:%SZ}"]}
+    return {"certificates": [f"CN={common_name(entry)} {entry['key_type']} (new) until {to_timestamp(not_after)}"]}
 
 
 def common_name(entry: dict) -> str:
@@ -80,6 +81,6 @@ def values(authority: Authority | None) -> dict:
     return {
         "certificate": authority.certificate(),
         "bundle": authority.bundle(),
-        "not_after": f"{authority.not_after():%Y-%m-%dT%H:%M:%SZ}",
+        "not_after": to_timestamp(authority.not_after()),
         "rotation": authority.rotation,
     }

@@ -11,7 +11,8 @@ import typing as t
 
 from .._pki.x509 import certificate_info, now
 from .._store.options import STORE
-from .._store.store import KINDS, Record, Store, to_moment
+from .._store.store import KINDS, Record, Store
+from .._timestamp import from_timestamp
 from .authorities import to_authority
 
 __all__ = ("SPEC", "store_info")
@@ -64,5 +65,5 @@ def _days(since: str | None, moment: datetime.datetime) -> int | None:
     """Return the whole days that have passed, below zero for those that are still to come."""
     if since is None:
         return None
-    passed = moment - to_moment(since)
+    passed = moment - from_timestamp(since)
     return int(passed.total_seconds() / 86400)

@@ -17,7 +17,8 @@ from .._errors import HostError
 from .._pki.x509 import now
 from .._result import outcome
 from .._store.options import STORE
-from .._store.store import Conflict, Record, Store, to_moment, to_text
+from .._store.store import Conflict, Record, Store
+from .._timestamp import from_timestamp, to_timestamp
 from .authorities import make_authority
 from .authority_list import SPEC as AUTHORITIES
 from .authority_list import common_name
@@ -99,7 +100,7 @@ def verdict(phase: str, until: str, moment: datetime.datetime, end: datetime.dat
     if until != "drop" and PHASES.index(phase) >= PHASES.index(until):
         return f"it was to go no further than phase {until}"
     if moment < end:
-        return f"it stays for {_duration((end - moment).total_seconds())} more, until {to_text(end)}"
+        return f"it stays for {_duration((end - moment).total_seconds())} more, until {to_timestamp(end)}"
     return ""
 
 
@@ -161,8 +162,8 @@ class _Item:
         """Plan its next phase, now that everybody has done what this one asks for; a run that fails may leave that behind what the store says."""
         if not self.before:
             return
-        since, least = self.since or to_text(self._moment), float(minutes.get(self.before, 0))
-        self.waits = verdict(self.before, until, self._moment, to_moment(since) + datetime.timedelta(minutes=least))
+        since, least = self.since or to_timestamp(self._moment), float(minutes.get(self.before, 0))
+        self.waits = verdict(self.before, until, self._moment, from_timestamp(since) + datetime.timedelta(minutes=least))
         if self.waits:
             self.spread, self.since = not self.since, since
             self._change = lambda parts: ({**parts[0], _SINCE: since}, parts[1])

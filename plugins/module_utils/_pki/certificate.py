@@ -12,6 +12,7 @@ import ipaddress
 import re
 
 from .._errors import HostError
+from .._timestamp import from_timestamp, to_timestamp
 
 __all__ = ("USAGES", "Certificate", "Names", "expiry", "reasons", "seconds", "wanted_names")
 
@@ -46,7 +47,7 @@ class Certificate:
             **{name: list(value) if isinstance(value, tuple) else value for name, value in dataclasses.asdict(self.names).items()},
             "issuer": self.issuer,
             "key": self.key,
-            "not_after": self.not_after.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "not_after": to_timestamp(self.not_after),
         }
 
 
@@ -85,7 +86,7 @@ def _alternative_name(name: str) -> str:
 def seconds(moment: str) -> float:
     """Return a moment that an option names in seconds since the epoch; none is the beginning of all."""
     try:
-        return datetime.datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc).timestamp() if moment else 0
+        return from_timestamp(moment).timestamp() if moment else 0
     except ValueError as error:
         raise HostError(f"since is {moment!r}: allowed is a moment in UTC such as 2026-11-21T09:00:00Z") from error
 

@@ -11,6 +11,7 @@ import datetime
 import re
 import typing as t
 
+from .._timestamp import to_timestamp
 from .der import items
 
 __all__ = ("Dates", "read")
@@ -32,7 +33,7 @@ class Dates(t.NamedTuple):
         return {
             "common_name": self.common_name,
             "issuer": self.issuer,
-            "not_after": self.not_after.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "not_after": to_timestamp(self.not_after),
             "days_left": (self.not_after - now) // datetime.timedelta(days=1),
         }
 

@@ -15,6 +15,7 @@ import traceback
 import typing as t
 
 from .._errors import HostError
+from .._timestamp import to_timestamp
 from .certificate import Certificate, Names, expiry
 
 CRYPTOGRAPHY_ERROR = None
@@ -154,7 +155,7 @@ def describe(bundle: str | None) -> list[str]:
         except ValueError:
             lines.append("unreadable")
         else:
-            lines.append(f"{_issuer(certificate)} until {_not_after(certificate):%Y-%m-%dT%H:%M:%SZ}")
+            lines.append(f"{_issuer(certificate)} until {to_timestamp(_not_after(certificate))}")
     return lines
 
 
@@ -165,8 +166,8 @@ def certificate_info(pem: str) -> dict[str, str]:
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
         "key": key_name(certificate.public_key()),
-        "not_before": f"{_not_before(certificate):%Y-%m-%dT%H:%M:%SZ}",
-        "not_after": f"{_not_after(certificate):%Y-%m-%dT%H:%M:%SZ}",
+        "not_before": to_timestamp(_not_before(certificate)),
+        "not_after": to_timestamp(_not_after(certificate)),
     }
 
 

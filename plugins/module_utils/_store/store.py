@@ -18,15 +18,15 @@ import re
 import typing as t
 
 from .._errors import HostError
+from .._timestamp import to_timestamp
 from .encryption import new_salt, salt_of, seal, unseal
 
-__all__ = ("KINDS", "Backend", "Conflict", "Document", "Record", "Store", "keep", "to_moment", "to_text")
+__all__ = ("KINDS", "Backend", "Conflict", "Document", "Record", "Store", "keep")
 
 KINDS = ("authorities", "credentials")
 
 # Which passphrase the store is under, by a value that is sealed with it.
 _SETTINGS = "store"
-_MOMENT = "%Y-%m-%dT%H:%M:%SZ"  # UTC
 _NAME = re.compile(r"[a-z]+/[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 
 
@@ -114,7 +114,7 @@ class Store:
     def put(self, name: str, public: dict, secret: dict, version: int, created_at: str | None = None) -> None:
         """Add a version to a record if it still has the given one; 0 means that there is none yet."""
         self._check_settings()
-        content = {"created_at": created_at or to_text(datetime.datetime.now(datetime.timezone.utc)), "public": public, "secret": self._seal(name, secret)}
+        content = {"created_at": created_at or to_timestamp(datetime.datetime.now(datetime.timezone.utc)), "public": public, "secret": self._seal(name, secret)}
         self._write(_checked(name), content, version)
 
     def _newest(self, name: str) -> Document | None:
@@ -173,13 +173,3 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise HostError(f"{name.partition('/')[2]!r} is no name for the store: allowed are a-z, 0-9, and inside of it . _ -")
     return name
-
-
-def to_text(moment: datetime.datetime) -> str:
-    """Return a moment as records have it."""
-    return f"{moment:{_MOMENT}}"
-
-
-def to_moment(text: str) -> datetime.datetime:
-    """Return the moment that a record names."""
-    return datetime.datetime.strptime(text, _MOMENT).replace(tzinfo=datetime.timezone.utc)
