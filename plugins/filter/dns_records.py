@@ -2,30 +2,30 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The names of a cluster's hosts, and the operator's aliases, as records of a PowerDNS zone."""
+"""Make the records of a PowerDNS zone from a cluster's hosts and the operator's aliases."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: dns_records
-short_description: Records of a PowerDNS zone for groups of hosts and for aliases
+short_description: Make records of a PowerDNS zone for groups of hosts and for aliases
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns the records that answer the names of groups with those of their hosts that are up, all of them where none is, the names of
-    hosts, and aliases. All names are relative to the zone's.
+  - Returns records for the names of groups, hosts and aliases. PowerDNS answers the name of a group with its hosts that are up, or with all of
+    them if none is up. All names are relative to the zone.
 positional: _input, aliases
 options:
   _input:
     description:
-      - The groups, by name. Each has C(hosts), IPv4 addresses by host, and either a C(url), which a host that is up answers with a status that means
-        success, or a C(port), which it listens on. The host in the URL is the one that it is asked for, and says nothing of its address.
+      - The groups, by name. Each has C(hosts), IPv4 addresses by host, and either a C(url), which a host that is up answers with a status of
+        success, or a C(port), on which it listens. The host name in the URL is sent to every host of the group.
     type: dict
     required: true
   aliases:
     description:
-      - The aliases, each with C(name) and either C(addresses) or C(group). With C(port), the answer holds only addresses that listen on
-        it. An alias of a group without one is answered as the group itself.
+      - The aliases, each with C(name) and either C(addresses) or C(group). With C(port), the answer has only addresses that listen on it.
+        Without C(port), an alias of a group gets the answer of the group.
     type: list
     elements: dict
     default: []
@@ -62,7 +62,7 @@ Groups = dict[str, dict[str, t.Any]]
 Aliases = t.Sequence[dict[str, t.Any]]
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# Those that are up; where none is, an answer that may be wrong is better than none.
+# The hosts that are up. If none is up, an answer that may be wrong is better than none.
 ALL_THAT_ARE_UP = "{selector='all', backupSelector='all'}"
 
 
@@ -98,7 +98,7 @@ def _records(name: str, addresses: list[str], check: dict[str, t.Any]) -> list[s
 
 
 def _mistakes_of_groups(groups: Groups) -> t.Iterator[str]:
-    """Yield which addresses are none: they are quoted into Lua that all hosts run, and a host that lies may have given them."""
+    """Yield invalid addresses. They become Lua code that all hosts run, and a lying host may have sent them."""
     for name, group in groups.items():
         for host, address in group["hosts"].items():
             if not _is_address(address):
@@ -106,29 +106,29 @@ def _mistakes_of_groups(groups: Groups) -> t.Iterator[str]:
 
 
 def _mistakes_of_aliases(groups: Groups, aliases: Aliases) -> t.Iterator[str]:
-    """Yield what is wrong with aliases, in words."""
+    """Yield mistakes in aliases, as text."""
     names = [alias["name"] for alias in aliases]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"{name} is there {names.count(name)} times"
+        yield f"{name}: found {names.count(name)} aliases of this name, expected one"
     for alias in aliases:
         name, labels = alias["name"], alias["name"].split(".")
         if not all(LABEL.fullmatch(label) for label in labels):
-            yield f"{name}: a name consists of labels of lower-case letters, digits and inner hyphens, with dots between them"
+            yield f"{name}: expected labels of lower-case letters, digits and inner hyphens, with dots between them"
         elif labels[-1] in groups:
-            yield f"{name}: {labels[-1]} and what is below it are names of the cluster's own hosts"
+            yield f"{name}: {labels[-1]} and names below it are reserved for the cluster's hosts"
         if bool(alias.get("addresses")) == bool(alias.get("group")):
-            yield f"{name}: either addresses or a group"
+            yield f"{name}: expected either addresses or a group"
         if alias.get("group") and alias["group"] not in groups:
-            yield f"{name}: no such group as {alias['group']}; there are {', '.join(groups)}"
+            yield f"{name}: found group {alias['group']}, expected one of {', '.join(groups)}"
         for address in alias.get("addresses") or []:
             if not _is_address(address):
-                yield f"{name}: {address} is no IPv4 address"
+                yield f"{name}: found {address}, expected an IPv4 address"
         if alias.get("port") is not None and not 0 < alias["port"] < 65536:
-            yield f"{name}: {alias['port']} is no port"
+            yield f"{name}: found port {alias['port']}, expected 1 to 65535"
 
 
 def _is_address(text: t.Any) -> bool:
-    """Say whether this is the text of an IPv4 address; ipaddress takes numbers as well."""
+    """Say whether this is the text of an IPv4 address. The module ipaddress also accepts numbers."""
     if not isinstance(text, str):
         return False
     try:

@@ -2,21 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A kubeconfig as a structure."""
+"""Make a kubeconfig."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: kubeconfig
-short_description: Make a kubeconfig that names the files of a client certificate
+short_description: Make a kubeconfig with the paths of a client certificate
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns the structure of a kubeconfig for one user of one cluster.
-positional: _input
+positional: _input, server, authority, user
 options:
   _input:
-    description: Path of the client certificate without suffix; C(.crt) and C(.key) stand there.
+    description: Path of the client certificate and its key, without the suffixes C(.crt) and C(.key).
     type: path
     required: true
   server:
@@ -24,11 +24,11 @@ options:
     type: str
     required: true
   authority:
-    description: Path of the file with the authorities that the API's certificate is verified against.
+    description: Path of the CA bundle that verifies the API.
     type: path
     required: true
   user:
-    description: Name of the user, for people.
+    description: Name of the user in the kubeconfig. Kubernetes does not read it.
     type: str
     required: true
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An address of a network, by its number."""
+"""Return the address with a given number in a network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import ipaddress
 
 DOCUMENTATION = r"""
 name: nth_address
-short_description: The address with a given number in a network
+short_description: Return the address with a given number in a network
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns an address of a network; number 0 is the network's own.
+  - Returns an address of a network. Number 0 is the address of the network itself.
 positional: _input, number
 options:
   _input:
@@ -41,7 +41,7 @@ _value:
 
 
 def nth_address(network: str, number: int) -> str:
-    """Return an address of a network; an IndexError says that the network is too small."""
+    """Return an address; raise IndexError if the network is too small."""
     return str(ipaddress.ip_network(network)[number])
 
 

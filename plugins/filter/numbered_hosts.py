@@ -9,8 +9,8 @@ name: numbered_hosts
 short_description: Name the hosts of groups and give them fixed addresses
 version_added: "0.1.0"
 description:
-  - Turns sizes of groups into a list of hosts, numbered from 0 within each group as BOSH numbers instances.
-  - A host keeps its address whatever the sizes become, because every group has a range of its own.
+  - Turns sizes of groups into a list of hosts, numbered from 0 within each group, like instances in BOSH.
+  - A host keeps its address if sizes change, because every group has its own range.
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 positional: _input, subnet, first
@@ -24,7 +24,7 @@ options:
     type: str
     required: true
   first:
-    description: Place in the subnet of each group's first host; a group's range ends where the next one begins.
+    description: Number of each group's first address in the subnet. A range ends where the next one starts.
     type: dict
     required: true
 """
@@ -52,7 +52,7 @@ def numbered_hosts(sizes: dict[str, int], subnet: str, first: dict[str, int]) ->
     """Return name, group and address of every host."""
     unknown = sorted(set(sizes) - set(first))
     if unknown:
-        raise AnsibleFilterError(f"unknown groups of hosts: {', '.join(unknown)}; known: {', '.join(first)}")
+        raise AnsibleFilterError(f"found unknown groups of hosts {', '.join(unknown)}, expected some of {', '.join(first)}")
     try:
         network = ipaddress.ip_network(subnet)
     except ValueError as error:
@@ -61,7 +61,7 @@ def numbered_hosts(sizes: dict[str, int], subnet: str, first: dict[str, int]) ->
     for group, size in sizes.items():
         end = min((place for place in first.values() if place > first[group]), default=network.num_addresses - 1)
         if first[group] + size > end:
-            raise AnsibleFilterError(f"{size} hosts in group {group}, but {subnet} has room for {max(end - first[group], 0)}")
+            raise AnsibleFilterError(f"found {size} hosts in group {group}, expected at most {max(end - first[group], 0)}, for which {subnet} has room")
         hosts += [
             {"name": f"{group}-{number}", "group": group, "address": str(network[first[group] + number])} for number in range(size)
         ]

@@ -2,19 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The addresses of a group's hosts, without facts of them."""
+"""Return the addresses of a group's hosts from the inventory, without facts."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: addresses
-short_description: Addresses of the hosts of groups
+short_description: Return the addresses of groups of hosts
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns one mapping from the hosts of the groups to their addresses, in the order of the inventory. The address is a host's
-    C(cluster_host_address), else its C(ansible_host), else its name. A group that does not exist is empty.
-  - Fails if a variable is neither an IPv4 nor an IPv6 address, because the configuration of other hosts is made of it.
+  - Returns one mapping from hosts to their addresses, in the order of the inventory. The address is a host's C(cluster_host_address), else its
+    C(ansible_host), else its name. A group that does not exist is empty.
+  - Fails if a variable is neither an IPv4 nor an IPv6 address, because it becomes part of the configuration of other hosts.
 options:
   _terms:
     description: Groups.
@@ -64,7 +64,7 @@ class LookupModule(LookupBase):
 
 
 def _is_address(text):
-    """Say whether this is the text of an address: ipaddress takes numbers as well, and anything as the zone of an IPv6 address."""
+    """Say whether this is the text of an address. The module ipaddress also accepts numbers, and any text as the zone of an IPv6 address."""
     try:
         return isinstance(text, str) and "%" not in text and bool(ipaddress.ip_address(text))
     except ValueError:

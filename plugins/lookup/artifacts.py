@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: artifacts
-short_description: Release files of components
+short_description: Return the release files of components
 description:
   - Returns the artifacts that module M(cfcr.kubernetes.job) takes, from the catalog of the cluster's version of Kubernetes.
 version_added: "0.1.0"
@@ -36,8 +36,8 @@ RETURN = r"""
 _raw:
   description:
     - One element, the list of artifacts, so that C(lookup) returns that list.
-    - Each has O(ignore:component), O(ignore:version), and by architecture the C(url), its C(sha256) or the C(checksum_url) of a file that
-      has it, and C(files), the member of the archive by program; an empty member means that the download is the program.
+    - Each has O(ignore:component), O(ignore:version), and by architecture C(url), C(sha256) or C(checksum_url), and C(files).
+    - C(files) has the member of the archive by program. An empty member means that the download is the program.
   type: list
   elements: list
 """

@@ -6,20 +6,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: builds
-short_description: What a mirror is built of
+short_description: Return the builds of a mirror
 description:
-  - Returns what the module M(cfcr.kubernetes.artifact_build) takes as builds. It has the content of C(go.mod) and C(go.sum) of each
-    project, the flags, and the files of the mirror that come out.
+  - Returns the option C(builds) of the module M(cfcr.kubernetes.artifact_build): the content of C(go.mod) and C(go.sum) of each project, the
+    flags, and the resulting files of the mirror.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:
   _terms:
-    description: Names of builds; all of them where none is named.
+    description: Names of builds. All builds if it is empty.
     type: list
     elements: str
   kubernetes_version:
-    description: Minor version of Kubernetes, quoted; names the file of the catalog.
+    description: Minor version of Kubernetes, quoted. It names the file of the catalog.
     type: str
     required: true
     vars:
@@ -49,7 +49,7 @@ from ..plugin_utils._controller.lookup import CatalogLookup
 
 
 class LookupModule(CatalogLookup):
-    """What a mirror is built of."""
+    """Builds of a mirror."""
 
     def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
         """Return the builds."""

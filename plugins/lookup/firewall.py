@@ -6,9 +6,9 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: firewall
-short_description: What a firewall must let through to a group of hosts
+short_description: Return the ports that a firewall must open to a group of hosts
 description:
-  - Returns the ports that others connect to on the hosts of a group, made of the list that preflight and the documentation are made of.
+  - Returns the ports of a group that other hosts and users connect to, from C(catalog/ports.yml), which preflight and the documentation use too.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
@@ -20,14 +20,13 @@ options:
     required: true
   balanced:
     description:
-      - Ports that load balancers connect to, traffic and health. Where it is set, users come through load balancers, and the load balancers
-        connect to these ports only.
+      - Ports that load balancers connect to, for traffic and health checks. If it is set, users connect through load balancers only.
     type: list
     elements: int
 """
 
 EXAMPLES = r"""
-- name: Show what must reach a master behind a load balancer
+- name: Show the open ports of a master behind a load balancer
   ansible.builtin.debug:
     msg: "{{ lookup('cfcr.kubernetes.firewall', 'master', balanced=[8443]) }}"
 """
@@ -35,8 +34,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One element, the list of openings, so that C(lookup) returns that list. Each has C(protocol), C(first), C(last), C(purpose) and a
-      C(client), a group of hosts or one of V(pods), V(users), V(director), V(load balancer).
+    - One element, the list of openings, so that C(lookup) returns that list.
+    - Each has C(protocol), C(first), C(last), C(purpose) and C(client), which is a group of hosts, V(pods), V(users), V(director) or
+      V(load balancer).
   type: list
   elements: list
 """
@@ -50,10 +50,10 @@ from ..plugin_utils._preflight.contract import Contract
 
 
 class LookupModule(LookupBase):
-    """Ports of a group that others connect to."""
+    """Open ports of a group."""
 
     def run(self, terms: list[str], variables: dict[str, t.Any], **kwargs: t.Any) -> list[list[dict[str, t.Any]]]:
-        """Return the answer as the one element that lookup() gives back as it is."""
+        """Return the list as the only element, so that lookup() returns it unchanged."""
         self.set_options(direct=kwargs)
         contract = Contract(self._loader)
         return [[opening for group in terms for opening in openings(contract.ports, group, contract.of(variables), self.get_option("balanced"))]]

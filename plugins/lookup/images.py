@@ -6,9 +6,9 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: images
-short_description: Container images that a cluster needs inside
+short_description: Return the container images of a cluster
 description:
-  - Returns the references of images and, where they are not pulled from a registry, the archives that are imported on the hosts.
+  - Returns the references of images and, unless hosts pull them from a registry, the archives that hosts import.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
@@ -26,7 +26,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show what the registry calls the image of CoreDNS
+- name: Show the reference of the image of CoreDNS
   ansible.builtin.debug:
     msg: "{{ lookup('cfcr.kubernetes.images', 'coredns')[0].reference }}"
 """
@@ -35,8 +35,8 @@ RETURN = r"""
 _raw:
   description:
     - One element, the list of images, so that C(lookup) returns that list.
-    - Each has C(name), C(reference) and C(archive). The archive has by architecture the C(url) and its C(sha256) or the C(checksum_url) of
-      a file that has it; it is null where the image is pulled from its registry.
+    - Each has C(name), C(reference) and C(archive). The archive has, by architecture, C(url) and either C(sha256) or C(checksum_url). It is null
+      if hosts pull the image from its registry.
   type: list
   elements: list
 """
@@ -48,7 +48,7 @@ from ..plugin_utils._controller.lookup import CatalogLookup
 
 
 class LookupModule(CatalogLookup):
-    """Container images that a cluster needs inside."""
+    """Container images of a cluster."""
 
     def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
         """Return the images."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cloud Foundry's routing API, with a token of its UAA. https://github.com/cloudfoundry/routing-api/blob/main/docs/02-api-docs.md"""
+"""A client of Cloud Foundry's routing API, with a token of its UAA. https://github.com/cloudfoundry/routing-api/blob/main/docs/02-api-docs.md"""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def ports(reservable: str) -> list[tuple[int, int]]:
 
 
 class RoutingApi:
-    """The routing API as one client sees it."""
+    """The routing API, with the permissions of one client."""
 
     def __init__(self, params: dict[str, t.Any]) -> None:
-        """Take the options of CONNECTION; nothing is asked yet."""
+        """Take the options of CONNECTION, without a request."""
         self._params = params
         self._token = ""
 
     def router_groups(self, name: str | None = None) -> list[dict[str, t.Any]]:
-        """Return the router groups, or the one of this name. The API says 404 where there is none of the name."""
+        """Return the router groups, or the one of this name. The API answers 404 if there is none of this name."""
         query = f"?{urllib.parse.urlencode({'name': name})}" if name else ""
         return self._call("GET", f"router_groups{query}", absent=[])
 
@@ -54,11 +54,11 @@ class RoutingApi:
         return self._call("GET", "tcp_routes")
 
     def create_tcp_routes(self, routes: list[dict[str, t.Any]]) -> None:
-        """Create routes, or prolong those that are there."""
+        """Create routes, or extend the lifetime of existing ones."""
         self._call("POST", "tcp_routes/create", routes)
 
     def delete_tcp_routes(self, routes: list[dict[str, t.Any]]) -> None:
-        """Delete routes. The API answers the same whether it knew them or not; the caller looks whether they are gone."""
+        """Delete routes. The API also succeeds for unknown routes, so the caller checks that they are gone."""
         self._call("POST", "tcp_routes/delete", routes)
 
     def _call(self, method: str, path: str, body: t.Any = None, absent: t.Any = None) -> t.Any:
@@ -80,7 +80,7 @@ class RoutingApi:
         try:
             return answer["access_token"]
         except (KeyError, TypeError) as error:
-            raise HostError(f"POST {url}: answers something else than a token") from error
+            raise HostError(f"POST {url}: found no access_token in the answer") from error
 
     def _ask(self, method: str, url: str, headers: dict[str, str], body: str | None, absent: t.Any = None) -> t.Any:
         shown = f"{method} {url}"
@@ -105,11 +105,11 @@ class RoutingApi:
         try:
             return json.loads(text) if text else None
         except ValueError as error:
-            raise HostError(f"{shown}: answers no JSON: {text[:100]!r}") from error
+            raise HostError(f"{shown}: found {text[:100]!r}, expected JSON") from error
 
 
 def _reason(body: bytes) -> str:
-    """Return what the routing API or UAA says of an error."""
+    """Return the error message of the routing API or UAA."""
     try:
         said = json.loads(body)
         return said.get("message") or said.get("error_description") or said.get("error") or body.decode(errors="replace")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way to the API through a load balancer, step by step, so that an error names the first step that fails."""
+"""Test the way to the API through a load balancer step by step, so that the first failing step names the problem."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ REQUEST_SECONDS = 5
 
 
 def resolve(host: str) -> list[str]:
-    """Return the addresses of a name or an address."""
+    """Return the addresses of a name, or the address itself."""
     try:
         return sorted({entry[4][0] for entry in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)})
     except (OSError, UnicodeError) as error:
-        raise HostError(f"the name {host} has no address ({error}); a name in the DNS is needed, or the address itself") from error
+        raise HostError(f"{host}: found no address ({error}), expected a name in the DNS, or an address") from error
 
 
 def ask(host: str, port: int, path: str, authority: str) -> str:
@@ -42,9 +42,9 @@ def _connect(where: str, host: str, port: int) -> socket.socket:
     try:
         return socket.create_connection((host, port), timeout=REQUEST_SECONDS)
     except socket.timeout as error:
-        raise HostError(f"{where} does not answer: does a firewall or a security group drop it, or is there no load balancer?") from error
+        raise HostError(f"{where} does not answer. Check the firewall or security group, and whether the load balancer exists") from error
     except OSError as error:
-        raise HostError(f"{where}: {error.strerror or error}: does the load balancer listen to this port?") from error
+        raise HostError(f"{where}: {error.strerror or error}: check whether the load balancer listens on this port") from error
 
 
 def _handshake(where: str, stream: socket.socket, host: str, authority: str) -> ssl.SSLSocket:
@@ -52,15 +52,15 @@ def _handshake(where: str, stream: socket.socket, host: str, authority: str) -> 
         return ssl.create_default_context(cadata=authority).wrap_socket(stream, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in (62, 64):  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-            raise HostError(f"{where}: {error.verify_message}; is cluster_api_host what this run gave the masters?") from error
+            raise HostError(f"{where}: {error.verify_message}; check whether this run gave cluster_api_host to the masters") from error
         raise HostError(
-            f"{where} shows a certificate that is not of this cluster's authority ({error.verify_message}): the load balancer must pass TCP"
-            " through, not end TLS, and lead to this cluster's masters"
+            f"{where}: found a certificate of another CA ({error.verify_message}), expected one of this cluster. The load balancer must pass TCP through"
+            " to this cluster's masters, and must not terminate TLS"
         ) from error
     except OSError as error:
         raise HostError(
-            f"{where} takes the connection and ends it before TLS is agreed on ({error or type(error).__name__}): it has no healthy master"
-            " behind it, or does not speak TLS; masters listen on 8443 and answer GET /readyz with 200"
+            f"{where} closes the connection during the TLS handshake ({error or type(error).__name__}). Either it has no healthy master behind it, or it"
+            " does not speak TLS. Masters listen on 8443 and answer GET /readyz with 200"
         ) from error
 
 

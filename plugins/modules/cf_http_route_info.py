@@ -3,20 +3,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Say which HTTP routes a gorouter of Cloud Foundry has."""
+"""Read the HTTP routes of a gorouter of Cloud Foundry."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cf_http_route_info
-short_description: Say which HTTP routes a gorouter of Cloud Foundry has
+short_description: Read the HTTP routes of a gorouter of Cloud Foundry
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Reads the table of one gorouter, which answers on its own loopback address only. The module runs on the host of the gorouter.
+  - Reads the route table of one gorouter. Run the module on the gorouter's host, because gorouter offers the table on its loopback address only.
 options:
   url:
-    description: URL of gorouter's table.
+    description: URL of gorouter's route table.
     type: str
     default: http://127.0.0.1:8082/routes
   user:
@@ -24,16 +24,16 @@ options:
     type: str
     default: router-status
   password:
-    description: Its password, C(router.status.password).
+    description: Password of the user, C(router.status.password) of the BOSH job.
     type: str
     required: true
   uris:
-    description: Routes to look for; all of them where none is named.
+    description: Routes to return. All routes if it is empty.
     type: list
     elements: str
     default: []
   timeout:
-    description: Seconds that the request may take.
+    description: Timeout of the request in seconds.
     type: int
     default: 10
 extends_documentation_fragment:
@@ -41,7 +41,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look for the route of a service
+- name: Read the route of a service
   cfcr.kubernetes.cf_http_route_info:
     password: "{{ router_status_password }}"
     uris: [web.apps.cf.example.com]

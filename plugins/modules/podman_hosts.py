@@ -7,13 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: podman_hosts
-short_description: Keep the hosts of one cluster as podman containers
+short_description: Manage the hosts of one cluster as podman containers
 version_added: "0.1.0"
 description:
-  - Keeps a set of containers that serve as hosts (systemd, SSH, a kubelet inside), all at once and in parallel.
-  - A host that is missing is made, one that is stopped is started, one that is not asked for is removed together with its volume.
-  - A host that is there is never made again because an option changed, since that would lose its disk; only another O(generation)
-    does that.
+  - Manages a set of containers that serve as hosts (with systemd, SSH and kubelet), all of them in parallel.
+  - Creates missing hosts, starts stopped ones, and removes unlisted ones together with their volumes.
+  - Does not recreate an existing host because an option changed, since that would lose its disk. Only another O(generation) does.
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:
@@ -22,39 +21,39 @@ requirements:
   - podman and runc, run as root
 options:
   cluster:
-    description: Name of the cluster; the label C(cfcr.cluster) of its containers and volumes, and the prefix of their names.
+    description: Name of the cluster. It is the label C(cfcr.cluster) of its containers and volumes, and the prefix of their names.
     type: str
     required: true
   hosts:
-    description: The hosts that there should be; none removes all of the cluster's hosts.
+    description: All hosts of the cluster. An empty list removes the cluster's hosts.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: Host name; the container is named O(cluster)-name.
+        description: Host name. The name of the container is O(cluster), a hyphen and this name.
         type: str
         required: true
       address:
-        description: Its fixed address in O(network).
+        description: Fixed address in O(network).
         type: str
         required: true
       group:
-        description: Its group; the label C(cfcr.group).
+        description: Group of the host, the label C(cfcr.group).
         type: str
         default: ""
       command:
-        description: What to run instead of the image's command.
+        description: Command to run instead of the image's command.
         type: list
         elements: str
         default: []
       mounts:
-        description: Further files and directories of this machine that the host sees, as C(source:target:options).
+        description: Further files and directories of this machine to mount, as C(source:target:options).
         type: list
         elements: str
         default: []
   image:
-    description: Image for the hosts that have to be made.
+    description: Image of new hosts.
     type: str
     default: ""
   network:
@@ -63,34 +62,34 @@ options:
     default: ""
   owner:
     description:
-      - Whose hosts they are, for example the directory that holds the cluster's state.
-      - Hosts of the same cluster that have another owner are an error, since two parties would fight over them.
-      - Where it is empty the hosts of every owner are meant.
+      - Owner of the hosts, for example the directory with the cluster's state.
+      - Hosts of the same cluster with another owner are an error, because both owners would change them.
+      - If it is empty, the module manages the hosts of all owners.
     type: str
     default: ""
   generation:
-    description: Hosts that have another generation are made again, for example because the keys that open them are lost.
+    description: Hosts with another generation are recreated, for example because the keys that open them are lost.
     type: str
     default: ""
   unresponsive:
-    description: Hosts that do not answer. Those of them that run are made again, and their disks are lost; those that are stopped are started.
+    description: Hosts that do not answer. The module recreates those that run, and their disks are lost. It starts those that are stopped.
     type: list
     elements: str
     default: []
   ignored:
-    description: Hosts that are left as they are, whether they are there or not.
+    description: Hosts to leave as they are, even if they are missing.
     type: list
     elements: str
     default: []
   mounts:
-    description: Files and directories of this machine that every host sees, as C(source:target:options).
+    description: Files and directories of this machine to mount in every host, as C(source:target:options).
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: Make two hosts
+- name: Create two hosts
   cfcr.kubernetes.podman_hosts:
     cluster: demo
     image: localhost/node
@@ -107,7 +106,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 created:
-  description: Names of the hosts that were made.
+  description: Names of the new hosts.
   returned: success
   type: list
   elements: str
@@ -127,14 +126,14 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._command import ru
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
-Host = collections.namedtuple("Host", "state owner generation")  # state: running, stopped, or lost: without a container, or never started
+Host = collections.namedtuple("Host", "state owner generation")  # state: running, stopped, or lost (without a container, or never started)
 Plan = collections.namedtuple("Plan", "remove create start")
 
-# What podman calls them; one that is paused is there, and answers nobody.
+# Our states by those of podman. A paused host exists but does not answer.
 STATES = {"running": "running", "paused": "running", "created": "lost", "configured": "lost"}
 
-# What a systemd with a kubelet below it needs of podman 4.3 and later, with either version of cgroups. Podman's own systemd mode would
-# mount the machine's hierarchy into every host; Debian's crun refuses machines that have both versions.
+# Options of podman 4.3 and later for systemd and kubelet, with either version of cgroups. Podman's systemd mode would mount the machine's
+# hierarchy into every host, and Debian's crun refuses machines that have both versions.
 RUN = (
     "podman --runtime runc run --detach --pull never --privileged --systemd=false --cgroupns=private --no-hosts --pids-limit -1"
     " --tmpfs /run --tmpfs /tmp:exec,mode=1777 --env container=podman --stop-signal SIGRTMIN+3"
@@ -142,10 +141,10 @@ RUN = (
 
 
 def plan(existing: dict[str, Host], wanted: list[str], owner: str, generation: str, unresponsive: t.Container[str] = ()) -> Plan:
-    """Return the names of the hosts to remove, to make and to start."""
+    """Return the names of the hosts to remove, to create and to start."""
     foreign = sorted({host.owner for host in existing.values() if owner and host.owner not in ("", owner)})
     if foreign:
-        raise HostError(f"the hosts {', '.join(existing)} belong to {', '.join(foreign)}, not to {owner}: remove them first")
+        raise HostError(f"{', '.join(existing)}: found hosts of owner {', '.join(foreign)}, expected {owner}; remove them first")
     gone = [name for name, host in existing.items() if host.state == "lost" or (host.state != "stopped" and name in unresponsive)]
     kept = [name for name, host in existing.items() if name in wanted and name not in gone and host.generation == generation]
     return Plan(
@@ -162,7 +161,7 @@ def outcome(existing: dict[str, Host], todo: Plan) -> dict[str, str]:
 
 
 def find(cluster: str) -> dict[str, Host]:
-    """Return what there is of the cluster's hosts on this machine."""
+    """Return the cluster's hosts on this machine."""
     belonging = ("--filter", f"label=cfcr.cluster={cluster}")
     volumes = run("podman", "volume", "ls", *belonging, "--quiet").split()
     containers = json.loads(run("podman", "ps", "--all", *belonging, "--format", "json"))
@@ -175,7 +174,7 @@ def find(cluster: str) -> dict[str, Host]:
 
 
 def limits() -> list[str]:
-    """Return limits that podman can set: at most the hard ones of this machine, and what podman itself runs with (pid_max)."""
+    """Return limits that podman can set: at most this machine's hard limits, and those that podman runs with (pid_max)."""
     wanted = {"nofile": (resource.RLIMIT_NOFILE, 1048576), "nproc": (resource.RLIMIT_NPROC, 32768)}
     hard = {name: (resource.getrlimit(limit)[1], most) for name, (limit, most) in wanted.items()}
     values = {name: most if limit == resource.RLIM_INFINITY else min(limit, most) for name, (limit, most) in hard.items()}
@@ -183,7 +182,7 @@ def limits() -> list[str]:
 
 
 def create(params: dict, host: dict) -> None:
-    """Make a host and its disk for containerd, whose overlayfs cannot be stacked upon the container's."""
+    """Create a host, and a volume for containerd, whose overlayfs cannot be stacked on the container's."""
     name = f"{params['cluster']}-{host['name']}"
     labels = {f"cfcr.{key}": params[key] for key in ("cluster", "owner", "generation")} | {"cfcr.group": host["group"]}
     run("podman", "volume", "create", "--label", f"cfcr.cluster={params['cluster']}", name)
@@ -198,7 +197,7 @@ def create(params: dict, host: dict) -> None:
 
 
 def carry_out(params: dict, todo: Plan) -> None:
-    """Remove and start hosts, make the missing ones in parallel."""
+    """Remove and start hosts, and create missing ones in parallel."""
     full = functools.partial("{}-{}".format, params["cluster"])
     if todo.remove:
         run("podman", "rm", "--force", "--ignore", "--time", "0", *map(full, todo.remove))
@@ -210,7 +209,7 @@ def carry_out(params: dict, todo: Plan) -> None:
 
 
 def main() -> None:
-    """Keep the hosts of one cluster."""
+    """Manage the hosts of one cluster."""
     strings = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(
         argument_spec={

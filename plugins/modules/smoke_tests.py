@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: smoke_tests
-short_description: Tell whether a cluster does for its workloads what it is there for
+short_description: Test a cluster with workloads
 description:
-  - Runs its checks all at once against the workloads that role P(cfcr.kubernetes.smoke_tests#role) makes, in a namespace of their own,
-    and reports each with its time. A check that does not pass is reported, it is no failure of the module.
-  - Deletes one pod, of the StatefulSet C(identity) in that namespace, which is to come back.
+  - Runs all checks in parallel against the workloads of role P(cfcr.kubernetes.smoke_tests#role), and reports each with its time. The module
+    does not fail if a check fails.
+  - Deletes the pod of the StatefulSet C(identity), to check that it comes back.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
@@ -21,7 +21,7 @@ options:
     type: path
     required: true
   kubectl:
-    description: The program, a name to be found in PATH or a path.
+    description: Program kubectl, a path or a name in PATH.
     type: str
     default: kubectl
   namespace:
@@ -37,14 +37,14 @@ options:
     type: str
     required: true
   front_port:
-    description: Port on O(front_host); the node port of the Service C(front) where it is not set.
+    description: Port on O(front_host). Default is the node port of the Service C(front).
     type: int
   metrics:
-    description: Whether the cluster has metrics.
+    description: Whether the cluster runs metrics-server.
     type: bool
     default: true
   timeout:
-    description: Seconds until each check must pass.
+    description: Seconds within which each check must pass.
     type: int
     default: 60
 attributes:
@@ -70,7 +70,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checks:
-  description: The checks, in their order. Only the first one where not even the workloads came up.
+  description: The checks, in order. Only the first one if the workloads did not start.
   returned: success
   type: list
   elements: dict
@@ -82,14 +82,14 @@ checks:
       description: Whether it passed.
       type: bool
     seconds:
-      description: How long that took.
+      description: Seconds that it took.
       type: float
     detail:
-      description: What was seen, or what went wrong.
+      description: Result of the check, or the reason of its failure.
       type: str
   sample: [{check: kubectl exec, ok: true, seconds: 0.4, detail: app version development}]
 service_address:
-  description: The address of the Service C(web); empty where the workloads did not come up.
+  description: Address of the Service C(web). Empty if the workloads did not start.
   returned: success
   type: str
   sample: 10.100.200.57
@@ -111,7 +111,7 @@ Object = t.Dict[str, t.Any]
 
 
 def fetch(url: str) -> str:
-    """Return what a URL answers, past any proxy that the environment names."""
+    """Return the answer of a URL, without a proxy from the environment."""
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=REQUEST_SECONDS) as answer:
             return answer.read(500).decode(errors="replace").strip()
@@ -120,13 +120,13 @@ def fetch(url: str) -> str:
 
 
 def expect(condition: bool, problem: str) -> None:
-    """Raise what is wrong unless it is not."""
+    """Raise a KubernetesError with the problem unless the condition holds."""
     if not condition:
         raise KubernetesError(problem)
 
 
 class SmokeTests:
-    """The checks, by what the report calls them. Each returns what it saw and raises a KubernetesError while it does not pass."""
+    """The checks by their names in the report. Each returns its result, and raises a KubernetesError while it fails."""
 
     def __init__(self, params: dict[str, t.Any]) -> None:
         self.params = params
@@ -176,7 +176,7 @@ class SmokeTests:
         for source, target in pairs:
             answer = self.dial(cluster, source, target["status"]["podIP"], PORT)
             expect(answer == [target["metadata"]["name"]], f"{target['status']['podIP']} answers {answer}")
-        return f"{len(pairs)} ways"
+        return f"{len(pairs)} connections"
 
     def from_pods(self, host: str) -> str:
         """The Service answers every pod."""
@@ -218,7 +218,7 @@ class SmokeTests:
         return f"{address} was {name}"
 
     def kubectl_top(self) -> str:
-        """There is usage of every node; the first one takes two rounds of metrics-server."""
+        """Every node has metrics. The first ones take two rounds of metrics-server."""
         cluster = self.cluster()
         nodes = {node["metadata"]["name"] for node in cluster.list("", "Node")}
         measured = {item["metadata"]["name"] for item in cluster.list("metrics.k8s.io", "NodeMetrics")}
@@ -228,7 +228,7 @@ class SmokeTests:
         return "; ".join(" ".join(line.split()) for line in answer.splitlines())
 
     def identity(self) -> str:
-        """A pod of a StatefulSet that is deleted comes back under its name, and under its name in the DNS."""
+        """A deleted pod of a StatefulSet comes back under its name, also in the DNS."""
         cluster = self.cluster()
         lacks = shortfall(self.read(cluster, "apps/v1", "StatefulSet", "identity"))
         expect(not lacks, lacks)
@@ -252,7 +252,7 @@ class SmokeTests:
         return found
 
     def dial(self, cluster: Kubernetes, source: Object, host: str, port: int) -> list[str]:
-        """Return which pods answer a pod under an address or name; the API server asks that pod to try."""
+        """Return the pods that answer a pod at an address or name. The API server asks the pod to connect."""
         name = source["metadata"]["name"]
         path = f"/api/v1/namespaces/{self.namespace}/pods/http:{name}:{PORT}/proxy/dial"
         answer = cluster.request("GET", path, host=host, port=port, request="hostname", protocol="http", tries=1)

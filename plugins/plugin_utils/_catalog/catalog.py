@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The catalog: which version of what a cluster is made of, where it comes from, and how it is built."""
+"""The catalog: versions of all components, their sources, and how to build them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCES = ("upstream", "mirror", "build")
 
 
 class CatalogError(Exception):
-    """What was asked for is not in the catalog, or cannot be had safely; the message names the variable, found and allowed."""
+    """The catalog lacks an entry, or an entry cannot be downloaded safely. The message names the variable, what was found and what was expected."""
 
 
 class Source(t.NamedTuple):
@@ -32,19 +32,19 @@ class Source(t.NamedTuple):
     checksums: t.Mapping[str, str] = {}
 
     def check(self) -> Source:
-        """Return itself, or say which variable is wrong."""
+        """Return itself; raise a CatalogError if a variable is wrong."""
         if self.kind not in SOURCES:
-            raise CatalogError(f"cluster_artifact_source is {self.kind!r}; allowed: {', '.join(SOURCES)}")
+            raise CatalogError(f"cluster_artifact_source: found {self.kind!r}, expected one of {', '.join(SOURCES)}")
         if self.kind != "upstream" and not re.match(r"https?://[^/]", self.mirror):
-            allowed = f"allowed with cluster_artifact_source {self.kind}: an http or https URL"
-            raise CatalogError(f"cluster_artifact_mirror is {self.mirror!r}; {allowed}")
+            expected = f"expected an http or https URL with cluster_artifact_source {self.kind}"
+            raise CatalogError(f"cluster_artifact_mirror: found {self.mirror!r}, {expected}")
         for path, checksum in self.checksums.items():
             if not re.fullmatch(r"[0-9a-f]{64}", str(checksum)):
-                raise CatalogError(f"cluster_artifact_checksums has {checksum!r} for {path}; allowed: 64 hexadecimal digits, a SHA-256")
+                raise CatalogError(f"cluster_artifact_checksums, {path}: found {checksum!r}, expected a SHA-256 of 64 hexadecimal digits")
         return self
 
     def mirrored(self, paths: dict[str, str]) -> dict[str, dict[str, str]]:
-        """Return the URL and the checksum of one file of the mirror per architecture, for those that can be verified."""
+        """Return URL and checksum of a file of the mirror, for each architecture whose file can be verified."""
         base = self.mirror.rstrip("/")
         found = {}
         for architecture, path in paths.items():
@@ -54,8 +54,8 @@ class Source(t.NamedTuple):
                 found[architecture] = {"url": f"{base}/{path}", "checksum_url": f"{base}/SHA256SUMS"}
         if not found:
             raise CatalogError(
-                f"cluster_artifact_checksums has none of {', '.join(paths.values())}, and cluster_artifact_mirror is {self.mirror}; "
-                "allowed: a mirror over https with a SHA256SUMS file, or the checksum of every file in cluster_artifact_checksums"
+                f"cluster_artifact_checksums: found none of {', '.join(paths.values())} for the mirror {self.mirror}, expected the checksum of every "
+                "file, or an https mirror with a SHA256SUMS file"
             )
         return found
 
@@ -65,12 +65,12 @@ def load(minor: str) -> dict[str, t.Any]:
     """Return the catalog of one minor version of Kubernetes."""
     known = {path.stem: path for path in sorted(CATALOG.glob("[0-9]*.yml"))}
     if minor not in known:
-        raise CatalogError(f"cluster_kubernetes_version is {minor!r}; allowed: {', '.join(known)}")
+        raise CatalogError(f"cluster_kubernetes_version: found {minor!r}, expected one of {', '.join(known)}")
     return yaml_load(known[minor].read_text(encoding="utf-8"))
 
 
 def artifacts(catalog: dict[str, t.Any], names: t.Iterable[str], source: Source) -> list[dict[str, t.Any]]:
-    """Return what the modules release and job take: URL, checksum and files of each component per architecture."""
+    """Return the artifacts for the modules release and job: URL, checksum and files of each component by architecture."""
     source.check()
     return [_artifact(catalog, name, _find(catalog, "components", name), source) for name in names]
 
@@ -90,16 +90,16 @@ def images(catalog: dict[str, t.Any], names: t.Iterable[str], source: Source) ->
 
 
 def builds(catalog: dict[str, t.Any], names: t.Iterable[str], inputs: Path = INPUTS) -> list[dict[str, t.Any]]:
-    """Return what the module artifact_build takes: the inputs of each build, and the files of the mirror that come out of it.
+    """Return the builds for the module artifact_build: the inputs of each build, and the resulting files of the mirror.
 
-    The machine that builds fills in {architecture}; nobody else knows it.
+    The building machine fills in {architecture}, which only it knows.
     """
     return [_build(catalog, name, _find(catalog, "builds", name), inputs) for name in names]
 
 
 def _find(catalog: dict[str, t.Any], kind: str, name: str) -> dict[str, t.Any]:
     if name not in catalog[kind]:
-        raise CatalogError(f"the catalog has no {name!r} in {kind}; allowed: {', '.join(catalog[kind])}")
+        raise CatalogError(f"catalog, {kind}: found no {name!r}, expected one of {', '.join(catalog[kind])}")
     return catalog[kind][name]
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a firewall must let through to the hosts of a group, made of catalog/ports.yml."""
+"""The ports that a firewall must open to a group of hosts, from catalog/ports.yml."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Values = t.Mapping[str, t.Any]
 def openings(catalog: t.Iterable[Values], group: str, variables: Values, balanced: t.Collection[int] | None) -> list[dict[str, t.Any]]:
     """Return the ports that others connect to, each with one client.
 
-    balanced: the ports that load balancers connect to, traffic and health; None where there is none. Users come through load balancers, and
-    those connect to what they were given only, not to a whole range.
+    balanced: the ports that load balancers connect to, for traffic and health checks; None without load balancers. With them, users connect
+    through load balancers only, and these to their ports only, not to a whole range.
     """
     found = []
     for entry in catalog:

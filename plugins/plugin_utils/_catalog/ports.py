@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ports of catalog/ports.yml, for the groups that a host is in."""
+"""The ports of catalog/ports.yml, by group and by name."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def ports_of(catalog: t.Iterable[t.Mapping[str, t.Any]], groups: t.Collection[st
 
 
 def _ranges(port: int | str, variables: t.Mapping[str, t.Any]) -> list[tuple[int, int]]:
-    """Return what a port of the catalog stands for, each as (first, last)."""
+    """Return the ranges of a port of the catalog, each as (first, last)."""
     if isinstance(port, int):
         return [(port, port)]
     first, dash, last = port.partition("-")
