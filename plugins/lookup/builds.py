@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 name: builds
 short_description: Return the builds of a mirror
 description:
-  - Returns the option C(builds) of the module M(cfcr.kubernetes.artifact_build): the content of C(go.mod) and C(go.sum) of each project, the
-    flags, and the resulting files of the mirror.
+  - Returns the option C(builds) of the module M(cfcr.kubernetes.artifact_build). It has the content of C(go.mod) and C(go.sum) of each
+    project, the flags, and the resulting files of the mirror.
 version_added: "0.1.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One question to one name server: the address of a name."""
+"""Ask one name server for the address of a name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def address(name: str, server: str, seconds: float = 2) -> str:
     except OSError as error:
         raise HostError(f"name server {server}: {error}") from error
     except (struct.error, IndexError) as error:
-        raise HostError(f"name server {server}: no valid answer for {name}") from error
+        raise HostError(f"name server {server}: found an invalid answer for {name}") from error
 
 
 def question(name: str, number: int) -> bytes:
@@ -46,9 +46,9 @@ def answer(name: str, number: int, message: bytes) -> str:
     """Return the first address in the answer."""
     got, flags, questions, records, _authorities, _additional = HEADER.unpack_from(message)
     if got != number:
-        raise HostError(f"{name}: the name server answers another question")
+        raise HostError(f"{name}: the name server answered another query")
     if flags & 0xF:
-        raise HostError(f"{name}: the name server says {CODES.get(flags & 0xF, flags & 0xF)}")
+        raise HostError(f"{name}: the name server answered {CODES.get(flags & 0xF, flags & 0xF)}")
     place = HEADER.size
     for _question in range(questions):
         place = _after_name(message, place) + 4
@@ -63,7 +63,7 @@ def answer(name: str, number: int, message: bytes) -> str:
 
 
 def _after_name(message: bytes, place: int) -> int:
-    """Return where a name ends, which may be a pointer to an earlier one."""
+    """Return the offset behind a name, which may end with a pointer to an earlier name."""
     while message[place]:
         if message[place] >= 0xC0:
             return place + 2

@@ -3,20 +3,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Say which router groups Cloud Foundry has."""
+"""List the router groups of Cloud Foundry."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cf_router_group_info
-short_description: Say which router groups Cloud Foundry has
+short_description: List the router groups of Cloud Foundry
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Lists the router groups of the routing API. One that does not exist is no failure of the module.
+  - Lists the router groups of the routing API. The module does not fail if the named one does not exist.
 options:
   name:
-    description: Name of the one router group to list.
+    description: Name of the only router group to list.
     type: str
 extends_documentation_fragment:
   - cfcr.kubernetes._cloud_foundry
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Look at the router groups
+- name: List a router group
   cfcr.kubernetes.cf_router_group_info:
     api_url: https://api.cf.example.com
     uaa_url: https://uaa.cf.example.com
@@ -41,10 +41,10 @@ router_groups:
   type: list
   elements: dict
   contains:
-    guid: {description: Its identity., type: str, returned: always}
-    name: {description: Its name., type: str, returned: always}
+    guid: {description: GUID of the router group., type: str, returned: always}
+    name: {description: Name of the router group., type: str, returned: always}
     type: {description: V(tcp) or V(http)., type: str, returned: always}
-    reservable_ports: {description: "Ports that routes may have, as C(1024-1123,2000).", type: str, returned: always}
+    reservable_ports: {description: "Ports for routes, such as C(1024-1123,2000).", type: str, returned: always}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -3,21 +3,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep the TCP route of one external port in Cloud Foundry's routing API."""
+"""Manage the TCP route of an external port in Cloud Foundry's routing API."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cf_tcp_route
-short_description: Keep the TCP route of one external port in Cloud Foundry
+short_description: Manage the TCP route of an external port in Cloud Foundry
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Keeps the backends of one external port of a router group, no more and no fewer.
-  - A route of the routing API lives for O(ttl) seconds unless it is registered again, which every run does. This module is for what is done
-    once; the routes of a cluster are kept alive by its own services.
-  - What the routing API does not check is checked here. The port must be reservable in the router group, and after a deletion the
-    routes must be gone.
+  - Sets the backends of one external port of a router group exactly.
+  - A route expires O(ttl) seconds after its last registration. Every run registers it again. Use the module for single changes; services on the
+    masters keep a cluster's routes alive.
+  - Checks what the routing API does not. The port must be reservable in the router group, and deleted routes must be gone.
 options:
   router_group:
     description: Name of the router group.
@@ -28,11 +27,11 @@ options:
     type: int
     required: true
   sni_hostname:
-    description: Server name that clients ask for. Several clusters share one port by it.
+    description: Server name (SNI) of the clients. With it, several clusters can share one port.
     type: str
     default: ""
   backends:
-    description: Where the route leads. Required with O(state=present).
+    description: Targets of the route. Required with O(state=present).
     type: list
     elements: dict
     default: []
@@ -46,7 +45,7 @@ options:
         type: int
         required: true
   ttl:
-    description: Seconds that a route lives; the routing API allows 120 at most unless it is configured otherwise.
+    description: Lifetime of the route in seconds. The routing API accepts 120 at most, unless it is configured otherwise.
     type: int
     default: 120
   state:
@@ -64,7 +63,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Lead a port to two masters for two minutes
+- name: Route a port to two masters for two minutes
   cfcr.kubernetes.cf_tcp_route:
     api_url: https://api.cf.example.com
     uaa_url: https://uaa.cf.example.com
@@ -77,7 +76,15 @@ EXAMPLES = r"""
       - {ip: 10.0.0.12, port: 8443}
 """
 
-RETURN = r"""# """
+RETURN = r"""
+diff:
+  description: The port and its backends before and after.
+  returned: success
+  type: dict
+  sample:
+    before: {port: 8443, backends: ["10.0.0.11:8443"]}
+    after: {port: 8443, backends: ["10.0.0.11:8443", "10.0.0.12:8443"]}
+"""
 
 import ipaddress
 import typing as t
@@ -88,7 +95,7 @@ from ..module_utils._cloud_foundry import CONNECTION, RoutingApi, ports
 from ..module_utils._errors import HostError
 from ..module_utils._result import finish
 
-# Sent instead of nothing: the API keeps a missing number as NULL, which is equal to nothing, so that a route is doubled and not deleted.
+# The API stores a missing TLS port as NULL, which equals no other value, so it would duplicate a route and not delete it.
 NO_TLS_PORT = -1
 
 OPTIONS = {
@@ -109,31 +116,31 @@ Backend = t.Tuple[str, int]
 
 
 def check(params: dict[str, t.Any]) -> None:
-    """Find what the API would take and nobody could use."""
+    """Refuse backends that the API accepts although they cannot work."""
     if params["state"] == "present" and not params["backends"]:
-        raise HostError("backends: none; allowed with state present: one at least")
+        raise HostError("backends: found none, expected at least one with state present")
     for backend in params["backends"]:
         try:
             ipaddress.ip_address(backend["ip"])
         except ValueError as error:
             raise HostError(f"backends: {error}") from error
         if not 0 < backend["port"] < 65536:
-            raise HostError(f"backends: port {backend['port']}; allowed: 1 to 65535")
+            raise HostError(f"backends: found port {backend['port']}, expected 1 to 65535")
 
 
 def router_group(api: RoutingApi, name: str, port: int) -> str:
-    """Return the identity of the router group, which must have the port."""
+    """Return the GUID of the router group, which must have the port."""
     found = api.router_groups(name)
     if not found:
-        raise HostError(f"router_group: {name!r} does not exist; there is: {', '.join(group['name'] for group in api.router_groups()) or 'none'}")
+        raise HostError(f"router_group: found {name!r}, expected one of {', '.join(group['name'] for group in api.router_groups()) or 'none'}")
     reservable = found[0].get("reservable_ports") or ""
     if not reservable or not any(first <= port <= last for first, last in ports(reservable)):
-        raise HostError(f"port: {port}; allowed in router group {name}: {reservable or 'none'}")
+        raise HostError(f"port: found {port}, expected one of router group {name}: {reservable or 'none'}")
     return found[0]["guid"]
 
 
 def ours(routes: list[dict[str, t.Any]], group: str, port: int, sni_hostname: str) -> dict[Backend, list[dict[str, t.Any]]]:
-    """Return the routes of the port by their backends; more than one of a backend where it was registered without a TLS port."""
+    """Return the routes of the port by backend. A backend registered without a TLS port can have several."""
     found: dict[Backend, list[dict[str, t.Any]]] = {}
     for route in routes:
         if (route["router_group_guid"], route["port"], route.get("backend_sni_hostname") or "") == (group, port, sni_hostname):
@@ -142,18 +149,18 @@ def ours(routes: list[dict[str, t.Any]], group: str, port: int, sni_hostname: st
 
 
 def mapping(group: str, port: int, sni_hostname: str, backend: Backend) -> dict[str, t.Any]:
-    """Return a route as the API takes it."""
+    """Return a route in the form of the API."""
     route = {"router_group_guid": group, "port": port, "backend_ip": backend[0], "backend_port": backend[1], "backend_tls_port": NO_TLS_PORT}
     return {**route, "backend_sni_hostname": sni_hostname} if sni_hostname else route
 
 
 def shown(port: int, backends: t.Iterable[Backend]) -> dict[str, t.Any]:
-    """Return a port's backends for a comparison."""
+    """Return a port and its backends for the diff."""
     return {"port": port, "backends": [f"{ip}:{number}" for ip, number in sorted(backends)]}
 
 
 def main() -> None:
-    """Keep a TCP route."""
+    """Manage a TCP route."""
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
     params = module.params
     port, sni_hostname = params["port"], params["sni_hostname"]
@@ -175,7 +182,7 @@ def main() -> None:
             left = set(ours(api.tcp_routes(), group, port, sni_hostname)) ^ wanted
             if left:
                 names = ", ".join(f"{ip}:{number}" for ip, number in sorted(left))
-                raise HostError(f"port {port}: the routing API took the request, but not for {names}; a route without TLS port only leaves by its ttl")
+                raise HostError(f"port {port}: the routing API accepted the request, but did not apply it to {names}; a route without a TLS port leaves only when it expires")
 
         finish(module, shown(port, found), shown(port, wanted), apply=apply, settle=lambda: register(wanted & set(found)))
     except HostError as error:

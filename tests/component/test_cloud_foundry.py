@@ -183,12 +183,12 @@ def test_server_names_share_a_port(route, api):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"port": 1124}, "port: 1124; allowed in router group default-tcp: 1024-1123,2000"),
-        ({"router_group": "none"}, "router_group: 'none' does not exist; there is: default-tcp, default-http"),
-        ({"router_group": "default-http"}, "allowed in router group default-http: none"),
-        ({"backends": []}, "backends: none; allowed with state present: one at least"),
+        ({"port": 1124}, "port: found 1124, expected one of router group default-tcp: 1024-1123,2000"),
+        ({"router_group": "none"}, "router_group: found 'none', expected one of default-tcp, default-http"),
+        ({"router_group": "default-http"}, "expected one of router group default-http: none"),
+        ({"backends": []}, "backends: found none, expected at least one with state present"),
         ({"backends": [{"ip": "master-0", "port": 8443}]}, "'master-0' does not appear to be an IPv4 or IPv6 address"),
-        ({"backends": [{"ip": "10.0.0.1", "port": 0}]}, "backends: port 0; allowed: 1 to 65535"),
+        ({"backends": [{"ip": "10.0.0.1", "port": 0}]}, "backends: found port 0, expected 1 to 65535"),
         ({"ttl": 121}, "requires TTL to be less than or equal to 120"),
         ({"client_secret": "wrong"}, "401 Bad credentials"),
         ({"client_id": "reader"}, "tcp_routes/create: 401 You are not authorized to perform the requested action"),

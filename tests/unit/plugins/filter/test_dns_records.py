@@ -51,20 +51,20 @@ def test_aliases(alias, records):
 @pytest.mark.parametrize(
     ("alias", "mistake"),
     [
-        ({"name": "Registry", "addresses": ["10.0.0.8"]}, "Registry: a name consists of labels"),
-        ({"name": "a..b", "addresses": ["10.0.0.8"]}, "a..b: a name consists of labels"),
-        ({"name": f"{'a' * 64}", "addresses": ["10.0.0.8"]}, "a name consists of labels"),
-        ({"name": "x\n@ IN A 1.2.3.4", "addresses": ["10.0.0.8"]}, "a name consists of labels"),
-        ({"name": "master", "addresses": ["10.0.0.8"]}, "master: master and what is below it are names of the cluster's own hosts"),
-        ({"name": "proxy-7.proxy", "group": "etcd"}, "proxy-7.proxy: proxy and what is below it are"),
-        ({"name": "x", "addresses": ["10.0.0.300"]}, "x: 10.0.0.300 is no IPv4 address"),
-        ({"name": "x", "addresses": ["example.com"]}, "x: example.com is no IPv4 address"),
-        ({"name": "x", "addresses": ["fd00::1"]}, "x: fd00::1 is no IPv4 address"),
-        ({"name": "x", "addresses": ["10.0.0.8"], "port": 0}, "x: 0 is no port"),
-        ({"name": "x", "addresses": ["10.0.0.8"], "port": 65536}, "x: 65536 is no port"),
-        ({"name": "x"}, "x: either addresses or a group"),
-        ({"name": "x", "addresses": ["10.0.0.8"], "group": "etcd"}, "x: either addresses or a group"),
-        ({"name": "x", "group": "director"}, "x: no such group as director; there are master, etcd, proxy"),
+        ({"name": "Registry", "addresses": ["10.0.0.8"]}, "Registry: expected labels of lower-case letters"),
+        ({"name": "a..b", "addresses": ["10.0.0.8"]}, "a..b: expected labels of lower-case letters"),
+        ({"name": f"{'a' * 64}", "addresses": ["10.0.0.8"]}, "expected labels of lower-case letters"),
+        ({"name": "x\n@ IN A 1.2.3.4", "addresses": ["10.0.0.8"]}, "expected labels of lower-case letters"),
+        ({"name": "master", "addresses": ["10.0.0.8"]}, "master: master and names below it are reserved for the cluster's hosts"),
+        ({"name": "proxy-7.proxy", "group": "etcd"}, "proxy-7.proxy: proxy and names below it are reserved"),
+        ({"name": "x", "addresses": ["10.0.0.300"]}, "x: found 10.0.0.300, expected an IPv4 address"),
+        ({"name": "x", "addresses": ["example.com"]}, "x: found example.com, expected an IPv4 address"),
+        ({"name": "x", "addresses": ["fd00::1"]}, "x: found fd00::1, expected an IPv4 address"),
+        ({"name": "x", "addresses": ["10.0.0.8"], "port": 0}, "x: found port 0, expected 1 to 65535"),
+        ({"name": "x", "addresses": ["10.0.0.8"], "port": 65536}, "x: found port 65536, expected 1 to 65535"),
+        ({"name": "x"}, "x: expected either addresses or a group"),
+        ({"name": "x", "addresses": ["10.0.0.8"], "group": "etcd"}, "x: expected either addresses or a group"),
+        ({"name": "x", "group": "director"}, "x: found group director, expected one of master, etcd, proxy"),
     ],
 )
 def test_mistakes(alias, mistake):
@@ -98,10 +98,10 @@ def test_mistakes_of_groups_and_aliases_are_told_apart():
     groups = {"etcd": {"port": 2379, "hosts": {"c": "nowhere"}}}
     with pytest.raises(AnsibleFilterError) as error:
         dns_records(groups, [{"name": "x", "addresses": ["there"]}])
-    assert str(error.value) == "group etcd, host c: found 'nowhere', expected an IPv4 address; dns_aliases: x: there is no IPv4 address"
+    assert str(error.value) == "group etcd, host c: found 'nowhere', expected an IPv4 address; dns_aliases: x: found there, expected an IPv4 address"
 
 
 def test_all_mistakes_are_told_at_once():
     aliases = [{"name": "x", "addresses": ["10.0.0.8"]}, {"name": "x", "addresses": ["nowhere"]}]
-    with pytest.raises(AnsibleFilterError, match="x is there 2 times; x: nowhere is no IPv4 address"):
+    with pytest.raises(AnsibleFilterError, match="x: found 2 aliases of this name, expected one; x: found nowhere, expected an IPv4 address"):
         dns_records(GROUPS, aliases)

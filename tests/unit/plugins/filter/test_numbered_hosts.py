@@ -26,9 +26,9 @@ def test_hosts_are_numbered_from_zero():
 @pytest.mark.parametrize(
     ("sizes", "subnet", "message"),
     [
-        ({"master": 11}, "10.30.0.0/24", "11 hosts in group master, but 10.30.0.0/24 has room for 10"),
-        ({"etcd": 3}, "10.30.0.0/26", "3 hosts in group etcd, but 10.30.0.0/26 has room for 2"),
-        ({"nodes": 1}, "10.30.0.0/24", "unknown groups of hosts: nodes"),
+        ({"master": 11}, "10.30.0.0/24", "found 11 hosts in group master, expected at most 10, for which 10.30.0.0/24 has room"),
+        ({"etcd": 3}, "10.30.0.0/26", "found 3 hosts in group etcd, expected at most 2, for which 10.30.0.0/26 has room"),
+        ({"nodes": 1}, "10.30.0.0/24", "found unknown groups of hosts nodes, expected some of master, worker, etcd"),
         ({"master": 1}, "10.30.0.1/24", "subnet: 10.30.0.1/24 has host bits set"),
     ],
 )

@@ -65,9 +65,9 @@ def test_answers(expression: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"minor": "1.35"}, "cluster_kubernetes_version is '1.35'; allowed: 1.36"),
-        ({"cluster_artifact_source": "nirror"}, "cluster_artifact_source is 'nirror'; allowed: upstream, mirror, build"),
-        ({"cluster_artifact_checksums": {}}, "cluster_artifact_checksums has none of runc/1.5.2/amd64/runc.amd64"),
+        ({"minor": "1.35"}, "cluster_kubernetes_version: found '1.35', expected one of 1.36"),
+        ({"cluster_artifact_source": "nirror"}, "cluster_artifact_source: found 'nirror', expected one of upstream, mirror, build"),
+        ({"cluster_artifact_checksums": {}}, "cluster_artifact_checksums: found none of runc/1.5.2/amd64/runc.amd64"),
     ],
 )
 def test_errors(variables: dict[str, object], says: str) -> None:

@@ -32,10 +32,10 @@ def test_answer(records):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (message(flags=0x8583), "says NXDOMAIN"),
+        (message(flags=0x8583), "answered NXDOMAIN"),
         (message(), "has no address"),
         (message(records=[ALIAS]), "has no address"),
-        (message(number=8, records=[ADDRESS]), "answers another question"),
+        (message(number=8, records=[ADDRESS]), "answered another query"),
     ],
 )
 def test_no_answer(content, problem):

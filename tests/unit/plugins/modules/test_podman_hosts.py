@@ -52,7 +52,7 @@ def test_a_host_that_does_not_answer_is_made_again_unless_it_only_stands_still(h
 def test_hosts_of_another_owner_are_refused():
     """Two directories never fight over one cluster, but whoever names no owner may remove it."""
     existing = {"a": RUNNING._replace(owner="there")}
-    with pytest.raises(HostError, match="belong to there, not to here"):
+    with pytest.raises(HostError, match="found hosts of owner there, expected here"):
         plan(existing, ["a"], "here", "1")
     assert plan(existing, [], "", "").remove == ["a"]
 

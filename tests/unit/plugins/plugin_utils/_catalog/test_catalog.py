@@ -79,14 +79,14 @@ def test_images() -> None:
     ("names", "source", "says"),
     [
         pytest.param(["etdc"], Source("upstream"), ["'etdc'", "kubectl, etcd"], id="unknown component"),
-        pytest.param(["etcd"], Source("nirror"), ["cluster_artifact_source is 'nirror'", "upstream, mirror, build"], id="unknown source"),
-        pytest.param(["etcd"], Source("build"), ["cluster_artifact_mirror is ''", "http or https"], id="no mirror"),
-        pytest.param(["etcd"], Source("mirror", "ftp://mirror"), ["cluster_artifact_mirror is 'ftp://mirror'"], id="mirror without http"),
+        pytest.param(["etcd"], Source("nirror"), ["cluster_artifact_source: found 'nirror'", "upstream, mirror, build"], id="unknown source"),
+        pytest.param(["etcd"], Source("build"), ["cluster_artifact_mirror: found ''", "http or https"], id="no mirror"),
+        pytest.param(["etcd"], Source("mirror", "ftp://mirror"), ["cluster_artifact_mirror: found 'ftp://mirror'"], id="mirror without http"),
         pytest.param(["etcd"], Source("mirror", "http://m"), ["cluster_artifact_checksums", etcd_path("amd64"), "https"], id="unverified"),
-        pytest.param(["etcd"], Source("mirror", "http://m", {"x": "12"}), ["cluster_artifact_checksums has '12' for x"], id="no checksum"),
+        pytest.param(["etcd"], Source("mirror", "http://m", {"x": "12"}), ["cluster_artifact_checksums, x: found '12'"], id="no checksum"),
     ],
 )
-def test_errors_name_variable_found_and_allowed(names: list[str], source: Source, says: list[str]) -> None:
+def test_errors_name_variable_found_and_expected(names: list[str], source: Source, says: list[str]) -> None:
     with pytest.raises(CatalogError) as error:
         catalog.artifacts(CATALOG, names, source)
     for text in says:
@@ -94,7 +94,7 @@ def test_errors_name_variable_found_and_allowed(names: list[str], source: Source
 
 
 def test_unknown_minor_names_the_known_ones() -> None:
-    with pytest.raises(CatalogError, match=r"cluster_kubernetes_version is '1\.35'; allowed: 1\.36"):
+    with pytest.raises(CatalogError, match=r"cluster_kubernetes_version: found '1\.35', expected one of 1\.36"):
         catalog.load("1.35")
 
 
