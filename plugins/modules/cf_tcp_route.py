@@ -182,7 +182,10 @@ def main() -> None:
             left = set(ours(api.tcp_routes(), group, port, sni_hostname)) ^ wanted
             if left:
                 names = ", ".join(f"{ip}:{number}" for ip, number in sorted(left))
-                raise HostError(f"port {port}: the routing API accepted the request, but did not apply it to {names}; a route without a TLS port leaves only when it expires")
+                raise HostError(
+                    f"port {port}: the routing API accepted the request, but did not apply it to {names}; a route without a TLS port leaves only"
+                    " when it expires"
+                )
 
         finish(module, shown(port, found), shown(port, wanted), apply=apply, settle=lambda: register(wanted & set(found)))
     except HostError as error:
