@@ -167,7 +167,7 @@ def test_absent(route, api):
 def test_what_cannot_be_deleted_is_said(route, api):
     """The API says yes, and keeps it."""
     api.create(port=1024, backend_ip="10.0.0.9", backend_port=8443)
-    result = route(state="absent", fails="the routing API took the request, but not for 10.0.0.9:8443")
+    result = route(state="absent", fails="the routing API accepted the request, but did not apply it to 10.0.0.9:8443")
     assert "only leaves by its ttl" in result["msg"] and len(api.routes()) == 1
 
 
