@@ -39,9 +39,9 @@ seealso:
 EXAMPLES = r"""
 - name: Show the variables of a host with a public address
   ansible.builtin.debug:
-    msg: "{{ hosts | cfcr.kubernetes.host_vars({'etcd-0': '203.0.113.7'}, {'ansible_become': true}) }}"
+    msg: "{{ example_hosts | cfcr.kubernetes.host_vars({'etcd-0': '203.0.113.7'}, {'ansible_become': true}) }}"
   vars:
-    hosts:
+    example_hosts:
       - {name: etcd-0, group: etcd, address: 10.30.0.61}
 """
 
