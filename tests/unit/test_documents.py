@@ -58,7 +58,7 @@ def problem(path: pathlib.Path, link: str) -> str | None:
     """Return why a link does not resolve. Links to other sites are not followed."""
     if re.match(r"[a-z]+:", link):
         return None
-    place, _, anchor = link.partition("#")
+    place, anchor = (link.split("#", 1) + [""])[:2]
     target = (path.parent / place).resolve() if place else path
     if not target.exists():
         return f"{link}: found no such file"
