@@ -17,30 +17,14 @@ description:
   - An authority that exists is never changed, also when its options are others than those that it was made with; they are for new
     ones only. Of two runs at once, one makes it and both return the same.
   - The private keys never leave the store.
-extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes
+  - cfcr.kubernetes._attributes.action
+  - cfcr.kubernetes._credentials.authorities
+  - cfcr.kubernetes._store
 options:
   authorities:
-    description: The authorities to keep.
-    type: list
-    elements: dict
     required: true
-    suboptions:
-      name:
-        description: Name in the store, a-z, 0-9 and inside of it C(.), C(_), C(-).
-        type: str
-        required: true
-      common_name:
-        description: Common name of subject and issuer; defaults to O(authorities[].name).
-        type: str
-      days:
-        description: Lifetime.
-        type: int
-        default: 3650
-      key_type:
-        description: Type of the private key.
-        type: str
-        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-        default: ecdsa-p256
 seealso:
   - module: cfcr.kubernetes.certificate
   - module: cfcr.kubernetes.credential

@@ -20,7 +20,11 @@ description:
     verifies, begins with V(use).
   - Authorities, and credentials of type V(key), V(rsa) and V(password), are replaced so. Certificates are issued again, see
     M(cfcr.kubernetes.certificate).
-extends_documentation_fragment: [cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.action
+  - cfcr.kubernetes._credentials.authorities
+  - cfcr.kubernetes._credentials.credentials
+  - cfcr.kubernetes._store
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -53,149 +57,11 @@ options:
     type: dict
     default: {}
   authorities:
-    description: The authorities to replace, as M(cfcr.kubernetes.certificate_authority) keeps them.
-    type: list
-    elements: dict
+    description: The CAs to replace, as M(cfcr.kubernetes.certificate_authority) takes them.
     default: []
-    suboptions:
-      name:
-        description: Name in the store, a-z, 0-9 and inside of it C(.), C(_), C(-).
-        type: str
-        required: true
-      common_name:
-        description: Common name of subject and issuer; defaults to O(authorities[].name).
-        type: str
-      days:
-        description: Lifetime.
-        type: int
-        default: 3650
-      key_type:
-        description: Type of the private key.
-        type: str
-        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-        default: ecdsa-p256
   credentials:
-    description: The credentials to replace, as M(cfcr.kubernetes.credential) keeps them; of the options only those of their type matter.
-    type: list
-    elements: dict
+    description: The credentials to replace, as M(cfcr.kubernetes.credential) takes them. Only the options of their type matter.
     default: []
-    suboptions:
-      name:
-        description: Name in the store, a-z, 0-9 and inside of it C(.), C(_), C(-).
-        type: str
-        required: true
-      type:
-        description:
-          - V(value) is what O(credentials[].value) says, kept in plain text; V(password) is of letters and digits, V(key) of random
-            bytes in base64, V(rsa) a key pair in PEM, V(ssh) one in OpenSSH's formats, V(certificate) a key with a certificate of an
-            authority of the store.
-        type: str
-        required: true
-        choices: [value, password, key, rsa, ssh, certificate]
-      value:
-        description:
-          - What a V(value) is from now on; an empty one only looks it up.
-          - What a V(password), V(key), V(rsa) or V(ssh) is from now on, where somebody else made it. Of a key pair it is the private key.
-        type: str
-        default: ""
-      version:
-        description:
-          - Makes it what it was in this version, which the store still has; M(cfcr.kubernetes.credential_info) lists them. Not for a
-            certificate.
-        type: int
-      generate:
-        description: Whether one that the store has not is made. If not, O(credentials[].value) must give it once.
-        type: bool
-        default: true
-      length:
-        description: Characters of a password, 12 at least.
-        type: int
-        default: 32
-      exclude_lower:
-        description: Whether a password is without lower case letters.
-        type: bool
-        default: false
-      exclude_upper:
-        description: Whether a password is without upper case letters.
-        type: bool
-        default: false
-      exclude_number:
-        description: Whether a password is without digits.
-        type: bool
-        default: false
-      include_special:
-        description: Whether a password has ASCII's punctuation characters, too.
-        type: bool
-        default: false
-      bytes:
-        description: Bytes of a key, 16 at least.
-        type: int
-        default: 32
-      bits:
-        description: Size of an RSA key.
-        type: int
-        choices: [2048, 3072, 4096]
-        default: 2048
-      comment:
-        description: Comment of an SSH key.
-        type: str
-        default: ""
-      authority:
-        description: Authority that signs the certificate. Required for a certificate.
-        type: str
-      common_name:
-        description: Common name of the certificate's subject.
-        type: str
-      organizations:
-        description: Organizations of the certificate's subject. To Kubernetes they are groups.
-        type: list
-        elements: str
-        default: []
-      alternative_names:
-        description: DNS names and IP addresses of the certificate.
-        type: list
-        elements: str
-        default: []
-      usages:
-        description: What the certificate may be used for.
-        type: list
-        elements: str
-        choices: [client_auth, server_auth]
-        default: [client_auth]
-      days:
-        description: Lifetime of the certificate.
-        type: int
-        default: 365
-      renew_before_days:
-        description: A certificate that has fewer days left is renewed; less than O(credentials[].days).
-        type: int
-        default: 60
-      since:
-        description: A certificate that was made before this moment is issued again, such as V(2026-11-21T09:00:00Z).
-        type: str
-        default: ""
-      key_type:
-        description: Type of the private key of a certificate, V(ecdsa-p256) where it is not given, or of an SSH key, V(ed25519) where it is not given.
-        type: str
-        choices: [ed25519, ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-      kubeconfig:
-        description:
-          - A file of mode 0600 on the director that gives the certificate to kubectl, written again whenever it has another content.
-            Only for a certificate.
-        type: dict
-        suboptions:
-          path:
-            description: The file; its directory is made where it is missing.
-            type: path
-            required: true
-          cluster:
-            description: Name of the cluster, of the user and of the context.
-            type: str
-            required: true
-          server:
-            description: URL of the API.
-            type: str
-            required: true
 seealso:
   - module: cfcr.kubernetes.certificate_authority
   - module: cfcr.kubernetes.credential

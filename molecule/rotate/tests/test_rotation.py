@@ -46,7 +46,9 @@ def phases() -> dict[str, str]:
 def signed(record, common_name: str, *organizations: str) -> str:
     """Return a key with a certificate of an authority as its record was: what somebody who has got hold of the key can make."""
     authority, key = to_authority("", record), new_private_key("ecdsa-p256")
-    names = wanted_names(common_name, list(organizations), [], ["client_auth"])
+    names = wanted_names(
+        {"common_name": common_name, "organizations": list(organizations), "alternative_names": [], "usages": ["client_auth"]}
+    )
     signing = record.secret()["private_keys"][authority.signing]
     return sign(names, read_public_key(public_half(key)), 30, authority, signing, now()) + key
 

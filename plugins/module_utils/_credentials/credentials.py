@@ -88,7 +88,7 @@ class Credential:
         self._key_type = options["key_type"] or "ecdsa-p256"
         if self._key_type not in KEY_TYPES:
             raise HostError(f"key_type is {self._key_type}, allowed for a certificate are {', '.join(KEY_TYPES)}")
-        self._names = wanted_names(*(options[option] for option in ("common_name", "organizations", "alternative_names", "usages")))
+        self._names = wanted_names(options)
         self._authority = get_authority(self._store, options["authority"])
         if not self._authority and not check_mode:
             raise HostError(f"no authority {options['authority']} in the store {self._store}")

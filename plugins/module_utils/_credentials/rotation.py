@@ -19,9 +19,8 @@ from .._result import outcome
 from .._store.options import STORE
 from .._store.store import Conflict, Record, Store, to_moment, to_text
 from .authorities import make_authority
-from .authority_list import SPEC as AUTHORITIES
-from .authority_list import common_name
-from .credential_list import SPEC as CREDENTIALS
+from .authority_list import AUTHORITIES, common_name
+from .credential_list import CREDENTIALS
 from .types import TYPES
 
 __all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict", "withdrawn")
@@ -29,13 +28,14 @@ __all__ = ("PHASES", "SPEC", "advanced", "begun", "rotate", "verdict", "withdraw
 Parts = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]  # public and secret
 
 PHASES = ("trust", "use", "drop")
+_NEXT = {"trust": "use", "use": "drop", "drop": ""}
 SPEC: dict[str, t.Any] = {
     **STORE,
     "state": {"type": "str", "required": True, "choices": ["query", "begun", "advanced", "withdrawn"]},
     "until": {"type": "str", "choices": list(PHASES), "default": "drop"},
     "minutes_in_phase": {"type": "dict", "default": {}},
-    "authorities": {**AUTHORITIES["authorities"], "required": False, "default": []},
-    "credentials": {**CREDENTIALS["credentials"], "required": False, "default": []},
+    "authorities": {**AUTHORITIES, "default": []},
+    "credentials": {**CREDENTIALS, "default": []},
 }
 
 _ROTATED_TYPES = ("key", "password", "rsa")
@@ -61,9 +61,9 @@ def advanced(parts: Parts) -> Parts:
     public, secret = parts
     phase = public["rotation"]
     public = {name: value for name, value in public.items() if name not in ("rotation", _SINCE)}
-    if phase == "drop":
+    if not _NEXT[phase]:
         return public, secret
-    public = {**public, "rotation": PHASES[PHASES.index(phase) + 1]}
+    public = {**public, "rotation": _NEXT[phase]}
     if "certificates" in public:
         if phase == "trust":
             return {**public, "signing": 1}, secret
@@ -167,7 +167,7 @@ class _Item:
             self.spread, self.since = not self.since, since
             self._change = lambda parts: ({**parts[0], _SINCE: since}, parts[1])
         else:
-            self.after, self.since = {**dict(zip(PHASES, PHASES[1:])), "drop": ""}[self.before], ""
+            self.after, self.since = _NEXT[self.before], ""
 
     def withdraw(self) -> None:
         """Plan to take it back, as long as the new one is not in use; what is in phase drop only has to come to everybody."""

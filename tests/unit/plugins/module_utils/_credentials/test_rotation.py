@@ -19,7 +19,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.certificate i
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.x509 import new_private_key, now, public_half, read_public_key, sign
 
 ETCD = {"name": "etcd", "common_name": "etcd", "days": 100, "key_type": "ecdsa-p256"}
-CREDENTIAL = {name: option.get("default") for name, option in rotation.CREDENTIALS["credentials"]["options"].items()}
+CREDENTIAL = {name: option.get("default") for name, option in rotation.CREDENTIALS["options"].items()}
 PASSWORD = {**CREDENTIAL, "name": "etcd-root", "type": "password"}
 KEY = {**CREDENTIAL, "name": "encryption-at-rest", "type": "key"}
 RSA = {**CREDENTIAL, "name": "service-account", "type": "rsa"}
@@ -236,7 +236,7 @@ def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
 def test_moments():
     assert seconds("") == 0
     assert seconds("2026-11-21T09:00:00Z") == datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc).timestamp()
-    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+    with pytest.raises(HostError, match="since: found 'yesterday', expected a time in UTC"):
         seconds("yesterday")
 
 
@@ -246,5 +246,5 @@ def test_a_certificate_of_the_store_is_made_anew_where_it_is_older(store):
         return keep_credentials(store, {"credentials": [{**entry, "since": since}]}, check_mode=False)["changed"]
 
     assert [keep(""), keep(""), keep("2026-01-01T00:00:00Z"), keep("2999-01-01T00:00:00Z")] == [True, False, False, True]
-    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+    with pytest.raises(HostError, match="since: found 'yesterday', expected a time in UTC"):
         keep("yesterday")
