@@ -3,24 +3,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep generated credentials in the credential store."""
+"""Create and renew credentials in the credential store."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: credential
-short_description: Keep generated credentials in the credential store
+short_description: Create and renew credentials in the credential store
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Makes the credentials that the store does not have yet, and returns the values of all. Runs on the director. Set C(no_log) on the
-    task, for its result has the secrets.
-  - Passwords, keys, RSA and SSH key pairs are made once and never changed, also when their options are others than those that they were
-    made with; they are for new ones only. A name that the store has with another type is an error.
-  - A certificate is issued again, with a new private key, when its names or usages are others than those asked for, when
-    its authority signs with another key by now, when it was made before O(credentials[].since), or when it has fewer than
-    O(credentials[].renew_before_days) days left.
-  - Of two runs at once, one makes a credential and both return the same.
+  - Creates the credentials that the store does not have yet, and returns the values of all. Runs on the director. Set C(no_log) on the task,
+    since its result holds the secrets.
+  - Passwords, keys, RSA and SSH key pairs are generated once and not changed, even if their options differ; these apply to new ones only.
+    A name that the store has with another type is an error.
+  - A certificate is reissued with a new private key if its names or usages differ from the options, if its CA signs with another key now, if
+    it was created before O(credentials[].since), or if it has fewer than O(credentials[].renew_before_days) days left.
+  - Of two runs at the same time, one creates a credential and both return it.
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
   - cfcr.kubernetes._attributes.action
@@ -36,7 +35,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Keep the credentials of the cluster
+- name: Create the credentials of the cluster
   cfcr.kubernetes.credential:
     store:
       directory: /var/lib/cfcr/cfcr
@@ -57,18 +56,18 @@ EXAMPLES = r"""
           path: /var/lib/cfcr/cfcr/kubeconfig
           cluster: cfcr
           server: https://kubernetes.example.com:8443
-  register: made
+  register: cluster_credentials
   no_log: true
 """
 
 RETURN = r"""
 credentials:
-  description: The values by name. In check mode those of a credential that is still to be made are empty strings.
+  description: The values by name. In check mode, the values of a credential that is yet to be created are empty strings.
   type: dict
   returned: success
   contains:
     value:
-      description: The value; empty where there is none.
+      description: The value; empty if there is none.
       type: str
       returned: for type V(value)
     password:
@@ -80,11 +79,11 @@ credentials:
       type: str
       returned: for type V(key)
     private_key:
-      description: The private key, PKCS#8 in PEM, of type V(ssh) as OpenSSH writes it.
+      description: The private key, PKCS#8 in PEM; for type V(ssh), in OpenSSH's format.
       type: str
       returned: for types V(rsa), V(ssh) and V(certificate)
     public_key:
-      description: The public key in PEM, of type V(ssh) as a line of C(authorized_keys).
+      description: The public key in PEM; for type V(ssh), a line of C(authorized_keys).
       type: str
       returned: for types V(rsa) and V(ssh)
     certificate:
@@ -92,20 +91,20 @@ credentials:
       type: str
       returned: for type V(certificate)
     bundle:
-      description: The certificates of the authority in PEM.
+      description: The CA bundle, in PEM.
       type: str
       returned: for type V(certificate)
-    number:
-      description: How many there have been, this one included. What was never rotated has no number and is the first.
+    generation:
+      description: Generation of the value, which each rotation increases by 1. A credential that has never been rotated is generation 1.
       type: int
-      returned: for what has been rotated
+      returned: if the credential has ever been rotated
     others:
-      description: The values, with their number, of the other one that is accepted or known.
+      description: The values and C(generation) of the other credential that hosts accept.
       type: list
       elements: dict
-      returned: while a rotation goes on, see M(cfcr.kubernetes.credential_rotation)
+      returned: during a rotation, see M(cfcr.kubernetes.credential_rotation)
     not_after:
-      description: When the certificate ends.
+      description: When the certificate expires, in UTC.
       type: str
       returned: for type V(certificate)
 """
@@ -118,7 +117,7 @@ from ..module_utils._store.options import open_store
 
 
 def main() -> None:
-    """Keep what is there and make the rest."""
+    """Create, replace and renew what is due, and return the values of all."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         module.exit_json(**keep_credentials(open_store(module.params), module.params, module.check_mode))

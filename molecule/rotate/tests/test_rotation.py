@@ -140,7 +140,7 @@ def test_a_new_authority_waits_for_pods_and_can_be_taken_back(before, figures):
     assert held.end() == 0, held.text
     took = held.seconds
     assert phases()["authorities/kubernetes"] == "trust"
-    assert "it stays for 15 minutes more" in " ".join(held.text.split()), held.text
+    assert "it stays for another 15 minutes" in " ".join(held.text.split()), held.text
     assert len(pods_trust()) == 2
     back = Run("rotate.yml", "--extra-vars=rotate=kubernetes", "--extra-vars=rotate_back=true")
     assert back.end() == 0, back.text
