@@ -36,7 +36,7 @@ ansible_facts:
   type: dict
   contains:
     cfcr_director:
-      description: What the director is.
+      description: Facts of the director.
       returned: success
       type: dict
       contains:
@@ -61,7 +61,7 @@ ansible_facts:
           type: str
           sample: /var/lib/cfcr/cfcr
         authorities:
-          description: SHA-256 of the certificates of each authority in the store; empty where there is no store yet.
+          description: SHA-256 of the certificates of each CA in the store, by name; empty if there is no store yet.
           returned: success
           type: dict
           sample: {etcd: [0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417]}

@@ -73,7 +73,7 @@ def issue(store: Store, certificates: list[dict], actual: dict, terms: Terms) ->
     # Of the host's entries only these values count: names and usages are the controller's.
     entries = [{**entry, **{name: keys[entry["path"]][name] for name in ("public_key", "certificate")}} for entry in certificates]
     bundles = [{"path": path, "authority": name, "content": contents[path]["content"]} for path, name in bundles_of(certificates).items()]
-    _refuse_strangers(store, entries, bundles)
+    _check_trust(store, entries, bundles)
     found = authorities(store, {entry["authority"] for entry in certificates}, terms.check_mode)
     moment = now()
     return {
@@ -87,26 +87,26 @@ def issue(store: Store, certificates: list[dict], actual: dict, terms: Terms) ->
     }
 
 
-def _refuse_strangers(store: Store, certificates: list[dict], bundles: list[dict]) -> None:
+def _check_trust(store: Store, certificates: list[dict], bundles: list[dict]) -> None:
     """Raise if a host trusts no CA of the store: its cluster would not trust the certificates that the store signs.
 
     During a rotation bundles hold two CAs. One in common is enough, and then a certificate may be signed by either.
     """
     known = [get_authority(store, name) for name in store.names("authorities")]
     trusted = {fingerprint for authority in known for fingerprint in fingerprints(authority.bundle())}
-    strange, shared = [], set()
+    unknown, shared = [], set()
     for bundle in bundles:
         there = fingerprints(bundle["content"])
         if not trusted.isdisjoint(there):
             shared.add(bundle["authority"])
         elif there:
-            strange.append(bundle["path"])
+            unknown.append(bundle["path"])
     for entry in certificates:
         if entry["authority"] not in shared and read(entry["certificate"], None) and not any(a.has_signed(entry["certificate"]) for a in known):
-            strange.append(f"{entry['path']}.crt")
-    if strange:
+            unknown.append(f"{entry['path']}.crt")
+    if unknown:
         raise HostError(
-            f"{', '.join(strange)}: found CAs that are not in the store {store}; nothing was changed. Restore the store that signed them "
+            f"{', '.join(unknown)}: found CAs that are not in the store {store}; nothing was changed. Restore the store that signed them "
             "(cluster_director, cluster_store_*). If their cluster is gone, remove these files from the host"
         )
 

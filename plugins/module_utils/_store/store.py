@@ -43,7 +43,7 @@ class Document:
 
 
 class Backend(t.Protocol):
-    """What a store needs of the place that keeps it. A name is kind/name, or the one word of the settings."""
+    """The interface of backends. A name is kind/name, or the one word of the settings."""
 
     def __str__(self) -> str:
         """Return the location, for messages."""
