@@ -13,7 +13,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   kubernetes_version:
-    description: Minor version of Kubernetes, quoted, such as V(1.34). It selects the file of the catalog.
+    description: Minor version of Kubernetes, quoted, such as V(1.36). It selects the file of the catalog.
     type: str
     required: true
     vars:
