@@ -130,7 +130,12 @@ options:
 
     FILES = f"options:{textwrap.indent(_FILES, '  ')}"
 
-    PKI = (
-        "options:\n  pki:\n    description: >-\n      The options of M(cfcr.kubernetes.certificate_files) for O(certificates). With phase V(read) the job is compared, but not applied. Set by the action only.\n"
-        f"    type: dict\n    suboptions:{textwrap.indent(_FILES, '      ')}"
-    )
+    PKI = f"""
+options:
+  pki:
+    description: >-
+      The options of M(cfcr.kubernetes.certificate_files) for O(certificates). With phase V(read) the job is compared, but not applied. Set by the
+      action only.
+    type: dict
+    suboptions:{textwrap.indent(_FILES, '      ')}
+"""

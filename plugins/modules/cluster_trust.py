@@ -84,7 +84,7 @@ def wait_for_roots(cluster: Kubernetes, bundle: str) -> int:
         others = [one["metadata"]["namespace"] for one in found if fingerprints((one.get("data") or {}).get("ca.crt", "")) != fingerprints(bundle)]
         if found and not others:
             return len(found)
-        cluster.pause(lambda others=others: f"{ROOTS}: found other CAs in {', '.join(others) or 'no namespace at all'}, expected the given ones in every namespace")
+        cluster.pause(lambda others=others: f"{ROOTS}: found other CAs in {', '.join(others) or 'no namespace at all'}, expected the given ones in all")
 
 
 def main() -> None:

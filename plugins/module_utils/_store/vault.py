@@ -82,7 +82,9 @@ class VaultBackend:
         except (TypeError, KeyError) as error:
             raise self._not_version_2() from error
         if written != version + 1:
-            raise HostError(f"{self.where(name)}: found version {written} after the write, expected {version + 1}; destroy it, and find out who else writes here")
+            raise HostError(
+                f"{self.where(name)}: found version {written} after the write, expected {version + 1}; destroy it, and find out who else writes here"
+            )
 
     def _read(self, name: str, version: int | None = None) -> Document | None:
         at_version = {"version": version, "raise_on_deleted_version": False}

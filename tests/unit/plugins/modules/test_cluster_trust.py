@@ -35,7 +35,8 @@ def test_it_waits_for_all_namespaces():
 
 
 @pytest.mark.parametrize(
-    ("namespaces", "told"), [({"default": NEW, "other": OLD}, "CAs in other, expected"), ({"default": OLD + NEW}, "CAs in default, expected"), ({}, "CAs in no namespace at all")]
+    ("namespaces", "told"),
+    [({"default": NEW, "other": OLD}, "CAs in other, expected"), ({"default": OLD + NEW}, "CAs in default, expected"), ({}, "CAs in no namespace at all")],
 )
 def test_it_names_those_that_have_others(namespaces, told):
     with pytest.raises(KubernetesError, match=told):

@@ -84,7 +84,8 @@ def test_a_passphrase_for_a_plain_store_is_an_error(tmp_path):
 
 
 def test_of_two_first_runs_the_one_with_another_passphrase_is_refused(tmp_path):
-    for number, (first, second, message) in enumerate((("a", "b", "not encrypted with this"), (None, "b", "without encryption"), ("a", None, "no passphrase, expected"))):
+    cases = (("a", "b", "not encrypted with this"), (None, "b", "without encryption"), ("a", None, "no passphrase, expected"))
+    for number, (first, second, message) in enumerate(cases):
         stores = [local_store(tmp_path / str(number), passphrase) for passphrase in (first, second)]
         stores[0].put(NAME, {}, {"key": "x"}, version=0)
         with pytest.raises(HostError, match=f"store.json: .*{message}"):
