@@ -195,7 +195,7 @@ def test_a_kubeconfig_is_kept_as_it_must_be(run, tmp_path):
         assert repaired["diff"]["before"].get("admin") == repaired["diff"]["after"]["admin"]
         is_right()
     admin["organizations"] = ["others"]  # a new certificate comes with its file
-    assert run(admin, check=True)["diff"]["after"][str(path)]["content"] == "that of the new certificate"
+    assert run(admin, check=True)["diff"]["after"][str(path)]["content"] == "with the new certificate"
     assert run(admin)["changed"]
     is_right()
     admin["kubeconfig"]["server"] = "https://c.d"
@@ -332,12 +332,8 @@ def test_an_earlier_version_comes_back(run, tmp_path):
     assert f"credential etcd-root: version: found 9, expected one of those in the store {tmp_path}/store: 1, 2, 3, 4" in run({**PASSWORD, "version": 9})["msg"]
 
 
-def test_a_store_of_before_versions_had_a_time(run, tmp_path):
-    """Settings without versions, versions without created_at."""
+def test_a_version_without_a_time_is_read(run, tmp_path):
     made = run(PASSWORD, passphrase="right")["credentials"]
-    path = tmp_path / "store/store.json"
-    settings = json.loads(path.read_text())["versions"][0]
-    path.write_text(json.dumps({"format": 1, "check": settings["check"]}))
     record = tmp_path / "store/credentials/etcd-root.json"
     content = json.loads(record.read_text())
     del content["versions"][0]["created_at"]
