@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep the keys and certificates of one host: its public keys go to the director, what the director signs comes back."""
+"""Manage the keys and certificates of one host: its public keys go to the director, the signed certificates come back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..plugin_utils._controller.host_action import HostAction
 
 
 class ActionModule(HostAction):
-    """One round trip to the host where nothing changes, a second one where something is written."""
+    """One round trip to the host if nothing changes, else two."""
 
     def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Validate, read, plan and sign, write."""
@@ -30,7 +30,7 @@ class ActionModule(HostAction):
         return issued.result
 
     def _on_host(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Run the host's half."""
+        """Run the host's part."""
         result = self._execute_module(module_name="cfcr.kubernetes.certificate_files", module_args=arguments, task_vars=variables)
         if result.get("failed"):
             raise AnsibleActionFail(result.get("msg", "failed"), result=result)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Take, renew and release the lock of a cluster: the controller says who holds it and which holders are dead."""
+"""Take, renew and release the lock of a cluster. The controller identifies this run and finds dead holders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..plugin_utils._controller.run import is_gone, current_run
 
 
 class ActionModule(ActionBase):
-    """The module of the same name, wherever the director is."""
+    """Do what the module of the same name does, in this process if the director is the controller."""
 
     TRANSFERS_FILES = False
 
@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(argument_spec=SPEC)
         options["holder"] = current_run(variables)
         if options["state"] != "absent":
-            # Only here it can be seen whether a process of this controller lives.
+            # Only the controller sees whether its processes are alive.
             current = self._operate({**options, "state": "query"}, variables)
             if current.get("failed") or current.get("unreachable"):
                 return {**result, **current}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replace records of the credential store, phase by phase, in this process where it is here."""
+"""Rotate records of the credential store, phase by phase, in this process if the director is the controller."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..plugin_utils._controller.store_action import StoreAction
 
 
 class ActionModule(StoreAction):
-    """The module of the same name, wherever the store is."""
+    """Do what the module of the same name does."""
 
     spec = SPEC
 
     def keep(self, store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-        """Begin, or go on."""
+        """Start, advance or withdraw rotations."""
         return rotate(store, options, check_mode)

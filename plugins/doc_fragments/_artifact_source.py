@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the lookups that say where hosts download from."""
+"""The options of the lookups for the source of downloads."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   kubernetes_version:
-    description: Minor version of Kubernetes, quoted; names the file of the catalog.
+    description: Minor version of Kubernetes, quoted, such as V(1.36). It selects the file of the catalog.
     type: str
     required: true
     vars:
       - name: cluster_kubernetes_version
   source:
-    description: Where the hosts download from, V(upstream), V(mirror) or V(build).
+    description: Source of the hosts' downloads, V(upstream), V(mirror) or V(build).
     type: str
     default: upstream
     vars:
       - name: cluster_artifact_source
   mirror:
-    description: Base URL of the mirror, where O(source) is not V(upstream).
+    description: Base URL of the mirror. Required unless O(source) is V(upstream).
     type: str
     default: ""
     vars:
       - name: cluster_artifact_mirror
   checksums:
     description:
-      - SHA-256 of the mirror's files by their path below O(mirror).
-      - A file that is not in it is verified against C(SHA256SUMS) of a mirror over https, and refused from one over http.
+      - SHA-256 of the files of the mirror, by their path below O(mirror).
+      - Other files are verified against C(SHA256SUMS) of the mirror over https; over http they are an error.
     type: dict
     default: {}
     vars:

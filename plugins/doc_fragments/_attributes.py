@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The attributes that every module of the collection declares."""
+"""The attributes of all modules of the collection."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Full check mode, diff and idempotence: the rule here."""
+    """Full check mode, diff mode and idempotence, as most modules have."""
 
     DOCUMENTATION = r"""
 options: {}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options that say how Cloud Foundry's routing API is reached."""
+"""The options for the connection to Cloud Foundry's routing API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   api_url:
-    description: URL of Cloud Foundry's API, C(https://api.<system domain>); the routing API is below its C(/routing/v1).
+    description: URL of Cloud Foundry's API, C(https://api.<system domain>). The routing API is its path C(/routing/v1).
     type: str
     required: true
   uaa_url:
@@ -22,20 +22,20 @@ options:
     required: true
   client_id:
     description:
-      - Client of UAA with the authorities C(routing.router_groups.read), C(routing.routes.read) and C(routing.routes.write).
+      - UAA client with the authorities C(routing.router_groups.read), C(routing.routes.read) and C(routing.routes.write).
     type: str
     required: true
   client_secret:
-    description: Its secret.
+    description: Secret of the UAA client.
     type: str
     required: true
   ca_path:
-    description: File with the authorities that both servers' certificates are verified against; those of the system by default.
+    description: File with the CAs that verify the certificates of both servers. Defaults to the CAs of the system.
     type: path
   timeout:
-    description: Seconds that one request may take.
+    description: Seconds for one request. Taking longer is an error.
     type: int
     default: 10
 notes:
-  - The module speaks HTTP from the host that it runs on.
+  - The module sends its requests from the host that it runs on.
 """

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of every module that works with the credential store."""
+"""The option store, in every module that works with the credential store."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Where the store is and how it is opened."""
+    """Documents STORE of module_utils/_store/options.py."""
 
     DOCUMENTATION = r"""
 options:
@@ -18,18 +18,18 @@ options:
     required: true
     suboptions:
       backend:
-        description: Whether it is a directory of the host that the module runs on, or a path in HashiCorp Vault or OpenBao.
+        description: Whether the store is a directory on the host that runs the module, or a path in HashiCorp Vault or OpenBao.
         type: str
         choices: [local, vault]
         default: local
       passphrase:
         description:
-          - Opens and encrypts the secrets of the store (AES-256-GCM, a key derived by scrypt). Whether a store is encrypted is
-            decided by the first run that writes to it.
-          - Without it, secrets are protected by the permissions of the directory, or by Vault, alone.
+          - Encrypts the secrets of the store (AES-256-GCM, with a key that scrypt derives). The first run that writes to a store decides
+            whether it is encrypted. A wrong passphrase is an error.
+          - Without it, only the permissions of the directory, or Vault, protect the secrets.
         type: str
       versions:
-        description: Versions of each record that are kept.
+        description: Number of versions of each record to keep, 1 or more.
         type: int
         default: 10
       directory:
@@ -37,43 +37,43 @@ options:
         type: path
       vault:
         description:
-          - Where in Vault it is, and how one gets in. Required for O(store.backend=vault).
-          - Environment variables are those of where the module runs, which is the controller where the director is the controller.
+          - Location of the store in Vault, and the login. Required for O(store.backend=vault).
+          - Unset options come from Vault's environment variables on the director (or of C(ansible-playbook), if the controller is the director).
         type: dict
         suboptions:
           address:
-            description: URL of the server, https unless it is a loopback address. Defaults to environment variable E(VAULT_ADDR).
+            description: URL of the server, https unless it is a loopback address. Defaults to the environment variable E(VAULT_ADDR).
             type: str
           namespace:
-            description: Namespace. Defaults to environment variable E(VAULT_NAMESPACE).
+            description: Namespace. Defaults to the environment variable E(VAULT_NAMESPACE).
             type: str
           ca_path:
             description:
-              - File of the authorities that the server's certificate is verified with. Defaults to environment variable E(VAULT_CACERT), and else
-                to those of the system.
+              - File with the CAs that verify the certificate of the server. Defaults to the environment variable E(VAULT_CACERT), or else to the
+                CAs of the system.
             type: path
           mount:
-            description: Where the secrets engine, KV version 2, is mounted.
+            description: Mount of the secrets engine KV version 2.
             type: str
             default: secret
           path:
-            description: Path below the mount, the store's own. Required.
+            description: Path of the store in the mount, used for nothing else. Required.
             type: str
           token:
-            description: Token to log in with. Defaults to environment variable E(VAULT_TOKEN).
+            description: Token for the login. Defaults to the environment variable E(VAULT_TOKEN).
             type: str
           role_id:
-            description: AppRole to log in with where there is no token. Defaults to environment variable E(VAULT_ROLE_ID).
+            description: AppRole for the login if there is no token. Defaults to the environment variable E(VAULT_ROLE_ID).
             type: str
           secret_id:
-            description: Secret of the AppRole. Defaults to environment variable E(VAULT_SECRET_ID).
+            description: Secret ID of the AppRole. Defaults to the environment variable E(VAULT_SECRET_ID).
             type: str
           auth_mount:
-            description: Where the authentication method AppRole is mounted.
+            description: Mount of the authentication method AppRole.
             type: str
             default: approle
           timeout:
-            description: Seconds that an answer may take.
+            description: Seconds to wait for an answer of Vault.
             type: int
             default: 10
 requirements:

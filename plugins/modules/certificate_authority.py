@@ -3,51 +3,35 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep certificate authorities in the credential store."""
+"""Create certificate authorities in the credential store."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: certificate_authority
-short_description: Keep certificate authorities in the credential store
+short_description: Create certificate authorities in the credential store
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Makes the authorities that the store does not have yet, and returns the certificates of all. Runs on the director.
-  - An authority that exists is never changed, also when its options are others than those that it was made with; they are for new
-    ones only. Of two runs at once, one makes it and both return the same.
+  - Creates the CAs that the store does not have yet, and returns the certificates of all. Runs on the director.
+  - An existing CA is never changed, even if its options differ; they apply to new CAs only. Of two runs at the same time, one creates the CA
+    and both return it.
   - The private keys never leave the store.
-extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes
+  - cfcr.kubernetes._attributes.action
+  - cfcr.kubernetes._credentials.authorities
+  - cfcr.kubernetes._store
 options:
   authorities:
-    description: The authorities to keep.
-    type: list
-    elements: dict
     required: true
-    suboptions:
-      name:
-        description: Name in the store, a-z, 0-9 and inside of it C(.), C(_), C(-).
-        type: str
-        required: true
-      common_name:
-        description: Common name of subject and issuer; defaults to O(authorities[].name).
-        type: str
-      days:
-        description: Lifetime.
-        type: int
-        default: 3650
-      key_type:
-        description: Type of the private key.
-        type: str
-        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-        default: ecdsa-p256
 seealso:
   - module: cfcr.kubernetes.certificate
   - module: cfcr.kubernetes.credential
 """
 
 EXAMPLES = r"""
-- name: Keep the authorities of the cluster
+- name: Create the certificate authorities
   cfcr.kubernetes.certificate_authority:
     store:
       directory: /var/lib/cfcr/cfcr
@@ -60,22 +44,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 authorities:
-  description: What the store has, by name.
+  description: The CAs by name.
   type: dict
   returned: success
   contains:
     certificate:
-      description: The certificate that new certificates are signed with, in PEM; empty in check mode for one that is still to be made.
+      description: The certificate of the signing key, in PEM. In check mode, empty if the CA is yet to be created.
       type: str
     bundle:
-      description: All certificates that must be trusted; two while an authority is being replaced.
+      description: The CA bundle, in PEM. It has two certificates during a rotation.
       type: str
     not_after:
-      description: When RV(authorities.certificate) ends.
+      description: When RV(authorities.certificate) expires, in UTC.
       type: str
       sample: "2036-11-18T09:00:00Z"
     rotation:
-      description: The phase of its replacement, see M(cfcr.kubernetes.credential_rotation); empty where it is not being replaced.
+      description: The phase of its rotation, see M(cfcr.kubernetes.credential_rotation); empty if it is not being rotated.
       type: str
 """
 
@@ -87,7 +71,7 @@ from ..module_utils._store.options import open_store
 
 
 def main() -> None:
-    """Keep what is there and make the rest."""
+    """Create the CAs that the store does not have, and return all."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         module.exit_json(**keep_authorities(open_store(module.params), module.params, module.check_mode))

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The half of action certificate that runs on the host."""
+"""The host's part of action certificate."""
 
 from __future__ import annotations
 
@@ -13,37 +13,9 @@ short_description: Read and write the keys and certificates of a host
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - A part of M(cfcr.kubernetes.certificate), which runs it on the host that has the keys. It is not meant to be used by itself.
-  - Needs C(openssl) on the host to make keys.
-extends_documentation_fragment: [cfcr.kubernetes._attributes]
-options:
-  phase:
-    description:
-      - V(read) returns public keys, certificates and bundles as they are, and makes the private keys that are missing or unreadable or
-        not of O(key_type). A new key waits as C(<path>.key.new) until its certificate is written.
-      - V(write) puts certificates, with their keys, and bundles in their places.
-    type: str
-    required: true
-    choices: [read, write]
-  certificates:
-    description: For each certificate C(path) and C(owner); to be written, C(public_key) that it is for and C(certificate) in PEM or null.
-    type: list
-    elements: dict
-    required: true
-  bundles:
-    description: For each bundle of authorities C(path); to be written, C(content) or null.
-    type: list
-    elements: dict
-    required: true
-  key_type:
-    description: Type of the private keys.
-    type: str
-    required: true
-    choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-  since:
-    description: Private keys that were made before this moment, in seconds since the epoch, are made anew.
-    type: float
-    default: 0
+  - The host's part of M(cfcr.kubernetes.certificate), which runs it. It is not meant to be used directly.
+  - Needs C(openssl) on the host to generate keys.
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._certificates.files]
 """
 
 EXAMPLES = r"""
@@ -57,17 +29,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: For each certificate C(path), C(public_key) (base64 of DER, null where there is none) and C(certificate).
+  description: The certificates on the host, one entry for each of O(certificates).
   type: list
   elements: dict
   returned: O(phase=read)
+  contains:
+    path:
+      description: Absolute path without suffix.
+      type: str
+      sample: /etc/etcd/pki/server
+    public_key:
+      description: Public key, base64 of DER; null in check mode if a new key is due.
+      type: str
+    certificate:
+      description: The content of the certificate file; null if there is none.
+      type: str
 bundles:
-  description: For each bundle C(path) and C(content).
+  description: The CA bundles on the host, one entry for each of O(bundles).
   type: list
   elements: dict
   returned: O(phase=read)
+  contains:
+    path:
+      description: Absolute path.
+      type: str
+      sample: /etc/etcd/pki/ca.crt
+    content:
+      description: The content of the file; null if there is none.
+      type: str
 drift:
-  description: By path, owner, group and mode C(before) and C(after), of files where they are not as they must be.
+  description: Owner, group and mode C(before) and C(after) of the files where they differ from the wanted ones, by path.
   type: dict
   returned: O(phase=read)
 """
@@ -81,10 +72,10 @@ from ..module_utils._pki.files import SPEC, read, write
 
 
 def main() -> None:
-    """Read, or write."""
+    """Read or write the files."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     options = module.params
-    os.umask(0o022)  # directories of certificates are for everyone, whatever the login shell says
+    os.umask(0o022)  # directories of certificates are readable for all users, whatever the login shell sets
     try:
         if options["phase"] == "read":
             module.exit_json(changed=False, **read(options, module.check_mode))

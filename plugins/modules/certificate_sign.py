@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The half of action certificate that runs on the director."""
+"""The director's part of action certificate."""
 
 from __future__ import annotations
 
@@ -13,36 +13,52 @@ short_description: Plan and sign the certificates of a host
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - A part of M(cfcr.kubernetes.certificate), which runs it on the director where that is not the controller itself. It is not meant to be
-    used by itself.
+  - The director's part of M(cfcr.kubernetes.certificate), which runs it if the director is not the controller. It is not meant to be used
+    directly.
   - It changes nothing; the signed certificates are in its result.
-extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.info
+  - cfcr.kubernetes._certificates
+  - cfcr.kubernetes._certificates.terms
+  - cfcr.kubernetes._store
 options:
   certificates:
-    description: >-
-      For each certificate C(path), C(authority), C(common_name), C(organizations), C(alternative_names) and C(usages) as wanted,
-      C(public_key) and C(certificate) as the host has them.
-    type: list
-    elements: dict
+    description: The certificates as the controller wants them. Names, usages and lifetimes come from here only.
     required: true
-  bundles:
-    description: For each bundle of authorities C(path) and C(authority) as wanted, C(content) as the host has it.
-    type: list
-    elements: dict
+  actual:
+    description: The certificates and CA bundles as the host has them. An entry that is missing here is an error.
+    type: dict
     required: true
-  days:
-    description: Lifetime of new certificates.
-    type: int
-    required: true
-  renew_before_days:
-    description: A certificate that has fewer days left is renewed.
-    type: int
-    required: true
-  key_type:
-    description: The only type of public keys that is signed.
-    type: str
-    required: true
-    choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
+    suboptions:
+      certificates:
+        description: An entry for each of O(certificates).
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: Absolute path without suffix.
+            type: path
+            required: true
+          public_key:
+            description: Public key, base64 of DER. One of another type than O(key_type) is an error.
+            type: str
+          certificate:
+            description: The certificate in PEM; null if there is none.
+            type: str
+      bundles:
+        description: An entry for each path in O(certificates[].authority_path).
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          path:
+            description: Absolute path.
+            type: path
+            required: true
+          content:
+            description: The bundle in PEM; null if there is none.
+            type: str
 """
 
 EXAMPLES = r"""
@@ -53,31 +69,65 @@ EXAMPLES = r"""
     certificates:
       - path: /etc/etcd/pki/server
         authority: etcd
-        common_name: ""
-        organizations: []
         alternative_names: [10.0.0.1]
         usages: [server_auth]
-        public_key: "{{ public_key }}"
-        certificate: null
-    bundles: []
-    days: 365
-    renew_before_days: 60
-    key_type: ecdsa-p256
+    actual:
+      certificates:
+        - path: /etc/etcd/pki/server
+          public_key: "{{ public_key }}"
+      bundles: []
 """
 
 RETURN = r"""
 certificates:
-  description: For each certificate C(path), C(certificate) (null where it may stay), C(reasons), and what it says C(before) and C(after).
+  description: The certificates, one entry for each of O(certificates).
   type: list
   elements: dict
   returned: success
+  contains:
+    path:
+      description: Absolute path without suffix.
+      type: str
+      sample: /etc/etcd/pki/server
+    certificate:
+      description: The new certificate in PEM; null if the present one stays, and in check mode.
+      type: str
+    reasons:
+      description: Why it was issued; empty if it was not.
+      type: list
+      elements: str
+    before:
+      description: The present certificate, as RV(cfcr.kubernetes.certificate#module:certificates) describes it; null if there is none.
+      type: dict
+    after:
+      description: The certificate afterwards.
+      type: dict
 bundles:
-  description: For each bundle C(path), C(content) (null where it may stay), C(changed), and the authorities C(before) and C(after).
+  description: The CA bundles, one entry for each path in O(certificates[].authority_path).
   type: list
   elements: dict
   returned: success
+  contains:
+    path:
+      description: Absolute path.
+      type: str
+      sample: /etc/etcd/pki/ca.crt
+    content:
+      description: The new bundle in PEM; null if the present one stays.
+      type: str
+    changed:
+      description: Whether the bundle changes.
+      type: bool
+    before:
+      description: The CAs in the present bundle.
+      type: list
+      elements: str
+    after:
+      description: The CAs in the bundle afterwards.
+      type: list
+      elements: str
 remarks:
-  description: What the controller shows as warnings.
+  description: Messages that the controller shows as warnings.
   type: list
   elements: str
   returned: success
@@ -85,29 +135,18 @@ remarks:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._credentials.signing import Terms, issue
+from ..module_utils._credentials.signing import SPEC, TERMS, Terms, issue
 from ..module_utils._errors import HostError
-from ..module_utils._pki.keys import KEY_TYPES
 from ..module_utils._store.options import STORE, open_store
 
 
 def main() -> None:
-    """Answer what the controller asks for a host."""
-    module = AnsibleModule(
-        argument_spec={
-            **STORE,
-            "certificates": {"type": "list", "elements": "dict", "required": True},
-            "bundles": {"type": "list", "elements": "dict", "required": True},
-            "days": {"type": "int", "required": True},
-            "renew_before_days": {"type": "int", "required": True},
-            "key_type": {"type": "str", "required": True, "choices": list(KEY_TYPES), "no_log": False},
-        },
-        supports_check_mode=True,
-    )
+    """Plan and sign."""
+    module = AnsibleModule(argument_spec={**STORE, **SPEC}, supports_check_mode=True)
     options = module.params
     try:
-        terms = Terms(options["days"], options["renew_before_days"], options["key_type"], module.check_mode)
-        module.exit_json(changed=False, **issue(open_store(options), options["certificates"], options["bundles"], terms))
+        terms = Terms(**{option: options[option] for option in TERMS}, check_mode=module.check_mode)
+        module.exit_json(changed=False, **issue(open_store(options), options["certificates"], options["actual"], terms))
     except HostError as error:
         module.fail_json(msg=str(error))
 

@@ -78,12 +78,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 diff:
-  description: The port and its backends before and after.
-  returned: success
+  description: The port and its backends, before and after. In check mode, as it would be.
   type: dict
-  sample:
-    before: {port: 8443, backends: ["10.0.0.11:8443"]}
-    after: {port: 8443, backends: ["10.0.0.11:8443", "10.0.0.12:8443"]}
+  returned: success
+  contains:
+    before:
+      description: C(port), and C(backends) as sorted C(address:port).
+      type: dict
+      sample: {port: 8443, backends: ["10.0.0.11:8443"]}
+    after:
+      description: C(port), and C(backends) as sorted C(address:port).
+      type: dict
+      sample: {port: 8443, backends: ["10.0.0.11:8443", "10.0.0.12:8443"]}
 """
 
 import ipaddress

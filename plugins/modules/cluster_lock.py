@@ -13,11 +13,11 @@ short_description: Take, renew or release the lock of a cluster
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Keeps two runs from changing one cluster at once. The lock lies in the credential store, so the task is delegated to the director.
-  - A run that has the lock may take it again, as a playbook does that imports another one, and releases it as often as it took it.
-  - The lock of a dead run is taken over, with a warning. A run of the same controller is dead when its process is gone. A run of another
-    controller, or in another container, is dead when it has not renewed the lock for its lease.
-  - In check mode nothing is taken and nothing is refused.
+  - Keeps two runs from changing one cluster at once. The lock is a document in the credential store, so the task is delegated to the director.
+  - The holder can take the lock again, as a playbook that imports another one does, and must release it as often.
+  - The lock of a dead run is taken over, with a warning. A run on the same controller is dead if its process is gone. A run on another
+    controller, or in another container, is dead if it has not renewed the lock for its lease.
+  - In check mode the lock is neither taken nor refused.
 extends_documentation_fragment: [cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 attributes:
   check_mode:
@@ -30,49 +30,49 @@ attributes:
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
-    details: A lock is no part of the cluster, so that taking it is never a change.
+    details: The lock is not part of the cluster, so taking it is never a change.
 options:
   state:
     description:
-      - V(present) takes the lock. V(renewed) tells others that this run is alive, and fails where it has lost the lock meanwhile.
-        V(absent) releases it, where this run has it. V(query) only looks.
+      - V(present) takes the lock. V(renewed) extends its lease, and fails if this run has lost the lock. V(absent) releases the lock if this
+        run holds it. V(query) only reads it.
     type: str
     choices: [present, renewed, absent, query]
     default: present
   lease:
-    description: For how many seconds the lock is kept, against runs of other controllers, without being renewed.
+    description: For how many seconds runs on other controllers respect the lock without a renewal.
     type: int
     default: 900
   override:
-    description: Whether to take the lock whoever has it.
+    description: Whether to take the lock even if another run holds it.
     type: bool
     default: false
   on_held:
-    description: Whether a lock that another run has is a failure, or only told in RV(held).
+    description: Whether a lock that another run holds is an error, or is only reported in RV(held).
     type: str
     choices: [fail, report]
     default: fail
   serial:
-    description: Takes the lock only where nobody has taken it since it had this RV(serial).
+    description: Take the lock only if no other run has taken it since it had this RV(serial).
     type: int
   holder:
-    description: Who this run is; the action knows.
+    description: Identity of this run. Set by the action only.
     type: dict
     default: {}
   gone:
-    description: The holder that the action has seen to be dead.
+    description: ID of a holder that the action found dead. Set by the action only.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Keep other runs from changing the cluster
+- name: Take the cluster lock
   cfcr.kubernetes.cluster_lock:
     store: "{{ cluster_store }}"
   delegate_to: "{{ cluster_director }}"
   run_once: true
 
-- name: Let other runs change the cluster
+- name: Release the cluster lock
   cfcr.kubernetes.cluster_lock:
     store: "{{ cluster_store }}"
     state: absent
@@ -82,18 +82,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 held:
-  description: Why this run has not got the lock; empty where it has.
+  description: Why this run does not have the lock; empty if it has.
   type: str
   returned: success
   sample: >-
-    site.yml has been changing the cluster for 65 s (user root on controller, process 4711; last heard of 20 s ago, lease 15 min 0 s)
+    site.yml has been changing the cluster for 65 s (user root on controller, process 4711; last renewed 20 s ago, lease 15 min 0 s)
 holder:
-  description: Who has the lock; empty where nobody has.
+  description: Who holds the lock; empty if it is free.
   type: dict
   returned: success
   sample: {hostname: controller, pid: 4711, user: root, playbook: site.yml, job: ""}
 serial:
-  description: How often the lock was taken so far.
+  description: How often the lock has been taken so far.
   type: int
   returned: success
   sample: 7
@@ -107,7 +107,7 @@ from ..module_utils._store.options import find_backend
 
 
 def main() -> None:
-    """Do what is asked for."""
+    """Take, renew, release or query the lock."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         result = operate(find_backend(module.params["store"]), module.params, module.check_mode)

@@ -3,42 +3,42 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Have everything inside of a cluster trust exactly the given authorities."""
+"""Limit the CAs that components inside a cluster trust to the given ones."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_trust
-short_description: Have everything inside of a cluster trust exactly the given authorities
+short_description: Limit the CAs that components inside a cluster trust to the given ones
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - API servers tell extension API servers whom to trust in ConfigMap C(kube-system/extension-apiserver-authentication), where they add authorities
-    and never remove one. This module removes what is too much.
-  - The controller manager gives every namespace the authorities of the API servers in ConfigMap C(kube-root-ca.crt). This module waits until all are
-    as they must be. A minute later pods that run have them in their volumes, pods that start have them at once.
+  - API servers publish the CAs of client certificates, and of the requests that they forward to extension API servers, in ConfigMap
+    C(kube-system/extension-apiserver-authentication). They add CAs there, but never remove one. This module sets exactly the given CAs.
+  - The controller manager publishes the CA bundle of the API servers to every namespace, in ConfigMap C(kube-root-ca.crt). This module waits until
+    all namespaces have the given one. A new pod has it at once; a running pod has it in its volume a minute later.
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 options:
   kubeconfig:
-    description: File of a kubeconfig whose current context embeds the authority of the server, the client certificate and its key.
+    description: A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
     type: path
     required: true
   kubernetes:
-    description: Certificates of the authorities of API servers, kubelets and users, in PEM.
+    description: CA bundle for API servers, kubelets and users, in PEM.
     type: str
     required: true
   front_proxy:
-    description: Certificates of the authorities of what API servers are to extension API servers, in PEM.
+    description: CA bundle for the client certificates of API servers at extension API servers, in PEM.
     type: str
     required: true
   timeout:
-    description: Seconds until all is as it must be.
+    description: Seconds to wait for all namespaces. Taking longer is an error that names the others.
     type: int
     default: 120
 """
 
 EXAMPLES = r"""
-- name: Have everything in the cluster trust the authorities
+- name: Limit the CAs that components inside the cluster trust
   cfcr.kubernetes.cluster_trust:
     kubeconfig: /var/lib/cfcr/cfcr/kubeconfig
     kubernetes: "{{ authorities.kubernetes.bundle }}"
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 namespaces:
-  description: How many namespaces have the authorities of API servers.
+  description: Number of namespaces with the CA bundle of the API servers.
   type: int
   returned: success
 """
@@ -64,12 +64,12 @@ ROOTS = "kube-root-ca.crt"
 
 
 def known(data: dict[str, str], names: t.Iterable[str]) -> dict[str, list[str]]:
-    """Return the fingerprints of the authorities below each name."""
+    """Return the fingerprints of the CAs under each name."""
     return {name: sorted(fingerprints(data.get(name, ""))) for name in names}
 
 
 def authentication(cluster: Kubernetes) -> dict[str, str]:
-    """Return what extension API servers are told; a new cluster's API server writes it a moment after its start."""
+    """Return the ConfigMap for extension API servers. The API server of a new cluster writes it shortly after its start."""
     while True:
         found = cluster.request("GET", AUTHENTICATION)
         if found:
@@ -78,17 +78,17 @@ def authentication(cluster: Kubernetes) -> dict[str, str]:
 
 
 def wait_for_roots(cluster: Kubernetes, bundle: str) -> int:
-    """Wait until every namespace has the authorities."""
+    """Wait until every namespace has the CA bundle, and return the number of namespaces."""
     while True:
         found = cluster.list("", "ConfigMap", fieldSelector=f"metadata.name={ROOTS}")
         others = [one["metadata"]["namespace"] for one in found if fingerprints((one.get("data") or {}).get("ca.crt", "")) != fingerprints(bundle)]
         if found and not others:
             return len(found)
-        cluster.pause(lambda others=others: f"{ROOTS} holds other authorities in {', '.join(others) or 'no namespace at all'}")
+        cluster.pause(lambda others=others: f"{ROOTS}: found other CAs in {', '.join(others) or 'no namespace at all'}, expected the given ones in all")
 
 
 def main() -> None:
-    """Correct one, wait for the others."""
+    """Set the CAs in one ConfigMap, and wait for the others."""
     module = AnsibleModule(
         argument_spec={
             "kubeconfig": {"type": "path", "required": True},

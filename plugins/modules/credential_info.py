@@ -3,24 +3,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""List what the credential store holds, without the values."""
+"""List the records of the credential store, without their values."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: credential_info
-short_description: List what the credential store holds
+short_description: List the records of the credential store
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns names, types, versions, ages and ends of authorities and credentials, and never a value. Needs no passphrase. Runs on the director.
+  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values. Needs no passphrase. Runs on the director.
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 options:
   expires_within_days:
-    description: Returns only what has a certificate that ends within so many days, or has ended.
+    description: Return only records whose certificate expires within this many days, or has expired. Default is all records.
     type: int
   rotating:
-    description: Whether to return only what is being replaced, as a look at the newest version of each tells; the histories of all others are not read.
+    description: Whether to return only records that are being rotated. This reads the histories of those only.
     type: bool
     default: false
 seealso:
@@ -29,22 +29,22 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: List what ends soon
+- name: List certificates that expire soon
   cfcr.kubernetes.credential_info:
     store: "{{ cluster_store }}"
     expires_within_days: 90
   delegate_to: "{{ cluster_director }}"
-  register: ending
+  register: expiring
 """
 
 RETURN = r"""
 store:
-  description: Where the store is.
+  description: Location of the store.
   type: str
   returned: success
   sample: /var/lib/cfcr/cfcr
 credentials:
-  description: The authorities, then the credentials, each by name.
+  description: The CAs, then the credentials, each sorted by name.
   type: list
   elements: dict
   returned: success
@@ -56,32 +56,32 @@ credentials:
       description: Name.
       type: str
     type:
-      description: Type, as of M(cfcr.kubernetes.credential); of an authority V(certificate).
+      description: Type, as in M(cfcr.kubernetes.credential); for a CA, V(certificate).
       type: str
     version:
-      description: The newest version.
+      description: Number of the newest version.
       type: int
     rotation:
-      description: The phase of its replacement, see M(cfcr.kubernetes.credential_rotation); null where it is not being replaced.
+      description: The phase of its rotation, see M(cfcr.kubernetes.credential_rotation); null if it is not being rotated.
       type: str
     created_at:
       description:
-        - When the newest version was made; null where the store did not note that yet. While it is being replaced, that is when the phase began, or,
-          where it lasts, when all hosts had come to it.
+        - When the newest version was written, in UTC; null if its record has no time. During a rotation, the start of the phase or, if the phase
+          lasts, the time when all hosts had completed it.
       type: str
       sample: "2026-11-21T09:00:00Z"
     age_days:
-      description: Whole days since then.
+      description: Whole days since RV(credentials[].created_at).
       type: int
     not_after:
-      description: When the certificate ends, of an authority the one that it signs with; null where there is none.
+      description: When the certificate expires, in UTC; for a CA, the signing one; null if there is none.
       type: str
       sample: "2027-11-21T09:00:00Z"
     days_left:
-      description: Whole days until then.
+      description: Whole days until RV(credentials[].not_after), negative if it has expired.
       type: int
     certificates:
-      description: The certificates; an authority that is being replaced has two.
+      description: The certificates. A CA that is being rotated has two.
       type: list
       elements: dict
       contains:
@@ -97,13 +97,13 @@ credentials:
           description: Type and fingerprint of the public key.
           type: str
         not_before:
-          description: When it begins.
+          description: Start of its validity, in UTC.
           type: str
         not_after:
-          description: When it ends.
+          description: End of its validity, in UTC.
           type: str
     versions:
-      description: The versions that are kept, the oldest first, each with C(version) and C(created_at).
+      description: The kept versions, oldest first, each with C(version) and C(created_at).
       type: list
       elements: dict
 """
@@ -116,7 +116,7 @@ from ..module_utils._store.options import open_store
 
 
 def main() -> None:
-    """Read everything, tell nothing that is secret."""
+    """Return the records without their values."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         module.exit_json(**store_info(open_store(module.params), module.params))

@@ -3,24 +3,28 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Replace authorities, keys and passwords of the credential store, phase by phase."""
+"""Rotate CAs, keys and passwords of the credential store, phase by phase."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: credential_rotation
-short_description: Replace authorities, keys and passwords of the credential store, phase by phase
+short_description: Rotate CAs, keys and passwords of the credential store, phase by phase
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Makes a new one beside the one that is there, and lets the record go from one phase to the next. What is in the store is only half of a
-    rotation. Between two phases everything that reads the store must have done so; playbook C(rotate) sees to that. Runs on the director.
-  - In phase V(trust) the new one is known beside the old one, which is in use. In phase V(use) the new one is in use and the old one
-    accepted. In phase V(drop) there is only the new one, which ends the rotation when everybody knows it. A password, which only etcd
-    verifies, begins with V(use).
-  - Authorities, and credentials of type V(key), V(rsa) and V(password), are replaced so. Certificates are issued again, see
+  - Adds a new CA, key or password to a record, and advances the record from phase to phase. Between two phases all hosts must read the store and
+    apply it; playbook C(rotate) takes care of that. Runs on the director.
+  - In phase V(trust) hosts accept both, and the old one is in use. In phase V(use) the new one is in use, and hosts still accept the old one.
+    In phase V(drop) only the new one is left, and the rotation finishes when all hosts have it. A password, which only etcd verifies, starts
+    with V(use).
+  - CAs, and credentials of type V(key), V(rsa) and V(password), can be rotated. Certificates are reissued instead, see
     M(cfcr.kubernetes.certificate).
-extends_documentation_fragment: [cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
+extends_documentation_fragment:
+  - cfcr.kubernetes._attributes.action
+  - cfcr.kubernetes._credentials.authorities
+  - cfcr.kubernetes._credentials.credentials
+  - cfcr.kubernetes._store
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -31,185 +35,47 @@ attributes:
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: partial
-    details: With O(state=advanced) each run goes on by one phase, until the rotation is over.
+    details: With O(state=advanced) each run advances by one phase, until the rotation is finished.
 options:
   state:
     description:
-      - V(begun) begins the rotation of all that is named, where none of it is in one; else what is in one stays in its phase, and the rest does
-        not begin beside it. V(advanced) lets what is in a rotation go on by one phase. V(query) only looks.
-      - V(withdrawn) takes back what is in phase V(trust), which goes to phase V(drop) with the old one alone, and is refused in phase V(use).
+      - V(begun) starts the rotation of all records that are named. If some of them are being rotated already, these stay in their phase, and the
+        others do not start. V(advanced) advances rotations by one phase. V(query) only reads the phases.
+      - V(withdrawn) withdraws a rotation in phase V(trust), which goes to phase V(drop) with the old one only. In phase V(use) it is an error.
     type: str
     required: true
     choices: [query, begun, advanced, withdrawn]
   until:
-    description: The phase that is not left.
+    description: Do not advance beyond this phase.
     type: str
     choices: [trust, use, drop]
     default: drop
   minutes_in_phase:
     description:
-      - By name and by phase, for how many minutes it stays there at least. They begin when O(state=advanced) first finds it in the phase, since only
-        then everybody has done what the phase asks for.
+      - Minimum minutes in a phase, by name and phase. They count from the first run with O(state=advanced) in that phase, since only then have all
+        hosts completed it. Default is 0.
     type: dict
     default: {}
   authorities:
-    description: The authorities to replace, as M(cfcr.kubernetes.certificate_authority) keeps them.
-    type: list
-    elements: dict
+    description: The CAs to replace, as M(cfcr.kubernetes.certificate_authority) takes them.
     default: []
-    suboptions:
-      name:
-        description: Name in the store, a-z, 0-9 and inside of it C(.), C(_), C(-).
-        type: str
-        required: true
-      common_name:
-        description: Common name of subject and issuer; defaults to O(authorities[].name).
-        type: str
-      days:
-        description: Lifetime.
-        type: int
-        default: 3650
-      key_type:
-        description: Type of the private key.
-        type: str
-        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-        default: ecdsa-p256
   credentials:
-    description: The credentials to replace, as M(cfcr.kubernetes.credential) keeps them; of the options only those of their type matter.
-    type: list
-    elements: dict
+    description: The credentials to replace, as M(cfcr.kubernetes.credential) takes them. Only the options of their type matter.
     default: []
-    suboptions:
-      name:
-        description: Name in the store, a-z, 0-9 and inside of it C(.), C(_), C(-).
-        type: str
-        required: true
-      type:
-        description:
-          - V(value) is what O(credentials[].value) says, kept in plain text; V(password) is of letters and digits, V(key) of random
-            bytes in base64, V(rsa) a key pair in PEM, V(ssh) one in OpenSSH's formats, V(certificate) a key with a certificate of an
-            authority of the store.
-        type: str
-        required: true
-        choices: [value, password, key, rsa, ssh, certificate]
-      value:
-        description:
-          - What a V(value) is from now on; an empty one only looks it up.
-          - What a V(password), V(key), V(rsa) or V(ssh) is from now on, where somebody else made it. Of a key pair it is the private key.
-        type: str
-        default: ""
-      version:
-        description:
-          - Makes it what it was in this version, which the store still has; M(cfcr.kubernetes.credential_info) lists them. Not for a
-            certificate.
-        type: int
-      generate:
-        description: Whether one that the store has not is made. If not, O(credentials[].value) must give it once.
-        type: bool
-        default: true
-      length:
-        description: Characters of a password, 12 at least.
-        type: int
-        default: 32
-      exclude_lower:
-        description: Whether a password is without lower case letters.
-        type: bool
-        default: false
-      exclude_upper:
-        description: Whether a password is without upper case letters.
-        type: bool
-        default: false
-      exclude_number:
-        description: Whether a password is without digits.
-        type: bool
-        default: false
-      include_special:
-        description: Whether a password has ASCII's punctuation characters, too.
-        type: bool
-        default: false
-      bytes:
-        description: Bytes of a key, 16 at least.
-        type: int
-        default: 32
-      bits:
-        description: Size of an RSA key.
-        type: int
-        choices: [2048, 3072, 4096]
-        default: 2048
-      comment:
-        description: Comment of an SSH key.
-        type: str
-        default: ""
-      authority:
-        description: Authority that signs the certificate. Required for a certificate.
-        type: str
-      common_name:
-        description: Common name of the certificate's subject.
-        type: str
-      organizations:
-        description: Organizations of the certificate's subject. To Kubernetes they are groups.
-        type: list
-        elements: str
-        default: []
-      alternative_names:
-        description: DNS names and IP addresses of the certificate.
-        type: list
-        elements: str
-        default: []
-      usages:
-        description: What the certificate may be used for.
-        type: list
-        elements: str
-        choices: [client_auth, server_auth]
-        default: [client_auth]
-      days:
-        description: Lifetime of the certificate.
-        type: int
-        default: 365
-      renew_before_days:
-        description: A certificate that has fewer days left is renewed; less than O(credentials[].days).
-        type: int
-        default: 60
-      since:
-        description: A certificate that was made before this moment is issued again, such as V(2026-11-21T09:00:00Z).
-        type: str
-        default: ""
-      key_type:
-        description: Type of the private key of a certificate, V(ecdsa-p256) where it is not given, or of an SSH key, V(ed25519) where it is not given.
-        type: str
-        choices: [ed25519, ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-      kubeconfig:
-        description:
-          - A file of mode 0600 on the director that gives the certificate to kubectl, written again whenever it has another content.
-            Only for a certificate.
-        type: dict
-        suboptions:
-          path:
-            description: The file; its directory is made where it is missing.
-            type: path
-            required: true
-          cluster:
-            description: Name of the cluster, of the user and of the context.
-            type: str
-            required: true
-          server:
-            description: URL of the API.
-            type: str
-            required: true
 seealso:
   - module: cfcr.kubernetes.certificate_authority
   - module: cfcr.kubernetes.credential
 """
 
 EXAMPLES = r"""
-- name: Have a new authority trusted beside the old one
+- name: Start the rotation of a CA, which hosts trust in addition to the old one
   cfcr.kubernetes.credential_rotation:
     store: "{{ cluster_store }}"
     state: begun
     authorities:
       - {name: etcd, common_name: cfcr etcd}
 
-- name: Sign with the new one, when everybody has trusted it for a quarter of an hour
+- name: Sign with the new CA once all hosts have trusted it for 15 minutes
   cfcr.kubernetes.credential_rotation:
     store: "{{ cluster_store }}"
     state: advanced
@@ -221,7 +87,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rotations:
-  description: The authorities, then the credentials.
+  description: The CAs, then the credentials.
   type: list
   elements: dict
   returned: success
@@ -233,20 +99,20 @@ rotations:
       description: V(authority) or V(credential).
       type: str
     before:
-      description: The phase before, empty where there was no rotation.
+      description: The phase before; empty if there was no rotation.
       type: str
     phase:
-      description: The phase now, empty where the rotation is over.
+      description: The phase now; empty if the rotation is finished.
       type: str
     since:
       description:
-        - When everybody had done what the phase asks for, as far as the store was told; empty where the phase has just begun, or is left at once.
+        - When all hosts had completed the phase, in UTC; empty if the phase has just started, or lasts no longer than that.
       type: str
       sample: "2026-11-21T09:00:00Z"
     waits:
-      description: Why it does not begin, or stays in its phase; empty where it does not, or nobody asked it to go on.
+      description: Why it does not start or stays in its phase; empty if it does neither, and with O(state=query).
       type: str
-      sample: it stays for 15 minutes more, until 2026-11-21T09:15:00Z
+      sample: it stays for another 15 minutes, until 2026-11-21T09:15:00Z
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -257,7 +123,7 @@ from ..module_utils._store.options import open_store
 
 
 def main() -> None:
-    """Begin, or go on."""
+    """Start, advance or withdraw rotations."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
         module.exit_json(**rotate(open_store(module.params), module.params, module.check_mode))

@@ -3,17 +3,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gather what the collection asks of the director."""
+"""Gather facts of the director."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: director_facts
-short_description: Gather what the collection asks of the director
+short_description: Gather facts of the director
 version_added: "0.1.0"
 description:
-  - Returns whether a host can be the director, and which authorities the credential store there has, and changes nothing.
-  - Action M(cfcr.kubernetes.preflight) asks so by itself.
+  - Returns whether a host can be the director, and which CAs its credential store has. It changes nothing.
+  - Action M(cfcr.kubernetes.preflight) runs it.
 author: The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 seealso:
@@ -22,7 +22,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask which authorities the store has
+- name: Gather facts of the director
   cfcr.kubernetes.director_facts:
     store:
       directory: /var/lib/cfcr/cfcr
@@ -36,7 +36,7 @@ ansible_facts:
   type: dict
   contains:
     cfcr_director:
-      description: What the director is.
+      description: Facts of the director.
       returned: success
       type: dict
       contains:
@@ -61,7 +61,7 @@ ansible_facts:
           type: str
           sample: /var/lib/cfcr/cfcr
         authorities:
-          description: SHA-256 of the certificates of each authority in the store; empty where there is no store yet.
+          description: SHA-256 of the certificates of each CA in the store, by name; empty if there is no store yet.
           returned: success
           type: dict
           sample: {etcd: [0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417]}

@@ -44,7 +44,21 @@ EXAMPLES = r"""
     value: "{{ {'Network': '10.200.0.0/16', 'Backend': {'Type': 'vxlan'}} | to_json }}"
 """
 
-RETURN = r"""# """
+RETURN = r"""
+diff:
+  description: The key and its value, before and after. In check mode, as it would be.
+  type: dict
+  returned: success
+  contains:
+    before:
+      description: C(key) and C(value), which is null if the key does not exist.
+      type: dict
+      sample: {key: /coreos.com/network/config, value: null}
+    after:
+      description: C(key) and C(value), which is null if the key does not exist.
+      type: dict
+      sample: {key: /coreos.com/network/config, value: '{"Network": "10.200.0.0/16"}'}
+"""
 
 import typing as t
 

@@ -38,39 +38,9 @@ options:
     default: present
   certificates:
     description:
-      - Keys and certificates of the job's processes, each with the options of M(cfcr.kubernetes.certificate). They are issued before anything
-        else is applied.
-    type: list
-    elements: dict
+      - Keys and certificates of the job's processes. They are issued before anything else is applied. The other options of
+        M(cfcr.kubernetes.certificate) have their defaults here, which are variables of the cluster.
     default: []
-  pki:
-    description: The host's part of O(certificates), with the options of M(cfcr.kubernetes.certificate_files). For the action only.
-    type: dict
-    suboptions:
-      phase:
-        description: V(read) only compares the job and its certificates. V(write) writes the signed certificates and applies the job.
-        type: str
-        required: true
-        choices: [read, write]
-      certificates:
-        description: The certificates to read or to write.
-        type: list
-        elements: dict
-        required: true
-      bundles:
-        description: The CA bundles to read or to write.
-        type: list
-        elements: dict
-        required: true
-      key_type:
-        description: Type of the private keys.
-        type: str
-        required: true
-        choices: [ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072, rsa-4096]
-      since:
-        description: Replace private keys that were created before this time, in seconds since the epoch.
-        type: float
-        default: 0
   packages:
     description: Debian packages to install. Their services are not started.
     type: list
@@ -306,6 +276,8 @@ options:
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
   - cfcr.kubernetes._attributes.action
+  - cfcr.kubernetes._certificates
+  - cfcr.kubernetes._certificates.pki
 seealso:
   - module: cfcr.kubernetes.certificate
   - name: BOSH jobs
@@ -340,7 +312,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: The content of each certificate, as M(cfcr.kubernetes.certificate) returns it.
+  description: The certificates, as RV(cfcr.kubernetes.certificate#module:certificates) describes them.
   returned: if O(certificates) are given
   type: list
   elements: dict

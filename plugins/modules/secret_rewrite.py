@@ -3,20 +3,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write every Secret of a cluster again, for the key that encrypts them by now."""
+"""Rewrite every Secret of a cluster, which encrypts it with the current key."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: secret_rewrite
-short_description: Write every Secret of a cluster again
+short_description: Rewrite every Secret of a cluster
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - API servers encrypt a Secret with the key that is in use when it is written. This module writes every Secret as it is, so that the key that
-    was used before is needed no more. M(cfcr.kubernetes.etcd_encryption_info) proves it.
-  - Secrets are listed in pages and written by several connections. One that somebody else writes at the same time is left to them, and one
-    that is deleted meanwhile is not missed.
+  - API servers encrypt a Secret with the current key when it is written. This module rewrites every Secret with its own content, so that the
+    former key is no longer needed. M(cfcr.kubernetes.etcd_encryption_info) verifies that.
+  - Secrets are listed in pages and written over several connections. A Secret that another client writes or deletes at the same time is
+    skipped.
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 attributes:
   diff_mode:
@@ -25,22 +25,22 @@ attributes:
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
-    details: What a Secret is encrypted with is not to be seen through the API.
+    details: The API does not show with which key a Secret is encrypted.
 options:
   kubeconfig:
-    description: File of a kubeconfig whose current context embeds the authority of the server, the client certificate and its key.
+    description: A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
     type: path
     required: true
   page:
-    description: Secrets that are asked for at once.
+    description: Number of Secrets in one request.
     type: int
     default: 200
   connections:
-    description: Secrets that are written at once.
+    description: Number of Secrets that are written in parallel.
     type: int
     default: 8
   timeout:
-    description: Seconds that all of it may take.
+    description: Seconds for the whole module. Taking longer is an error.
     type: int
     default: 1800
 seealso:
@@ -48,7 +48,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Write every Secret again
+- name: Rewrite every Secret
   cfcr.kubernetes.secret_rewrite:
     kubeconfig: /var/lib/cfcr/cfcr/kubeconfig
   delegate_to: "{{ cluster_director }}"
@@ -56,11 +56,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 written:
-  description: Secrets that were written; in check mode those that would be.
+  description: Number of Secrets written. In check mode, as it would be.
   type: int
   returned: success
 left:
-  description: Secrets that somebody else wrote or deleted at the same time.
+  description: Number of Secrets skipped because another client wrote or deleted them at the same time.
   type: int
   returned: success
 """
@@ -89,7 +89,7 @@ def pages(cluster: Kubernetes, size: int) -> t.Iterator[list[dict[str, t.Any]]]:
 
 
 def write(cluster: Kubernetes, secret: dict[str, t.Any]) -> str:
-    """Write a Secret as it is, if nobody else does: that they are encrypted anew is all that counts."""
+    """Write a Secret with its own content; a conflict means that another client has just written, and so encrypted, it."""
     metadata = secret["metadata"]
     path = f"/api/v1/namespaces/{metadata['namespace']}/secrets/{metadata['name']}"
     body = {"apiVersion": "v1", "kind": "Secret", **secret}
@@ -102,7 +102,7 @@ def write(cluster: Kubernetes, secret: dict[str, t.Any]) -> str:
 
 
 def rewrite(connect: t.Callable[[], Kubernetes], page: int, connections: int) -> dict[str, int]:
-    """Write all of them, a page at a time, and count."""
+    """Write all Secrets, one page at a time, and count."""
     counts: collections.Counter[str] = collections.Counter(written=0, left=0)
     of_thread = threading.local()
 
@@ -118,7 +118,7 @@ def rewrite(connect: t.Callable[[], Kubernetes], page: int, connections: int) ->
 
 
 def main() -> None:
-    """Write all, or count them in check mode."""
+    """Rewrite all Secrets; in check mode, count them."""
     module = AnsibleModule(
         argument_spec={
             "kubeconfig": {"type": "path", "required": True},

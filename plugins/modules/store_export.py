@@ -3,31 +3,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write the credential store into an encrypted file."""
+"""Write the credential store to an encrypted file."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: store_export
-short_description: Write the credential store into an encrypted file
+short_description: Write the credential store to an encrypted file
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Keeps a file that holds all records of the store with all versions that are kept, encrypted by AES-256-GCM under a key that scrypt derives from
-    O(passphrase). M(cfcr.kubernetes.store_import) reads it, into a store of any backend and with any passphrase of its own. Runs on the director.
-  - A file that holds the same already is left as it is. One that does not open with O(passphrase) is not replaced unless O(force) is set.
+  - Writes all records of the store, with all kept versions, to one file, encrypted with AES-256-GCM and a key that scrypt derives from
+    O(passphrase). M(cfcr.kubernetes.store_import) imports it into a store of any backend and any passphrase. Runs on the director.
+  - A file with the same content is not changed. A file that O(passphrase) does not decrypt is an error unless O(force) is set. An empty store
+    is an error.
 extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._store]
 options:
   path:
-    description: The file, of mode 0600; its directory must be there.
+    description: The file, of mode 0600. Its directory must exist.
     type: path
     required: true
   passphrase:
-    description: Opens the file, 12 characters at least. It is not in the store, and nothing opens the file without it.
+    description: Encrypts the file, 12 characters or more. The store does not hold it, and nothing decrypts the file without it.
     type: str
     required: true
   force:
-    description: Whether to replace a file that does not open with O(passphrase).
+    description: Whether to replace a file that O(passphrase) does not decrypt.
     type: bool
     default: false
 seealso:
@@ -63,33 +64,34 @@ from ..module_utils._store.options import STORE, open_store
 
 
 def existing(path: str, passphrase: str, force: bool) -> Records | None:
-    """Return what is in the file."""
+    """Return the records in the file, None if there are none or force is set."""
     try:
         return read_backup(path, passphrase)
     except HostError as error:
         if force:
             return None
-        raise HostError(f"{error}. It is not replaced unless that is asked for by force") from error
+        raise HostError(f"{error}; set force to replace it") from error
 
 
 def changed(before: Records, records: Records) -> dict[str, t.Any]:
-    """Return what a diff shows of the records, which is never the same where a record is not."""
+    """Return the records for a diff, which differs wherever a record does."""
     told = versions_of(records)
     for name, there in versions_of(before).items():
         if there == told.get(name) and before[name] != records[name]:
-            told[name]["newest"] += " (another one)"
+            told[name]["newest"] += " (another value)"
     return told
 
 
 def main() -> None:
-    """Compare the file with the store."""
+    """Write the file if it differs from the store."""
     module = AnsibleModule(argument_spec={**STORE, **BACKUP, "force": {"type": "bool", "default": False}}, supports_check_mode=True)
     path, passphrase = module.params["path"], module.params["passphrase"]
     try:
         check_passphrase(passphrase)
-        records = export_records(open_store(module.params))
+        store = open_store(module.params)
+        records = export_records(store)
         if not records:
-            raise HostError("the store is empty: there is nothing to back up, and what was backed up before is left as it is")
+            raise HostError(f"the store {store} is empty, nothing to back up; the file is unchanged")
         before = existing(path, passphrase, module.params["force"]) or {}
         finish(module, versions_of(before), changed(before, records), lambda: write_backup(path, records, passphrase), records=list(records))
     except HostError as error:

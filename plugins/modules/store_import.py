@@ -3,37 +3,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bring back what module store_export wrote."""
+"""Import the file that module store_export wrote."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: store_import
-short_description: Bring the credential store back from an encrypted file
+short_description: Restore the credential store from an encrypted file
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Adds to the store what the file of M(cfcr.kubernetes.store_export) has and the store has not, with all versions. The whole file is read and
-    verified before anything is written. An import that was interrupted goes on when it is run again. Runs on the director.
-  - A store that has something that is not in the file is refused unless O(force) is set. Nothing is ever removed from the store; what is the
-    newest version of a record by force has what was there before as an earlier version.
+  - Adds the records and versions of a file of M(cfcr.kubernetes.store_export) that the store does not have. The whole file is read and verified
+    before anything is written. An interrupted import continues when it is run again. Runs on the director.
+  - A store with records or versions that are not in the file is an error unless O(force) is set. Nothing is removed from the store; with
+    O(force) the former versions of a record stay as earlier versions.
 extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._store]
 options:
   path:
-    description: The file.
+    description: The file. A missing or damaged file is an error.
     type: path
     required: true
   passphrase:
-    description: Opens the file.
+    description: Decrypts the file.
     type: str
     required: true
   records:
-    description: Only these records, such as V(credentials/etcd-root), whatever else the store holds; all of the file where none is given.
+    description: Import only these records, such as V(credentials/etcd-root), whatever else the store holds. Default is all of the file.
     type: list
     elements: str
     default: []
   force:
-    description: Whether to import into a store that has something that is not in the file.
+    description: Whether to import into a store with records or versions that are not in the file.
     type: bool
     default: false
 seealso:
@@ -48,7 +48,7 @@ EXAMPLES = r"""
     passphrase: "{{ backup_passphrase }}"
   delegate_to: "{{ cluster_director }}"
 
-- name: Restore a record whose file was damaged, and then removed
+- name: Restore a record whose damaged file was removed
   cfcr.kubernetes.store_import:
     store: "{{ cluster_store }}"
     path: /var/backups/cfcr.store
@@ -59,7 +59,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 records:
-  description: The names of the records that got something from the file, or would.
+  description: The names of the records with new versions. In check mode, as it would be.
   type: list
   elements: str
   returned: success
@@ -75,18 +75,18 @@ from ..module_utils._store.options import STORE, open_store
 
 
 def chosen(path: str, passphrase: str, names: list[str]) -> Records:
-    """Return the records of the file that are asked for."""
+    """Return the records of the file, or those with these names."""
     records = read_backup(path, passphrase)
     if records is None:
-        raise HostError(f"{path}: there is no such file")
+        raise HostError(f"{path}: no such file")
     missing = sorted(set(names) - set(records))
     if missing:
-        raise HostError(f"{path}: has no {', '.join(missing)}; it has {', '.join(records)}")
+        raise HostError(f"{path}: has no {', '.join(missing)}; found {', '.join(records)}")
     return {name: records[name] for name in names} if names else records
 
 
 def main() -> None:
-    """Read all of the file, look at the store, add what is missing."""
+    """Add the records and versions that the store does not have."""
     own = {"records": {"type": "list", "elements": "str", "default": []}, "force": {"type": "bool", "default": False}}
     module = AnsibleModule(argument_spec={**STORE, **BACKUP, **own}, supports_check_mode=True)
     options = module.params

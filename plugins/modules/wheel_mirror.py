@@ -49,7 +49,21 @@ EXAMPLES = r"""
     python_versions: ["3.11", "3.12"]
 """
 
-RETURN = r"""# """
+RETURN = r"""
+diff:
+  description: The sets of wheels that are downloaded. In check mode, as it would be. Both sides are empty if nothing is missing.
+  type: dict
+  returned: success
+  contains:
+    before:
+      description: C(wheels), an empty list.
+      type: dict
+      sample: {wheels: []}
+    after:
+      description: C(wheels), the versions of Python and architectures whose wheels are downloaded.
+      type: dict
+      sample: {wheels: [Python 3.11 on amd64]}
+"""
 
 import hashlib
 import html

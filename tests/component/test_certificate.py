@@ -181,7 +181,7 @@ def test_changed_names(done):
 
 def test_renewal(done):
     again(
-        done, SERVER, CLIENT, days=500, renew_before_days=400, reasons=[[f"it ends at {end(done, name)}"] for name in ("server", "client")]
+        done, SERVER, CLIENT, days=500, renew_before_days=400, reasons=[[f"expires at {end(done, name)}"] for name in ("server", "client")]
     )
 
 
@@ -212,7 +212,7 @@ def test_an_ended_certificate_is_renewed(done):
         *("-days", "-1", "-extfile", str(done.directory / "names.cnf"), "-set_serial", "7"),
     )
     (done.pki / "server.crt").write_text(signed)
-    again(done, SERVER, CLIENT, reasons=[[f"it ends at {end(done, 'server')}"], []])
+    again(done, SERVER, CLIENT, reasons=[[f"expires at {end(done, 'server')}"], []])
 
 
 def test_what_ends_with_its_authority_is_not_renewed_in_every_run(machine):
@@ -220,7 +220,7 @@ def test_what_ends_with_its_authority_is_not_renewed_in_every_run(machine):
     task = {"cfcr.kubernetes.certificate": {"certificates": [{**SERVER, "authority": "short"}]}}
     results = machine.play(short, task, task)
     assert [result["changed"] for result in results] == [True, True, False]
-    assert "authority short ends at" in results[2]["warnings"][0]
+    assert "CA short expires at" in results[2]["warnings"][0]
     machine.verify("server")
 
 
@@ -232,7 +232,7 @@ def test_a_store_that_was_lost_takes_no_host_out_of_its_cluster(done):
     done.authorities()
     for check in (True, False):
         result = done.certificate(SERVER, CLIENT, check=check, fails=True)
-        for told in (f"{done.pki}/ca.crt", f"{done.pki}/server.crt", f"the store {done.store} does not have", "cluster_store_*"):
+        for told in (f"{done.pki}/ca.crt", f"{done.pki}/server.crt", f"not in the store {done.store}", "cluster_store_*"):
             assert told in result["msg"]
     assert done.files() == before
     record.write_bytes(kept)
@@ -244,17 +244,17 @@ def test_a_host_of_a_cluster_that_is_gone_starts_over_without_its_files(done):
     done.authorities()
     for name in ("ca.crt", "server.crt", "client.crt"):
         (done.pki / name).unlink()
-    again(done, SERVER, CLIENT, reasons=[["there is none"]] * 2)
+    again(done, SERVER, CLIENT, reasons=[["missing or damaged"]] * 2)
 
 
 DAMAGES = [
     ("key", None, "another key"),
     ("key", b"", "another key"),
     ("key", b"half", "another key"),
-    ("crt", None, "there is none"),
-    ("crt", b"", "there is none"),
-    ("crt", b"half", "there is none"),
-    ("crt", b"\xff\xfe", "there is none"),
+    ("crt", None, "missing or damaged"),
+    ("crt", b"", "missing or damaged"),
+    ("crt", b"half", "missing or damaged"),
+    ("crt", b"\xff\xfe", "missing or damaged"),
     ("crt", b"client", "other"),
     ("key", b"client", "another key"),
 ]
@@ -316,18 +316,18 @@ def test_interrupted_after_the_key_was_made(done):
 
 
 MISTAKES = [
-    ([SERVER, SERVER], {}, "asked for as a key and as a key"),
-    ([SERVER, {**CLIENT, "authority": "kubernetes"}], {}, "as the bundle of authority etcd and as the bundle of authority kubernetes"),
-    ([{**SERVER, "authority_path": "{{ pki }}/server.crt"}], {}, "as a certificate and as the bundle"),
-    ([SERVER, {**CLIENT, "path": "client"}], {}, "path 'client': allowed are absolute, normal paths"),
-    ([SERVER, {**CLIENT, "path": "/etc/../client"}], {}, "allowed are absolute, normal paths"),
-    ([SERVER, {**CLIENT, "alternative_names": ["a b"]}], {}, "'a b' is neither an IP address nor a DNS name"),
-    ([SERVER, {**CLIENT, "common_name": ""}], {}, "needs a common_name or alternative_names"),
+    ([SERVER, SERVER], {}, "found a key and a key, expected one use"),
+    ([SERVER, {**CLIENT, "authority": "kubernetes"}], {}, "found the bundle of CA etcd and the bundle of CA kubernetes"),
+    ([{**SERVER, "authority_path": "{{ pki }}/server.crt"}], {}, "found a certificate and the bundle"),
+    ([SERVER, {**CLIENT, "path": "client"}], {}, "path: found 'client', expected an absolute, normalized path"),
+    ([SERVER, {**CLIENT, "path": "/etc/../client"}], {}, "expected an absolute, normalized path"),
+    ([SERVER, {**CLIENT, "alternative_names": ["a b"]}], {}, "alternative_names: found 'a b', expected an IP address or a DNS name"),
+    ([SERVER, {**CLIENT, "common_name": ""}], {}, "neither common_name nor alternative_names"),
     ([SERVER, {**CLIENT, "usages": ["email"]}], {}, "usages must be one or more of: client_auth, server_auth"),
-    ([SERVER, {**CLIENT, "usages": []}], {}, "usages are empty"),
-    ([SERVER, {**CLIENT, "owner": "a b"}], {}, "owner 'a b' is no name of a system account"),
-    ([SERVER, {**CLIENT, "authority": "etc", "authority_path": "{{ pki }}/b.crt"}], {}, "no authority etc in the store"),
-    ([SERVER], {"days": 30}, "renew_before_days is 60: allowed are 0 to less than days, which is 30"),
+    ([SERVER, {**CLIENT, "usages": []}], {}, "usages: found none"),
+    ([SERVER, {**CLIENT, "owner": "a b"}], {}, "found owner 'a b', expected the name of a system account"),
+    ([SERVER, {**CLIENT, "authority": "etc", "authority_path": "{{ pki }}/b.crt"}], {}, "has no CA etc; found etcd"),
+    ([SERVER], {"days": 30}, "renew_before_days: found 60, expected 0 or more and less than days (30)"),
     ([SERVER], {"key_type": "rsa-1024"}, "key_type must be one of"),
 ]
 
@@ -372,7 +372,7 @@ def test_a_store_with_a_passphrase(machine):
     for result in (wrong, without):
         assert f"{machine.store}/authorities/etcd.json: " in result["msg"] and "passphrase" in result["msg"]
     # The two that failed wrote nothing: else there were less to do.
-    assert (right["changed"], right["certificates"][0]["reasons"], last["changed"]) == (True, ["there is none"], False)
+    assert (right["changed"], right["certificates"][0]["reasons"], last["changed"]) == (True, ["missing or damaged"], False)
     machine.verify("server")
 
 

@@ -105,11 +105,11 @@ def test_what_is_exported_is_imported(run, full, local, backup, vault, tmp_path)
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda content: content[: len(content) // 2], "no backup of a store, or damaged or cut off"),
-        (lambda content: b"", "no backup of a store, or damaged or cut off"),
-        (lambda content: content.replace(b'"text": "', b'"text": "AAAA'), "not encrypted with the passphrase that is given, or damaged"),
+        (lambda content: content[: len(content) // 2], "not a backup of a store, or damaged or truncated"),
+        (lambda content: b"", "not a backup of a store, or damaged or truncated"),
+        (lambda content: content.replace(b'"text": "', b'"text": "AAAA'), "not encrypted with this passphrase, or damaged"),
         (lambda content: content.replace(b'"nonce": "', b'"nonce": "!'), "damaged; restore it from a backup"),
-        (lambda content: content.replace(b'"format": 1', b'"format": 2'), "no backup of a store, or damaged or cut off (another format)"),
+        (lambda content: content.replace(b'"format": 1', b'"format": 2'), "not a backup of a store, or damaged or truncated (unknown format)"),
     ],
 )
 def test_a_damaged_file_touches_nothing(run, backup, tmp_path, damage, message):
@@ -124,7 +124,7 @@ def test_a_damaged_file_touches_nothing(run, backup, tmp_path, damage, message):
 
 def test_a_wrong_passphrase_touches_nothing(run, full, local, backup, tmp_path):
     wrong = {**backup, "passphrase": "another passphrase"}
-    for module, message in ((store_import, "not encrypted with the passphrase"), (store_export, "It is not replaced unless")):
+    for module, message in ((store_import, "not encrypted with this passphrase"), (store_export, "set force to replace it")):
         result = run(module, store=local if module is store_export else {"directory": str(tmp_path / "other")}, **wrong)
         assert result["failed"] and message in result["msg"] and "another passphrase" not in json.dumps(result)
     assert not (tmp_path / "other").exists() and not run(store_export, store=local, **backup)["changed"]
@@ -136,7 +136,7 @@ def test_only_into_an_empty_store_unless_by_force(run, full, local, backup, tmp_
     run(credential, store=local, credentials=[{**PASSWORD, "value": "the fourth password"}])
     run(credential, store=local, credentials=[{"name": "unknown", "type": "key"}])
     refused = run(store_import, store=local, **backup)
-    assert refused["failed"] and "is not empty, and has what the backup has not: credentials/etcd-root, credentials/unknown" in refused["msg"]
+    assert refused["failed"] and "has records or versions that the backup does not have: credentials/etcd-root, credentials/unknown" in refused["msg"]
     assert values(run, local)["etcd-root"] == {"password": "the fourth password"}
     forced = run(store_import, store=local, force=True, **backup)
     assert forced["records"] == ["credentials/etcd-root"]
@@ -173,12 +173,12 @@ def test_a_record_that_was_damaged_comes_back_alone(run, full, local, backup, tm
     assert run(store_import, store=local, records=["credentials/etcd-root"], **backup)["records"] == ["credentials/etcd-root"]
     assert values(run, local) == full["values"]
     missing = run(store_import, store=local, records=["credentials/newer"], **backup)
-    assert missing["failed"] and "has no credentials/newer; it has authorities/etcd" in missing["msg"]
+    assert missing["failed"] and "has no credentials/newer; found authorities/etcd" in missing["msg"]
 
 
 def test_mistakes(run, full, local, backup, tmp_path):
-    assert "12 and more" in run(store_export, store=local, path=str(tmp_path / "b"), passphrase="short")["msg"]
-    assert "the store is empty" in run(store_export, store={"directory": str(tmp_path / "none")}, **backup)["msg"]
-    assert "there is no such file" in run(store_import, store=local, path=str(tmp_path / "b"), passphrase=PASSPHRASE)["msg"]
+    assert "12 or more" in run(store_export, store=local, path=str(tmp_path / "b"), passphrase="short")["msg"]
+    assert "is empty, nothing to back up" in run(store_export, store={"directory": str(tmp_path / "none")}, **backup)["msg"]
+    assert "no such file" in run(store_import, store=local, path=str(tmp_path / "b"), passphrase=PASSPHRASE)["msg"]
     assert "/nowhere/b: cannot be written: No such file" in run(store_export, store=local, path="/nowhere/b", passphrase=PASSPHRASE)["msg"]
     assert not run(store_import, store=local, **backup)["changed"]

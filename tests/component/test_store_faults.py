@@ -55,7 +55,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         store.put(NAME, {}, {"key": "the first"}, version=0)
         room = disk / "room"
         room.write_bytes(b"x" * 70000)
-        with pytest.raises(HostError, match=rf"^{disk}/store/credentials/a.json: cannot be written: No space left on device; it stays as it was$"):
+        with pytest.raises(HostError, match=rf"^{disk}/store/credentials/a.json: cannot be written: No space left on device; it is unchanged$"):
             store.put(NAME, {}, {"key": "x" * 60000}, version=1)
         with (disk / "rest").open("wb", buffering=0) as stream, pytest.raises(OSError):
             while True:

@@ -66,12 +66,12 @@ def test_versions(store, vault):
 def test_passphrases(vault):
     opened({**vault.store(), "passphrase": "right"}).put(NAME, {}, {"key": "x"}, version=0)
     where = f"{vault.options['address']} secret/cfcr/test"
-    with pytest.raises(HostError, match=f"{where}/credentials/a: not encrypted with the passphrase"):
+    with pytest.raises(HostError, match=f"{where}/credentials/a: not encrypted with this passphrase"):
         opened({**vault.store(), "passphrase": "wrong"}).get(NAME).secret()
-    with pytest.raises(HostError, match=f"{where}/store: encrypted, yet no passphrase"):
+    with pytest.raises(HostError, match=f"{where}/store: found an encrypted value and no passphrase"):
         opened(vault.store()).put("credentials/b", {}, {}, version=0)
     opened(vault.store(path="cfcr/plain")).put(NAME, {}, {"key": "x"}, version=0)
-    with pytest.raises(HostError, match="secret/cfcr/plain/store: the store is not encrypted"):
+    with pytest.raises(HostError, match="secret/cfcr/plain/store: found a store without encryption"):
         opened({**vault.store(path="cfcr/plain"), "passphrase": "late"})
 
 
@@ -143,10 +143,10 @@ def only_reads(capability, _path):
         ({"ca_path": "{pki}/other.crt"}, "{store}: Vault cannot be reached: .*certificate verify failed"),
         ({"ca_path": "{pki}/none.crt"}, "{store}: Vault cannot be reached: .*none.crt"),
         ({"address": "https://127.0.0.1:{port}"}, "Vault cannot be reached: .*Connection refused"),
-        ({"address": "http://vault.example.com"}, "address is http://vault.example.com, allowed is an https:// URL"),
-        ({"address": None}, "address is not given"),
-        ({"path": "/"}, "path is not given"),
-        ({"token": None}, "neither token .VAULT_TOKEN. nor role_id and secret_id .VAULT_ROLE_ID, VAULT_SECRET_ID. are given"),
+        ({"address": "http://vault.example.com"}, "store.vault.address: found http://vault.example.com, expected an https:// URL"),
+        ({"address": None}, "store.vault.address: found none"),
+        ({"path": "/"}, "store.vault.path: found none"),
+        ({"token": None}, "found no login, expected token .VAULT_TOKEN., or role_id and secret_id .VAULT_ROLE_ID, VAULT_SECRET_ID."),
     ],
 )
 def test_mistakes(vault, vault_pki, changes, message):

@@ -94,7 +94,7 @@ def test_an_interrupted_repair_is_done_again(cluster, repair, is_well):
     first.kill_at("Keep the job of the member")
     second = repair()
     assert second.end() == 0, second.text
-    assert "Taken over the lock of a run that is dead" in " ".join(second.text.split())
+    assert "Took over the lock of a run that is dead" in " ".join(second.text.split())
     assert is_well(name)
     assert is_well("worker-1")
     tell(f"{name} killed, its repair killed while etcd was configured", f"the next one did it, in {second.seconds} s")

@@ -46,7 +46,9 @@ def phases() -> dict[str, str]:
 def signed(record, common_name: str, *organizations: str) -> str:
     """Return a key with a certificate of an authority as its record was: what somebody who has got hold of the key can make."""
     authority, key = to_authority("", record), new_private_key("ecdsa-p256")
-    names = wanted_names(common_name, list(organizations), [], ["client_auth"])
+    names = wanted_names(
+        {"common_name": common_name, "organizations": list(organizations), "alternative_names": [], "usages": ["client_auth"]}
+    )
     signing = record.secret()["private_keys"][authority.signing]
     return sign(names, read_public_key(public_half(key)), 30, authority, signing, now()) + key
 
@@ -138,7 +140,7 @@ def test_a_new_authority_waits_for_pods_and_can_be_taken_back(before, figures):
     assert held.end() == 0, held.text
     took = held.seconds
     assert phases()["authorities/kubernetes"] == "trust"
-    assert "it stays for 15 minutes more" in " ".join(held.text.split()), held.text
+    assert "it stays for another 15 minutes" in " ".join(held.text.split()), held.text
     assert len(pods_trust()) == 2
     back = Run("rotate.yml", "--extra-vars=rotate=kubernetes", "--extra-vars=rotate_back=true")
     assert back.end() == 0, back.text

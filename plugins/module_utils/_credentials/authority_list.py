@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The list of authorities that module certificate_authority keeps in the store."""
+"""The list of CAs that module certificate_authority takes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,23 @@ from .._store.store import Store, keep
 from .._timestamp import to_timestamp
 from .authorities import get_authority, make_authority, to_authority
 
-__all__ = ("SPEC", "keep_authorities")
+__all__ = ("AUTHORITIES", "SPEC", "keep_authorities")
 
-SPEC = {
-    **STORE,
-    "authorities": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "common_name": {"type": "str"},
-            "days": {"type": "int", "default": 3650},
-            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
-        },
+AUTHORITIES = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        "name": {"type": "str", "required": True},
+        "common_name": {"type": "str"},
+        "days": {"type": "int", "default": 3650},
+        "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
     },
 }
+SPEC = {**STORE, "authorities": {**AUTHORITIES, "required": True}}
 
 
 def keep_authorities(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Keep what is there and make the rest."""
+    """Create the CAs that the store does not have, and return all."""
     moment = now()
     wanted = {entry["name"]: entry for entry in options["authorities"]}
     actual = {name: get_authority(store, name) for name in wanted}
@@ -51,23 +48,23 @@ def keep_authorities(store: Store, options: dict[str, t.Any], check_mode: bool) 
 
 
 def summary(authority: Authority) -> dict:
-    """Return what a diff shows of an authority that exists."""
+    """Return an existing CA for a diff."""
     return {"certificates": describe(authority.bundle())}
 
 
 def planned(entry: dict, moment: datetime.datetime) -> dict:
-    """Return what a diff shows of an authority that is still to be made."""
+    """Return a CA that is yet to be created for a diff."""
     not_after = moment + datetime.timedelta(days=entry["days"])
     return {"certificates": [f"CN={common_name(entry)} {entry['key_type']} (new) until {to_timestamp(not_after)}"]}
 
 
 def common_name(entry: dict) -> str:
-    """Return the common name of an authority's subject."""
+    """Return the common name of a CA's subject."""
     return entry["common_name"] or entry["name"]
 
 
 def made(store: Store, entry: dict, moment: datetime.datetime) -> Authority:
-    """Return an authority, made if it is not there."""
+    """Return a CA, created if the store does not have it."""
     record = keep(
         store, f"authorities/{entry['name']}", lambda: make_authority(common_name(entry), entry["days"], entry["key_type"], moment)
     )
@@ -75,7 +72,7 @@ def made(store: Store, entry: dict, moment: datetime.datetime) -> Authority:
 
 
 def values(authority: Authority | None) -> dict:
-    """Return an authority as callers see it."""
+    """Return a CA as the module returns it."""
     if authority is None:
         return {"certificate": "", "bundle": "", "not_after": "", "rotation": ""}
     return {

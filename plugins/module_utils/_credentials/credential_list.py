@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The list of credentials that module credential keeps in the store, and the kubeconfigs that it gives them out in."""
+"""The list of credentials that module credential takes, and the kubeconfigs made of them."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._pki.certificate import USAGES
+from .._pki.files import NAMES, USAGES
 from .._pki.x509 import now
 from .._result import outcome
 from .._store.options import STORE
@@ -18,57 +18,56 @@ from .kubeconfig import KubeconfigFile
 from .ssh_keys import SSH_KEY_TYPES
 from .types import TYPES
 
-__all__ = ("SPEC", "keep_credentials")
+__all__ = ("CREDENTIALS", "SPEC", "keep_credentials")
 
-SPEC = {
-    **STORE,
-    "credentials": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "name": {"type": "str", "required": True},
-            "type": {"type": "str", "required": True, "choices": [*TYPES, "certificate"]},
-            "value": {"type": "str", "default": ""},
-            "version": {"type": "int"},
-            "generate": {"type": "bool", "default": True},
-            "length": {"type": "int", "default": 32},
-            "exclude_lower": {"type": "bool", "default": False},
-            "exclude_upper": {"type": "bool", "default": False},
-            "exclude_number": {"type": "bool", "default": False},
-            "include_special": {"type": "bool", "default": False},
-            "bytes": {"type": "int", "default": 32},
-            "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
-            "comment": {"type": "str", "default": ""},
-            "authority": {"type": "str"},
-            "common_name": {"type": "str"},
-            "organizations": {"type": "list", "elements": "str", "default": []},
-            "alternative_names": {"type": "list", "elements": "str", "default": []},
-            "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "default": ["client_auth"]},
-            "days": {"type": "int", "default": 365},
-            "renew_before_days": {"type": "int", "default": 60},
-            "since": {"type": "str", "default": ""},
-            "key_type": {"type": "str", "choices": list(SSH_KEY_TYPES), "no_log": False},
-            "kubeconfig": {
-                "type": "dict",
-                "options": {
-                    "path": {"type": "path", "required": True},
-                    "cluster": {"type": "str", "required": True},
-                    "server": {"type": "str", "required": True},
-                },
+CREDENTIALS = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        "name": {"type": "str", "required": True},
+        "type": {"type": "str", "required": True, "choices": [*TYPES, "certificate"]},
+        "value": {"type": "str", "default": ""},
+        "version": {"type": "int"},
+        "generate": {"type": "bool", "default": True},
+        "length": {"type": "int", "default": 32},
+        "exclude_lower": {"type": "bool", "default": False},
+        "exclude_upper": {"type": "bool", "default": False},
+        "exclude_number": {"type": "bool", "default": False},
+        "include_special": {"type": "bool", "default": False},
+        "bytes": {"type": "int", "default": 32},
+        "bits": {"type": "int", "choices": [2048, 3072, 4096], "default": 2048},
+        "comment": {"type": "str", "default": ""},
+        "authority": {"type": "str"},
+        **NAMES,
+        "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "default": ["client_auth"]},
+        "days": {"type": "int", "default": 365},
+        "renew_before_days": {"type": "int", "default": 60},
+        "since": {"type": "str", "default": ""},
+        "key_type": {"type": "str", "choices": list(SSH_KEY_TYPES), "no_log": False},
+        "kubeconfig": {
+            "type": "dict",
+            "options": {
+                "path": {"type": "path", "required": True},
+                "cluster": {"type": "str", "required": True},
+                "server": {"type": "str", "required": True},
             },
         },
-        "required_if": [("type", "certificate", ("authority",))],
-        "mutually_exclusive": [("value", "version")],
     },
+    "required_if": [("type", "certificate", ("authority",))],
+    "mutually_exclusive": [("value", "version")],
 }
+SPEC = {**STORE, "credentials": {**CREDENTIALS, "required": True}}
 
 
 def keep_credentials(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Keep what is there and make the rest."""
+    """Create, replace and renew what is due, and return the values of all."""
     moment = now()
-    credentials = [Credential(store, entry, moment, check_mode) for entry in options["credentials"]]
-    files = [KubeconfigFile(entry["kubeconfig"], of) for entry, of in zip(options["credentials"], credentials) if entry["kubeconfig"]]
+    credentials, files = [], []
+    for entry in options["credentials"]:
+        credential = Credential(store, entry, moment, check_mode)
+        credentials.append(credential)
+        if entry["kubeconfig"]:
+            files.append(KubeconfigFile(entry["kubeconfig"], credential))
     states = {item.name: item for item in (*credentials, *files)}
     returned: dict[str, dict] = {}
     if check_mode:

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Generated credentials: each as a record of the store, planned before anything is made."""
+"""Credentials as records of the store. All are planned before any is written."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import typing as t
 
 from .._errors import HostError
 from .._pki.certificate import Certificate, expiry, reasons, seconds, wanted_names
@@ -17,14 +18,15 @@ from .._store.store import Conflict, Record, Store
 from .authorities import authority_key, get_authority
 from .types import TYPES, Type
 
-__all__ = ("Credential",)
+__all__ = ("GENERATION", "Credential")
 
 _CERTIFICATE_VALUES = ("private_key", "certificate", "bundle", "not_after")
-_WHILE_ROTATED = ("number", "others")  # the number stays
+# How many keys or passwords a credential has had; the field keeps its first name so that existing stores stay readable.
+GENERATION = "number"
 
 
 class Credential:
-    """One credential: what the store has, what there must be, and the way there."""
+    """One credential: its state in the store, its wanted state, and the change."""
 
     def __init__(self, store: Store, options: dict, moment: datetime.datetime, check_mode: bool) -> None:
         self.name, self.type, self._options, self._store, self._moment = options["name"], options["type"], options, store, moment
@@ -32,7 +34,7 @@ class Credential:
         self._record = store.get(self._path)
         found = self._record.public["type"] if self._record else options["type"]
         if found != options["type"]:
-            raise HostError(f"credential {self.name} is a {found} in the store {store}, wanted is a {options['type']}")
+            raise HostError(f"credential {self.name}: found type {found} in the store {store}, expected {options['type']}")
         self._asked: tuple[dict, dict] | None = None
         try:
             if found == "certificate":
@@ -43,55 +45,55 @@ class Credential:
             raise HostError(f"credential {self.name}: {error}") from error
 
     def _plan_once(self, kind: Type) -> None:
-        """Plan what is made once, or given, or was something else before."""
+        """Plan a credential that is generated once, given, or restored to a former version."""
         kind.check(self._options)
         if self._options["version"]:
             self._asked = self._old(self._options["version"])
         elif self._options["value"]:
             self._asked = kind.take(self._options)
         if self._asked and self._record and "rotation" in self._record.public:
-            raise HostError("it is being rotated; end that first")
+            raise HostError("it is being rotated; finish the rotation first")
         if not self._asked and kind.make and not self._options["generate"] and not self._record:
-            raise HostError(f"the store {self._store} has none, and it cannot be generated; give its value")
+            raise HostError(f"the store {self._store} has none, and generate is false; give its value")
         self.before = self._summary(self._record.public) if self._record else None
         if not self._record:
             self.after = self._summary(self._asked[0] if self._asked else {}) if self._asked or kind.make else None
         elif self._asked and self._asked != self._parts(self._record):
             self.after = self._summary(self._asked[0])
             if self.after == self.before:
-                self.after = {**self.after, kind.values[0]: "(another one)"}
+                self.after = {**self.after, kind.values[0]: "(another value)"}
         else:
             self.after = self.before
 
     def _old(self, version: int) -> tuple[dict, dict]:
-        """Return what an earlier version was."""
+        """Return a former version."""
         history = {record.version: record for record in self._store.history(self._path)}
         if version not in history:
-            raise HostError(f"version is {version}, the store {self._store} has {', '.join(map(str, history)) or 'none'}")
+            raise HostError(f"version: found {version}, expected one of those in the store {self._store}: {', '.join(map(str, history)) or 'none'}")
         return self._parts(history[version])
 
     def _parts(self, record: Record) -> tuple[dict, dict]:
         return {name: value for name, value in record.public.items() if name != "type"}, record.secret()
 
     def _summary(self, public: dict) -> dict:
-        """Return what a diff shows; a public key is long, and new only where the private one is."""
+        """Return a credential for a diff. A public key is left out: it is long, and changes only with the private one."""
         return {"type": self.type, **({"value": public["value"]} if "value" in public else {})}
 
     def _plan_certificate(self, check_mode: bool) -> None:
-        """Plan what is made again when it must say something else."""
+        """Plan a certificate, which is reissued if its content must change."""
         options = self._options
         if not 0 <= options["renew_before_days"] < options["days"]:
-            raise HostError(f"renew_before_days is {options['renew_before_days']}: allowed are 0 to less than {options['days']}")
+            raise HostError(f"renew_before_days: found {options['renew_before_days']}, expected 0 or more and less than days ({options['days']})")
         for option in ("value", "version"):
             if options[option]:
-                raise HostError(f"{option} is given, which is not for a certificate")
+                raise HostError(f"{option}: found a value, expected none for a certificate")
         self._key_type = options["key_type"] or "ecdsa-p256"
         if self._key_type not in KEY_TYPES:
-            raise HostError(f"key_type is {self._key_type}, allowed for a certificate are {', '.join(KEY_TYPES)}")
-        self._names = wanted_names(*(options[option] for option in ("common_name", "organizations", "alternative_names", "usages")))
+            raise HostError(f"key_type: found {self._key_type}, expected for a certificate one of {', '.join(KEY_TYPES)}")
+        self._names = wanted_names(options)
         self._authority = get_authority(self._store, options["authority"])
         if not self._authority and not check_mode:
-            raise HostError(f"no authority {options['authority']} in the store {self._store}")
+            raise HostError(f"the store {self._store} has no CA {options['authority']}")
         actual = read(self._record.public["certificate"], self._authority) if self._record else None
         limit = self._authority.not_after() if self._authority else self._moment + datetime.timedelta(days=options["days"])
         wanted = Certificate(
@@ -104,28 +106,31 @@ class Credential:
         why = reasons(actual, self._names, wanted.issuer, kept_key, self._moment, options["renew_before_days"], wanted.not_after)
         since = seconds(options["since"])
         if self._record and seconds(self._record.created_at or "") < since:
-            why.append(f"made before {options['since']}")
+            why.append(f"created before {options['since']}")
         self.before = {"type": "certificate", **actual.summary()} if actual else None
         self.after = {"type": "certificate", **wanted.summary()} if why else self.before
 
     def make(self) -> None:
-        """Make it; whoever comes second takes what the first one made, unless it is to be a certain one."""
+        """Write it. If another run was faster, take its value, unless a given value is wanted."""
         public, secret = self._asked or self._new()
         with contextlib.suppress(Conflict):
             self._store.put(self._path, {"type": self._options["type"], **public}, secret, self._record.version if self._record else 0)
         self._record = self._store.get(self._path)
         if self._asked and self._parts(self._record) != self._asked:
-            raise HostError(f"credential {self.name}: another run has made it another one at the same time; run again")
+            raise HostError(f"credential {self.name}: another run wrote another value at the same time; run again")
 
     def values(self) -> dict:
-        """Return the values that callers get; empty strings where it is still to be made."""
+        """Return the values for the result; empty strings in check mode if it is yet to be created."""
         if not self._record:
             return dict.fromkeys(self._value_names, "")
         values = {**self._record.public, **self._record.secret()}
         if self._options["type"] == "certificate":
             certificate = read(values["certificate"], self._authority)
             values.update(bundle=self._authority.bundle() if self._authority else "", not_after=certificate.summary()["not_after"])
-        return {name: values[name] for name in (*self._value_names, *(name for name in _WHILE_ROTATED if name in values))}
+        returned = _with_generation(values, self._value_names)
+        if "others" in values:
+            returned["others"] = [_with_generation(other, other) for other in values["others"]]
+        return returned
 
     @property
     def _value_names(self) -> tuple[str, ...]:
@@ -141,3 +146,9 @@ class Credential:
             self._names, read_public_key(public_half(key)), self._options["days"], self._authority, signing_key, self._moment
         )
         return {"certificate": certificate}, {"private_key": key}
+
+
+def _with_generation(values: dict, names: t.Iterable[str]) -> dict:
+    """Return values of a record by these names, and the generation if it has one."""
+    returned = {name: values[name] for name in names if name != GENERATION}
+    return {**returned, "generation": values[GENERATION]} if GENERATION in values else returned

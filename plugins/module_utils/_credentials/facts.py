@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the director is: whether it can sign, and which authorities its store has."""
+"""Facts of the director: whether it can sign, and which CAs its store has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ("director_facts",)
 
 
 def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return it; a store that is not there yet has no authorities."""
+    """Return the facts. A store that does not exist yet has no CAs."""
     store = find_store(options["store"])
     return {
         "python_version": platform.python_version(),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be told of the records of a store without their values."""
+"""Information on the records of a store, without their values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPEC: dict[str, t.Any] = {
 
 
 def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return a description of each record, or of those whose certificate ends soon, or that are being replaced."""
+    """Return a description of each record, or only of those that expire soon or are being rotated."""
     records = [(kind, name) for kind in KINDS for name in store.names(kind)]
     if options["rotating"]:
         records = [(kind, name) for kind, name in records if store.get(f"{kind}/{name}").public.get("rotation")]
@@ -38,7 +38,7 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
 def _describe(kind: str, name: str, history: list[Record], moment: datetime.datetime) -> dict[str, t.Any]:
     newest = history[-1]
     certificates = [certificate_info(pem) for pem in _certificates(kind, newest)]
-    # An authority is as good as the certificate that it signs with.
+    # A CA expires with the certificate with which it signs.
     not_after = certificates[newest.public.get("signing", 0)]["not_after"] if certificates else None
     return {
         "kind": {"authorities": "authority", "credentials": "credential"}[kind],
@@ -62,7 +62,7 @@ def _certificates(kind: str, record: Record) -> t.Sequence[str]:
 
 
 def _days(since: str | None, moment: datetime.datetime) -> int | None:
-    """Return the whole days that have passed, below zero for those that are still to come."""
+    """Return the whole days since a time, negative for a time in the future."""
     if since is None:
         return None
     passed = moment - from_timestamp(since)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kubeconfigs: their structure, and the file that gives a certificate of the store to people."""
+"""Kubeconfigs: their structure, and the file with a certificate of the store for an administrator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MODE = 0o600
 
 
 def kubeconfig(cluster: str, server: str, authority: dict[str, str], user: str, client: dict[str, str]) -> dict[str, t.Any]:
-    """Return the structure for one user of one cluster; how authority and client are given, by file or by value, is the caller's choice."""
+    """Return the structure for one user of one cluster. The caller gives CA and client certificate by file or by value."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -38,18 +38,18 @@ def kubeconfig(cluster: str, server: str, authority: dict[str, str], user: str, 
 
 
 class KubeconfigFile:
-    """A kubeconfig that holds a certificate of the store: what is there, what there must be, and the way there."""
+    """A kubeconfig with a certificate of the store: its state, its wanted state, and the change."""
 
     def __init__(self, options: dict[str, str], credential: Credential) -> None:
         self.name, self._options, self._credential = options["path"], options, credential
         if credential.type != "certificate":
-            raise HostError(f"credential {credential.name}: a kubeconfig is for a certificate, this is a {credential.type}")
+            raise HostError(f"credential {credential.name}: found a kubeconfig for type {credential.type}, expected type certificate")
         self.before, self._owner = self._read()
-        anew = credential.before != credential.after
-        self.after = _summary("that of the new certificate" if anew else _digest(self._content()), _MODE)
+        reissued = credential.before != credential.after
+        self.after = _summary("with the new certificate" if reissued else _digest(self._content()), _MODE)
 
     def make(self) -> None:
-        """Write the file; it stays its owner's."""
+        """Write the file and keep its owner."""
         try:
             make_directory(os.path.dirname(self.name), 0o700)
             write_atomically(self.name, self._content(), _MODE, pwd.getpwuid(self._owner).pw_name)
@@ -57,7 +57,7 @@ class KubeconfigFile:
             raise HostError(f"{self.name}: cannot be written: {error.strerror}") from error
 
     def _read(self) -> tuple[dict[str, str] | None, int]:
-        """Return what is there, without its secrets, and whose it is."""
+        """Return a summary of the file without secrets, and its owner."""
         try:
             with open(self.name, "rb") as stream:
                 status = os.fstat(stream.fileno())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SSH keys with the library cryptography (director only), in OpenSSH's formats."""
+"""SSH keys in OpenSSH's formats, with the library cryptography (director only)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ try:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 except ImportError:
-    pass  # _x509.CRYPTOGRAPHY_ERROR tells
+    pass  # _pki.x509.CRYPTOGRAPHY_ERROR has the reason
 
 __all__ = ("SSH_KEY_TYPES", "new_ssh_key", "public_line")
 
@@ -33,10 +33,10 @@ def new_ssh_key(key_type: str) -> str:
 
 
 def public_line(private_key: str, comment: str) -> str:
-    """Return the public half as authorized_keys has it."""
+    """Return the public key as a line of authorized_keys."""
     try:
         key = serialization.load_ssh_private_key(private_key.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise HostError("the value that is given is not a private key in OpenSSH's format without a passphrase") from error
+        raise HostError("value: found something else, expected a private key in OpenSSH's format without a passphrase") from error
     line = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
     return f"{line} {comment}".strip()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The types of credentials that are made once, or given: how each is made, and what is made of one that somebody else made."""
+"""The types of credentials that are generated once or given: how to generate each, and how to read a given value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _nothing(_options: dict) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Type:
-    """One type; the functions take the options of the credential, and take says what is wrong with a value that is given."""
+    """One type. Its functions get the options of the credential; take raises if the given value is invalid."""
 
     values: tuple[str, ...]
     take: t.Callable[[dict], Parts]
@@ -51,9 +51,9 @@ def _take_value(options: dict) -> Parts:
 
 def _check_password(options: dict) -> None:
     if options["length"] < _LEAST_CHARACTERS:
-        raise HostError(f"length is {options['length']}, allowed are {_LEAST_CHARACTERS} and more")
+        raise HostError(f"length: found {options['length']}, expected {_LEAST_CHARACTERS} or more")
     if not _alphabets(options):
-        raise HostError("all kinds of characters are excluded, allowed is one at least")
+        raise HostError("found all classes of characters excluded, expected at least one")
 
 
 def _alphabets(options: dict) -> list[str]:
@@ -62,7 +62,7 @@ def _alphabets(options: dict) -> list[str]:
 
 
 def _make_password(options: dict) -> Parts:
-    """Return one with a character of each kind at least."""
+    """Return a password with at least one character of each class."""
     alphabets = _alphabets(options)
     characters = [secrets.choice(letters) for letters in alphabets]
     characters += [secrets.choice("".join(alphabets)) for _index in range(options["length"] - len(characters))]
@@ -76,7 +76,7 @@ def _take_password(options: dict) -> Parts:
 
 def _check_key(options: dict) -> None:
     if options["bytes"] < _LEAST_BYTES:
-        raise HostError(f"bytes is {options['bytes']}, allowed are {_LEAST_BYTES} and more")
+        raise HostError(f"bytes: found {options['bytes']}, expected {_LEAST_BYTES} or more")
 
 
 def _make_key(options: dict) -> Parts:
@@ -87,9 +87,9 @@ def _take_key(options: dict) -> Parts:
     try:
         content = base64.b64decode(options["value"], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise HostError("the value that is given is not base64") from error
+        raise HostError("value: found something else, expected base64") from error
     if len(content) < _LEAST_BYTES:
-        raise HostError(f"the value that is given has {len(content)} bytes, allowed are {_LEAST_BYTES} and more")
+        raise HostError(f"value: found {len(content)} bytes, expected {_LEAST_BYTES} or more")
     return {}, {"key": base64.b64encode(content).decode()}
 
 

@@ -31,7 +31,7 @@ _PEERS = {**probe.TLS, "urls": {"type": "list", "elements": "str", "required": T
 SPEC = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
-    "certificates": _LIST,
+    "certificates": {**pki_files.CERTIFICATES, "default": []},
     "pki": {"type": "dict", "options": pki_files.SPEC},
     "packages": {"type": "list", "elements": "str", "default": []},
     "kernel_modules": {"type": "list", "elements": "str", "default": []},

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bundles of authorities, as far as the standard library reads them: which certificates are in them."""
+"""CA bundles, as far as the standard library reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICA
 
 
 def fingerprints(bundle: str | None) -> list[str]:
-    """Return the SHA-256 of every certificate in a bundle; what is damaged is none."""
+    """Return the SHA-256 of every certificate in a bundle; damaged ones are left out."""
     found = []
     for encoded in _CERTIFICATE.findall(bundle or ""):
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""DER, as far as keys and certificates need it: values that follow each other, and one value."""
+"""DER, as far as keys and certificates need it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ("item", "items")
 
 
 def items(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the tags and contents of DER values that follow each other."""
+    """Return the tags and contents of consecutive DER values."""
     values = []
     while data:
         tag, length, start = data[0], data[1], 2
@@ -18,7 +18,7 @@ def items(data: bytes) -> list[tuple[int, bytes]]:
             start += length & 0x7F
             length = int.from_bytes(data[2:start], "big")
         if len(data) < start + length:
-            raise ValueError("cut off")
+            raise ValueError("truncated")
         values.append((tag, data[start : start + length]))
         data = data[start + length :]
     return values

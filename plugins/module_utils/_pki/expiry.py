@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates as far as their end matters: read with the standard library, on hosts that have nothing else."""
+"""Subject, issuer and expiry of certificates, read with the standard library, on hosts that have nothing else."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NAMES = {bytes.fromhex("550403"): "common_name", bytes.fromhex("55040a"): "orga
 
 
 class Dates(t.NamedTuple):
-    """Whom a certificate is for, who signed it, and when it ends."""
+    """Subject, issuer and expiry of a certificate."""
 
-    common_name: str  # or the organization, where it has no common name
+    common_name: str  # or the organization, if it has no common name
     issuer: str
     not_after: datetime.datetime
 
     def summary(self, now: datetime.datetime) -> dict[str, t.Any]:
-        """Return it as a module does; the days are whole ones, and negative after the end."""
+        """Return it for the result of a module. The days are whole days, negative after the expiry."""
         return {
             "common_name": self.common_name,
             "issuer": self.issuer,
@@ -39,15 +39,15 @@ class Dates(t.NamedTuple):
 
 
 def read(text: str) -> list[Dates]:
-    """Return the certificates in a PEM file; a damaged one is an error."""
+    """Return the certificates in a PEM file; raise if one is damaged."""
     try:
         return [_parse(binascii.a2b_base64(encoded)) for encoded in _CERTIFICATE.findall(text)]
     except (IndexError, ValueError) as error:
-        raise ValueError("not a whole certificate") from error
+        raise ValueError("damaged certificate") from error
 
 
 def _parse(der: bytes) -> Dates:
-    """Return what is in one certificate (RFC 5280, section 4.1)."""
+    """Parse one certificate (RFC 5280, section 4.1)."""
     ((_tag, certificate),) = items(der)
     fields = items(items(certificate)[0][1])
     if fields[0][0] == _VERSION:
@@ -67,6 +67,6 @@ def _name(sequence: bytes) -> str:
 
 
 def _time(tag: int, value: bytes) -> datetime.datetime:
-    """Return a time, which has two digits for the year until 2049 and four after."""
+    """Return a time; years until 2049 have two digits, later ones four."""
     pattern = "%y%m%d%H%M%SZ" if tag == _UTC_TIME else "%Y%m%d%H%M%SZ"
     return datetime.datetime.strptime(value.decode("ascii"), pattern).replace(tzinfo=datetime.timezone.utc)

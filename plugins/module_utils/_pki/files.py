@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys, certificates and bundles as files on a host.
+"""The host's part: private keys, certificates and CA bundles as files, and the options that name them.
 
-A new key waits beside its place (<path>.key.new) until its certificate is there, so that key and certificate on disk belong
-together at any time, whenever a run ends. Only between two renames they do not; the next run sees that and asks for a certificate
-for the key that it finds.
+A new key is written to <path>.key.new and moved into place together with its certificate, so key and certificate on disk match
+even if a run is interrupted. Between the two renames they do not; the next run sees that and asks for a certificate for the key
+that it finds.
 """
 
 from __future__ import annotations
@@ -25,31 +25,51 @@ from .._errors import HostError
 from .._files import write_atomically
 from .keys import KEY_TYPES, PublicKey, generate, public_key
 
-__all__ = ("SPEC", "read", "write")
+__all__ = ("CERTIFICATES", "NAMES", "SPEC", "USAGES", "read", "write")
 
+USAGES = ("client_auth", "server_auth")
+
+# These specs are documented in doc_fragments/_certificates.py. They are here since module job, which takes them, ships no other file for certificates.
+NAMES = {
+    "common_name": {"type": "str", "default": ""},
+    "organizations": {"type": "list", "elements": "str", "default": []},
+    "alternative_names": {"type": "list", "elements": "str", "default": []},
+}
+CERTIFICATES = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        "path": {"type": "path", "required": True},
+        "authority": {"type": "str", "required": True},
+        "authority_path": {"type": "path"},
+        **NAMES,
+        "usages": {"type": "list", "elements": "str", "choices": list(USAGES), "required": True},
+        "owner": {"type": "str", "default": "root"},
+    },
+}
+_PATH = {"path": {"type": "path", "required": True}}
+_KEY = {"owner": {"type": "str", "required": True}, "public_key": {"type": "str", "no_log": False}, "certificate": {"type": "str"}}
 SPEC = {
     "phase": {"type": "str", "required": True, "choices": ["read", "write"]},
-    "certificates": {"type": "list", "elements": "dict", "required": True},
-    "bundles": {"type": "list", "elements": "dict", "required": True},
+    "certificates": {"type": "list", "elements": "dict", "required": True, "options": {**_PATH, **_KEY}},
+    "bundles": {"type": "list", "elements": "dict", "required": True, "options": {**_PATH, "content": {"type": "str"}}},
     "key_type": {"type": "str", "required": True, "choices": list(KEY_TYPES), "no_log": False},
     "since": {"type": "float", "default": 0},
 }
 
 
 def read(pki: dict, check_mode: bool) -> dict:
-    """Return the files as they are. Missing, unreadable, differently typed and older keys are made, to take their place later."""
+    """Return the files as they are. A key that is missing, unreadable, too old or of another type is generated, and waits for its certificate."""
     certificates, bundle_paths = pki["certificates"], [bundle["path"] for bundle in pki["bundles"]]
+
+    def state(entry: dict) -> dict:
+        key = _key(entry["path"], pki["key_type"], pki["since"], check_mode)
+        return {"path": entry["path"], "public_key": key.der if key else None, "certificate": _content(f"{entry['path']}.crt")}
+
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        keys = list(pool.map(lambda entry: _key(entry["path"], pki["key_type"], pki["since"], check_mode), certificates))
+        states = list(pool.map(state, certificates))
     return {
-        "certificates": [
-            {
-                "path": entry["path"],
-                "public_key": key.der if key else None,
-                "certificate": _content(f"{entry['path']}.crt"),
-            }
-            for entry, key in zip(certificates, keys)
-        ],
+        "certificates": states,
         "bundles": [{"path": path, "content": _content(path)} for path in bundle_paths],
         "drift": {path: drift for path, drift in _drifts(certificates, bundle_paths) if drift},
     }
@@ -74,8 +94,8 @@ def write(certificates: list[dict], bundles: list[dict]) -> None:
 
 
 def _key(path: str, key_type: str, since: float, check_mode: bool) -> PublicKey | None:
-    """Return the key that the certificate shall be for."""
-    for candidate in (f"{path}.key", f"{path}.key.new"):  # the latter is left of a run that was interrupted
+    """Return the public key for the certificate, None in check mode if a new key is due."""
+    for candidate in (f"{path}.key", f"{path}.key.new"):  # an interrupted run leaves the latter
         key = public_key(candidate)
         if key and key.type == key_type and os.stat(candidate).st_mtime >= since:
             return key
@@ -85,7 +105,7 @@ def _key(path: str, key_type: str, since: float, check_mode: bool) -> PublicKey 
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     with _locked(path):
         key = public_key(f"{path}.key.new")
-        if not key or key.type != key_type or os.stat(f"{path}.key.new").st_mtime < since:  # else another run was faster
+        if not key or key.type != key_type or os.stat(f"{path}.key.new").st_mtime < since:  # unless another run was faster
             write_atomically(f"{path}.key.new", new, 0o600)
             _date(f"{path}.key.new", since)
             key = public_key(f"{path}.key.new")
@@ -93,19 +113,19 @@ def _key(path: str, key_type: str, since: float, check_mode: bool) -> PublicKey 
 
 
 def _date(path: str, since: float) -> None:
-    """Let what was made a moment ago not look older than the controller asks for, where this host's clock is behind: it would be made again and again."""
+    """Keep a new key from looking older than since if this host's clock is behind: every run would replace it."""
     if os.stat(path).st_mtime < since:
         os.utime(path, (since, since))
 
 
 def _install(entry: dict) -> None:
-    """Put a certificate in its place, and before it the key that it is for, where that is not there yet."""
+    """Write a certificate, after moving its key into place if that is new."""
     path = entry["path"]
     with _locked(path):
         place, waiting = (public_key(f"{path}.key{suffix}") for suffix in ("", ".new"))
         if not place or place.der != entry["public_key"]:
             if not waiting or waiting.der != entry["public_key"]:
-                raise HostError(f"{path}.key: replaced by someone else during this run; run it again")
+                raise HostError(f"{path}.key: another process replaced it during this run; run again")
             account = pwd.getpwnam(entry["owner"])
             os.chown(f"{path}.key.new", account.pw_uid, account.pw_gid)
             os.rename(f"{path}.key.new", f"{path}.key")
@@ -126,7 +146,7 @@ def _locked(path: str) -> t.Iterator[None]:
 
 
 def _content(path: str) -> str | None:
-    """Return a text file; one that is no text is as good as none."""
+    """Return a file as text, bytes that are not ASCII replaced; None if there is no file."""
     try:
         with open(path, "rb") as stream:
             return stream.read().decode("ascii", "replace")
@@ -143,7 +163,7 @@ def _drifts(certificates: list[dict], bundle_paths: list[str]) -> t.Iterator[tup
 
 
 def _drift(path: str, owner: str, mode: int) -> dict | None:
-    """Return owner, group and mode of a file that is there as they are and as they must be, if they differ."""
+    """Return owner, group and mode of an existing file as they are and as they must be, if they differ."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -165,7 +185,7 @@ def _name(database: t.Callable, number: int) -> str:
 
 
 def _group(owner: str) -> str:
-    """Return the name of an account's own group; one that is still to be made gets a group of its name."""
+    """Return the name of an account's primary group; a new account gets a group of its own name."""
     try:
         return _name(grp.getgrgid, pwd.getpwnam(owner).pw_gid)
     except KeyError:

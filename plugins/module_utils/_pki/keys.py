@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private keys on a host: what kind they are and what their public half is, read without a process; new ones by openssl."""
+"""Private keys on a host: type and public key, read without a process; new keys from openssl."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/=\n]+)-----END PR
 
 
 class PublicKey(t.NamedTuple):
-    """The public half of a key."""
+    """A public key with its type."""
 
-    type: str  # one of KEY_TYPES, or what else it is
+    type: str  # one of KEY_TYPES, or another name
     der: str  # SubjectPublicKeyInfo, DER in base64
 
 
@@ -43,7 +43,7 @@ def generate(key_type: str) -> bytes:
 
 
 def public_key(path: str) -> PublicKey | None:
-    """Return the public half of the private key in a file, or None where there is no file or no whole, unencrypted key in it."""
+    """Return the public key of the private key in a file; None if there is no file, or no complete and unencrypted key in it."""
     try:
         with open(path, "rb") as stream:
             pem = stream.read()
@@ -54,7 +54,7 @@ def public_key(path: str) -> PublicKey | None:
     try:
         return parse(pem)
     except (ValueError, IndexError):
-        pass  # torn; or another of the formats that openssl reads
+        pass  # damaged, or in another format that openssl reads
     try:
         return parse(run("openssl", "pkey", "-in", path, "-passin", "pass:").encode())
     except (HostError, ValueError, IndexError):
@@ -62,7 +62,7 @@ def public_key(path: str) -> PublicKey | None:
 
 
 def parse(pem: bytes) -> PublicKey:
-    """Return the public half of a private key in PKCS #8 PEM (RFC 5208, 5915, 8017)."""
+    """Return the public key of a private key in PKCS #8 PEM (RFC 5208, 5915, 8017)."""
     match = _PEM.fullmatch(pem)
     if not match:
         raise ValueError("not one private key in PKCS #8")
@@ -79,7 +79,7 @@ def parse(pem: bytes) -> PublicKey:
         name = _CURVES.get(parameters[0][1], "ecdsa")
         bits = items(dict(fields)[_EC_PUBLIC_KEY])[0][1] if _EC_PUBLIC_KEY in dict(fields) else b""
         if not bits:
-            raise ValueError("the public half is left out")
+            raise ValueError("the public key is left out")
     else:
         raise ValueError("neither RSA nor ECDSA")
     spki = item(_SEQUENCE, item(*algorithm) + item(_BIT_STRING, bits))

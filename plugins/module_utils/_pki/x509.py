@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""X.509 with the library cryptography (director only): read and sign certificates, make keys and authorities."""
+"""X.509 with the library cryptography (director only): read and sign certificates, create keys and CAs."""
 
 from __future__ import annotations
 
@@ -48,38 +48,38 @@ __all__ = (
     "sign",
 )
 
-_BACKDATE = datetime.timedelta(minutes=5)  # hosts' clocks differ a little
+_BACKDATE = datetime.timedelta(minutes=5)  # tolerates small differences between the clocks of hosts
 
 
 @dataclasses.dataclass(frozen=True)
 class Authority:
-    """The certificates of an authority: all of them are trusted, one of them signs."""
+    """The certificates of a CA: all are trusted, one signs."""
 
     name: str
     certificates: tuple[str, ...]
     signing: int = 0
-    rotation: str = ""  # the phase of its replacement
+    rotation: str = ""  # its phase, if it is being rotated
 
     def bundle(self) -> str:
-        """Return all that whoever trusts this authority must trust: two certificates while it is being replaced."""
+        """Return the CA bundle; it has two certificates during a rotation."""
         return "".join(self.certificates)
 
     def certificate(self) -> str:
-        """Return the certificate that new certificates are signed with."""
+        """Return the certificate of the key that signs."""
         return self.certificates[self.signing]
 
     def issuer(self) -> str:
-        """Return what stands as issuer in the plain value of the certificates that it signs."""
+        """Return the issuer in the plain value of the certificates that it signs."""
         return _issuer(x509.load_pem_x509_certificate(self.certificate().encode()))
 
     def has_signed(self, pem: str) -> bool:
-        """Return whether a certificate bears the signature of one of these."""
+        """Return whether the CA has signed a certificate."""
         certificate = x509.load_pem_x509_certificate(pem.encode())
         signers = (x509.load_pem_x509_certificate(signer.encode()) for signer in self.certificates)
         return any(_is_of(certificate, signer) for signer in signers)
 
     def not_after(self) -> datetime.datetime:
-        """Return when the signing certificate ends."""
+        """Return when the signing certificate expires."""
         return _not_after(x509.load_pem_x509_certificate(self.certificate().encode()))
 
 
@@ -96,12 +96,12 @@ def new_private_key(key_type: str) -> str:
 
 
 def public_half(private_key: str) -> str:
-    """Return the public half of a private key in PEM."""
+    """Return the public key of a private key, both in PEM."""
     return _pem(_load_private_key(private_key).public_key())
 
 
 def read_public_key(encoded: str):
-    """Return a public key from PEM or, as hosts send it, from base64 of DER."""
+    """Return a public key in PEM or, from a host, in base64 of DER."""
     try:
         if encoded.startswith("-----BEGIN"):
             return serialization.load_pem_public_key(encoded.encode())
@@ -111,7 +111,7 @@ def read_public_key(encoded: str):
 
 
 def key_type(public_key) -> str:
-    """Return the type of a key as options name it."""
+    """Return the type of a key, as in the option key_type."""
     if isinstance(public_key, rsa.RSAPublicKey):
         return f"rsa-{public_key.key_size}"
     if isinstance(public_key, ec.EllipticCurvePublicKey):
@@ -120,13 +120,13 @@ def key_type(public_key) -> str:
 
 
 def key_name(public_key) -> str:
-    """Return type and fingerprint of a key, as diffs show it."""
+    """Return type and fingerprint of a key for a diff."""
     der = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return f"{key_type(public_key)} SHA256:{hashlib.sha256(der).hexdigest()[:32]}"
 
 
 def read(pem: str | None, authority: Authority | None) -> Certificate | None:
-    """Return what the one certificate in a file says, or None where there is none that is whole."""
+    """Return the certificate in a file; None if it is damaged, a CA, or not the only content."""
     try:
         certificate = x509.load_pem_x509_certificate((pem or "").encode())
         if certificate.public_bytes(serialization.Encoding.PEM).decode() != pem:
@@ -147,7 +147,7 @@ def read(pem: str | None, authority: Authority | None) -> Certificate | None:
 
 
 def describe(bundle: str | None) -> list[str]:
-    """Return a line for each authority in a bundle, as diffs show it."""
+    """Return a line for each CA in a bundle, for a diff."""
     lines = []
     for pem in (bundle or "").split("-----END CERTIFICATE-----\n")[:-1]:
         try:
@@ -160,7 +160,7 @@ def describe(bundle: str | None) -> list[str]:
 
 
 def certificate_info(pem: str) -> dict[str, str]:
-    """Return what people want to know of a certificate."""
+    """Return the facts of a certificate for people."""
     certificate = x509.load_pem_x509_certificate(pem.encode())
     return {
         "subject": certificate.subject.rfc4514_string(),
@@ -172,7 +172,7 @@ def certificate_info(pem: str) -> dict[str, str]:
 
 
 def new_authority(common_name: str, days: int, private_key: str, at: datetime.datetime) -> str:
-    """Return a self-signed certificate of an authority that signs certificates of services, and no further authorities."""
+    """Return a self-signed certificate of a CA that cannot sign further CAs."""
     key = _load_private_key(private_key)
     name = _name(common_name, ())
     builder = (
@@ -188,10 +188,10 @@ def sign(names: Names, public_key, days: int, authority: Authority, authority_ke
     """Return a new certificate of a service or a user."""
     issuer = x509.load_pem_x509_certificate(authority.certificate().encode())
     if _not_after(issuer) <= at:
-        raise HostError(f"authority {authority.name} has ended at {_not_after(issuer):%Y-%m-%d %H:%M}; replace it first")
+        raise HostError(f"CA {authority.name} expired at {_not_after(issuer):%Y-%m-%d %H:%M}; replace it first")
     key = _load_private_key(authority_key)
     if _pem(key.public_key()) != _pem(issuer.public_key()):
-        raise HostError(f"authority {authority.name}: its private key does not belong to its certificate")
+        raise HostError(f"CA {authority.name}: its private key does not match its certificate; restore the store from a backup")
     subject = _name(names.common_name, names.organizations)
     encipherment = isinstance(public_key, rsa.RSAPublicKey) and "server_auth" in names.usages
     builder = (
@@ -270,7 +270,7 @@ def _issuer(authority) -> str:
 
 
 def _issuer_of(certificate, authority: Authority | None) -> str:
-    """Return the name of whoever signed; with its key where the signature is that of one of the authority's certificates."""
+    """Return the name of the issuer, with its key if the CA signed the certificate."""
     for pem in authority.certificates if authority else ():
         candidate = x509.load_pem_x509_certificate(pem.encode())
         if _is_of(certificate, candidate):
@@ -287,13 +287,13 @@ def _signed_by(certificate, public_key) -> bool:
     scheme = (padding.PKCS1v15(), algorithm) if isinstance(public_key, rsa.RSAPublicKey) else (ec.ECDSA(algorithm),)
     try:
         public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, *scheme)
-    except (InvalidSignature, TypeError):  # the type error: signed with the other kind of key
+    except (InvalidSignature, TypeError):  # TypeError: signed with another kind of key
         return False
     return True
 
 
 def _not_after(certificate) -> datetime.datetime:
-    # cryptography has the attribute with a time zone since 42; Debian 12 has 38.
+    # cryptography 42 added the attribute with a time zone; Debian 12 has 38.
     value = getattr(certificate, "not_valid_after_utc", None)
     return value or certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)
 

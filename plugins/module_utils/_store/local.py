@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store in a directory on the director: a file of mode 0600 for each document with its versions, replaced as a whole under a lock."""
+"""The backend in a directory on the director: one file of mode 0600 for each document with its versions, replaced under a lock."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LocalBackend:
                 owner = pwd.getpwuid(os.geteuid()).pw_name
                 write_atomically(path, json.dumps({"versions": kept}, indent=1).encode() + b"\n", 0o600, owner)
         except OSError as error:
-            raise HostError(f"{path}: cannot be written: {error.strerror}; it stays as it was") from error
+            raise HostError(f"{path}: cannot be written: {error.strerror}; it is unchanged") from error
 
     @contextlib.contextmanager
     def _lock(self) -> t.Iterator[None]:
@@ -77,7 +77,7 @@ class LocalBackend:
 
 
 def _prepare(directory: str) -> None:
-    """Make the directory of a kind, and remove what writers that were killed have left in it; nobody else writes there now."""
+    """Create the directory of a kind, and remove temporary files of killed runs; the lock keeps other writers out."""
     make_directory(directory, 0o700)
     for entry in os.scandir(directory):
         if entry.name.startswith(".") and entry.name.endswith(".tmp"):

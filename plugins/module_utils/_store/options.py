@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The start of everything that works with the credential store, in a module or in an action."""
+"""The option store of modules and actions, and the store or backend that it names."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ STORE: dict[str, t.Any] = {
 
 
 def find_backend(options: dict[str, t.Any]) -> Backend:
-    """Return where the store lies that option store names."""
+    """Return the backend that option store names."""
     if options["versions"] < 1:
-        raise HostError(f"the store: versions is {options['versions']}, allowed are 1 and more")
+        raise HostError(f"store.versions: found {options['versions']}, expected 1 or more")
     return _BACKENDS[options["backend"]](options)
 
 
 def find_store(options: dict[str, t.Any]) -> Store:
-    """Return the store that option store names; to read what is public in it takes no library."""
+    """Return the store that option store names. Reading its public parts needs no library."""
     return Store(find_backend(options), options["passphrase"])
 
 
 def open_store(options: dict[str, t.Any]) -> Store:
-    """Return the store that option store names, for whoever makes something."""
+    """Return the store that option store names, to read secrets or write."""
     if CRYPTOGRAPHY_ERROR:
         raise HostError(
-            f"the Python of the director, {sys.executable}, has no library cryptography; Debian's package is python3-cryptography:\n"
+            f"{sys.executable} on the director: found no library cryptography; install it (Debian package python3-cryptography):\n"
             f"{CRYPTOGRAPHY_ERROR}"
         )
     return find_store(options["store"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store in HashiCorp Vault or OpenBao, secrets engine KV version 2: a secret for each document."""
+"""The backend in HashiCorp Vault or OpenBao, secrets engine KV version 2: one secret for each document."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class VaultBackend:
-    """A path below a mount of KV version 2."""
+    """A path in a mount of KV version 2."""
 
     def __init__(self, options: dict[str, t.Any]) -> None:
         self._options = vault = options["vault"]
         self._kept_versions = options["versions"]
         url = urllib.parse.urlsplit(vault["address"] or "")
         if not url.hostname or url.scheme != "https" and url.hostname not in _LOOPBACK:
-            raise HostError(f"the store in Vault: address is {vault['address'] or 'not given'}, allowed is an https:// URL (also in VAULT_ADDR)")
+            raise HostError(f"store.vault.address: found {vault['address'] or 'none'}, expected an https:// URL here or in VAULT_ADDR")
         if not (vault["path"] or "").strip("/"):
-            raise HostError("the store in Vault: path is not given")
+            raise HostError("store.vault.path: found none, expected the path of the store")
         if not vault["token"] and not (vault["role_id"] and vault["secret_id"]):
-            raise HostError("the store in Vault: neither token (VAULT_TOKEN) nor role_id and secret_id (VAULT_ROLE_ID, VAULT_SECRET_ID) are given")
+            raise HostError("store.vault: found no login, expected token (VAULT_TOKEN), or role_id and secret_id (VAULT_ROLE_ID, VAULT_SECRET_ID)")
         self._path = vault["path"].strip("/")
         self._client: t.Any = None
 
@@ -82,7 +82,9 @@ class VaultBackend:
         except (TypeError, KeyError) as error:
             raise self._not_version_2() from error
         if written != version + 1:
-            raise HostError(f"{self.where(name)}: version {written} was written where {version + 1} was due: destroy it, and look who else writes here")
+            raise HostError(
+                f"{self.where(name)}: found version {written} after the write, expected {version + 1}; destroy it, and find out who else writes here"
+            )
 
     def _read(self, name: str, version: int | None = None) -> Document | None:
         at_version = {"version": version, "raise_on_deleted_version": False}
@@ -95,13 +97,13 @@ class VaultBackend:
             raise self._not_version_2() from error
         if content is None:
             raise HostError(
-                f"{self.where(name)}: version {metadata['version']} was deleted in Vault; undelete it, or, where the secret shall be made anew, "
-                "delete its metadata"
+                f"{self.where(name)}: version {metadata['version']} was deleted in Vault; undelete it, or delete its metadata to have the secret "
+                "recreated"
             )
         return Document(metadata["version"], content)
 
     def _ask(self, what: str, name: str, call: t.Callable[[t.Any, dict[str, str]], t.Any]) -> t.Any:
-        """Return the answer to a request, None where there is nothing of this name."""
+        """Return the answer to a request, None if there is nothing of this name."""
         client, exceptions = self._connect()
         where = self.where(name)
         try:
@@ -109,7 +111,7 @@ class VaultBackend:
         except exceptions.InvalidPath as error:
             if _NO_MOUNT in str(error):
                 raise HostError(f"{self}: Vault has no secrets engine at the mount {self._options['mount']}") from error
-            # Of a version that was deleted or destroyed there is something to say.
+            # A deleted or destroyed version has an answer with its metadata.
             return error.json if (error.json or {}).get("data") else None
         except exceptions.InvalidRequest as error:
             if _CONFLICT in str(error):
@@ -121,9 +123,9 @@ class VaultBackend:
             raise self._failed(error, exceptions) from error
 
     def _connect(self) -> tuple[t.Any, t.Any]:
-        """Return a client that is logged in, and what it raises."""
+        """Return a client that is logged in, and the module of its exceptions."""
         try:
-            import hvac  # not at the top of the file: it takes 0.15 seconds that other backends need not spend
+            import hvac  # not at the top of the file: it takes 0.15 seconds, which other backends save
             import hvac.exceptions
         except ImportError as error:
             # The traceback comes first: preflight shows the last line.
@@ -137,7 +139,7 @@ class VaultBackend:
             options = self._options
             client = hvac.Client(
                 url=options["address"],
-                # Not None, with which hvac would look for a token of the user's own.
+                # With None hvac would use the token of the user's own login.
                 token=options["token"] or "",
                 namespace=options["namespace"],
                 verify=options["ca_path"] or True,
@@ -158,7 +160,7 @@ class VaultBackend:
             raise self._failed(error, exceptions) from error
 
     def _failed(self, error: Exception, exceptions: t.Any) -> HostError:
-        """Return what keeps Vault from answering at all."""
+        """Return the reason why Vault does not answer."""
         if isinstance(error, exceptions.VaultDown):
             return HostError(f"{self}: Vault is sealed or not ready: {_reason(error)}")
         if isinstance(error, exceptions.VaultError):
@@ -170,5 +172,5 @@ class VaultBackend:
 
 
 def _reason(error: t.Any) -> str:
-    """Return Vault's own words."""
+    """Return the message of Vault."""
     return ", ".join(error.errors or ()) or error.text or type(error).__name__

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting until every namespace has the authorities."""
+"""Waiting until every namespace has the CA bundle."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def test_it_waits_for_all_namespaces():
 
 
 @pytest.mark.parametrize(
-    ("namespaces", "told"), [({"default": NEW, "other": OLD}, "in other$"), ({"default": OLD + NEW}, "in default$"), ({}, "in no namespace at all$")]
+    ("namespaces", "told"),
+    [({"default": NEW, "other": OLD}, "CAs in other, expected"), ({"default": OLD + NEW}, "CAs in default, expected"), ({}, "CAs in no namespace at all")],
 )
 def test_it_names_those_that_have_others(namespaces, told):
     with pytest.raises(KubernetesError, match=told):

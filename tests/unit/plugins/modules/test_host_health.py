@@ -76,5 +76,5 @@ def test_a_certificate_that_cannot_be_read_has_an_error(tmp_path):
     assert [found[0]["error"] for found in host_health.certificates(paths, NOW).values()] == [
         "No such file or directory",
         "no certificate in it",
-        "not a whole certificate",
+        "damaged certificate",
     ]

@@ -19,7 +19,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.certificate i
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.x509 import new_private_key, now, public_half, read_public_key, sign
 
 ETCD = {"name": "etcd", "common_name": "etcd", "days": 100, "key_type": "ecdsa-p256"}
-CREDENTIAL = {name: option.get("default") for name, option in rotation.CREDENTIALS["credentials"]["options"].items()}
+CREDENTIAL = {name: option.get("default") for name, option in rotation.CREDENTIALS["options"].items()}
 PASSWORD = {**CREDENTIAL, "name": "etcd-root", "type": "password"}
 KEY = {**CREDENTIAL, "name": "encryption-at-rest", "type": "key"}
 RSA = {**CREDENTIAL, "name": "service-account", "type": "rsa"}
@@ -97,11 +97,11 @@ def test_what_is_only_trusted_can_be_taken_back(old, new):
     "phase, until, minutes, why",
     [
         ("trust", "drop", 0, ""),
-        ("trust", "trust", 0, "it was to go no further than phase trust"),
-        ("use", "trust", 0, "it was to go no further than phase trust"),
+        ("trust", "trust", 0, "until is trust, it does not advance further"),
+        ("use", "trust", 0, "until is trust, it does not advance further"),
         ("trust", "use", 0, ""),
-        ("trust", "drop", 15, "it stays for 15 minutes more, until 2026-11-21T09:15:00Z"),
-        ("use", "drop", 1380, "it stays for 23.0 hours more, until 2026-11-22T08:00:00Z"),
+        ("trust", "drop", 15, "it stays for another 15 minutes, until 2026-11-21T09:15:00Z"),
+        ("use", "drop", 1380, "it stays for another 23.0 hours, until 2026-11-22T08:00:00Z"),
         ("use", "drop", -1, ""),
         ("drop", "drop", 0, ""),
     ],
@@ -121,10 +121,10 @@ def test_all_go_through_their_phases_together(step, store):
     assert step() == {"etcd": "use", "etcd-root": "drop", "encryption-at-rest": "use", "service-account": "use"}
     minutes = {"service-account": {"trust": 60, "use": 1440}}
     held = step(minutes=minutes)
-    assert held.pop("service-account").startswith("it stays for 24.0 hours more, until ")
+    assert held.pop("service-account").startswith("it stays for another 24.0 hours, until ")
     assert held == {"etcd": "drop", "etcd-root": "", "encryption-at-rest": "drop"}
     assert {name: phase for name, phase in step(minutes=minutes).items() if name != "service-account"} == dict.fromkeys(held, "")
-    waits = "it does not begin beside service-account"
+    waits = "it starts after the rotation of service-account"
     assert step("begun") == {"etcd": waits, "etcd-root": waits, "encryption-at-rest": waits, "service-account": "use"}, "what is through does not begin anew"
     assert step()["service-account"] == "drop"
     assert step()["service-account"] == ""
@@ -144,9 +144,9 @@ def test_a_phase_lasts_from_when_it_has_come_to_everybody(step, store, pass_minu
     assert step(**options) == {"service-account": "use"}
     pass_minutes(1500)
     assert step(check=True, **options) == step(**options)
-    assert step(**options)["service-account"].startswith("it stays for 24.0 hours more")
+    assert step(**options)["service-account"].startswith("it stays for another 24.0 hours")
     pass_minutes(1320)
-    assert step(**options)["service-account"].startswith("it stays for 2.0 hours more")
+    assert step(**options)["service-account"].startswith("it stays for another 2.0 hours")
     pass_minutes(180)
     assert step(**options) == {"service-account": "drop"}
     assert step(**options) == {"service-account": ""}
@@ -156,9 +156,9 @@ def test_a_phase_lasts_from_when_it_has_come_to_everybody(step, store, pass_minu
 def test_the_time_that_workloads_are_given_in_phase_trust_counts(step, store, pass_minutes):
     options = {"authorities": [ETCD], "minutes": {"etcd": {"trust": 15}}}
     step("begun", authorities=[ETCD])
-    assert step(until="trust", **options) == {"etcd": "it was to go no further than phase trust"}
+    assert step(until="trust", **options) == {"etcd": "until is trust, it does not advance further"}
     pass_minutes(10)
-    assert step(**options)["etcd"].startswith("it stays for 5 minutes more")
+    assert step(**options)["etcd"].startswith("it stays for another 5 minutes")
     pass_minutes(5)
     assert [step(**options)["etcd"] for _phase in range(3)] == ["use", "drop", ""]
     assert store.get("authorities/etcd").public.keys() == {"certificates", "signing"}
@@ -169,7 +169,7 @@ def test_a_rotation_is_taken_back_on_all_hosts(step, store):
     step("begun", authorities=[ETCD], credentials=[KEY])
     step(minutes={"etcd": {"trust": 15}}, authorities=[ETCD])
     assert step("withdrawn", authorities=[ETCD], credentials=[KEY, RSA]) == {
-        "etcd": "drop", "encryption-at-rest": "drop", "service-account": "it is not being replaced"
+        "etcd": "drop", "encryption-at-rest": "drop", "service-account": "it is not being rotated"
     }
     assert step("withdrawn", authorities=[ETCD]) == {"etcd": "drop"}, "a run that was interrupted is taken up"
     assert step(authorities=[ETCD]) == {"etcd": ""}
@@ -178,7 +178,7 @@ def test_a_rotation_is_taken_back_on_all_hosts(step, store):
 
 def test_what_is_in_use_is_not_taken_back(step, store):
     step("begun")
-    with pytest.raises(HostError, match="credential etcd-root is in phase use, which cannot be taken back, but only go on"):
+    with pytest.raises(HostError, match="credential etcd-root: found phase use, expected phase trust"):
         step("withdrawn")
     assert store.get("authorities/etcd").public["rotation"] == "trust", "nothing else is taken back either"
 
@@ -194,16 +194,16 @@ def test_what_roles_are_given_while_a_key_is_rotated(step, store):
     assert trusting["service-account"]["private_key"] == before["service-account"]["private_key"]
     step()
     using = given()
-    assert using["encryption-at-rest"]["others"] == [{**before["encryption-at-rest"], "number": 1}]
+    assert using["encryption-at-rest"]["others"] == [{**before["encryption-at-rest"], "generation": 1}]
     assert using["encryption-at-rest"]["key"] == trusting["encryption-at-rest"]["others"][0]["key"]
     assert using["service-account"]["others"][0]["public_key"] == before["service-account"]["public_key"]
     step()
-    assert given()["encryption-at-rest"] == {"key": using["encryption-at-rest"]["key"], "number": 2}
+    assert given()["encryption-at-rest"] == {"key": using["encryption-at-rest"]["key"], "generation": 2}
 
 
 def test_what_is_rotated_is_not_given_another_value(step, store):
     step("begun")
-    with pytest.raises(HostError, match="it is being rotated; end that first"):
+    with pytest.raises(HostError, match="it is being rotated; finish the rotation first"):
         keep_credentials(store, {"credentials": [{**PASSWORD, "value": "another password"}]}, check_mode=False)
 
 
@@ -224,19 +224,19 @@ def test_an_old_authoritys_certificate_is_of_it_until_it_is_dropped(step, store)
 
 
 def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
-    with pytest.raises(HostError, match="authority front-proxy is not in the store .*: there is nothing to rotate"):
+    with pytest.raises(HostError, match="authority front-proxy: not found in the store .*, nothing to rotate"):
         step("begun", authorities=[{**ETCD, "name": "front-proxy"}])
     store.put("credentials/hosts", {"type": "ssh", "public_key": ""}, {"private_key": ""}, version=0)
-    with pytest.raises(HostError, match="credential hosts is a ssh, only key, password, rsa are rotated"):
+    with pytest.raises(HostError, match="credential hosts: found type ssh, expected one that can be rotated: key, password, rsa"):
         step("begun", credentials=[{**CREDENTIAL, "name": "hosts", "type": "ssh"}])
-    with pytest.raises(HostError, match="credential etcd-root is a password in the store .*, to be rotated is a key"):
+    with pytest.raises(HostError, match="credential etcd-root: found type password in the store .*, expected key"):
         step("begun", credentials=[{**KEY, "name": "etcd-root"}])
 
 
 def test_moments():
     assert seconds("") == 0
     assert seconds("2026-11-21T09:00:00Z") == datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc).timestamp()
-    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+    with pytest.raises(HostError, match="since: found 'yesterday', expected a time in UTC"):
         seconds("yesterday")
 
 
@@ -246,5 +246,5 @@ def test_a_certificate_of_the_store_is_made_anew_where_it_is_older(store):
         return keep_credentials(store, {"credentials": [{**entry, "since": since}]}, check_mode=False)["changed"]
 
     assert [keep(""), keep(""), keep("2026-01-01T00:00:00Z"), keep("2999-01-01T00:00:00Z")] == [True, False, False, True]
-    with pytest.raises(HostError, match="since is 'yesterday': allowed is a moment in UTC"):
+    with pytest.raises(HostError, match="since: found 'yesterday', expected a time in UTC"):
         keep("yesterday")

@@ -28,8 +28,16 @@ def entry(key_type="ecdsa-p256", certificate=None, **changes):
     return {"path": "/a", **wanted, "public_key": parse(generate(key_type)).der, "certificate": certificate, **changes}
 
 
+def ask(store, certificates, bundles, terms):
+    """Ask for certificates, of which the first one of each authority asks for its bundle."""
+    paths = {bundle["authority"]: bundle["path"] for bundle in bundles}
+    wanted = [{**request, "authority_path": paths.pop(request["authority"], None)} for request in certificates]
+    assert not paths
+    return issue(store, wanted, {"certificates": certificates, "bundles": bundles}, terms)
+
+
 def plan(store, request, terms=TERMS):
-    return issue(store, [request], [], terms)["certificates"][0]
+    return ask(store, [request], [], terms)["certificates"][0]
 
 
 def test_what_was_signed_may_stay(store):
@@ -49,11 +57,11 @@ def test_check_mode_signs_nothing_and_foretells_the_same(store):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"key_type": "rsa-2048"}, "/a: the host sent a key of type rsa-2048, wanted is ecdsa-p256"),
-        ({"public_key": None}, "/a: the host sent no public key"),
+        ({"key_type": "rsa-2048"}, "/a: found a key of type rsa-2048, expected ecdsa-p256"),
+        ({"public_key": None}, "/a: found no public key"),
         ({"public_key": "bm90aGluZw=="}, "not a public key"),
-        ({"authority": "other"}, "no authority other in the store"),
-        ({"usages": ["cert_sign"]}, "usages are cert_sign"),
+        ({"authority": "other"}, "has no CA other; found etcd"),
+        ({"usages": ["cert_sign"]}, "usages: found cert_sign"),
     ],
 )
 def test_what_the_director_refuses(store, change, message):
@@ -62,7 +70,7 @@ def test_what_the_director_refuses(store, change, message):
 
 
 def test_an_authority_that_nobody_made_is_foretold_in_check_mode(store):
-    result = issue(store, [entry(authority="new", public_key=None)], [{"path": "/ca.crt", "authority": "new", "content": None}], CHECK)
+    result = ask(store, [entry(authority="new", public_key=None)], [{"path": "/ca.crt", "authority": "new", "content": None}], CHECK)
     assert result["certificates"][0]["after"]["issuer"] == "new (new)"
     assert result["bundles"] == [{"path": "/ca.crt", "content": None, "before": [], "after": ["new (new)"], "changed": True}]
 
@@ -89,21 +97,21 @@ def test_a_host_of_another_cluster_is_refused(store, other_store, tmp_path, term
         ([request], [none], "/a.crt"),
         ([request], [], "/a.crt"),
     ):
-        with pytest.raises(HostError, match=rf"^{paths}: of authorities that the store {asked} does not have.*cluster_store_\\*"):
-            issue(asked, certificates, bundles, terms)
+        with pytest.raises(HostError, match=rf"^{paths}: found CAs that are not in the store {asked}.*cluster_store_\\*"):
+            ask(asked, certificates, bundles, terms)
 
 
 def test_damaged_files_are_no_reason_to_refuse(store, other_store):
     request, bundle = entry(certificate="half of a certificate"), {"path": "/ca.crt", "authority": "etcd", "content": "-----BEGIN CERTIFICATE-----\nx"}
-    assert issue(other_store, [request], [bundle], TERMS)["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
+    assert ask(other_store, [request], [bundle], TERMS)["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
 
 
 def test_another_authority_of_the_same_store_is_no_stranger(store, other_store):
     store.put("authorities/kubernetes", *make_authority("kubernetes", 3650, "ecdsa-p256", now()), version=0)
     request, bundle = entry(), {"path": "/ca.crt", "authority": "kubernetes", "content": get_authority(store, "etcd").bundle()}
     request["certificate"] = plan(store, request)["certificate"]
-    answer = issue(store, [{**request, "authority": "kubernetes"}], [bundle], TERMS)
-    assert answer["certificates"][0]["reasons"] == ["another authority"]
+    answer = ask(store, [{**request, "authority": "kubernetes"}], [bundle], TERMS)
+    assert answer["certificates"][0]["reasons"] == ["another CA"]
     assert answer["bundles"][0]["content"] == get_authority(store, "kubernetes").bundle()
 
 
@@ -112,8 +120,8 @@ def test_one_authority_in_common_is_enough(store, other_store):
     request = entry()
     request["certificate"] = plan(store, request)["certificate"]
     both = get_authority(store, "etcd").bundle() + get_authority(other_store, "etcd").bundle()
-    answer = issue(other_store, [request], [{"path": "/ca.crt", "authority": "etcd", "content": both}], TERMS)
-    assert answer["certificates"][0]["reasons"] == ["another authority"]
+    answer = ask(other_store, [request], [{"path": "/ca.crt", "authority": "etcd", "content": both}], TERMS)
+    assert answer["certificates"][0]["reasons"] == ["another CA"]
     assert answer["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
 
 
@@ -130,14 +138,29 @@ def test_replacing_an_authority_in_three_phases(store):
         store.put(
             "authorities/etcd", {"certificates": [certificates[index] for index in chosen], "signing": signing}, secret, version=version
         )
-        result = issue(store, [{**request, "certificate": certificate}], [bundle], TERMS)
+        result = ask(store, [{**request, "certificate": certificate}], [bundle], TERMS)
         return result["certificates"][0], result["bundles"][0]["content"]
 
     leaf, trusted = phase(1, (0, 1), 0)
     assert (leaf["reasons"], trusted) == ([], "".join(certificates))
     leaf, trusted = phase(2, (0, 1), 1)
-    assert (leaf["reasons"], trusted) == (["another authority"], "".join(certificates))
+    assert (leaf["reasons"], trusted) == (["another CA"], "".join(certificates))
     certificate = leaf["certificate"]
     leaf, trusted = phase(3, (1,), 0)
     assert (leaf["reasons"], trusted) == ([], certificates[1])
     assert get_authority(store, "etcd").bundle() == certificates[1]
+
+
+@pytest.mark.parametrize("kind", ["certificates", "bundles"])
+def test_a_path_that_the_host_left_out_is_an_error(store, kind):
+    wanted = {**entry(), "authority_path": "/ca.crt"}
+    actual = {"certificates": [wanted], "bundles": [{"path": "/ca.crt", "content": None}]}
+    with pytest.raises(HostError, match="the host sent no entry for it; found none"):
+        issue(store, [wanted], {**actual, kind: []}, TERMS)
+
+
+def test_what_the_host_sends_beside_keys_and_certificates_does_not_count(store):
+    wanted = entry()
+    actual = {"certificates": [{**wanted, "common_name": "admin", "organizations": ["system:masters"], "authority": "other"}], "bundles": []}
+    after = issue(store, [{**wanted, "authority_path": None}], actual, TERMS)["certificates"][0]["after"]
+    assert (after["common_name"], after["organizations"]) == ("a", [])

@@ -34,7 +34,7 @@ def lock(tmp_path, monkeypatch):
 
 def test_the_second_one_is_told_who_has_it(lock):
     lock("first")
-    with pytest.raises(HostError, match=r"first.yml has been changing the cluster for 65 s \(user root on here, process 1; last heard of 65 s ago"):
+    with pytest.raises(HostError, match=r"first.yml has been changing the cluster for 65 s \(user root on here, process 1; last renewed 65 s ago"):
         lock("second", at=1065.0)
     assert "first.yml" in lock("second", on_held="report")["held"]
 
@@ -90,7 +90,7 @@ def test_what_was_seen_before_a_change_is_not_acted_on(lock):
     assert seen["serial"] == 0
     lock("first")
     lock("first", state="absent")
-    assert lock("second", serial=seen["serial"], on_held="report")["held"] == "another run has changed the cluster meanwhile"
+    assert lock("second", serial=seen["serial"], on_held="report")["held"] == "another run has changed the cluster in the meantime"
     assert not lock("second", serial=lock("second", state="query")["serial"])["held"]
 
 

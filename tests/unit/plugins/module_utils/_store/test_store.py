@@ -63,28 +63,29 @@ def test_a_passphrase_hides_secrets_and_nothing_else(store):
 def test_wrong_passphrase(tmp_path):
     local_store(tmp_path / "s", "right").put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
     for passphrase, message in (
-        ("wrong", "credentials/a.json: not encrypted with the passphrase"),
-        (None, "credentials/a.json: encrypted, yet no passphrase"),
+        ("wrong", "credentials/a.json: not encrypted with this passphrase"),
+        (None, "credentials/a.json: found an encrypted value and no passphrase"),
     ):
         store = local_store(tmp_path / "s", passphrase)
         assert store.get(NAME).public == {"type": "key"}
         with pytest.raises(HostError, match=message):
             store.get(NAME).secret()
-    with pytest.raises(HostError, match="store.json: not encrypted with the passphrase"):
+    with pytest.raises(HostError, match="store.json: not encrypted with this passphrase"):
         local_store(tmp_path / "s", "wrong").put("credentials/b", {}, {"key": "x"}, version=0)
-    with pytest.raises(HostError, match="store.json: encrypted, yet no passphrase"):
+    with pytest.raises(HostError, match="store.json: found an encrypted value and no passphrase"):
         local_store(tmp_path / "s").put("credentials/b", {}, {"key": "x"}, version=0)
     assert local_store(tmp_path / "s", "right").names("credentials") == ["a"]
 
 
 def test_a_passphrase_for_a_plain_store_is_an_error(tmp_path):
     local_store(tmp_path / "s").put(NAME, {}, {"key": "x"}, version=0)
-    with pytest.raises(HostError, match="store.json: the store is not encrypted"):
+    with pytest.raises(HostError, match="store.json: found a store without encryption"):
         local_store(tmp_path / "s", "late")
 
 
 def test_of_two_first_runs_the_one_with_another_passphrase_is_refused(tmp_path):
-    for number, (first, second, message) in enumerate((("a", "b", "not encrypted with the"), (None, "b", "is not encrypted"), ("a", None, "no passphrase"))):
+    cases = (("a", "b", "not encrypted with this"), (None, "b", "without encryption"), ("a", None, "no passphrase, expected"))
+    for number, (first, second, message) in enumerate(cases):
         stores = [local_store(tmp_path / str(number), passphrase) for passphrase in (first, second)]
         stores[0].put(NAME, {}, {"key": "x"}, version=0)
         with pytest.raises(HostError, match=f"store.json: .*{message}"):
@@ -126,7 +127,7 @@ def test_lost_settings_lose_nothing(tmp_path):
     "name", ["credentials/", "credentials/../x", "credentials/A", "credentials/.a", "a", "credentials/a/b", "credentials/a."]
 )
 def test_names(store, name):
-    with pytest.raises(HostError, match="is no name for the store"):
+    with pytest.raises(HostError, match="expected a-z, 0-9 and, inside it"):
         store.get(name)
 
 
