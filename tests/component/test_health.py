@@ -12,7 +12,7 @@ import pytest
 from _etcd import free_ports
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics as etcd_metrics
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import look
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import cluster_status
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_nodes_are_found_through_the_endpoint_and_behind_it(apiserver, tmp_path)
         headers = {"Content-Type": "application/merge-patch+json"}
         cluster.request("PATCH", "/api/v1/nodes/10.0.0.21/status", status, headers)
         options = {"kubeconfig": apiserver.kubeconfig, "servers": [], "seconds": 5}
-        found = look(options)
+        found = cluster_status(options)
         assert found["endpoint"]["problem"] is None
         assert found["nodes"]["10.0.0.21"] == {
             "ready": True,
@@ -75,9 +75,9 @@ def test_nodes_are_found_through_the_endpoint_and_behind_it(apiserver, tmp_path)
         elsewhere = tmp_path / "kubeconfig"
         with open(apiserver.kubeconfig, encoding="utf-8") as file:
             elsewhere.write_text(file.read().replace(own, f"https://127.0.0.1:{free}"))
-        found = look({**options, "kubeconfig": str(elsewhere), "servers": [own]})
+        found = cluster_status({**options, "kubeconfig": str(elsewhere), "servers": [own]})
         assert "refused" in found["endpoint"]["problem"]
         assert found["nodes"]["10.0.0.21"]["ready"]
-        assert look({**options, "kubeconfig": str(elsewhere)})["nodes"] is None
+        assert cluster_status({**options, "kubeconfig": str(elsewhere)})["nodes"] is None
     finally:
         cluster.request("DELETE", "/api/v1/nodes/10.0.0.21")
