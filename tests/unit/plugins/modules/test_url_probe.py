@@ -38,8 +38,9 @@ def port():
         def answer():
             connection, _address = listening.accept()
             with connection:
-                body = connection.recv(1000).split()[1]
-                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + body)
+                request = connection.recv(1000).split()
+                if request:  # a probe of the port sends none
+                    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + request[1])
 
         threading.Thread(target=answer, daemon=True).start()
         yield listening.getsockname()[1]
