@@ -93,7 +93,7 @@ def before(load):
 def rotated(before):
     """A run that is killed while the masters begin to use what is new, and one that takes it up."""
     first = Run("rotate.yml", *EVERYTHING)
-    first.kill_at("PLAY [Advance to the second phase]", "PLAY [Run the control plane]", "Keep the job of the control plane")
+    first.kill_at("PLAY [Advance to the second phase]", "PLAY [Run the control plane]", "master : Configure the control plane")
     killed, at = phases(), first.seconds
     second = Run("rotate.yml", *EVERYTHING)
     assert second.end() == 0, second.text
