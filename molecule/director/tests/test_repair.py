@@ -76,7 +76,7 @@ def test_of_two_repairs_one_acts_and_an_ignored_host_is_left_alone(cluster, repa
     killed = cluster.kill(name)
     both = [repair("--inventory", str(inventory)) for _number in range(2)]
     assert [run.end() for run in both] == [0, 0], both[0].text + both[1].text
-    acted = [run for run in both if "Configure kubelet" in run.text]
+    acted = [run for run in both if "worker : Configure kubelet" in run.text]
     assert len(acted) == 1
     (other,) = (run for run in both if run not in acted)
     assert "Nothing is repaired: " in other.text or "Nothing is checked or repaired: " in other.text
@@ -91,7 +91,7 @@ def test_an_interrupted_repair_is_done_again(cluster, repair, is_well):
     name = "etcd-2"
     cluster.kill(name)
     first = repair()
-    first.kill_at("Configure etcd")
+    first.kill_at("etcd : Configure etcd")
     second = repair()
     assert second.end() == 0, second.text
     assert "Took over the lock of a run that is dead" in " ".join(second.text.split())
