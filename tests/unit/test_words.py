@@ -17,25 +17,20 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Files below these paths are not checked yet: their prose is being rewritten.
+# Paths that are not checked yet: their prose is being rewritten.
 NOT_YET = (
-    "docs/",
-    "inventories/cf_routing/",
+    "docs/decisions/0006-",
+    "docs/decisions/0023-",
+    "docs/decisions/0036-",
+    "docs/topologies.md",
     "molecule/",
     "packages/",
-    "playbooks/",
-    "plugins/filter/",
-    "plugins/module_utils/",
-    "plugins/modules/",
-    "plugins/plugin_utils/",
-    "roles/cf_routing/",
-    "roles/director/",
-    "roles/dns/",
-    "roles/iaas/",
-    "roles/lock/",
-    "roles/proxy/",
-    "roles/rotate/",
-    "roles/smoke_tests/",
+    "playbooks/destroy.yml",
+    "plugins/module_utils/_artifacts/archive.py",
+    "plugins/module_utils/_etcd/client.py",
+    "plugins/plugin_utils/_controller/deadline.py",
+    "plugins/plugin_utils/_controller/host_action.py",
+    "roles/rotate/tasks/begin.yml",
     "tests/",
     "tools/",
 )
