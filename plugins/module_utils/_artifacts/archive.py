@@ -88,7 +88,7 @@ def _tar(stream: t.BinaryIO) -> tarfile.TarFile:
 
 
 def _entry(name: str, mode: int, size: int = 0) -> tarfile.TarInfo:
-    """Return a member without owner or time of its own, so that it depends on nothing but its content."""
+    """Return a member without its own owner or time, so that it depends on nothing but its content."""
     entry = tarfile.TarInfo(name)
     entry.mode, entry.size = mode, size
     return entry

@@ -196,7 +196,7 @@ class Etcd:
         return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
 
     def _health(self, url: str, timeout: float | None) -> str:
-        """Ask one member on a connection of its own. A full database does not stop it from being a member."""
+        """Ask one member on a separate connection. A full database does not stop it from being a member."""
         try:
             connection = self._connect(url, timeout or self._timeout)
             try:

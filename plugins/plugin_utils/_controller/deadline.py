@@ -30,10 +30,10 @@ class TooLargeError(AnsibleError):
 
 @contextlib.contextmanager
 def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
-    """Take a host that has not answered until then, or answers more than memory has room for, for one that cannot be reached.
+    """Raise an error if a host does not answer in time, or if its answer takes more memory than `most_mib`; the host then counts as unreachable.
 
-    An action has its process for itself, its signals, its memory and its children. Ansible collects an answer whole before anybody sees it, so the
-    memory that it takes is looked at from beside.
+    An action has its own process, so signals, memory and children are its own. Ansible collects the whole answer before an action sees it, so a timer
+    watches the memory meanwhile.
     """
     end, memory = time.monotonic() + seconds, _memory()
     left, _interval = signal.getitimer(signal.ITIMER_REAL)  # of the task's own timeout

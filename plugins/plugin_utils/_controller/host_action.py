@@ -35,7 +35,7 @@ class RefusedAnswer(AnsibleActionFail):
 
 
 class HostAction(ActionBase):
-    """Run the module of the task's name on a host. An action that does more has an answer of its own."""
+    """Run the module of the task's name on a host. An action that does more has its own answer."""
 
     TRANSFERS_FILES = False
 
