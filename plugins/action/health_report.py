@@ -11,11 +11,11 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import open_store
+from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._controller.shapes import Prose
@@ -39,17 +39,13 @@ _OPTIONS = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Collect plain values, evaluate them, and return the report. The action reads the store itself."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    spec = _OPTIONS
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the report."""
-        result = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
-        variables = task_vars or {}
         groups = variables["groups"]
         limits = Limits(**{field.name: options[field.name] for field in dataclasses.fields(Limits)})
         contract = Contract(self._loader)
@@ -67,7 +63,7 @@ class ActionModule(ActionBase):
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
-        return {**result, "changed": False, **made, "text": text(made)}
+        return {"changed": False, **made, "text": text(made)}
 
     def _read_store(self, values: Values, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the rotations in progress, as module credential_info does. A store that fails must not prevent the report."""

@@ -12,24 +12,21 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._files import write_atomically
+from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.log_archive import merge
 
 _OPTIONS = {"hosts": {"type": "dict", "required": True}, "dest": {"type": "path", "required": True}}
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Merge the archives in memory, so that an interrupted run leaves no partial file."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    spec = _OPTIONS
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Write the archive."""
-        result = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
         dest = os.path.abspath(options["dest"])
         merged = merge({host: archive for host, archive in options["hosts"].items() if archive}, time.time())
         if not self._task.check_mode:
@@ -38,4 +35,4 @@ class ActionModule(ActionBase):
             except OSError as error:
                 raise AnsibleActionFail(f"{dest}: {error.strerror}") from error
         missing = [host for host, archive in options["hosts"].items() if not archive]
-        return {**result, "changed": True, "dest": dest, "files": merged.files, "missing": missing, "refused": merged.refused}
+        return {"changed": True, "dest": dest, "files": merged.files, "missing": missing, "refused": merged.refused}

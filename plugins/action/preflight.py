@@ -10,13 +10,13 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._credentials.facts import director_facts
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import STORE
 from ..plugin_utils._catalog.ports import ports_of
 from ..plugin_utils._controller.clock import offset
+from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
@@ -34,17 +34,14 @@ _OPTIONS = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Check the inventory, or the hosts with facts."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    spec = _OPTIONS
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def answer(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Fail with all problems. If the cluster exists and only single hosts have problems, return them by host."""
-        result = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=_OPTIONS)
-        contract, variables = Contract(self._loader), task_vars or {}
+        contract = Contract(self._loader)
         if options["scope"] == "inventory":
             problems, cluster_exists = self._inventory(options, contract, variables), False
         else:
@@ -52,7 +49,7 @@ class ActionModule(ActionBase):
         by_host = {name: [problem for problem in problems if problem.subject == name] for name in variables["ansible_play_hosts_all"] if cluster_exists}
         if len(problems) > sum(map(len, by_host.values())):
             raise AnsibleActionFail(report(problems))
-        return {**result, "changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
+        return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
         """Check every host of the inventory, also those outside the play."""
