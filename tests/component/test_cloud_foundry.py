@@ -168,7 +168,7 @@ def test_what_cannot_be_deleted_is_said(route, api):
     """The API says yes, and keeps it."""
     api.create(port=1024, backend_ip="10.0.0.9", backend_port=8443)
     result = route(state="absent", fails="the routing API accepted the request, but did not apply it to 10.0.0.9:8443")
-    assert "only leaves by its ttl" in result["msg"] and len(api.routes()) == 1
+    assert "leaves only when it expires" in result["msg"] and len(api.routes()) == 1
 
 
 def test_server_names_share_a_port(route, api):
