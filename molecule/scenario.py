@@ -147,7 +147,7 @@ def web(name: str, node_ports: list[int], labels: dict[str, str], annotations: d
     ]
 
 
-class Asking(threading.Thread):
+class ContinuousRequests(threading.Thread):
     """Ask twice a second, for as long as the block lasts, and tell what was lost. No request waits for another."""
 
     PAUSE = 0.5
@@ -157,7 +157,7 @@ class Asking(threading.Thread):
         self._ask, self._end = ask, threading.Event()
         self._requests: list[tuple[float, float, bool]] = []
 
-    def __enter__(self) -> Asking:
+    def __enter__(self) -> ContinuousRequests:
         self.start()
         return self
 

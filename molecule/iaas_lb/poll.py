@@ -8,12 +8,12 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from scenario import Asking, api_answers  # noqa: E402  it stands beside the scenarios
+from scenario import ContinuousRequests, api_answers  # noqa: E402  it stands beside the scenarios
 
 LONGEST_SECONDS = 1800
 
 file, end = pathlib.Path(sys.argv[1]), time.monotonic() + LONGEST_SECONDS
-with Asking(lambda: api_answers(sys.argv[2])) as asking:
+with ContinuousRequests(lambda: api_answers(sys.argv[2])) as requests:
     while file.exists() and time.monotonic() < end:
         time.sleep(0.1)
-print(json.dumps(asking.summary))
+print(json.dumps(requests.summary))

@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 import yaml
-from scenario import Asking, answers, api_answers, apply, get, host, killed, kubectl, run, wait, web
+from scenario import ContinuousRequests, answers, api_answers, apply, get, host, killed, kubectl, run, wait, web
 
 CLOUD_FOUNDRY, ROUTERS = "molecule-cloud-foundry-cf-0", "10.30.7.11"
 APPS = "apps.cf.example"
@@ -147,7 +147,7 @@ def test_cloud_foundry_is_away_for_a_minute(workload, figures, routing_api_too):
     """Nothing is lost, and nobody restarts anything."""
     units = ("cf-api-registrar", "cf-route-sync")
     pids = [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
-    with Asking(front_answers) as front, Asking(api_answers) as api:
+    with ContinuousRequests(front_answers) as front, ContinuousRequests(api_answers) as api:
         run("podman", "exec", CLOUD_FOUNDRY, "systemctl", "stop", "nats")
         fetch(f"http://{ROUTERS}:3444/state", {"down": ["uaa", "routing_api"] if routing_api_too else ["uaa"]})
         time.sleep(60)
@@ -172,7 +172,7 @@ def test_a_killed_master_is_missed_for_seconds_only(workload, figures):
     """The one that acts for Services, too: the other one takes over within 30 s, and what was routed stays."""
     acting = leader()
     other, address = ("master-1", "10.30.6.11:8443") if acting == "master-0" else ("master-0", "10.30.6.12:8443")
-    with Asking(front_answers) as front, Asking(api_answers) as api:
+    with ContinuousRequests(front_answers) as front, ContinuousRequests(api_answers) as api:
         time.sleep(3)
         with killed(acting):
             begin = time.monotonic()

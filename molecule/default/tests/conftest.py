@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the tests reach the datastore: etcdctl with the certificates of others."""
+"""etcdctl for the tests, with client certificates of other hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def etcdctl(host):
-    """Run etcdctl on a member, with a client certificate that another host has."""
+    """Run etcdctl on a member with the client certificate of another host."""
     directory = host.check_output("mktemp --directory")
 
     def run(owner, certificate: str, *arguments: str):

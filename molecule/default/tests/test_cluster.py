@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cluster, as its users and strangers see it."""
+"""The cluster as users and unauthenticated clients see it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ CA = "/etc/kubernetes/pki/kubernetes-ca.crt"
 
 @pytest.fixture
 def status(host):
-    """Return the HTTP status that somebody without credentials gets."""
+    """Return the HTTP status that a client without credentials gets."""
     return lambda url: host.run(f"curl --silent --cacert {CA} --output /dev/null --write-out '%{{http_code}}' {url}").stdout
 
 
-def test_workers_are_ready_under_their_addresses():
+def test_every_worker_is_ready_and_named_by_its_address():
     nodes = get("nodes")["items"]
     assert sorted(node["metadata"]["name"] for node in nodes) == ["10.30.1.21", "10.30.1.22", "10.30.1.23"]
     for node in nodes:
@@ -29,13 +29,13 @@ def test_workers_are_ready_under_their_addresses():
 
 
 @pytest.mark.parametrize("endpoint", ["https://10.30.1.91:8443", "https://10.30.1.11:8443", "https://10.30.1.12:8443", "https://master.cfcr.internal:8443"])
-def test_strangers_learn_of_health_and_of_nothing_else(status, endpoint):
+def test_unauthenticated_clients_can_read_health_only(status, endpoint):
     assert status(f"{endpoint}/readyz") == "200"
     for path in ("/api", "/version", "/api/v1/namespaces/kube-system/secrets"):
         assert status(endpoint + path) == "401"
 
 
-def test_kubelets_serve_nobody_without_credentials(status):
+def test_kubelets_refuse_unauthenticated_clients(status):
     assert status("https://10.30.1.21:10250/pods") == "401"
 
 
@@ -45,15 +45,15 @@ def test_haproxy_sees_every_backend(host):
         assert f'proxy="{proxy}",server="{server}"' in up
 
 
-def test_metrics_are_served_by_a_verified_api():
-    """API servers, beside whom no kube-proxy runs, reach it by the address of its pod: through a Service it would not be available."""
+def test_the_metrics_api_is_available_and_verified():
+    """No kube-proxy runs on masters, so API servers reach metrics-server by the address of its pod, not through its Service."""
     service = get("apiservice", "v1beta1.metrics.k8s.io")
     assert not service["spec"].get("insecureSkipTLSVerify")
     assert service["spec"]["caBundle"]
     assert {"type": "Available", "status": "True"}.items() <= service["status"]["conditions"][0].items()
 
 
-def test_no_pod_restarts_or_waits():
+def test_every_pod_runs():
     pods = get("pods", "--all-namespaces")["items"]
     assert len(pods) >= 3
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}

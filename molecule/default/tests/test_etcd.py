@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The datastore, as its members and its clients see it."""
+"""etcd as its members and its clients see it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ API_SERVER = "/etc/kubernetes/pki/etcd-client"
 FLANNEL = "/etc/flannel/pki/etcd-client"
 
 
-def test_three_members_vote(etcdctl):
+def test_three_members_are_voters(etcdctl):
     members = json.loads(etcdctl(scenario.host("master-0"), API_SERVER, "member", "list", "--write-out", "json").stdout)["members"]
     assert sorted(member["name"] for member in members) == ["etcd-0", "etcd-1", "etcd-2"]
     assert not [member for member in members if member.get("isLearner")]
 
 
-def test_flannel_reaches_its_own_keys_only(etcdctl):
+def test_flannel_can_read_its_own_keys_only(etcdctl):
     worker = scenario.host("worker-1")
     allowed = etcdctl(worker, FLANNEL, "get", "/coreos.com/network/config")
     assert '"Network": "10.200.0.0/16"' in allowed.stdout
@@ -31,19 +31,19 @@ def test_flannel_reaches_its_own_keys_only(etcdctl):
         assert refused.rc != 0 and "permission denied" in refused.stderr
 
 
-def test_flannel_writes_leases_and_not_the_configuration(etcdctl):
-    """Every host's flanneld does what the configuration says, and every host has this certificate."""
+def test_flannel_can_write_leases_but_not_the_configuration(etcdctl):
+    """Every flanneld obeys the configuration, and every host has this certificate."""
     worker, config = scenario.host("worker-1"), "/coreos.com/network/config"
     for arguments in (("put", config, "{}"), ("del", config), ("put", "/coreos.com/network/other", "x"), ("del", "/coreos.com/network", "--prefix")):
         refused = etcdctl(worker, FLANNEL, *arguments)
         assert refused.rc != 0 and "permission denied" in refused.stderr
-    lease = "/coreos.com/network/subnets/molecule"  # no network: every flanneld ignores it
+    lease = "/coreos.com/network/subnets/molecule"  # not a network, so every flanneld ignores it
     assert etcdctl(worker, FLANNEL, "put", lease, "x").stdout == "OK\n"
     assert etcdctl(worker, FLANNEL, "del", lease).stdout == "1\n"
 
 
-def test_flannel_is_no_peer():
-    """Its certificate is of the same authority; on the port of the peers it would read every key."""
+def test_flannel_cannot_connect_as_a_peer():
+    """The same CA signs its certificate, and a peer can read every key."""
     worker = scenario.host("worker-1")
     command = f"curl --silent --show-error --http1.1 --cacert /etc/flannel/pki/etcd-ca.crt --cert {FLANNEL}.crt --key {FLANNEL}.key"
     answers = {port: worker.run(f"{command} https://etcd-0.etcd.cfcr.internal:{port}/version") for port in (2379, 2380)}
@@ -51,7 +51,7 @@ def test_flannel_is_no_peer():
     assert answers[2380].rc != 0 and not answers[2380].stdout and "alert" in answers[2380].stderr
 
 
-def test_the_api_server_reaches_its_own_keys_only(etcdctl):
+def test_the_api_server_can_read_its_own_keys_only(etcdctl):
     refused = etcdctl(scenario.host("master-0"), API_SERVER, "get", "/coreos.com/network/config")
     assert refused.rc != 0 and "permission denied" in refused.stderr
 
@@ -62,12 +62,12 @@ def test_secrets_are_encrypted_at_rest(etcdctl):
     assert stored.stdout.startswith("k8s:enc:secretbox:v1:key-1:")
 
 
-def test_nobody_is_served_without_a_certificate(host):
+def test_clients_without_a_certificate_are_refused(host):
     assert host.run("curl --silent --insecure https://127.0.0.1:2379/version").rc != 0
     assert host.run("curl --silent http://127.0.0.1:2379/version").rc != 0
 
 
-def test_each_member_has_a_certificate_of_its_own():
+def test_no_two_members_share_a_certificate():
     fingerprints = {
         scenario.host(f"etcd-{index}").check_output(f"openssl x509 -noout -fingerprint -in /etc/etcd/pki/{name}.crt")
         for index in range(3)

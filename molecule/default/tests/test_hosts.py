@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What holds on every host of a cluster."""
+"""Units, permissions and names on every host of a cluster."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ def test_every_unit_runs(host):
     assert host.run("systemctl is-system-running --wait").stdout.strip() == "running"
 
 
-def test_private_keys_are_for_their_owner_only(host):
+def test_only_their_owner_can_read_private_keys(host):
     assert host.check_output("find /etc /opt -name '*.key' -perm /077") == ""
     holders = host.run("grep --recursive --files-with-matches 'PRIVATE KEY-----' /etc").stdout.split()
     assert holders, "every host has keys"
     assert {host.file(path).mode for path in holders} == {0o600}
 
 
-def test_what_holds_secrets_is_not_readable_by_all(host):
+def test_only_its_owner_can_read_the_encryption_configuration(host):
     encryption = host.file("/etc/kubernetes/encryption.yaml")
     assert not encryption.exists or encryption.mode == 0o600
 
 
-def test_the_resolver_knows_the_masters_and_every_host(host):
+def test_masters_and_hosts_have_names(host):
     masters = {line.split()[0] for line in host.check_output("getent ahostsv4 master.cfcr.internal").splitlines()}
     assert len(masters) == 2
     for name in ("etcd-2.etcd", "worker-0.worker", "proxy-0.proxy"):
         assert host.run_expect([0], f"getent ahostsv4 {name}.cfcr.internal")
 
 
-def test_pods_are_sent_to_no_name_server_that_only_the_host_reaches(host):
+def test_pods_have_no_name_server_on_loopback(host):
     servers = host.check_output("sed -n 's/^nameserver //p' /etc/cfcr/pods-resolv.conf").split()
     assert servers
     assert not [server for server in servers if server == "::1" or server.startswith("127.")]
 
 
 def test_processes_run_with_the_configuration_on_disk(host):
-    """The digest in the environment of each process is that of its unit."""
+    """Each process has the digest of its unit in its environment."""
     for unit in host.check_output("grep --files-with-matches CFCR_DIGEST /etc/systemd/system/*.service").split():
         wanted = host.check_output(f"sed -n 's/^Environment=CFCR_DIGEST=//p' {unit}")
         pid = host.check_output(f"systemctl show --property MainPID --value {unit.rpartition('/')[2]}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an operator asks of a cluster: is it well, what is it like, what has it logged."""
+"""Playbooks that read a cluster: instances, health and logs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ testinfra_hosts = ["ansible://master-1?force_ansible=False"]
 
 @pytest.fixture
 def report(tmp_path):
-    """What the instances are like, as JSON."""
+    """Return the report of playbook instances."""
     run = Run("instances.yml", "--extra-vars=format=json", f"--extra-vars=output={tmp_path}/report.json")
     assert run.end() == 0, run.text
     return json.loads((tmp_path / "report.json").read_text())
 
 
-def test_all_is_well(report):
+def test_every_host_is_healthy(report):
     assert report["findings"] == []
     assert list(report["hosts"]) == HOSTS
     assert {host["state"] for host in report["hosts"].values()} == {"healthy"}
@@ -36,7 +36,7 @@ def test_all_is_well(report):
     print(f"\nA health check of {len(HOSTS)} hosts takes {report['seconds']} s.")
 
 
-def test_what_is_wrong_is_found_and_named(host):
+def test_a_stopped_unit_is_reported(host):
     assert Run("health.yml").end() == 0
     host.check_output("systemctl stop kube-scheduler")
     try:
@@ -48,7 +48,7 @@ def test_what_is_wrong_is_found_and_named(host):
     assert re.search("master-1 +critical +unit +kube-scheduler: found is inactive, expected active and healthy", run.text), run.text
 
 
-def test_logs_help_and_hold_no_key(host, tmp_path):
+def test_logs_have_no_secrets(host, tmp_path):
     run = Run("logs.yml", "--limit=master-1:etcd-0", f"--extra-vars=output={tmp_path}/logs.tar.gz")
     assert run.end() == 0, run.text
     with tarfile.open(tmp_path / "logs.tar.gz") as archive:
@@ -58,7 +58,7 @@ def test_logs_help_and_hold_no_key(host, tmp_path):
     assert texts["master-1/configuration/etc/kubernetes/pki/kube-apiserver.crt"].startswith("-----BEGIN CERTIFICATE-----")
     everything = "".join(texts.values())
     assert "PRIVATE KEY" not in everything
-    # Every line of every key and of what encrypts Secrets, but what certificates and public keys have in common with them.
+    # Long words of private keys and of the encryption configuration. Certificates share some of them, such as the public part of a key.
     find = "find /etc/*/pki /etc/kubernetes -name '*.key' -o -name encryption.yaml"
     secret = {line.strip() for path in host.check_output(find).split() for line in host.file(path).content_string.splitlines()}
     secret = {word for line in secret if "-----" not in line for word in re.findall(r"[A-Za-z0-9+/=]{24,}", line)}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proxy while its configuration and the authorities that it verifies change."""
+"""The proxy while its configuration and its CA bundle change."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ import typing as t
 import urllib.parse
 
 import pytest
-from scenario import DIRECTORY, Asking, administrator, api_answers
+from scenario import DIRECTORY, ContinuousRequests, administrator, api_answers
 
 PLAYBOOK = pathlib.Path(__file__).parents[1] / "proxy.yml"
-AUTHORITIES = "/etc/kubernetes/pki/kubernetes-ca.crt"
+CA_BUNDLE = "/etc/kubernetes/pki/kubernetes-ca.crt"
 LISTENER = {"name": "another", "port": 8099, "node_port": 30099}
 
 testinfra_hosts = ["ansible://proxy-0?force_ansible=False"]
 
 
-class AskingOften(Asking):
-    """A proxy that is restarted refuses connections for a tenth of a second."""
+class FrequentRequests(ContinuousRequests):
+    """Requests frequent enough to notice a restart, during which a proxy refuses connections for a tenth of a second."""
 
     PAUSE = 0.04
 
 
 def play(**variables) -> str:
-    """Run the role alone; it takes two seconds."""
+    """Run role proxy alone, which takes two seconds, and return the output."""
     command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", f"--extra-vars={json.dumps(variables)}", "--diff", PLAYBOOK]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 @pytest.fixture
-def kept():
-    """Ask for the health of the masters on a connection that there has been all the time."""
+def status_on_open_connection():
+    """Return the HTTP status of the masters' health on one connection that stays open."""
     server, context = administrator()
     connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, context=context, timeout=5)
     connection.connect()
@@ -54,34 +54,34 @@ def kept():
 
 
 @pytest.fixture
-def authorities(host):
-    """Replace the authorities on the proxy, until the test ends."""
-    found = host.file(AUTHORITIES).content_string
+def replace_ca_bundle(host):
+    """Replace the CA bundle on the proxy until the test ends."""
+    found = host.file(CA_BUNDLE).content_string
 
     def replace(change: t.Callable[[str], str]) -> None:
-        host.run_expect([0], f"cat > {AUTHORITIES} <<'EOF'\n{change(found)}EOF")
+        host.run_expect([0], f"cat > {CA_BUNDLE} <<'EOF'\n{change(found)}EOF")
 
     yield replace
     replace(lambda text: text)
     play()
 
 
-def test_nobody_notices_a_reload(host, kept, authorities, figures):
+def test_a_reload_interrupts_no_request(host, status_on_open_connection, replace_ca_bundle, figures):
     process = "systemctl show --property MainPID --property NRestarts haproxy"
     before, listeners = host.check_output(process), host.backend.ansible_runner.get_variables("proxy-0")["proxy_listeners"]
-    with AskingOften(api_answers) as asking:
+    with FrequentRequests(api_answers) as requests:
         assert "haproxy: reloaded" in play(proxy_listeners=[*listeners, LISTENER])
-        assert kept() == 200  # API servers close what nobody asks on for half a minute
+        assert status_on_open_connection() == 200  # API servers close a connection that is idle for half a minute
         assert host.socket(f"tcp://0.0.0.0:{LISTENER['port']}").is_listening
         refused = play(__proxy_masters={"no name": "10.0.0.1"})
         assert "haproxy is not reloaded, and runs with its former configuration" in refused
         assert "[/etc/haproxy/haproxy.cfg:" in refused
-        assert kept() == 200
-        authorities(lambda text: text + text)
+        assert status_on_open_connection() == 200
+        replace_ca_bundle(lambda text: text + text)
         assert "haproxy: reloaded" in play()
-        assert kept() == 200
+        assert status_on_open_connection() == 200
         assert "changed=0" in play()
-        assert kept() == 200
-    figures("While the proxy was reloaded twice", **asking.summary)
-    assert asking.summary["failed"] == 0
+        assert status_on_open_connection() == 200
+    figures("While the proxy was reloaded twice", **requests.summary)
+    assert requests.summary["failed"] == 0
     assert host.check_output(process) == before

@@ -13,7 +13,7 @@ import time
 import pytest
 import yaml
 from playbook import Run
-from scenario import CLUSTER, DIRECTORY, Asking, answers, api_answers, apply, host, killed, kubectl, on, run, wait, web
+from scenario import CLUSTER, DIRECTORY, ContinuousRequests, answers, api_answers, apply, host, killed, kubectl, on, run, wait, web
 
 SCENARIO = pathlib.Path(__file__).parents[1]
 API, WORKLOAD = "https://10.30.5.5:8443", "http://10.30.5.6:8080/hostname"
@@ -69,14 +69,14 @@ def test_a_load_balancer_is_repaired_and_keeps_its_address(figures):
 
 
 def test_api_outlives_a_master(figures):
-    with Asking(api_answers) as asking:
+    with ContinuousRequests(api_answers) as requests:
         time.sleep(3)  # requests with both
         with killed("master-0"):
             withdrawn = wait(lambda: healthy("masters") == {"master-1"}, 20)
             time.sleep(5)  # requests with the dead one left out
         back = wait(lambda: healthy("masters") == {"master-0", "master-1"}, 60)
         time.sleep(3)  # requests with both again
-    seen = asking.summary
+    seen = requests.summary
     figures("a master is killed and comes back", **seen, withdrawn_after=withdrawn, back_after=back)
     assert seen["requests"] > 30
     assert seen["longest_outage"] <= 5
@@ -88,10 +88,10 @@ def test_workload_outlives_a_worker(workload, figures):
 
     wait(ask, 20)
     assert all(ask() for _request in range(20))
-    with Asking(ask) as asking, killed("worker-1"):
+    with ContinuousRequests(ask) as requests, killed("worker-1"):
         withdrawn = wait(lambda: healthy("workers") == {"worker-0"}, 20)
         afterwards = [ask() for _request in range(50)]
-    seen = asking.summary
+    seen = requests.summary
     figures("a worker is killed", **seen, withdrawn_after=withdrawn, failed_afterwards=afterwards.count(False))
     assert all(afterwards)
     assert seen["longest_outage"] <= 5
