@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a Cloud Foundry's routers lead to: the masters and labelled Services, while hosts and Cloud Foundry's own services are away."""
+"""Routes to masters and labelled Services in Cloud Foundry's routers, also while hosts or Cloud Foundry's services are down."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def fetch(url: str, body: object = None, **headers: str) -> str:
         return answer.read().decode()
 
 
-def tcp(port: int) -> set[str]:
+def tcp_backends(port: int) -> set[str]:
     """Return the backends of a TCP route."""
     routes = json.loads(fetch(f"http://{ROUTERS}:3444/state"))["routes"]
     return {f"{route['backend_ip']}:{route['backend_port']}" for route in routes if route["port"] == port}
 
 
-def gorouter(what: str) -> dict:
+def gorouter(path: str) -> dict:
     login = base64.b64encode(b"router-status:the password of the table").decode()
-    return json.loads(fetch(f"http://{ROUTERS}:8082/{what}", Authorization=f"Basic {login}"))
+    return json.loads(fetch(f"http://{ROUTERS}:8082/{path}", Authorization=f"Basic {login}"))
 
 
-def http() -> dict[str, set[str]]:
-    """Return URIs and backends of HTTP routes."""
+def http_backends() -> dict[str, set[str]]:
+    """Return the backends of HTTP routes by URI."""
     routes = gorouter("routes")
     return {uri: {endpoint["address"] for endpoint in endpoints} for uri, endpoints in routes.items()}
 
 
 def leader() -> str:
-    """Return the master that acts for labelled Services."""
+    """Return the master that holds the lease of cf-route-sync."""
     return get("lease", "--namespace=kube-system", "cf-route-sync")["spec"]["holderIdentity"]
 
 
@@ -56,7 +56,7 @@ def messages(service: str) -> str:
 
 @pytest.fixture(scope="module")
 def workload():
-    """A workload with both kinds of routes."""
+    """Run a workload with an HTTP route and a TCP route."""
     apply(*web("front", [30081], {"http-route-sync": "front", "tcp-route-sync": "10001"}))
     kubectl("rollout", "status", "daemonset/front", "--timeout=60s")
     wait(front_answers, 10)
@@ -68,19 +68,19 @@ def front_answers() -> bool:
     return answers(f"http://{ROUTERS}/hostname", Host=f"front.{APPS}") and answers(f"http://{ROUTERS}:10001/hostname")
 
 
-def test_masters_stand_behind_the_endpoint():
+def test_the_endpoint_leads_to_every_master():
     assert kubectl("config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}") == f"https://{ROUTERS}:8443"
     assert api_answers()
-    assert tcp(8443) == {"10.30.6.11:8443", "10.30.6.12:8443"}
+    assert tcp_backends(8443) == {"10.30.6.11:8443", "10.30.6.12:8443"}
 
 
-def test_inside_nobody_goes_through_the_routers():
+def test_workers_reach_masters_without_the_routers():
     for program in ("kubelet", "kube-proxy"):
         config = yaml.safe_load(host("worker-0").file(f"/etc/kubernetes/{program}.kubeconfig").content_string)
         assert config["clusters"][0]["cluster"]["server"] == "https://master.cfcr.internal:8443"
 
 
-def test_secrets_are_for_the_programs_alone():
+def test_only_the_programs_can_read_their_secrets():
     master = host("master-0")
     for name in ("client-secret", "nats-password", "nats.key"):
         file = master.file(f"/etc/cf-routing/{name}")
@@ -91,23 +91,23 @@ def test_secrets_are_for_the_programs_alone():
         assert secret not in processes + logs
 
 
-def test_a_master_that_is_not_ready_or_leaves_is_not_registered(figures):
+def test_a_master_loses_its_route_when_unready_or_without_a_registrar(figures):
     master = host("master-1")
     both = {"10.30.6.11:8443", "10.30.6.12:8443"}
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(master.check_output, "systemctl start kube-apiserver")
         master.check_output("systemctl stop kube-apiserver")
-        unready = wait(lambda: tcp(8443) == {"10.30.6.11:8443"}, 15)
-    ready = wait(lambda: tcp(8443) == both, 60)
+        unready = wait(lambda: tcp_backends(8443) == {"10.30.6.11:8443"}, 15)
+    ready = wait(lambda: tcp_backends(8443) == both, 60)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(master.check_output, "systemctl start cf-api-registrar")
         master.check_output("systemctl stop cf-api-registrar")
-        stopped = wait(lambda: tcp(8443) == {"10.30.6.11:8443"}, 5)
-    wait(lambda: tcp(8443) == both, 15)
+        stopped = wait(lambda: tcp_backends(8443) == {"10.30.6.11:8443"}, 5)
+    wait(lambda: tcp_backends(8443) == both, 15)
     figures("a master's route", withdrawn_when_not_ready=unready, back_when_ready=ready, withdrawn_when_stopped=stopped)
 
 
-def test_a_label_is_a_route_within_seconds(figures):
+def test_a_labelled_service_has_routes_within_seconds(figures):
     second = {"cfcr.io/tcp-route-port": "port-30083", "cfcr.io/http-route-port": "port-30083"}
     apply(*web("labelled", [30082, 30083], {}, second))
     kubectl("rollout", "status", "daemonset/labelled", "--timeout=60s")
@@ -115,36 +115,36 @@ def test_a_label_is_a_route_within_seconds(figures):
         cleanup.callback(kubectl, "delete", "service/labelled", "daemonset/labelled", "--wait=false")
         kubectl("label", "service", "labelled", "http-route-sync=labelled", "tcp-route-sync=10002")
         came = wait(lambda: answers(f"http://{ROUTERS}:10002/hostname") and answers(f"http://{ROUTERS}/hostname", Host=f"labelled.{APPS}"), 5)
-        assert tcp(10002) == http()[f"labelled.{APPS}"] == {"10.30.6.21:30083", "10.30.6.22:30083"}
+        assert tcp_backends(10002) == http_backends()[f"labelled.{APPS}"] == {"10.30.6.21:30083", "10.30.6.22:30083"}
         kubectl("label", "service", "labelled", "http-route-sync-", "tcp-route-sync-")
-        went = wait(lambda: not tcp(10002) and f"labelled.{APPS}" not in http(), 5)
+        went = wait(lambda: not tcp_backends(10002) and f"labelled.{APPS}" not in http_backends(), 5)
         wait(lambda: not answers(f"http://{ROUTERS}:10002/hostname"), 5)
         assert not answers(f"http://{ROUTERS}/hostname", Host=f"labelled.{APPS}")
     figures("a label", routable_after=came, withdrawn_after=went)
 
 
-def test_the_first_service_keeps_a_name(workload):
+def test_the_first_service_keeps_a_name_that_two_ask_for(workload):
     apply(*web("late", [30084], {"http-route-sync": "front", "tcp-route-sync": "10001"}))
     try:
         wait(lambda: f"front.{APPS}" in messages("late") and "10001" in messages("late"), 10)
-        assert tcp(10001) == http()[f"front.{APPS}"] == {"10.30.6.21:30081", "10.30.6.22:30081"}
+        assert tcp_backends(10001) == http_backends()[f"front.{APPS}"] == {"10.30.6.21:30081", "10.30.6.22:30081"}
     finally:
         kubectl("delete", "service/late", "daemonset/late", "--wait=false")
 
 
-def test_a_cordoned_worker_serves_nobody(workload, figures):
+def test_a_cordoned_worker_loses_its_routes(workload, figures):
     kubectl("cordon", "10.30.6.22")
     try:
-        left = wait(lambda: tcp(10001) == http()[f"front.{APPS}"] == {"10.30.6.21:30081"}, 5)
+        left = wait(lambda: tcp_backends(10001) == http_backends()[f"front.{APPS}"] == {"10.30.6.21:30081"}, 5)
     finally:
         kubectl("uncordon", "10.30.6.22")
-    back = wait(lambda: len(tcp(10001)) == 2, 5)
+    back = wait(lambda: len(tcp_backends(10001)) == 2, 5)
     figures("a worker is cordoned", withdrawn_after=left, back_after=back)
 
 
 @pytest.mark.parametrize("routing_api_too", [False, True], ids=["NATS and UAA", "NATS, UAA and the routing API"])
-def test_cloud_foundry_is_away_for_a_minute(workload, figures, routing_api_too):
-    """Nothing is lost, and nobody restarts anything."""
+def test_routes_survive_a_minute_without_cloud_foundry(workload, figures, routing_api_too):
+    """No request fails, and the programs recover without a restart."""
     units = ("cf-api-registrar", "cf-route-sync")
     pids = [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
     with ContinuousRequests(front_answers) as front, ContinuousRequests(api_answers) as api:
@@ -154,46 +154,46 @@ def test_cloud_foundry_is_away_for_a_minute(workload, figures, routing_api_too):
         heard = gorouter("counts")["router.register"]
         fetch(f"http://{ROUTERS}:3444/state", {"down": []})
         run("podman", "exec", CLOUD_FOUNDRY, "systemctl", "start", "nats")
-        # The gorouter, too, has to come back to NATS: it forgets what it has not heard of for two minutes.
+        # gorouter must reconnect to NATS as well: it removes endpoints that were not registered for two minutes.
         healthy = wait(lambda: all_healthy() and gorouter("counts")["router.register"] > heard, 30)
     assert pids == [host("master-0").check_output(f"systemctl show --property MainPID {unit}") for unit in units]
-    figures("away for a minute", routing_api_too=routing_api_too, healthy_after=healthy, workload=front.summary, api=api.summary)
+    figures("Cloud Foundry is down for a minute", routing_api_too=routing_api_too, healthy_after=healthy, workload=front.summary, api=api.summary)
     assert front.summary["failed"] == api.summary["failed"] == 0
 
 
 def all_healthy() -> bool:
-    """Whether every program on every master says so of itself."""
+    """Return whether every program on every master reports itself healthy."""
     ask = "curl --silent --fail http://127.0.0.1:10280/healthz http://127.0.0.1:10281/healthz"
     with concurrent.futures.ThreadPoolExecutor() as pool:
         return all(pool.map(lambda name: host(name).run(ask).rc == 0, ("master-0", "master-1")))
 
 
-def test_a_killed_master_is_missed_for_seconds_only(workload, figures):
-    """The one that acts for Services, too: the other one takes over within 30 s, and what was routed stays."""
-    acting = leader()
-    other, address = ("master-1", "10.30.6.11:8443") if acting == "master-0" else ("master-0", "10.30.6.12:8443")
+def test_the_other_master_takes_over_from_a_killed_one(workload, figures):
+    """If the leader is killed, the other master takes over within 30 s, and the routes of Services stay."""
+    killed_master = leader()
+    other, address = ("master-1", "10.30.6.11:8443") if killed_master == "master-0" else ("master-0", "10.30.6.12:8443")
     with ContinuousRequests(front_answers) as front, ContinuousRequests(api_answers) as api:
         time.sleep(3)
-        with killed(acting):
+        with killed(killed_master):
             begin = time.monotonic()
-            takeover = wait(lambda: leads(other), 30)
-            withdrawn = wait(lambda: address not in tcp(8443), TTL_SECONDS + 5 - (time.monotonic() - begin)) + takeover
-            assert tcp(10001) == http()[f"front.{APPS}"] == {"10.30.6.21:30081", "10.30.6.22:30081"}
-        back = wait(lambda: address in tcp(8443), 120)
-    figures("the master that acts is killed", takeover=takeover, withdrawn_after=withdrawn, back_after=back, api=api.summary, workload=front.summary)
+            takeover = wait(lambda: is_leader(other), 30)
+            withdrawn = wait(lambda: address not in tcp_backends(8443), TTL_SECONDS + 5 - (time.monotonic() - begin)) + takeover
+            assert tcp_backends(10001) == http_backends()[f"front.{APPS}"] == {"10.30.6.21:30081", "10.30.6.22:30081"}
+        back = wait(lambda: address in tcp_backends(8443), 120)
+    figures("the leader is killed", takeover=takeover, withdrawn_after=withdrawn, back_after=back, api=api.summary, workload=front.summary)
     assert api.summary["longest_outage"] <= 5
     assert front.summary["failed"] == 0
 
 
-def leads(master: str) -> bool:
+def is_leader(master: str) -> bool:
     try:
         return leader() == master
     except OSError:
         return False
 
 
-def test_a_wrong_secret_is_an_error_that_heals(figures):
-    """No crash loop, no lost route, and the error says what it is."""
+def test_a_wrong_secret_is_reported_and_recovered_from(figures):
+    """The program keeps running, no route is lost, and the error names the status."""
     master = host("master-0")
     pid = master.check_output("systemctl show --property MainPID cf-api-registrar")
     wrong = {"routing": {"secret": "another one", "scopes": []}}
@@ -210,4 +210,4 @@ def test_a_wrong_secret_is_an_error_that_heals(figures):
     healed = wait(all_healthy, 30)
     assert pid == master.check_output("systemctl show --property MainPID cf-api-registrar")
     figures("UAA refuses the client", seen_after=seen, healed_after=healed, said=said[:200])
-    assert len(tcp(8443)) == 2
+    assert len(tcp_backends(8443)) == 2

@@ -12,13 +12,13 @@ from scenario import administrator, ask
 
 
 class Api:
-    """The API server at one of several addresses: whoever answers."""
+    """The API server at the first of several addresses that answers."""
 
     def __init__(self, addresses: list[str], port: int = 8443) -> None:
         self._addresses, self._port = addresses, port
 
     def ask(self, method: str, path: str, body: t.Any = None) -> tuple[int, t.Any]:
-        """Return the status and the answer of the first address that answers, which is asked first from then on."""
+        """Return the status and the answer of the first address that answers. Later requests try that address first."""
         for number, address in enumerate(self._addresses):
             try:
                 answer = self.ask_at(address, method, path, body)
@@ -31,6 +31,6 @@ class Api:
             return answer
 
     def ask_at(self, address: str, method: str, path: str, body: t.Any = None) -> tuple[int, t.Any]:
-        """Return the status and the answer of one address; no answer is an OSError."""
+        """Return the status and the answer of one address; raise an OSError if there is none."""
         _server, context = administrator()
         return ask(f"https://{address}:{self._port}", context, method, path, body)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs of repair.yml, one after the other, as the director's timer starts them."""
+"""Repeated runs of repair.yml, as the director's timer starts them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import typing as t
 
 from playbook import Run
 
-# What role director gives the timer. The machine that carries the hosts has no systemd of its own to run it, so a loop stands for it.
+# The interval of the timer of role director. This machine may have no systemd to run that timer, so a loop replaces it.
 INTERVAL_SECONDS = 10
 
 
 class Timer:
-    """Starts a run, waits for its end, waits for the interval, and so on."""
+    """Starts a run, waits for its end and for the interval, and starts the next one."""
 
     def __init__(self, start: t.Callable[[], Run]) -> None:
         self.runs: list[Run] = []
@@ -33,7 +33,7 @@ class Timer:
         self._thread.join()
 
     def said(self, words: str, since: float) -> tuple[Run, float] | None:
-        """Return the first run that said something after a time, and when."""
+        """Return the first run that printed these words after a time, and the time when it did."""
         for run in list(self.runs):
             at = run.said(words, since)
             if at is not None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts are killed, and come back as who they were."""
+"""Killed hosts come back with their names, addresses and roles."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import json
 import time
 
 import pytest
-from _account import tell
+from _summary import summarize
 from scenario import DIRECTORY, wait
 
-# In seconds from the kill: when it is to be noticed, and when all is well. Here they are printed; what a busy machine may take is in LONGEST.
-NOTICED = 30
-AIMS = {"worker": 90, "etcd": 120, "master": 120, "proxy": 120}
-LONGEST = 420
+# Aims in seconds after the kill: until it is noticed, and until the host is healthy. They are only printed, since a busy machine takes longer.
+NOTICED_AIM = 30
+HEALTHY_AIMS = {"worker": 90, "etcd": 120, "master": 120, "proxy": 120}
+LIMIT_SECONDS = 420  # until a test fails
 
 
 @pytest.fixture
-def is_well(cluster, api):
-    """Say whether a host does what it is there for, asked itself."""
+def is_healthy(cluster, api):
+    """Return a function that asks a host itself whether it does its work."""
 
     def worker(name):
         address = cluster.addresses[name]
@@ -43,7 +43,7 @@ def is_well(cluster, api):
     checks = {"worker": worker, "etcd": etcd, "master": master, "proxy": proxy}
 
     def ask(name):
-        time.sleep(0.4)  # the machine that is asked has other work
+        time.sleep(0.4)  # leave the machine time for other work
         try:
             return checks[name.rpartition("-")[0]](name)
         except (OSError, KeyError, StopIteration):
@@ -53,22 +53,23 @@ def is_well(cluster, api):
 
 
 class TestTimer:
-    """One run after the other, whatever happens."""
+    """repair.yml runs again and again."""
 
     @pytest.mark.parametrize("name", ["worker-0", "etcd-0", "master-0", "proxy-0"])
-    def test_a_killed_host_comes_back(self, name, cluster, timer, is_well):
-        wait(lambda: is_well(name), 60)
+    def test_a_killed_host_comes_back(self, name, cluster, timer, is_healthy):
+        wait(lambda: is_healthy(name), 60)
         killed = cluster.kill(name)
-        wait(lambda: timer.said(f"{name}: recreate", killed), LONGEST)
+        wait(lambda: timer.said(f"{name}: recreate", killed), LIMIT_SECONDS)
         run, noticed = timer.said(f"{name}: recreate", killed)
-        wait(lambda: is_well(name), LONGEST)
-        well = time.monotonic()
+        wait(lambda: is_healthy(name), LIMIT_SECONDS)
+        healthy = time.monotonic()
         assert run.end() == 0, run.text
-        aim = AIMS[name.rpartition("-")[0]]
-        tell(f"{name} killed, disk and all", f"noticed after {noticed - killed:.0f} s (aim {NOTICED}), well after {well - killed:.0f} s (aim {aim})")
+        aim = HEALTHY_AIMS[name.rpartition("-")[0]]
+        noticed_after = f"noticed after {noticed - killed:.0f} s (aim {NOTICED_AIM})"
+        summarize(f"{name} killed, with its disk", f"{noticed_after}, healthy after {healthy - killed:.0f} s (aim {aim})")
 
 
-def test_of_two_repairs_one_acts_and_an_ignored_host_is_left_alone(cluster, repair, is_well):
+def test_only_one_of_two_runs_repairs_and_none_touches_an_ignored_host(cluster, repair, is_healthy):
     ignored, name = "worker-1", "worker-2"
     inventory = DIRECTORY / "ignored.json"
     inventory.write_text(json.dumps({"all": {"children": {"ignored": {"hosts": {ignored: {}}}}}}))
@@ -80,14 +81,14 @@ def test_of_two_repairs_one_acts_and_an_ignored_host_is_left_alone(cluster, repa
     assert len(acted) == 1
     (other,) = (run for run in both if run not in acted)
     assert "Nothing is repaired: " in other.text or "Nothing is checked or repaired: " in other.text
-    assert is_well(name)
-    tell(f"{name} killed, two repairs at once", f"one acted, the other ended by itself; well after {time.monotonic() - killed:.0f} s")
+    assert is_healthy(name)
+    summarize(f"{name} killed, two runs at once", f"one repaired it, the other ended without a change; healthy after {time.monotonic() - killed:.0f} s")
     assert f"{ignored}: ignored by the operator" in acted[0].text
     assert ignored not in cluster.ids()
-    tell(f"{ignored} killed before, in group ignored", "left alone meanwhile")
+    summarize(f"{ignored} killed before, in group ignored", "not touched")
 
 
-def test_an_interrupted_repair_is_done_again(cluster, repair, is_well):
+def test_the_next_run_completes_an_interrupted_repair(cluster, repair, is_healthy):
     name = "etcd-2"
     cluster.kill(name)
     first = repair()
@@ -95,12 +96,12 @@ def test_an_interrupted_repair_is_done_again(cluster, repair, is_well):
     second = repair()
     assert second.end() == 0, second.text
     assert "Took over the lock of a run that is dead" in " ".join(second.text.split())
-    assert is_well(name)
-    assert is_well("worker-1")
-    tell(f"{name} killed, its repair killed while etcd was configured", f"the next one did it, in {second.seconds} s")
+    assert is_healthy(name)
+    assert is_healthy("worker-1")
+    summarize(f"{name} killed, its repair killed while etcd was configured", f"the next run repaired it in {second.seconds} s")
 
 
-def test_in_a_meltdown_nothing_is_done(cluster, repair):
+def test_a_meltdown_stops_all_repairs(cluster, repair):
     paused = ["worker-0", "worker-1", "worker-2", "proxy-0"]
     before = cluster.ids()
     cluster.pause(*paused)
@@ -111,12 +112,12 @@ def test_in_a_meltdown_nothing_is_done(cluster, repair):
         cluster.resume(*paused)
     assert "Meltdown: 4 of 9 hosts are unreachable" in run.text
     assert cluster.ids() == before
-    tell("four of nine hosts paused", "a meltdown: nothing was done, and the run failed")
+    summarize("four of nine hosts paused", "a meltdown: nothing was repaired, and the run failed")
 
 
-def test_all_is_well_at_the_end(cluster, repair):
+def test_there_is_nothing_to_repair_at_the_end(cluster, repair):
     def nothing_to_repair():
         run = repair()
         return run.end() == 0 and "Nothing to repair." in run.text
 
-    wait(nothing_to_repair, LONGEST)
+    wait(nothing_to_repair, LIMIT_SECONDS)
