@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An API server as far as its readiness goes, which a file takes away: api_server.py ADDRESS"""
+"""A stand-in for an API server's /readyz, which fails while a file exists: api_server.py ADDRESS"""
 
 import http.server
 import os
@@ -13,11 +13,11 @@ NOT_READY = "/run/not-ready"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """One request."""
+    """Answers every request as /readyz does."""
 
     def do_GET(self):
         ready = not os.path.exists(NOT_READY)
-        # What a real one says while it is not ready has many an ok in it.
+        # A real API server that is not ready lists the checks that are ok, too.
         body = b"ok" if ready else b"[+]ping ok\n[-]etcd failed: reason withheld\nreadyz check failed\n"
         self.send_response(200 if ready else 500)
         self.send_header("Content-Length", str(len(body)))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask a name server for addresses, on the host itself: ask.py SERVER TIMES NAME... prints a list of answers for each name, as JSON."""
+"""Query a name server for addresses: ask.py SERVER TIMES NAME... prints a list of answers for each name as JSON. It runs on a host."""
 
 import json
 import socket
@@ -10,11 +10,11 @@ import struct
 import sys
 
 HEADER = struct.Struct("!6H")
-RECORD = struct.Struct("!HHHIH")  # behind a name that is a pointer
+RECORD = struct.Struct("!HHHIH")  # after a name that is a pointer
 
 
 def ask(server: str, name: str) -> dict:
-    """Return the code of the answer, its addresses in their order, and the largest TTL."""
+    """Return the response code, the addresses in their order, and the largest TTL."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     question = HEADER.pack(7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:

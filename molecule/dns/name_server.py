@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A name server that has an address for every name but those of clusters, and tells which it was asked for: name_server.py ADDRESS"""
+"""A name server that knows every name except those of clusters, and prints each name that it is asked for: name_server.py ADDRESS"""
 
 import socket
 import struct

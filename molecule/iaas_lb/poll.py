@@ -1,4 +1,4 @@
-"""List nodes through an endpoint twice a second, for as long as a file is there, and tell in JSON what was lost: poll.py FILE URL."""
+"""List nodes through an endpoint twice a second while a file exists, and print a summary of the requests as JSON: poll.py FILE URL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from scenario import ContinuousRequests, api_answers  # noqa: E402  it stands beside the scenarios
+from scenario import ContinuousRequests, api_answers  # noqa: E402  it lies in the directory of the scenarios
 
 LONGEST_SECONDS = 1800
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The endpoint of the API and of a workload, as users and workers have them, with all hosts and with dead ones."""
+"""The endpoints of the API and of a workload behind load balancers, with all hosts and with dead ones."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ API, WORKLOAD = "https://10.30.5.5:8443", "http://10.30.5.6:8080/hostname"
 
 
 def healthy(balancer: str) -> set[str]:
-    """Return the hosts that a load balancer leads to."""
+    """Return the hosts that a load balancer sends requests to."""
     command = "echo show stat | socat stdio /run/haproxy.sock"
     table = on(f"lb-{balancer}", "sh", "-c", command).removeprefix("# ")
     servers = [row for row in csv.DictReader(table.splitlines()) if row["svname"] not in ("BACKEND", "FRONTEND")]
-    # "UP 1/2" is one that failed a check, and is given up after the next.
+    # "UP 1/2" is a host that failed one check; after another one it is down.
     return {row["svname"] for row in servers if row["status"].startswith("UP")}
 
 
 @pytest.fixture(scope="module")
 def workload():
-    """Run a pod on every worker, behind the node port of the second load balancer."""
+    """Run a pod on every worker, behind the node port of the workers' load balancer."""
     apply(*web("front", [30080], {}, externalTrafficPolicy="Local"))
     kubectl("rollout", "status", "daemonset/front", "--timeout=60s")
     yield
@@ -46,13 +46,13 @@ def test_the_static_address_is_the_endpoint_of_users_and_workers():
     assert config["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:8443"
 
 
-def test_masters_have_certificates_for_the_new_endpoint_and_the_old_one():
+def test_certificates_of_masters_have_the_new_and_the_former_endpoint():
     for name in ("master-0", "master-1"):
         names = host(name).check_output("openssl x509 -in /etc/kubernetes/pki/kube-apiserver.crt -noout -ext subjectAltName")
         assert "IP Address:10.30.5.5" in names and "IP Address:10.30.5.91" in names
 
 
-def test_load_balancers_lead_to_every_host():
+def test_load_balancers_have_every_host():
     assert healthy("masters") == {"master-0", "master-1"}
     assert healthy("workers") == {"worker-0", "worker-1"}
 
@@ -68,12 +68,12 @@ def test_a_load_balancer_is_repaired_and_keeps_its_address(figures):
     assert api_answers()
 
 
-def test_api_outlives_a_master(figures):
+def test_the_api_survives_a_killed_master(figures):
     with ContinuousRequests(api_answers) as requests:
         time.sleep(3)  # requests with both
         with killed("master-0"):
             withdrawn = wait(lambda: healthy("masters") == {"master-1"}, 20)
-            time.sleep(5)  # requests with the dead one left out
+            time.sleep(5)  # requests without the dead one
         back = wait(lambda: healthy("masters") == {"master-0", "master-1"}, 60)
         time.sleep(3)  # requests with both again
     seen = requests.summary
@@ -82,7 +82,7 @@ def test_api_outlives_a_master(figures):
     assert seen["longest_outage"] <= 5
 
 
-def test_workload_outlives_a_worker(workload, figures):
+def test_a_workload_survives_a_killed_worker(workload, figures):
     def ask() -> bool:
         return answers(WORKLOAD)
 
