@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of every scenario have."""
+"""Fixtures of all scenarios."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def figures(capsys):
-    """Print what was measured, whatever captures output."""
+    """Return a function that prints measurements even if pytest captures output."""
 
     def show(title: str, **values) -> None:
         with capsys.disabled():

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who writes to the API of a scenario's cluster and reads from it without a pause, and what was lost."""
+"""Continuous writes to and reads from the API of a scenario's cluster, and the writes that are lost."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ OBJECTS = "/api/v1/namespaces/default/configmaps"
 OURS = {"app": "load"}
 PAUSE_SECONDS = 0.2
 
-# Takes method, path and perhaps a body, and returns the status and the answer; where there is none, it raises an OSError.
+# Takes a method, a path and optionally a body. Returns the status and the answer, or raises an OSError if there is none.
 Ask = t.Callable[..., tuple[int, t.Any]]
 
 
 class Load:
-    """Writes an object after the other, remembers each that was acknowledged, and reads one of them, chosen at random, in between."""
+    """Writes objects one after the other, remembers those that are acknowledged, and reads a random one of them in between."""
 
     def __init__(self, ask: Ask) -> None:
         self.acknowledged: list[str] = []
@@ -31,7 +31,7 @@ class Load:
             thread.start()
 
     def end(self) -> list[str]:
-        """Have it end, and return what was acknowledged and is or was lost."""
+        """Stop, and return the acknowledged writes that are missing now or were missing in a read."""
         self._end.set()
         for thread in self._threads:
             thread.join()

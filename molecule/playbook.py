@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run of a playbook on the hosts of a scenario, which can be killed when it comes to something."""
+"""A run of a playbook on the hosts of a scenario, which can be killed at a chosen task."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from scenario import DIRECTORY, ROOT
 
 
 class Run:
-    """One run. Each line of what it says is kept with the time when it was said."""
+    """One run. Each line of its output is kept with the time when it was printed."""
 
     def __init__(self, playbook: str, *options: str, environment: dict[str, str] | None = None) -> None:
         self.lines: list[tuple[float, str]] = []
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._log = DIRECTORY / f"{pathlib.Path(playbook).stem}.log"
         command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *options, f"playbooks/{playbook}"]
         self._process = subprocess.Popen(
@@ -33,38 +33,38 @@ class Run:
 
     @property
     def text(self) -> str:
-        """All that was said."""
+        """The output so far."""
         return "".join(line for _at, line in list(self.lines))
 
     @property
     def seconds(self) -> int:
-        """How long ago it began."""
-        return round(time.monotonic() - self._began)
+        """The seconds since the run started."""
+        return round(time.monotonic() - self._started)
 
     def said(self, words: str, since: float = 0) -> float | None:
-        """Return when it said something for the first time after a time."""
+        """Return when the run first printed these words after a time."""
         return next((at for at, line in list(self.lines) if words in line and at > since), None)
 
     def end(self, seconds: float = 900) -> int:
-        """Wait for it to end, and return its exit code."""
+        """Wait for the run to end, and return its exit code."""
         code = self._process.wait(seconds)
         self._reader.join()
         return code
 
     def kill_at(self, *words: str, seconds: float = 400) -> None:
-        """Kill it, and all that it started, when it has said these words one after the other, and a second has passed."""
+        """Kill the run and its child processes one second after it has printed these words, one after the other."""
         until = time.monotonic() + seconds
         try:
-            while not self._has_said(words):
-                assert self._process.poll() is None and time.monotonic() < until, f"It never said {words}:\n{self.text}"
+            while not self._has_printed(words):
+                assert self._process.poll() is None and time.monotonic() < until, f"The run never printed {words}:\n{self.text}"
                 time.sleep(0.1)
-            time.sleep(1)  # somewhere in the middle of it, on every machine elsewhere
+            time.sleep(1)  # in the middle of the task; the exact point differs between machines
         finally:
-            for pid in _family(self._process.pid):
+            for pid in _process_tree(self._process.pid):
                 os.kill(pid, signal.SIGKILL)
             self._process.wait()
 
-    def _has_said(self, words: tuple[str, ...]) -> bool:
+    def _has_printed(self, words: tuple[str, ...]) -> bool:
         rest = self.text
         for word in words:
             _before, found, rest = rest.partition(word)
@@ -80,10 +80,10 @@ class Run:
                 log.flush()
 
 
-def _family(pid: int) -> list[int]:
-    """Return a process and all that come from it: Ansible's workers have sessions of their own, so a process group is not enough."""
+def _process_tree(pid: int) -> list[int]:
+    """Return a process and its descendants. Ansible's workers have separate sessions, so killing the process group is not enough."""
     try:
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except FileNotFoundError:
         return []
-    return [pid, *(member for child in children for member in _family(int(child)))]
+    return [pid, *(descendant for child in children for descendant in _process_tree(int(child)))]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of scenarios share: kubectl, the API, hosts and their deaths, waiting, requests, workloads and figures."""
+"""Helpers of all scenarios' tests: kubectl, the API, killed hosts, waiting, continuous requests and workloads."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ import yaml
 
 ROOT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 DIRECTORY = ROOT / ".local/molecule" / os.environ["MOLECULE_SCENARIO_NAME"]
-PATIENCE_SECONDS = 5
+TIMEOUT_SECONDS = 5
 CLUSTER = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
 
 
 def run(*command: object, **options: t.Any) -> str:
-    """Return what a command says."""
+    """Return the output of a command."""
     return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, **options).stdout
 
 
@@ -50,7 +50,7 @@ def apply(*objects: dict[str, t.Any]) -> None:
 
 
 def kubeconfig() -> tuple[str, ssl.SSLContext]:
-    """Where the kubeconfig leads, and what its user shows and verifies."""
+    """Return the server of the kubeconfig, and a TLS context with its user's certificate and its CA bundle."""
     config = yaml.safe_load((DIRECTORY / "kubeconfig").read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
@@ -63,13 +63,13 @@ def kubeconfig() -> tuple[str, ssl.SSLContext]:
 
 @functools.cache
 def administrator() -> tuple[str, ssl.SSLContext]:
-    """What the kubeconfig said when it was asked for first."""
+    """Return the server and the TLS context of the kubeconfig as it was at the first call."""
     return kubeconfig()
 
 
 def ask(server: str, context: ssl.SSLContext, method: str, path: str, body: t.Any = None) -> tuple[int, t.Any]:
-    """Return the status and the answer of an API server, on a connection of its own; no answer is an OSError."""
-    connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, timeout=PATIENCE_SECONDS, context=context)
+    """Return the status and the answer of an API server, on a new connection; raise an OSError if there is no answer."""
+    connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, timeout=TIMEOUT_SECONDS, context=context)
     try:
         connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -82,14 +82,14 @@ def ask(server: str, context: ssl.SSLContext, method: str, path: str, body: t.An
 
 
 def api_answers(endpoint: str = "") -> bool:
-    """List the nodes on a connection of its own; a kubectl for each request would measure the machine that starts it."""
+    """List the nodes on a new connection. Starting kubectl for each request would measure this machine instead of the API."""
     server, context = administrator()
     return answers(f"{endpoint or server}/api/v1/nodes", context)
 
 
 def answers(url: str, context: ssl.SSLContext | None = None, **headers: str) -> bool:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=PATIENCE_SECONDS, context=context) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS, context=context) as answer:
             return bool(answer.read())
     except (OSError, http.client.HTTPException):
         return False
@@ -100,7 +100,7 @@ def inventory() -> dict[str, t.Any]:
 
 
 def addresses() -> dict[str, str]:
-    """Return the addresses of all hosts."""
+    """Return the addresses of all hosts by name."""
     return {name: variables["ansible_host"] for group in inventory()["children"].values() for name, variables in group.get("hosts", {}).items()}
 
 
@@ -109,22 +109,22 @@ def host(name: str) -> t.Any:
 
 
 def wait(condition: t.Callable[[], t.Any], seconds: float) -> float:
-    """Return how long it took until a condition held, in seconds."""
+    """Wait for a condition, and return how many seconds it took."""
     begin = time.monotonic()
     while not condition():
-        assert time.monotonic() - begin < seconds, f"not within {seconds} seconds"
+        assert time.monotonic() - begin < seconds, f"the condition does not hold after {seconds} seconds"
         time.sleep(0.1)
     return round(time.monotonic() - begin, 1)
 
 
 def on(name: str, *command: str, **options: t.Any) -> str:
-    """Return what a command says on a host, without the round trips of SSH."""
+    """Return the output of a command on a host, without the delay of SSH."""
     return run("podman", "exec", "--interactive", f"{CLUSTER}-{name}", *command, **options)
 
 
 @contextlib.contextmanager
 def killed(name: str) -> t.Iterator[None]:
-    """A host is dead for a while."""
+    """Kill a host, and start it again after the block."""
     run("podman", "kill", f"{CLUSTER}-{name}")
     try:
         yield
@@ -133,7 +133,7 @@ def killed(name: str) -> t.Iterator[None]:
 
 
 def web(name: str, node_ports: list[int], labels: dict[str, str], annotations: dict[str, str] | None = None, **spec: t.Any) -> list[dict[str, t.Any]]:
-    """A pod on every worker and its Service, one port for each node port."""
+    """Return a DaemonSet with a web server and its Service, which has one port for each node port."""
     image = next(image for image in get("nodes")["items"][0]["status"]["images"] if "agnhost" in str(image["names"]))["names"][0]
     selector = {"app": name}
     container = {"name": "web", "image": image, "imagePullPolicy": "Never", "command": ["/agnhost", "netexec", "--http-port=8080"]}
@@ -148,7 +148,7 @@ def web(name: str, node_ports: list[int], labels: dict[str, str], annotations: d
 
 
 class ContinuousRequests(threading.Thread):
-    """Ask twice a second, for as long as the block lasts, and tell what was lost. No request waits for another."""
+    """Sends a request twice a second inside the block, and counts those that fail. No request waits for another."""
 
     PAUSE = 0.5
 
@@ -179,7 +179,7 @@ class ContinuousRequests(threading.Thread):
 
     @property
     def summary(self) -> dict[str, t.Any]:
-        """How many requests there were, how many got no answer, and for how long nobody who came got one, in seconds."""
+        """The number of requests and of failed ones, and the longest outage and the slowest answer in seconds."""
         outage, longest = None, 0.0
         for begin, _end, answered in self._requests:
             if not answered:

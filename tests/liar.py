@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What root of a host may put in the place of Python: it runs what it is given, and tells lies about what that said.
+"""A program that an intruder with root on a host may put in place of Python. It runs modules, and changes their answers.
 
-Which lie it tells stands in the file `lie` beside it, and its Python is the one in `python` there. Whoever puts it there gives it a first line.
+File `lie` in its directory names the lie, and file `python` the real Python. Tests add the first line with the interpreter when they install it.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def _jobs(answer: Answer) -> Answer:
 
 
 def names(answer: Answer) -> None:
-    """Ask for certificates of other names, another authority and other usages."""
+    """Ask for certificates with other names, another CA and other usages."""
     for entries in _lists(answer):
         for entry in entries:
             entry.update(INTRUDER)
 
 
 def later(answer: Answer) -> None:
-    """Tell the truth until it comes to signing."""
+    """Tell the truth until the certificates are signed."""
     if isinstance(answer.get("pki"), dict):
         names({"pki": answer["pki"]})
 
@@ -84,18 +84,18 @@ def fewer(answer: Answer) -> None:
 
 
 def paths(answer: Answer) -> None:
-    """Have a certificate written to another place."""
+    """Have a certificate written to another path."""
     for entries in _lists(answer):
         entries[0]["path"] = "/root/.ssh/authorized_keys"
 
 
 def facts(answer: Answer) -> None:
-    """Set variables of this host, which other hosts' configuration is made of."""
+    """Set variables of this host that the configuration of other hosts uses."""
     answer.setdefault("ansible_facts", {}).update(VARIABLES)
 
 
 def commands(answer: Answer) -> None:
-    """Say what Ansible takes from its own actions only."""
+    """Return keys that only Ansible's own actions may return."""
     answer.update(
         add_host={"host_name": "worker-0", "groups": ["director", "etcd"], "host_vars": VARIABLES},
         add_group="director",
@@ -106,7 +106,7 @@ def commands(answer: Answer) -> None:
 
 
 def types(answer: Answer) -> None:
-    """Give every value another type."""
+    """Change the type of every value."""
     for key, value in answer.items():
         if isinstance(value, dict):
             types(value)
@@ -115,7 +115,7 @@ def types(answer: Answer) -> None:
 
 
 def numbers(answer: Answer) -> None:
-    """Give numbers that nobody can reckon with."""
+    """Return numbers that break calculations: 0 and NaN."""
     for key, value in answer.items():
         if isinstance(value, dict):
             numbers(value)
@@ -124,12 +124,12 @@ def numbers(answer: Answer) -> None:
 
 
 def large(answer: Answer) -> None:
-    """Answer many megabytes."""
+    """Return 50 MiB."""
     answer["msg"] = "x" * (50 << 20)
 
 
 def archive(answer: Answer) -> None:
-    """Give logs that end up elsewhere, with rights, and as links."""
+    """Return an archive of logs with another path, a setuid file and a symbolic link."""
     if "archive" not in answer:
         return
     packed = io.BytesIO()
@@ -156,7 +156,7 @@ TEXTS = {
 }
 
 _ANSWER = json.dumps({"changed": True, "checks": [], "ansible_facts": VARIABLES, "health": {"clock": 1.0, "jobs": 5}})
-# With an exit code that means failure.
+# Answers that only Ansible's own parser accepts. The program prints them with exit code 1, as a module that crashed does.
 CRASHES = {"crash_space": f" {_ANSWER}", "crash_control": _ANSWER.replace("mine", "mi\x01ne", 1)}
 
 
@@ -167,11 +167,11 @@ def main() -> int:
         answer = json.loads(done.stdout)
     except ValueError:
         answer = None
-    if not isinstance(answer, dict) or not {"changed", "failed"} & set(answer):  # nothing that a module said
+    if not isinstance(answer, dict) or not {"changed", "failed"} & set(answer):  # not the answer of a module
         sys.stdout.buffer.write(done.stdout)
     elif lie == "silence":
         parent = os.getppid()
-        while os.getppid() == parent:  # nobody is left to wait for it
+        while os.getppid() == parent:  # until the controller closes the connection
             time.sleep(0.2)
     elif lie == "endless":
         while True:

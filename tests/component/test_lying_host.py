@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host whose Python lies (tests/liar.py), and an honest one beside it; with Ansible's own settings, under which facts are variables."""
+"""Hosts whose Python lies (tests/liar.py) and an honest host, with Ansible's default settings, which make variables of facts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ import sys
 import time
 
 import pytest
+from liar import CRASHES, TEXTS
 
 TESTS = pathlib.Path(__file__).parents[1]
 CERTIFICATES = ("names", "more", "twice", "fewer", "paths")
-TEXTS = ("nothing", "prose", "half", "deep", "list", "long", "tags")
-CRASHES = ("crash_space", "crash_control")  # an answer that only Ansible's own parser takes
 OTHERS = ("facts", "commands", "types", "numbers", "large", *TEXTS)
 SECONDS = 10
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Everything that a cluster's store holds is replaced while the cluster is used, and what was there before is refused."""
+"""Rotation of everything in a cluster's store under load; the former certificates and tokens are refused afterwards."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ EVERYTHING = [
     "--extra-vars=rotate=kubernetes,etcd,front-proxy,service-account,encryption,passwords,certificates",
     "--extra-vars=rotate_token_hours=0 rotate_trust_minutes=0",
 ]
-LONGEST_SECONDS = 10  # without an answer; printed is what it was
-REFUSED = ("000", "401", "403")  # 000 is no HTTP at all, but a refusal by TLS
+LONGEST_SECONDS = 10  # without an answer; the test prints the measured time
+REFUSED = ("000", "401", "403")  # 000: TLS refused the connection, so there is no HTTP status
 
 
 def store():
@@ -44,7 +44,7 @@ def phases() -> dict[str, str]:
 
 
 def signed(record, common_name: str, *organizations: str) -> str:
-    """Return a key with a certificate of an authority as its record was: what somebody who has got hold of the key can make."""
+    """Return a certificate that a stolen CA key can sign, and its key; the CA is the one in the record."""
     authority, key = to_authority("", record), new_private_key("ecdsa-p256")
     names = wanted_names(
         {"common_name": common_name, "organizations": list(organizations), "alternative_names": [], "usages": ["client_auth"]}
@@ -54,7 +54,7 @@ def signed(record, common_name: str, *organizations: str) -> str:
 
 
 def pods_trust() -> list[str]:
-    """Return the fingerprints of the authorities that pods find."""
+    """Return the fingerprints of the CAs that pods trust."""
     return fingerprints(get("configmap", "kube-root-ca.crt", "--namespace=default")["data"]["ca.crt"])
 
 
@@ -62,7 +62,7 @@ ADDRESSES = addresses()
 
 
 class Before(t.NamedTuple):
-    """What was in use before the rotation."""
+    """The CAs and a token from before the rotation."""
 
     authorities: dict[str, t.Any]
     token: str
@@ -70,8 +70,8 @@ class Before(t.NamedTuple):
 
 @pytest.fixture(scope="module", autouse=True)
 def load(request):
-    """Every acknowledged write is there, whatever was done meanwhile."""
-    # Each request as the kubeconfig says by then.
+    """Read and write during all tests, and check at the end that no acknowledged write is lost."""
+    # The rotation rewrites the kubeconfig, so each request reads it again.
     running = Load(lambda *asked: ask(*kubeconfig(), *asked))
     yield running
     lost = running.end()
@@ -91,50 +91,50 @@ def before(load):
 
 @pytest.fixture(scope="module")
 def rotated(before):
-    """A run that is killed while the masters begin to use what is new, and one that takes it up."""
+    """Kill a rotation while the masters switch to the new credentials, and resume it with a second run."""
     first = Run("rotate.yml", *EVERYTHING)
     first.kill_at("PLAY [Advance to the second phase]", "PLAY [Run the control plane]", "master : Configure the control plane")
     killed, at = phases(), first.seconds
     second = Run("rotate.yml", *EVERYTHING)
     assert second.end() == 0, second.text
-    return {"killed_after": at, "killed_in": killed, "taken_up": second.seconds, "text": second.text}
+    return {"killed_after": at, "killed_in": killed, "resumed": second.seconds, "text": second.text}
 
 
 @pytest.fixture
 def status(rotated):
-    """Ask from a master with a certificate, and return what HTTP says."""
+    """Return a function that sends a request from a master with a client certificate, and returns the HTTP status."""
 
-    def ask_with(pem: str, url: str, *headers: str) -> str:
+    def status_with(pem: str, url: str, *headers: str) -> str:
         master = host("master-0")
         words = [f"--header '{header}'" for header in headers]
         command = f"umask 077; base64 -d > /run/client.pem <<< {base64.b64encode(pem.encode()).decode()}; "
         command += f"curl --silent --insecure --output /dev/null --write-out '%{{http_code}}' --cert /run/client.pem {' '.join(words)} {url}; "
         return master.run("bash -c %s", command + "rm /run/client.pem").stdout.strip()
 
-    return ask_with
+    return status_with
 
 
-def test_a_check_foretells_and_changes_nothing(before):
+def test_check_mode_prints_the_phases_and_changes_nothing(before):
     check = Run("rotate.yml", *EVERYTHING, "--check")
     assert check.end() == 0, check.text
     assert "kubernetes: begins with phase trust" in check.text
     assert set(phases().values()) == {""}
 
 
-def test_a_rotation_of_some_hosts_only_is_refused(before):
+def test_a_rotation_with_limit_is_refused(before):
     refused = Run("rotate.yml", "--extra-vars=rotate=etcd", "--limit=etcd-0")
     assert refused.end() != 0
     assert re.search("replaced on all of them,\\s+or on\\s+none", refused.text), refused.text
 
 
-def test_nothing_begins_where_a_host_is_not_as_it_must_be(before):
+def test_no_rotation_starts_if_preflight_fails(before):
     refused = Run("rotate.yml", "--extra-vars=rotate=etcd", '--extra-vars={"preflight_memory_mib": {"worker": 99999999}}')
     assert refused.end() != 0
     assert "expected 99999999 MiB or more for worker" in refused.text, refused.text
     assert set(phases().values()) == {""}
 
 
-def test_a_new_authority_waits_for_pods_and_can_be_taken_back(before, figures):
+def test_a_new_ca_waits_for_pods_and_can_be_rolled_back(before, figures):
     old = before.authorities["kubernetes"]
     held = Run("rotate.yml", "--extra-vars=rotate=kubernetes")
     assert held.end() == 0, held.text
@@ -147,15 +147,15 @@ def test_a_new_authority_waits_for_pods_and_can_be_taken_back(before, figures):
     assert set(phases().values()) == {""}
     assert store().get("authorities/kubernetes").public == old.public
     assert pods_trust() == fingerprints(old.public["certificates"][0])
-    figures("New authority kubernetes", trusted=took, taken_back=back.seconds)
+    figures("New CA kubernetes", trusted=took, rolled_back=back.seconds)
 
 
-def test_a_killed_rotation_is_taken_up_where_it_was(rotated, figures):
-    assert set(rotated["killed_in"].values()) == {"use", "drop"}, "the password is one phase ahead"
+def test_a_killed_rotation_resumes_in_its_phase(rotated, figures):
+    assert set(rotated["killed_in"].values()) == {"use", "drop"}, "the password is one phase ahead of the rest"
     assert set(phases().values()) == {""}
     assert "kubernetes: goes on in phase use" in rotated["text"]
     report = re.findall(r"in (\d+) s on all hosts", rotated["text"])
-    figures("Rotation of everything", killed_after=rotated["killed_after"], taken_up=rotated["taken_up"], phases_of_that=report)
+    figures("Rotation of everything", killed_after=rotated["killed_after"], resumed=rotated["resumed"], phases_of_resumed_run=report)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_killed_rotation_is_taken_up_where_it_was(rotated, figures):
         ("front-proxy", ("front-proxy-client",), "https://{master-1}:8443/api/v1/nodes", ["X-Remote-User: admin", "X-Remote-Group: system:masters"]),
     ],
 )
-def test_a_certificate_of_the_old_authority_is_refused(authority, user, url, headers, before, status):
+def test_a_certificate_of_the_old_ca_is_refused(authority, user, url, headers, before, status):
     pods = get("pods", "--namespace=kube-system", "--selector=k8s-app=metrics-server")["items"]
     running = next(pod["status"]["podIP"] for pod in pods if not pod["metadata"].get("deletionTimestamp"))
     for name, place in {**ADDRESSES, "metrics-server": running}.items():
@@ -186,36 +186,36 @@ def test_a_certificate_of_the_old_authority_is_refused(authority, user, url, hea
 
 
 @pytest.mark.parametrize("name", ADDRESSES)
-def test_no_host_has_the_old_authorities(name, rotated):
+def test_no_host_has_the_old_cas(name, rotated):
     found = fingerprints(host(name).check_output("find /etc -name '*ca.crt' -path '*/pki/*' -exec cat {} +"))
     assert found
     assert set(found) <= {one for name in AUTHORITIES for one in fingerprints(store().get(f"authorities/{name}").public["certificates"][0])}
 
 
-def test_pods_have_the_new_authority_and_work(rotated):
+def test_pods_have_the_new_ca_and_work(rotated):
     bundle = store().get("authorities/kubernetes").public["certificates"][0]
     roots = get("configmaps", "--all-namespaces", "--field-selector=metadata.name=kube-root-ca.crt")["items"]
     assert {one["data"]["ca.crt"].strip() for one in roots} == {bundle.strip()}
     wait(lambda: get("nodes.metrics.k8s.io")["items"], 60)
 
 
-def test_every_secret_is_encrypted_by_the_new_key_and_can_be_read(rotated):
+def test_every_secret_is_encrypted_with_the_new_key_and_can_be_read(rotated):
     assert re.search(r"Secrets in etcd: \{''secretbox:v1:key-2'': \d+\}", rotated["text"])
     found = get("secrets", "--namespace=default")["items"]
     values = {one["metadata"]["name"]: base64.b64decode(one["data"]["number"]).decode() for one in found if one["metadata"]["name"].startswith("kept-")}
     assert values == {f"kept-{number}": str(number) for number in range(20)}
 
 
-def test_a_token_of_the_old_key_is_refused(before, rotated):
-    def asked(token: str) -> str:
+def test_a_token_signed_with_the_old_key_is_refused(before, rotated):
+    def status_with_token(token: str) -> str:
         command = f"curl --silent --insecure --output /dev/null --write-out '%{{http_code}}' --config - https://{ADDRESSES['master-1']}:8443/api"
         return host("master-0").run("bash -c %s", f"{command} <<< 'header = \"Authorization: Bearer {token}\"'").stdout
 
-    assert asked(kubectl("create", "token", "default")) == "200"
-    assert asked(before.token) == "401"
+    assert status_with_token(kubectl("create", "token", "default")) == "200"
+    assert status_with_token(before.token) == "401"
 
 
-def test_certificates_of_one_host_are_made_anew(rotated):
+def test_certificates_of_one_host_are_reissued(rotated):
     def keys() -> dict[str, str]:
         return {name: host(name).check_output("cat $(find /etc -path '*/pki/*.key') | sha256sum") for name in ("worker-0", "proxy-0")}
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store, which lies on the host director-0, as a copy that makes the controller the director."""
+"""Ansible's default settings, and a copy of the store on host director-0, which lets the controller be the director."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scenario import CLUSTER, DIRECTORY, run
 
 
 @pytest.fixture(scope="session")
-def ansibles_own():
-    """Return an environment with Ansible's own settings, as users of the installed collection have them; Python is the one that lies."""
+def default_settings():
+    """Return an environment with Ansible's default settings, as users of the installed collection have; Python is the lying one."""
     empty = DIRECTORY / "ansible.cfg"
     empty.write_text("")
     return {"ANSIBLE_CONFIG": str(empty), "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3"}

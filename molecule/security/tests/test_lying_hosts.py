@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts whose Python lies (tests/liar.py): they get nothing, and every playbook does its work on the other hosts."""
+"""Hosts whose Python lies (tests/liar.py) get nothing signed, and every playbook completes on the other hosts."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import tarfile
 import typing as t
 
@@ -15,22 +16,24 @@ import pytest
 from playbook import Run
 from scenario import DIRECTORY, ROOT, addresses, on
 
+sys.path.append(str(ROOT / "tests"))
+from liar import CRASHES  # noqa: E402  the program that the hosts get
+
 LIARS = ("worker-0", "worker-1", "worker-2", "proxy-0", "master-1")
 PYTHON = "/usr/bin/python3.11"
-SIGNED = "/etc/flannel/pki/etcd-client.crt"  # on each of them
-# One for each host.
+SIGNED = "/etc/flannel/pki/etcd-client.crt"  # on each of LIARS
+# One lie for each host.
 ON_HOST_LIES = ("names", "later", "facts", "commands", "paths")
 LIES = [
     ("names", "later", "facts", "types", "commands"),
     ("numbers", "more", "large", "nothing", "fewer"),
     ("deep", "prose", "paths", "half", "list"),
-    ("twice", "long", "tags", "crash_space", "crash_control"),
+    ("twice", "long", "tags", *CRASHES),
 ]
-CRASHES = ("crash_space", "crash_control")  # with an exit code that means failure: only the reason is taken of it
 RECAP = re.compile(r"^(\S+) +: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
-# Ansible's default makes variables of facts, and they win over those of the inventory.
+# By default, Ansible makes variables of facts, which override those of the inventory.
 ENVIRONMENT = {"ANSIBLE_INJECT_FACT_VARS": "true", "ANSIBLE_FORCE_COLOR": "false", "NO_COLOR": "1"}
-# The store lies on the host director-0; a copy of it makes the controller the director.
+# The store is on host director-0. With a copy of it, the controller is the director.
 ON_HOST: tuple[str, ...] = ()
 ON_CONTROLLER = (
     "--extra-vars=cluster_director=localhost",
@@ -41,7 +44,7 @@ ON_CONTROLLER = (
 
 @contextlib.contextmanager
 def lying(*lies: str) -> t.Iterator[dict[str, str]]:
-    """Take hosts over, and give them back."""
+    """Take hosts over inside the block, one for each lie."""
     program = f"#!{PYTHON}\n{(ROOT / 'tests/liar.py').read_text(encoding='utf-8')}"
     liars = dict(zip(LIARS, lies))
     try:
@@ -59,7 +62,7 @@ def lying(*lies: str) -> t.Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def unsigned(*hosts: str) -> t.Iterator[None]:
-    """Have something to sign: a certificate is gone for a while."""
+    """Remove a certificate inside the block, so that there is one to sign."""
     for host in hosts:
         on(host, "mv", SIGNED, "/opt/liar/signed")
     try:
@@ -70,14 +73,14 @@ def unsigned(*hosts: str) -> t.Iterator[None]:
 
 
 def play(playbook: str, *options: str, **environment: str) -> tuple[int, str, dict[str, tuple[int, int, int]]]:
-    """Return the exit code of a playbook, what it said, and for each host how many tasks changed it, did not reach it and failed."""
+    """Return the exit code and the output of a playbook, and for each host the counts changed, unreachable and failed."""
     running = Run(playbook, *options, environment={**ENVIRONMENT, **environment})
     code = running.end()
     return code, running.text, {host: tuple(map(int, counts)) for host, *counts in RECAP.findall(running.text)}
 
 
 def configuration(host: str) -> str:
-    """Return the digests of all that is configured on a host; what its services write by themselves is left out."""
+    """Return the digests of all configuration on a host, without the files that its services write."""
     return on(host, "sh", "-c", "find /etc /root /var/lib/cfcr /var/lib/powerdns -type f ! -name '*.log' ! -path '*/.ansible/*' | sort | xargs sha256sum")
 
 
@@ -86,7 +89,7 @@ def store() -> list[str]:
 
 
 def subjects(host: str) -> set[str]:
-    """Return whom the certificates of a host are for."""
+    """Return the subjects and SANs of the certificates on a host."""
     command = "for file in /etc/*/pki/*.crt /root/*.crt; do test ! -e $file || openssl x509 -in $file -noout -subject -ext subjectAltName; done"
     return set(on(host, "sh", "-c", command).splitlines())
 
@@ -96,18 +99,18 @@ def subjects(host: str) -> set[str]:
     [(ON_HOST, ON_HOST_LIES), *((ON_CONTROLLER, lies) for lies in LIES)],
     ids=lambda value: ("controller" if value else "host") if value in (ON_HOST, ON_CONTROLLER) else "-".join(value),
 )
-def test_a_lying_host_gets_nothing_and_stops_nobody(director, lies, ansibles_own):
+def test_a_lying_host_gets_no_certificate_and_stops_no_other_host(director, lies, default_settings):
     liars = dict(zip(LIARS, lies))
     honest = sorted(set(addresses()) - set(liars) - {"director-0"})
     before = {host: configuration(host) for host in honest}
     known, had = {host: subjects(host) for host in liars}, store()
     with lying(*lies), unsigned(*liars):
-        code, said, recap = play("site.yml", *director, **({} if director else ansibles_own))
+        code, said, recap = play("site.yml", *director, **({} if director else default_settings))
         assert code == 2, said
         assert {host for host, (_changed, unreachable, failed) in recap.items() if unreachable or failed} == set(liars), said
         assert {host for host, (changed, _unreachable, _failed) in recap.items() if changed} <= set(liars), said
         for host in liars:
-            why = "expected" if liars[host] in CRASHES else "no valid answer: "  # of a module that crashed, its own words are told
+            why = "expected" if liars[host] in CRASHES else "no valid answer: "  # a module that crashed: Ansible prints its output
             assert re.search(rf"fatal: \[{host}\]: FAILED!.{{0,1000}}?({why})", said, re.DOTALL), said
         code, said, _recap = play("health.yml", *director)
         assert code == 2
@@ -119,10 +122,10 @@ def test_a_lying_host_gets_nothing_and_stops_nobody(director, lies, ansibles_own
     assert {host: configuration(host) for host in honest} == before
     assert store() == had
     for host in liars:
-        assert subjects(host) == known[host], "a certificate was signed that nobody asked for"
+        assert subjects(host) == known[host], "a certificate was signed that the controller did not ask for"
 
 
-def test_the_other_playbooks_go_on():
+def test_other_playbooks_complete_on_honest_hosts():
     with lying("names", "facts", "archive"):
         code, said, _recap = play("instances.yml", *ON_CONTROLLER)
         assert code == 0
@@ -141,18 +144,18 @@ def test_the_other_playbooks_go_on():
     assert all(member.isfile() and member.mode == 0o600 and ".." not in member.name and not member.name.startswith("/") for member in members)
 
 
-def test_what_never_comes_and_what_never_ends_is_cut():
+def test_answers_that_never_arrive_or_never_end_are_cut_off():
     with lying("silence", "endless"):
         code, said, recap = play("site.yml", *ON_CONTROLLER, "--extra-vars=cluster_answer_seconds=15")
     assert code == 2, said
     assert {host for host, (_changed, unreachable, failed) in recap.items() if unreachable or failed} == {"worker-0", "worker-1"}, said
-    # How much arrives of an answer without end depends on how fast it comes.
+    # Whether the time or the size is exceeded first depends on how fast an endless answer arrives.
     late, large = "unreachable: no answer within 15 seconds", "no valid answer: found an answer that takes more than 512 MiB"
     for host, why in {"worker-0": late, "worker-1": f"{late}|{large}"}.items():
         assert re.search(rf"{host}: found ({why})", said), said
 
 
-def test_hosts_that_are_given_back_are_repaired():
+def test_hosts_with_an_honest_python_again_are_repaired():
     code, said, recap = play("site.yml", *ON_HOST)
     assert code == 0, said
     assert {host for host, (changed, _unreachable, _failed) in recap.items() if changed} <= set(LIARS)

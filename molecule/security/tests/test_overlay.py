@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The overlay network: flanneld executes nothing that its configuration names, and is restarted after etcd."""
+"""The overlay network: flanneld cannot execute commands from its configuration, and restarts after etcd."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CAP_NET_ADMIN = 1 << 12
 
 
 def etcdctl(*arguments: str) -> str:
-    """Ask etcd as its user root."""
+    """Run etcdctl as etcd's user root."""
     store = find_store({"backend": "local", "directory": str(DIRECTORY / "store"), "passphrase": None, "versions": 10})
     password = store.get("credentials/etcd-root").secret()["password"]
     pki = "/etc/etcd/pki"
@@ -43,7 +43,7 @@ def lease(name: str) -> str | None:
 
 
 def pid(name: str) -> int:
-    """Return the process of a host's flanneld, 0 if there is none."""
+    """Return the PID of a host's flanneld; 0 if there is none."""
     return int(on(name, "systemctl", "show", "--property=MainPID", "--value", "flanneld"))
 
 
@@ -51,22 +51,22 @@ def runs(name: str) -> bool:
     return on(name, "systemctl", "show", "--property=ActiveState", "--value", "flanneld").strip() == "active"
 
 
-def said(name: str, since: str) -> str:
-    """Return what the flannelds of a host have said since a moment."""
+def journal(name: str, since: str) -> str:
+    """Return the journal of a host's flanneld since a time."""
     return on(name, "journalctl", "--unit=flanneld", "--no-pager", "--output=cat", f"--since=@{since}")
 
 
-def test_no_command_of_the_configuration_is_executed():
-    """An etcd that lies to flanneld is not root of the hosts."""
+def test_flanneld_executes_no_command_from_its_configuration():
+    """A compromised etcd cannot become root on the hosts through flanneld."""
     name, right = "master-0", etcdctl("get", CONFIG, "--print-value-only").strip()
     own, before, begin = lease(name), pid(name), on(name, "date", "+%s").strip()
     backend = {"Type": "extension", "PreStartupCommand": f"/usr/bin/touch {MARK}"}
     etcdctl("put", CONFIG, json.dumps({**json.loads(right), "Backend": backend}))
     try:
         etcdctl("del", own)  # flanneld ends, is started again, and reads the configuration
-        # flanneld that is built here does not have the backend; upstream's has, and may not execute the command.
+        # Our build of flanneld has no such backend. Upstream's build has, but may not execute the command.
         refusals = ("unknown backend type", "permission denied")
-        wait(lambda: any(refusal in said(name, begin) for refusal in refusals), 30)
+        wait(lambda: any(refusal in journal(name, begin) for refusal in refusals), 30)
     finally:
         etcdctl("put", CONFIG, right)
     wait(lambda: runs(name) and pid(name) != before, 30)
@@ -75,23 +75,23 @@ def test_no_command_of_the_configuration_is_executed():
 
 
 @pytest.mark.parametrize("name", FLANNEL_HOSTS)
-def test_flanneld_can_execute_three_programs_and_change_none(name):
+def test_flanneld_can_execute_its_programs_only_and_change_none(name):
     mounts = {}
     for line in on(name, "cat", f"/proc/{pid(name)}/mountinfo").splitlines():
         target, options = line.split()[4:6]
-        mounts[target] = options.split(",")  # the last one hides those before
+        mounts[target] = options.split(",")  # the last mount hides those before it
     executable = {target: options for target, options in mounts.items() if "noexec" not in options}
     assert {target for target, options in executable.items() if "ro" not in options} == set()
     others = {target for target in executable if not target.startswith(("/opt/cfcr/releases/flannel/", "/usr/lib/", "/usr/sbin/nft", "/usr/sbin/xtables-"))}
-    assert others <= {"/run/systemd/incoming"}  # an empty directory of systemd's
+    assert others <= {"/run/systemd/incoming"}  # systemd's empty directory
     status = dict(line.split(":\t", 1) for line in on(name, "cat", f"/proc/{pid(name)}/status").splitlines())
     assert int(status["CapBnd"], 16) == int(status["CapEff"], 16) == CAP_NET_ADMIN
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
 
 
 @pytest.mark.parametrize("program", ["/bin/sh", "/usr/bin/python3", "/usr/bin/touch", "/opt/cfcr/bin/kubelet", "/run/flannel/copy", "/var/tmp/copy"])
-def test_nothing_else_starts_in_the_sandbox_of_flanneld(program):
-    """Not even what flanneld could put there, nor by way of the dynamic loader."""
+def test_no_other_program_starts_in_the_sandbox_of_flanneld(program):
+    """Neither a program that flanneld could write there nor one run by the dynamic loader starts."""
     enter = ["nsenter", f"--target={pid('worker-0')}", "--mount"]
     script = f"{' '.join(enter)} {{}} --version 2>&1; echo status $?"
     if program.endswith("copy"):
@@ -108,7 +108,10 @@ def test_nothing_else_starts_in_the_sandbox_of_flanneld(program):
 
 
 def test_a_run_that_restarts_etcd_restarts_flanneld():
-    """Its watch is closed then, and it would learn of no other host for 150 seconds (docs/decisions/0036-restart-flannel-after-etcd.md)."""
+    """A restart of etcd closes flanneld's watch, and flanneld would learn of no other host for 150 seconds.
+
+    See docs/decisions/0036-restart-flannel-after-etcd.md.
+    """
     before = {name: pid(name) for name in FLANNEL_HOSTS}
     run = Run("site.yml", "--extra-vars", json.dumps({"etcd_flags": {"snapshot-count": 9999}}))
     assert run.end() == 0, run.text
