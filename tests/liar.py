@@ -171,7 +171,7 @@ def main() -> int:
         sys.stdout.buffer.write(done.stdout)
     elif lie == "silence":
         parent = os.getppid()
-        while os.getppid() == parent:  # until the controller closes the connection
+        while os.getppid() == parent:  # until its parent process ends
             time.sleep(0.2)
     elif lie == "endless":
         while True:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write the tables of the documentation from argument specs and catalogs. Unit tests fail if they are out of date.
+"""Generate the tables of the documentation from argument specs and catalogs. Unit tests fail if the tables are out of date.
 
-The tables are between markers: in the README of every role that has variables, in docs/variables.md and in docs/ports.md.
+The tables are between markers in the README of every role that has variables, in docs/variables.md and in docs/ports.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def options(role: str) -> dict[str, dict[str, t.Any]]:
 
 
 def variables(role: str, defaults: str = "defaults/main.yml") -> str:
-    """Return a table of the variables of a role; defaults is the link to them."""
+    """Return a table of the variables of a role; `defaults` is the link to its default values."""
     return table(("variable", "type", "default", "description"), _variables(options(role), "", defaults))
 
 
@@ -83,7 +83,7 @@ def _description(spec: dict[str, t.Any]) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return Ansible's markup as Markdown. C(), V(), O(), M(), P() and E() become code, without the plugin that an option belongs to."""
+    """Return Ansible's markup as Markdown. C(), V(), O(), M(), P() and E() become code; the plugin before the name of an option is dropped."""
 
     def code(found: re.Match) -> str:
         name = re.sub(r"^(ignore:|[\w.]+#\w+:)", "", found[1])
@@ -97,7 +97,7 @@ def filled(text: str, content: str) -> str:
     before, _begin, rest = text.partition(BEGIN)
     _old, end, after = rest.partition(END)
     if not end:
-        raise ValueError(f"a document has no markers {BEGIN} and {END}")
+        raise ValueError(f"Found no markers {BEGIN} and {END} in a document. Add them where the table belongs.")
     return f"{before}{BEGIN}\n{content}\n{END}{after}"
 
 

@@ -1,11 +1,11 @@
-# Sourced by the tools: steps that have names and take time.
+# Sourced by the tools: run named steps and measure their time.
 # shellcheck shell=bash
 
 step_names=()
 step_seconds=()
 step_results=()
 
-# step NAME COMMAND...: run the command, and remember how long it took and how it ended.
+# step NAME COMMAND...: run the command, and record its duration and its result.
 step() {
   local name=$1 begin=$EPOCHREALTIME status=0
   shift
@@ -17,7 +17,7 @@ step() {
   return "$status"
 }
 
-# Print the steps so far, a line each.
+# Print one line for each step so far.
 print_steps() {
   local i
   for i in "${!step_names[@]}"; do

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run every check there is, or the steps that are named, and count: `make test`, `tools/test lint unit`.
+"""Run all steps, or the named ones, and count the tests: `make test`, `tools/test lint unit`.
 
-Named steps run one after the other; without a name all of them do, two at a time, since hardly any keeps two cores busy.
-A step that fails does not keep the others from running. What each one said is in .local/test/<step>.log.
-The last line of the output is "N passed, N failed"; tests that were skipped count as failed, for nothing here may be skipped.
+Named steps run one after the other. Without names, all steps run, two at a time, since hardly any step keeps two cores busy.
+A failed step does not stop the others. The output of each step is in .local/test/<step>.log.
+The last line is "N passed, N failed". A skipped test counts as failed, since no test may be skipped.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = ["certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "security"]
-# What Python on hosts runs.
+# Code that the Python of hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
-# Where Python may not keep what it compiles, each of thousands of processes compiles the collection anew.
+# Let Python cache bytecode. Otherwise each of thousands of processes compiles the collection again.
 ENVIRONMENT = {"PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
 INTERRUPTED = threading.Event()
-# What is shown of a step that failed: its last lines, and before them those that tell of a fault.
+# Output of a failed step: its last lines, preceded by earlier lines that report a fault.
 SHOWN_LINES = 60
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
 
 
 class Step:
-    """What runs under one name: it counts what passed and failed, and keeps what was said."""
+    """A named step: it counts passed and failed tests, and logs the output of its commands."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -54,9 +54,9 @@ class Step:
         self.log = self.path.open("w", encoding="utf-8")
 
     def run(self, *command: object, cwd: pathlib.Path = ROOT, cleans_up: bool = False, **environment: object) -> bool:
-        """Run a command, its output into the log, and return whether it succeeded. Whatever it started ends with it.
+        """Run a command, log its output, and return whether it succeeded.
 
-        An interrupt ends it, but for one that cleans up.
+        An interrupt ends the command and its child processes, unless the command cleans up.
         """
         words = [str(word) for word in command]
         print("$", *words, file=self.log, flush=True)
@@ -71,36 +71,36 @@ class Step:
         process.wait()
         raise KeyboardInterrupt
 
-    def count(self, passed: bool, complaint: str = "") -> bool:
+    def count(self, passed: bool, reason: str = "") -> bool:
         self.passed += passed
         self.failed += not passed
-        if complaint and not passed:
-            print(complaint, file=self.log, flush=True)
+        if reason and not passed:
+            print(reason, file=self.log, flush=True)
         return passed
 
     def check(self, *command: object, **options) -> bool:
-        """Run a command that is one check."""
+        """Run a command, and count it as one test."""
         return self.count(self.run(*command, **options))
 
     def check_cases(self, reports: pathlib.Path, *command: object, **options) -> None:
-        """Run a command that reports its cases as JUnit does, in one file or in a directory of them."""
+        """Run a command that writes JUnit reports, to one file or to a directory."""
         succeeded = self.run(*command, **options)
         files = sorted(reports.glob("*.xml")) if reports.is_dir() else [reports]
         cases = [case for file in files if file.exists() for case in ElementTree.parse(file).iter("testcase")]
-        # A sanity test without files to look at, which is none.
+        # A sanity test that has no files to check is not a test.
         cases = [case for case in cases if case.findtext("skipped", "").strip() != "No tests applicable."]
         self.count_all(succeeded, [all(case.find(fault) is None for fault in ("failure", "error", "skipped")) for case in cases])
 
     def count_all(self, succeeded: bool, outcomes: list[bool]) -> None:
-        """Count what a command reported, and the command itself where its report does not explain how it ended."""
+        """Count the outcomes in a report, and a failure if the command failed without a failed test or ran none."""
         for outcome in outcomes:
             self.count(outcome)
         if not outcomes or not succeeded and all(outcomes):
-            self.count(False, "It failed for no reason that it reports, or ran nothing.")
+            self.count(False, "The command failed without a failed test in its report, or ran no tests.")
 
 
 def artifacts(step: Step) -> None:
-    """What the hosts and the component tests run, compiled or fetched once and kept outside the work tree."""
+    """Compile or download what the hosts and the component tests run. The cache is outside the work tree."""
     step.check("ansible-playbook", "-i", "inventories/local/hosts.yml", "tests/artifacts.yml")
 
 
@@ -114,22 +114,22 @@ def unit(step: Step) -> None:
 
 
 def component(step: Step) -> None:
-    """Modules against a real etcd, a real API server and openssl."""
+    """Test modules against a real etcd, a real API server and openssl."""
     pytest(step, "tests/component")
 
 
 def cf_routing(step: Step) -> None:
-    """The services that keep routes in Cloud Foundry's routers, with their own pinned wheels, against a real NATS, API server and HAProxy."""
+    """Test cf-api-registrar and cf-route-sync, with their pinned wheels, against a real NATS, API server and HAProxy."""
     environment = BUILD / "cf-routing"
     step.run("python", "-m", "venv", "--clear", environment)
     for requirements in ("packages/cf_routing", "tests/cf_routing"):
         step.run(environment / "bin/pip", "install", "--quiet", "--requirement", ROOT / requirements / "requirements.txt")
-    # They print figures.
+    # The tests print measurements.
     pytest(step, "tests/cf_routing", "-rP", python=environment / "bin/python")
 
 
 def aws(step: Step) -> None:
-    """The provider aws, through the modules of Amazon's collections, against moto's server."""
+    """Test provider aws, with the modules of Amazon's collections, against moto's server."""
     pytest(step, "tests/aws")
 
 
@@ -140,19 +140,19 @@ def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path
 
 
 def sanity(step: Step) -> None:
-    """ansible-test works in a real directory of the right name only, and on what git knows of it."""
+    """Run ansible-test in a copy: it needs a real directory with the collection's name, and the files that git knows."""
     copy_tree()
-    # It fetches get-pip from the net where the cache has none; Python's own does as well.
+    # ansible-test downloads get-pip if its cache has none. Python's ensurepip does the same without a network.
     get_pip = pathlib.Path.home() / ".ansible/test/cache/get_pip_24_2.py"
     if not get_pip.exists():
         get_pip.parent.mkdir(parents=True, exist_ok=True)
         get_pip.write_text("import ensurepip\nensurepip.bootstrap()\n", encoding="utf-8")
     ansible_test = {"cwd": COPY, "ANSIBLE_TEST_CONTENT_ROOT": COPY}
-    # pslint and shellcheck judge PowerShell, of which there is none, and shell scripts by a program that no Python package brings.
+    # pslint checks PowerShell, of which there is none. shellcheck needs a program that no Python package has.
     skipped = ["--skip-test=pslint", "--skip-test=shellcheck"]
     command = ["ansible-test", "sanity", "--local", f"--python={sys.version_info.major}.{sys.version_info.minor}", "--junit", *skipped]
     step.check_cases(COPY / "tests/output/junit", *command, **ansible_test)
-    # The oldest Python that hosts may have is judged by what our code needs; where this machine has that Python, it is asked as well.
+    # Check that the code runs on the oldest Python of hosts: with vermin, and with that Python if this machine has it.
     step.check("vermin", "--target=3.9-", "--no-tips", "--violations", *ON_HOSTS)
     places = [*pathlib.Path.home().glob(".pyenv/versions/3.9.*/bin"), pathlib.Path("/usr/local/bin"), pathlib.Path("/usr/bin")]
     found = [place for place in places if (place / "python3.9").exists()]
@@ -162,7 +162,7 @@ def sanity(step: Step) -> None:
 
 
 def copy_tree() -> None:
-    """Copy the files that git tracks, or would if they were added."""
+    """Copy the files that git tracks or could add."""
     shutil.rmtree(COPY, ignore_errors=True)
     for name in git_files():
         (COPY / name).parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,7 @@ def git_files() -> list[str]:
 
 
 def galaxy(step: Step) -> None:
-    """The collection as its users get it: built, installed elsewhere, imported."""
+    """Build the collection, install it elsewhere, and import it."""
     output, elsewhere = BUILD / "galaxy", BUILD / "installed"
     for directory in (output, elsewhere):
         shutil.rmtree(directory, ignore_errors=True)
@@ -187,8 +187,8 @@ def galaxy(step: Step) -> None:
     with tarfile.open(artifact) as archive:
         shipped = {member.name for member in archive if not member.isdir()} - {"MANIFEST.json", "FILES.json"}
     foreign = sorted(shipped - set(git_files()))
-    step.count(not foreign, f"The artifact holds what git does not: {foreign}")
-    # The collections it depends on come with the package ansible.
+    step.count(not foreign, f"Found files in the artifact that git does not know: {foreign}")
+    # The package ansible has the collections that this one depends on.
     installed = {"cwd": elsewhere, "ANSIBLE_COLLECTIONS_PATH": elsewhere}
     step.check("ansible-galaxy", "collection", "install", artifact, "--no-deps", "--offline", "--collections-path", elsewhere, **installed)
     for playbook in sorted((ROOT / "playbooks").glob("*.yml")):
@@ -199,11 +199,11 @@ def galaxy(step: Step) -> None:
 
 
 def molecule(step: Step) -> None:
-    """One scenario on hosts of its own, which are gone when it ends, however it ends."""
+    """Run one scenario on separate hosts, which are removed in any case."""
     scenario = step.name.removeprefix("molecule-")
-    # A cluster has the name of a label.
+    # A cluster's name is a DNS label, which has no underscore.
     cluster = f"molecule-{scenario.replace('_', '-')}"
-    # The names of the hosts are those of the machine: checkouts that are tested at once take turns.
+    # All checkouts on this machine use the same names of hosts, so they take turns.
     with open(f"/run/lock/{cluster}", "w", encoding="utf-8") as lock:
         wait_for(lock)
         try:
@@ -214,11 +214,11 @@ def molecule(step: Step) -> None:
             if left_behind(cluster):
                 step.run("molecule", "destroy", "--scenario-name", scenario, cleans_up=True)
             left = left_behind(cluster)
-            step.count(not left, f"Left behind: {', '.join(left)}")
+            step.count(not left, f"Found after the scenario, expected nothing: {', '.join(left)}. Remove them.")
 
 
 def wait_for(lock: t.IO[str]) -> None:
-    """Lock a file, when nobody else has it locked."""
+    """Lock a file, and wait while another process holds the lock."""
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -228,7 +228,7 @@ def wait_for(lock: t.IO[str]) -> None:
 
 
 def left_behind(cluster: str) -> list[str]:
-    """Containers, volumes and networks of a cluster, by the names that the local provider gives them."""
+    """Return the containers, volumes and networks with a cluster's name."""
     found = []
     for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
         field = "{{.Names}}" if kind[0] == "ps" else "{{.Name}}"
@@ -249,13 +249,13 @@ STEPS = {
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS},
 }
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts"]
-# Whole clusters one after the other, and beside them everything else, the quick ones first.
+# One lane runs whole clusters, and the other one runs everything else, the quick steps first.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb", "security"))]
 LANES = [CLUSTERS, [name for name in STEPS if name not in CLUSTERS]]
 
 
 def perform(name: str) -> Step:
-    """Run one step, and show what it said where it failed."""
+    """Run one step, and print its output if it failed."""
     begin = time.monotonic()
     step = Step(name)
     try:
@@ -268,34 +268,34 @@ def perform(name: str) -> Step:
     shown = [f"{name:22}{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}"]
     if step.failed:
         lines = step.path.read_text(encoding="utf-8", errors="replace").splitlines()
-        early = [line for line in lines[:-SHOWN_LINES] if FAULT.search(line)]
-        said = [*early[:SHOWN_LINES], *(["…"] if early else []), *lines[-SHOWN_LINES:], f"({step.path.relative_to(ROOT)})"]
+        early_faults = [line for line in lines[:-SHOWN_LINES] if FAULT.search(line)]
+        said = [*early_faults[:SHOWN_LINES], *(["…"] if early_faults else []), *lines[-SHOWN_LINES:], f"({step.path.relative_to(ROOT)})"]
         shown += [f"    {line}" for line in said]
     print("\n".join(shown), flush=True)
     return step
 
 
-def perform_all(names: list[str], there: threading.Event) -> list[Step]:
-    """Run steps one after the other, those that need artifacts when these are there."""
+def perform_all(names: list[str], artifacts_ready: threading.Event) -> list[Step]:
+    """Run steps one after the other. Steps that need artifacts wait for them."""
     steps = []
     for name in names:
-        while name not in WITHOUT_ARTIFACTS and not there.wait(timeout=1) and not INTERRUPTED.is_set():
+        while name not in WITHOUT_ARTIFACTS and not artifacts_ready.wait(timeout=1) and not INTERRUPTED.is_set():
             pass
         if INTERRUPTED.is_set():
             break
         steps.append(perform(name))
         if name == "artifacts":
-            there.set()
+            artifacts_ready.set()
     return steps
 
 
 def perform_lanes(lanes: list[list[str]]) -> list[Step]:
-    """Run lists of steps beside each other."""
-    there = threading.Event()
+    """Run lists of steps in parallel."""
+    artifacts_ready = threading.Event()
     if not any("artifacts" in names for names in lanes):
-        there.set()
+        artifacts_ready.set()
     with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
-        futures = [pool.submit(perform_all, names, there) for names in lanes]
+        futures = [pool.submit(perform_all, names, artifacts_ready) for names in lanes]
         try:
             return [step for future in futures for step in future.result()]
         except BaseException:
@@ -305,13 +305,13 @@ def perform_lanes(lanes: list[list[str]]) -> list[Step]:
 
 def main() -> int:
     parser = argparse.ArgumentParser("tools/test", description=__doc__.splitlines()[0])
-    parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; all where none is named")
+    parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; default: all")
     names = parser.parse_args().step
     unknown = [name for name in names if name not in STEPS]
     if unknown:
-        parser.error(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}")
+        parser.error(f"found unknown steps {', '.join(unknown)}, expected any of {', '.join(STEPS)}")
     LOGS.mkdir(parents=True, exist_ok=True)
-    # So that a step that is ended by a signal cleans up as it does after an interrupt.
+    # Let SIGTERM clean up as an interrupt does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.monotonic()
     try:
