@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real HTTP server of the test's own."""
+"""HTTP servers for tests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def answers(table: dict[str, tuple[int, str]]) -> type[http.server.BaseHTTPReque
     """Return a handler that answers with status and body, by path."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        """Knows the table."""
+        """Answers from the table."""
 
         def do_GET(self):
             status, body = table[self.path]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All tests import the collection, and the tools, from the checkout that they stand in."""
+"""All tests import the collection and the tools from their own checkout."""
 
 from __future__ import annotations
 

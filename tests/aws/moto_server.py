@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""moto's server, which does not forget which elastic IPs a network load balancer was made with."""
+"""moto's server, patched to remember the elastic IPs of a network load balancer."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Role iaas with its provider aws, through the real modules, against the API of AWS as moto's server plays it."""
+"""Role iaas with provider aws and the real modules, against moto's server, which simulates the API of AWS."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LISTENERS = [{"name": "smoke", "port": 8080, "node_port": 30080}, {"name": "http
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """AWS, where nothing is yet."""
+    """Run an empty AWS, and return the environment variables that lead to it."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("moto") / "log"
@@ -65,7 +65,7 @@ def environment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clients(environment):
-    """Return a function that returns a client of a service."""
+    """Return a function that returns the client of a service."""
     arguments = {
         "endpoint_url": environment["AWS_ENDPOINT_URL"], "region_name": REGION,
         "aws_access_key_id": "testing", "aws_secret_access_key": "testing",
@@ -75,7 +75,7 @@ def clients(environment):
 
 @pytest.fixture(scope="module")
 def mirror():
-    """An operator's mirror that has kubectl."""
+    """Run an artifact mirror that has kubectl, and return its URL."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -95,10 +95,10 @@ def mirror():
 
 @pytest.fixture(scope="module")
 def variables(clients, mirror, tmp_path_factory):
-    """What an operator of AWS says."""
+    """Return the variables of a cluster on AWS."""
     ec2 = clients("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
-    # What others have there.
+    # Resources that do not belong to the cluster.
     ec2.allocate_address(Domain="vpc")
     clients("elbv2").create_target_group(Name=OTHERS, Protocol="TCP", Port=80, VpcId=vpc)
     checksum = hashlib.sha256(KUBECTL).hexdigest()
@@ -122,13 +122,13 @@ def variables(clients, mirror, tmp_path_factory):
 
 
 def version() -> str:
-    """Return the version of kubectl that the catalog has."""
+    """Return the version of kubectl in the catalog."""
     return yaml.safe_load((ROOT / "catalog/1.36.yml").read_text())["components"]["kubectl"]["version"]
 
 
 @pytest.fixture(scope="module")
 def role(environment, variables, tmp_path_factory):
-    """Return a function that runs the role and returns how many tasks changed something."""
+    """Return a function that runs the role, and returns the number of changed tasks."""
     directory = tmp_path_factory.mktemp("play")
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "roles": ["cfcr.kubernetes.iaas"]}
     (directory / "play.yml").write_text(json.dumps([play]))
@@ -136,7 +136,7 @@ def role(environment, variables, tmp_path_factory):
     def run(**others) -> int:
         (directory / "variables.json").write_text(json.dumps({**variables, **others}))
         command = ["ansible-playbook", "-i", "localhost,", "-e", f"@{directory}/variables.json", f"{directory}/play.yml"]
-        # The modules import boto3, which only the Python of the tests has.
+        # Only the Python of the tests has boto3, which the modules import.
         options = ["-e", f"ansible_python_interpreter={sys.executable}"]
         result = subprocess.run([*command, *options], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
@@ -145,8 +145,8 @@ def role(environment, variables, tmp_path_factory):
     return run
 
 
-def sizes(clients) -> dict[str, int]:
-    """Return how much there is of everything that the role makes."""
+def counts(clients) -> dict[str, int]:
+    """Return the number of resources of each kind that the role creates."""
     ec2, elb = clients("ec2"), clients("elbv2")
     own = [{"Name": "tag:cfcr.cluster", "Values": [CLUSTER]}]
     living = [*own, {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
@@ -157,7 +157,7 @@ def sizes(clients) -> dict[str, int]:
         "keys": len(ec2.describe_key_pairs()["KeyPairs"]),
         "hosts": sum(len(reservation["Instances"]) for reservation in ec2.describe_instances(Filters=living)["Reservations"]),
         "load balancers": len(elb.describe_load_balancers()["LoadBalancers"]),
-        "groups of targets": sum(group["TargetGroupName"] != OTHERS for group in elb.describe_target_groups()["TargetGroups"]),
+        "target groups": sum(group["TargetGroupName"] != OTHERS for group in elb.describe_target_groups()["TargetGroups"]),
     }
 
 
@@ -166,14 +166,14 @@ def own_addresses(clients) -> list[dict]:
     return clients("ec2").describe_addresses(Filters=[{"Name": "tag:cfcr.cluster", "Values": [CLUSTER]}])["Addresses"]
 
 
-COMPLETE = {"subnets": 1, "security groups": 3, "addresses": 2, "keys": 1, "hosts": 5, "load balancers": 2, "groups of targets": 3}
+COMPLETE = {"subnets": 1, "security groups": 3, "addresses": 2, "keys": 1, "hosts": 5, "load balancers": 2, "target groups": 3}
 
 
-def test_present_makes_everything_once(role, clients):
+def test_present_creates_everything_once(role, clients):
     assert role() > 0
-    assert sizes(clients) == COMPLETE
+    assert counts(clients) == COMPLETE
     assert role() == 0
-    assert sizes(clients) == COMPLETE
+    assert counts(clients) == COMPLETE
 
 
 def test_hosts_have_their_addresses_and_groups(clients):
@@ -186,7 +186,7 @@ def test_hosts_have_their_addresses_and_groups(clients):
         assert tags["Name"].startswith(f"{CLUSTER}-{tags['cfcr.group']}-")
 
 
-def test_security_groups_let_in_what_is_needed_and_nothing_else(clients):
+def test_security_groups_allow_required_traffic_only(clients):
     groups = clients("ec2").describe_security_groups(Filters=[{"Name": "tag:cfcr.cluster", "Values": [CLUSTER]}])["SecurityGroups"]
     names = {group["GroupId"]: group["GroupName"].removeprefix(f"{CLUSTER}-") for group in groups}
     found = collections.defaultdict(set)
@@ -208,7 +208,7 @@ def test_security_groups_let_in_what_is_needed_and_nothing_else(clients):
     }  # fmt: skip
 
 
-def test_load_balancers_have_the_static_addresses_and_lead_to_the_hosts(clients):
+def test_load_balancers_have_static_addresses_and_every_host(clients):
     elb = clients("elbv2")
     targets = {group["TargetGroupName"]: group for group in elb.describe_target_groups()["TargetGroups"] if group["TargetGroupName"] != OTHERS}
 
@@ -247,26 +247,26 @@ def test_inventory_has_the_endpoint_and_the_hosts(variables, clients):
     assert host["cluster_host_address"] == "10.30.7.11" and host["ansible_become"] is True and host["ansible_host"] != "10.30.7.11"
 
 
-def living_hosts(clients) -> dict[str, str]:
-    """Return the instances by name."""
+def running_hosts(clients) -> dict[str, str]:
+    """Return the IDs of running instances by name."""
     reservations = clients("ec2").describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])["Reservations"]
     hosts = [instance for reservation in reservations for instance in reservation["Instances"]]
     return {tag["Value"]: host["InstanceId"] for host in hosts for tag in host["Tags"] if tag["Key"] == "Name"}
 
 
-def test_addresses_survive_load_balancers_and_hosts(role, clients):
+def test_addresses_survive_replaced_load_balancers_and_hosts(role, clients):
     elb = clients("elbv2")
-    hosts = living_hosts(clients)
+    hosts = running_hosts(clients)
     before = {address["PublicIp"] for address in own_addresses(clients)}
     (balancer,) = elb.describe_load_balancers(Names=[f"{CLUSTER}-masters"])["LoadBalancers"]
     elb.delete_load_balancer(LoadBalancerArn=balancer["LoadBalancerArn"])
     assert role(iaas_unresponsive=["worker-1"]) > 0
-    assert sizes(clients) == COMPLETE
-    assert {name for name, identity in living_hosts(clients).items() if identity != hosts[name]} == {f"{CLUSTER}-worker-1"}
+    assert counts(clients) == COMPLETE
+    assert {name for name, identity in running_hosts(clients).items() if identity != hosts[name]} == {f"{CLUSTER}-worker-1"}
     assert {address["PublicIp"] for address in own_addresses(clients)} == before
 
 
-def test_a_listener_may_lead_elsewhere(role, clients):
+def test_a_listener_can_change_its_target_group(role, clients):
     elb = clients("elbv2")
     role(iaas_worker_listeners=[{**LISTENERS[0], "node_port": 30081}])
     (balancer,) = elb.describe_load_balancers(Names=[f"{CLUSTER}-workers"])["LoadBalancers"]
@@ -276,14 +276,14 @@ def test_a_listener_may_lead_elsewhere(role, clients):
     assert set(groups.values()) == {f"{CLUSTER}-8443", f"{CLUSTER}-30081", OTHERS}
 
 
-def test_what_is_not_asked_for_any_more_is_removed(role, clients):
+def test_hosts_and_listeners_that_are_no_longer_listed_are_removed(role, clients):
     role(iaas_groups={**GROUPS, "worker": 1}, iaas_worker_listeners=[])
-    assert sizes(clients) == {**COMPLETE, "hosts": 4, "load balancers": 1, "groups of targets": 1}
+    assert counts(clients) == {**COMPLETE, "hosts": 4, "load balancers": 1, "target groups": 1}
 
 
-def test_absent_leaves_nothing(role, clients):
+def test_absent_removes_all_of_the_cluster_and_nothing_else(role, clients):
     assert role(iaas_state="absent") > 0
-    assert set(sizes(clients).values()) == {0}
+    assert set(counts(clients).values()) == {0}
     assert len(clients("ec2").describe_addresses()["Addresses"]) == 1
     assert [group["TargetGroupName"] for group in clients("elbv2").describe_target_groups()["TargetGroups"]] == [OTHERS]
     assert role(iaas_state="absent") == 0

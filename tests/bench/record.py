@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write down what site.yml made, so that the floor can make the same without Ansible.
+"""Record the result of site.yml, so that the floor can bring up the same cluster without Ansible.
 
-Nothing about the cluster is said twice this way: what a role changes, the floor does from the next measurement on.
+The cluster is thus defined in one place: after a change of a role, the next measurement uses it in the floor as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def record(inventory: Json, events: list[Json], state: Path, target: Path) -> None:
-    """Write the record of a cluster: of every host what is on it, and what its modules were given."""
+    """Write the record of a cluster: the files on every host, and the arguments of its modules."""
     given = [(event["host"], event["action"].rpartition(".")[2], event["arguments"]) for event in events if event.get("arguments")]
     hosts = sorted(inventory["_meta"]["hostvars"])
     target.mkdir()
@@ -39,7 +39,7 @@ def record(inventory: Json, events: list[Json], state: Path, target: Path) -> No
             requests = _key_requests(arguments) if action == "etcd_key" else _auth_requests(arguments)
             path = target / host / "etcd-requests"
             before = path.read_text().splitlines() if path.exists() else []
-            # Keys come first, while nobody needs a password.
+            # Keys come first, before authentication is enabled.
             _write(path, sorted(before + requests, key=lambda line: line.startswith("/v3/auth/")))
         if action == "manifest":
             items = {"apiVersion": "v1", "kind": "List", "items": arguments["objects"]}

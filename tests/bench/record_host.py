@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs on a host: write to the standard output, as a tar archive, what site.yml left there, without its keys and certificates."""
+"""Write the files of site.yml on this host to standard output as a tar archive, without keys and certificates."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import sys
 import tarfile
 from pathlib import Path
 
-# Files that are younger than the host itself were made by the run, except for these.
+# The run created all files that are newer than the host, except for these.
 NOT_OURS = ("cni/", "group", "gshadow", "hostname", "hosts", "passwd", "shadow", "ssh/", "subgid", "subuid")
 USAGES = {"TLS Web Server Authentication": "serverAuth", "TLS Web Client Authentication": "clientAuth"}
 
 
-def young(*directories: str) -> list[Path]:
-    born = Path("/etc/machine-id").stat().st_mtime_ns
+def new_files(*directories: str) -> list[Path]:
+    created = Path("/etc/machine-id").stat().st_mtime_ns
     paths = [path for directory in directories for path in Path(directory).rglob("*") if not path.is_symlink() and path.is_file()]
-    return sorted(path for path in paths if path.stat().st_mtime_ns > born and not str(path).removeprefix("/etc/").startswith(NOT_OURS))
+    return sorted(path for path in paths if path.stat().st_mtime_ns > created and not str(path).removeprefix("/etc/").startswith(NOT_OURS))
 
 
 def configuration() -> list[Path]:
-    """Configuration, units, and the directories that services own."""
+    """Return configuration, units, and the directories that services own."""
     owned = [path for parent in ("/var/lib", "/var/log") for path in Path(parent).iterdir() if path.is_dir() and path.owner() in accounts()]
-    return [path for path in young("/etc", "/opt/cfcr/libexec") if path.parent.name != "pki"] + owned
+    return [path for path in new_files("/etc", "/opt/cfcr/libexec") if path.parent.name != "pki"] + owned
 
 
 def accounts() -> list[str]:
-    units = [path for path in young("/etc/systemd/system") if "CFCR_DIGEST" in path.read_text()]
+    units = [path for path in new_files("/etc/systemd/system") if "CFCR_DIGEST" in path.read_text()]
     return sorted({line.partition("=")[2] for path in units for line in path.read_text().splitlines() if line.startswith("User=")})
 
 
@@ -44,7 +44,7 @@ def releases() -> list[str]:
 
 
 def describe(path: Path) -> str:
-    """A certificate as openssl takes it: authority, owner of the key, subject, usages, names."""
+    """Return a certificate as arguments of openssl: CA, owner of the key, subject, usages, names."""
     lines = openssl(path, "-subject", "-issuer", "-nameopt", "compat", "-ext", "subjectAltName,extendedKeyUsage")
     values = dict(line.split("=", 1) for line in lines if line.startswith(("subject=", "issuer=")))
     usages = next(line for before, line in zip(lines, lines[1:]) if "Extended Key Usage" in before)
@@ -56,7 +56,7 @@ def describe(path: Path) -> str:
 
 
 def authority(subject: str) -> str:
-    """The name of an authority, which its common name ends with."""
+    """Return the name of a CA, with which its common name ends."""
     return subject.rpartition(" ")[2]
 
 
@@ -66,9 +66,9 @@ def openssl(certificate: Path, *options: str) -> list[str]:
 
 
 def pki() -> dict[str, list[str]]:
-    """Certificates of the host's own, bundles of authorities, and the key of service accounts with its copies."""
+    """Return the host's certificates, its CA bundles, and the copies of the service account key."""
     found: dict[str, list[str]] = {"certificates": [], "authorities": [], "service-account": []}
-    for path in young("/etc"):
+    for path in new_files("/etc"):
         if path.parent.name != "pki":
             continue
         if path.name.startswith("service-account"):

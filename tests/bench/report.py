@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""docs/benchmarks.md, rendered from what was measured."""
+"""Render docs/benchmarks.md from measurements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections import Counter
 VALIDATION = "ansible.builtin.validate_argument_spec"
 LONGEST = 15
 
-# What others need, as measured by the project's study of its peers on a machine of the same size, with the same binaries.
+# Durations of other projects, measured once on a machine of the same size, with the same binaries.
 PEERS = """\
 ## Other projects
 From the project's study of other projects (kubeasz 3.7.0 of 2026-08-09, eight hosts: 2 masters, 3 workers, 3 etcd; 2 cores, containers as hosts, the same
@@ -62,7 +62,7 @@ costs a fresh run {:.2f} s (goal: below 1 s).
 
 
 class Cost(t.NamedTuple):
-    """What something took: time by the clock, and processor time of the controller and of all hosts."""
+    """The cost of a run: seconds by the clock, and processor time of the controller and of all hosts."""
 
     seconds: float
     controller: float
@@ -70,7 +70,7 @@ class Cost(t.NamedTuple):
 
     @property
     def cpu(self) -> float:
-        """Return the processor time of all, which a busy machine changes little."""
+        """Return the total processor time, on which other work has little influence."""
         return self.controller + self.hosts
 
 
@@ -83,7 +83,7 @@ class Run(t.NamedTuple):
 
 
 class Measurement(t.NamedTuple):
-    """A cluster of some size: two runs, the floor, and what that had reached after how many seconds."""
+    """Measurements of one cluster: two runs, the floor, and the seconds until each stage of the floor."""
 
     workers: int
     hosts: int
@@ -94,12 +94,12 @@ class Measurement(t.NamedTuple):
 
     @property
     def costs(self) -> tuple[Cost, Cost, Cost]:
-        """Return what the floor and the two runs took."""
+        """Return the costs of the floor and of the two runs."""
         return self.floor, self.fresh.cost, self.second.cost
 
 
 def render(measurements: list[Measurement], facts: dict[str, t.Any]) -> str:
-    """Return the page; the first measurement is the one that stands for all in the details."""
+    """Return the page. Its details are those of the first measurement."""
     first = measurements[0]
     parts = [INTRODUCTION.format(**facts), _summary(first), _effort(first)]
     if len(measurements) > 1:
@@ -109,7 +109,7 @@ def render(measurements: list[Measurement], facts: dict[str, t.Any]) -> str:
 
 
 def tasks(run: Run) -> list[dict[str, t.Any]]:
-    """Return the tasks of a run in their order, one after the other, each with its seconds of wall clock and its results."""
+    """Return the tasks of a run in order, each with its duration in seconds and its results."""
     found: list[dict[str, t.Any]] = []
     for event in run.events:
         if event["event"] == "result":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A Cloud Foundry and a cluster on loopback: a real API server, NATS and HAProxy, our stand-ins, and the programs themselves."""
+"""A Cloud Foundry and a cluster on loopback: a real API server, NATS and HAProxy, stand-ins, and the programs under test."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ ROUTING_SECRET, NATS_PASSWORD, STATUS_PASSWORD = SECRETS
 SCOPES = ["routing.router_groups.read", "routing.routes.read", "routing.routes.write"]
 
 
-def until(condition: t.Callable[[], t.Any], seconds: float = 5, what: object = "") -> float:
-    """Wait for a condition and return how long it took; fail with what the world says then."""
+def until(condition: t.Callable[[], t.Any], seconds: float = 5, message: object = "") -> float:
+    """Wait for a condition, and return how many seconds it took. `message` is the text of a failure, or a function that returns it."""
     begin = time.monotonic()
     while not condition():
         if time.monotonic() - begin > seconds:
-            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
+            raise AssertionError(f"not within {seconds} s: {message() if callable(message) else message}")
         time.sleep(0.05)
     return time.monotonic() - begin
 
@@ -52,7 +52,7 @@ def fetch(url: str, body: object = None, headers: dict[str, str] | None = None) 
 
 
 class Process:
-    """One program and what it said."""
+    """One program and its output."""
 
     def __init__(self, directory: pathlib.Path, name: str, *command: object) -> None:
         self.name, self.command = name, [str(word) for word in command]
@@ -65,7 +65,7 @@ class Process:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def stop(self, number: int = signal.SIGTERM) -> float:
-        """End it and return how long that took."""
+        """Stop the program, and return how many seconds it took."""
         begin = time.monotonic()
         if self.process:
             self.process.send_signal(number)
@@ -77,11 +77,11 @@ class Process:
         return time.monotonic() - begin
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()
 
     def usage(self) -> tuple[float, float]:
-        """Seconds of processor time, and MiB of memory at most."""
+        """Return the seconds of processor time, and the peak of memory in MiB."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
@@ -89,7 +89,7 @@ class Process:
 
 
 class Program(Process):
-    """One of ours, with its configuration and its own status."""
+    """A program under test, with its configuration and its status."""
 
     def __init__(self, directory: pathlib.Path, name: str, module: str, config: dict[str, t.Any]) -> None:
         self.path = directory / f"{name}.json"
@@ -116,7 +116,7 @@ class Program(Process):
 
 
 class World:
-    """Everything; objects of a test go when it ends."""
+    """All servers and programs. Objects of a test are removed before the next one."""
 
     def __init__(self, directory: pathlib.Path, apiserver: t.Any, api: t.Any) -> None:
         self.directory, self.api = directory, api
@@ -139,13 +139,13 @@ class World:
     def start(self) -> None:
         for process in (self.nats, self.routing_api, self.gorouter):
             process.start()
-        until(lambda: self.up(self.control) and self.gorouter_answers(), 15, self.said)
+        until(lambda: self.up(self.control) and self.gorouter_answers(), 15, self.output)
 
     def close(self) -> None:
         for process in [*self.programs, self.routers, self.gorouter, self.routing_api, self.nats]:
             process.stop(signal.SIGKILL if process in self.programs else signal.SIGTERM)
 
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(f"== {path.name}\n{path.read_text()[-3000:]}" for path in sorted(self.directory.glob("*.log")))
 
     def file(self, name: str, content: str) -> str:
@@ -154,7 +154,7 @@ class World:
         return str(path)
 
     def _user_of_cluster(self, apiserver: t.Any) -> str:
-        """A kubeconfig of the user that may do what rbac.yml says, and nothing else."""
+        """Return the kubeconfig of a user with the permissions in rbac.yml only."""
         for item in yaml.safe_load((PACKAGE / "rbac.yml").read_text())["items"]:
             with contextlib.suppress(urllib.error.HTTPError):
                 self.kube("POST", self.place(item), item)
@@ -200,7 +200,7 @@ class World:
 
     @contextlib.contextmanager
     def production(self) -> t.Iterator[None]:
-        """A gorouter that asks for what gorouters ask for."""
+        """Run gorouter with the default intervals inside the block."""
         self._restart_gorouter({**self._gorouter(), "interval_seconds": 20, "stale_seconds": 120})
         try:
             yield
@@ -240,18 +240,18 @@ class World:
         except OSError:
             return False
 
-    def steer(self, **wish: t.Any) -> dict[str, t.Any]:
-        return fetch(f"{self.control}/state", wish)
+    def set_state(self, **changes: t.Any) -> dict[str, t.Any]:
+        return fetch(f"{self.control}/state", changes)
 
     def table(self) -> dict[str, t.Any]:
         return fetch(f"{self.control}/state")
 
     def counts(self) -> dict[str, t.Any]:
-        """How many rows the routing API has, how many endpoints the gorouter, and what they were asked so far."""
+        """Return the numbers of rows in the routing API, of endpoints in gorouter, and of their requests and messages so far."""
         return {**self.ask_gorouter("counts"), **fetch(f"{self.control}/counts")}
 
     def tcp(self) -> set[tuple[int, str]]:
-        """External port and backend of every TCP route."""
+        """Return the external port and the backend of every TCP route."""
         return {(route["port"], f"{route['backend_ip']}:{route['backend_port']}") for route in self.table()["routes"]}
 
     def ask_gorouter(self, path: str) -> t.Any:
@@ -265,7 +265,7 @@ class World:
             return False
 
     def http(self) -> dict[str, set[str]]:
-        """URI and backends of every HTTP route."""
+        """Return the backends of every HTTP route by URI."""
         return {uri: {endpoint["address"] for endpoint in endpoints} for uri, endpoints in self.ask_gorouter("routes").items()}
 
     # Programs
@@ -304,15 +304,15 @@ class World:
             program.start()
         return program
 
-    def leading(self, identity: str = "master-0", **changes: t.Any) -> Program:
-        """Start one, which acts."""
+    def start_leader(self, identity: str = "master-0", **changes: t.Any) -> Program:
+        """Start a cf-route-sync, and wait until it is the leader."""
         program = self.route_sync(identity, **changes)
-        until(lambda: program.health().get("leader"), 10, lambda: program.said)
+        until(lambda: program.health().get("leader"), 10, lambda: program.output)
         return program
 
     # Kubernetes
     def kill_api_server(self) -> None:
-        """A clean end would wait for those who watch."""
+        """Kill the API server. A clean stop would wait for open watches."""
         self.apiserver._server.kill()
         self.apiserver.stop()
 
@@ -358,8 +358,8 @@ class World:
         items = self.kube("GET", "/api/v1/namespaces/default/events")["items"]
         return [(item["reason"], item["message"]) for item in items if item["involvedObject"]["name"] == service]
 
-    def wipe(self) -> None:
-        """Forget what a test made."""
+    def reset(self) -> None:
+        """Stop the programs of a test, and remove its objects and routes."""
         for program in self.programs:
             program.stop(signal.SIGKILL)
         self.programs = []
@@ -374,12 +374,12 @@ class World:
         pathlib.Path(self.secret_file).write_text(ROUTING_SECRET)
         pathlib.Path(self.password_file).write_text(NATS_PASSWORD)
         clients = {"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES}}
-        self.steer(down=[], clients=clients, token_seconds=3600, forget=True)
+        self.set_state(down=[], clients=clients, token_seconds=3600, forget=True)
         self.ask_gorouter("forget")
 
 
 class Admin:
-    """The API server, as one who may do everything."""
+    """A client of the API server with all permissions."""
 
     def __init__(self, apiserver: t.Any) -> None:
         config = json.loads(pathlib.Path(apiserver.kubeconfig).read_text())
@@ -399,7 +399,7 @@ class Admin:
 
 @contextlib.contextmanager
 def workload(address: str, port: int, text: str) -> t.Iterator[None]:
-    """What stands behind a node port."""
+    """Run an HTTP server that answers with a text, as a workload behind a node port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -409,7 +409,7 @@ def workload(address: str, port: int, text: str) -> t.Iterator[None]:
             self.wfile.write(text.encode())
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer((address, port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -433,9 +433,9 @@ def _cloud_foundry(tmp_path_factory, apiserver):
 
 @pytest.fixture
 def world(_cloud_foundry):
-    """The world, as new."""
-    _cloud_foundry.wipe()
+    """Return a reset world, and check afterwards that no program has printed a secret or a traceback."""
+    _cloud_foundry.reset()
     yield _cloud_foundry
-    said = "".join(program.said for program in _cloud_foundry.programs)
-    assert not any(secret in said for secret in SECRETS)
-    assert "Traceback" not in said, said
+    output = "".join(program.output for program in _cloud_foundry.programs)
+    assert not any(secret in output for secret in SECRETS)
+    assert "Traceback" not in output, output

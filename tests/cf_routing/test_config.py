@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The configuration: every mistake at once."""
+"""The configuration: all mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_registrar(tmp_path, sync):
     ]
 
 
-def test_what_is_no_json(tmp_path):
+def test_invalid_json_is_refused(tmp_path):
     path = tmp_path / "config.json"
     path.write_text("{")
     with pytest.raises(ConfigError, match="line 1 column"):

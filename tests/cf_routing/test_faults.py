@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What breaks, and what it costs."""
+"""Killed programs, outages and wrong settings, and their effect on routes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import time
 
 from _world import NATS_PASSWORD, ROUTING_SECRET, SCOPES, until
 
-# Two lives of a TCP route here, where ttl is 9: an outage that nobody repairs would show.
+# The ttl of TCP routes is 9 here, so the outages of a test last long enough to lose a route that is not renewed.
 OUTAGE_SECONDS = 6
 
 
-class Lost:
-    """Watches the tables from the side, and remembers what was missing."""
+class RouteWatch:
+    """Reads the tables inside the block, and records missing routes."""
 
     def __init__(self, world, tcp, http) -> None:
         self.world, self.tcp, self.http = world, tcp, http
@@ -33,7 +33,7 @@ class Lost:
             if not self.http <= self.world.http().keys():
                 self.missing.append("http")
 
-    def __enter__(self) -> Lost:
+    def __enter__(self) -> RouteWatch:
         self._thread.start()
         return self
 
@@ -42,145 +42,145 @@ class Lost:
         self._thread.join()
 
 
-def routed(world) -> tuple[set, set]:
-    """A Service with both kinds of route, and what these are."""
+def create_routes(world) -> tuple[set, set]:
+    """Create a Service with both kinds of routes, and return them."""
     world.node("n1", "127.0.0.2")
     port = world.reservable[0]
     world.service("web", {"http-route-sync": "web", "tcp-route-sync": str(port)}, 31001)
     tcp, http = {(port, "127.0.0.2:31001")}, {"web.apps.example.com"}
-    until(lambda: world.tcp() == tcp and world.http().keys() == http, 8, world.said)
+    until(lambda: world.tcp() == tcp and world.http().keys() == http, 8, world.output)
     return tcp, http
 
 
 def test_takeover(world):
-    """Killed: another takes over within 30 s, and no route is lost. Stopped: at once. The last one takes its routes along."""
-    # With the life that routes have in production.
+    """If the leader is killed, the other one takes over within 30 s; if it is stopped, at once. No route is lost until the last one stops."""
+    # The ttl of production.
     production = {**world.peers()["routing_api"], "ttl": 60}
-    first = world.leading("master-0", routing_api=production)
+    first = world.start_leader("master-0", routing_api=production)
     second = world.route_sync("master-1", routing_api=production)
-    tcp, http = routed(world)
-    until(lambda: second.health().get("leader") is False, 5, world.said)
-    with Lost(world, tcp, http) as lost:
+    tcp, http = create_routes(world)
+    until(lambda: second.health().get("leader") is False, 5, world.output)
+    with RouteWatch(world, tcp, http) as watch:
         first.stop(signal.SIGKILL)
-        killed = until(lambda: second.health().get("leader"), 30, world.said)
+        killed = until(lambda: second.health().get("leader"), 30, world.output)
         first.start()
-        until(lambda: first.health().get("leader") is False, 5, world.said)
+        until(lambda: first.health().get("leader") is False, 5, world.output)
         ended = second.stop()
-        stopped = until(lambda: first.health().get("leader"), 5, world.said)
+        stopped = until(lambda: first.health().get("leader"), 5, world.output)
         world.service("more", {"http-route-sync": "more"}, 31003)
-        until(lambda: "more.apps.example.com" in world.http(), 5, world.said)
+        until(lambda: "more.apps.example.com" in world.http(), 5, world.output)
     print(f"\nleader killed: another acts after {killed:.1f} s; stopped: after {ended + stopped:.1f} s")
-    assert not lost.missing
+    assert not watch.missing
     assert ended < 10
     assert first.stop() < 10
     assert not world.tcp() and not world.http()
 
 
-def test_api_server_away(world):
-    """Without the API server there is no lease: it ends acting, stays alive, and acts again."""
-    program = world.leading()
-    tcp, http = routed(world)
+def test_api_server_is_down(world):
+    """Without the API server, the leader loses its lease, keeps running, and becomes the leader again."""
+    program = world.start_leader()
+    tcp, http = create_routes(world)
     world.kill_api_server()
     try:
-        until(lambda: program.health().get("leader") is False, 15, world.said)
+        until(lambda: program.health().get("leader") is False, 15, world.output)
         assert not program.health()["healthy"]
     finally:
         world.apiserver.start()
         world.apiserver.await_ready()
-    until(lambda: program.health().get("leader") and program.health()["healthy"], 30, world.said)
-    until(lambda: world.tcp() == tcp and world.http().keys() == http, 8, world.said)
+    until(lambda: program.health().get("leader") and program.health()["healthy"], 30, world.output)
+    until(lambda: world.tcp() == tcp and world.http().keys() == http, 8, world.output)
 
 
 def test_outages(world):
-    """NATS, UAA and the routing API go and come; nothing is lost, and nobody restarts anything."""
-    program = world.leading()
-    tcp, http = routed(world)
+    """NATS, UAA and the routing API stop and start. No route is lost, and the program is not restarted."""
+    program = world.start_leader()
+    tcp, http = create_routes(world)
     pid = program.process.pid
-    with Lost(world, tcp, http) as lost:
+    with RouteWatch(world, tcp, http) as watch:
         for part in ("uaa", "routing_api"):
-            world.steer(down=[part], revoke=True)
-            until(lambda: not program.health()["healthy"], OUTAGE_SECONDS, world.said)
+            world.set_state(down=[part], revoke=True)
+            until(lambda: not program.health()["healthy"], OUTAGE_SECONDS, world.output)
             time.sleep(OUTAGE_SECONDS / 3)
-            world.steer(down=[])
-            took = until(lambda: program.health()["healthy"], 12, world.said)
+            world.set_state(down=[])
+            took = until(lambda: program.health()["healthy"], 12, world.output)
             print(f"\n{part} is back: healthy after {took:.1f} s", end="")
         world.nats.stop()
-        until(lambda: "nats" in program.health()["troubles"], OUTAGE_SECONDS, world.said)
+        until(lambda: "nats" in program.health()["troubles"], OUTAGE_SECONDS, world.output)
         more = world.service("more", {"http-route-sync": "more"}, 31003)
         time.sleep(OUTAGE_SECONDS / 3)
         world.nats.start()
-        took = until(lambda: "more.apps.example.com" in world.http(), 15, world.said)
-        print(f"\nNATS is back: what was asked meanwhile is there after {took:.1f} s")
-    assert not lost.missing
+        took = until(lambda: "more.apps.example.com" in world.http(), 15, world.output)
+        print(f"\nNATS is back: routes that were requested meanwhile exist after {took:.1f} s")
+    assert not watch.missing
     world.nats.stop()
     world.delete(more)
     world.nats.start()
-    until(lambda: world.http().keys() == http and program.health()["healthy"], 15, world.said)
+    until(lambda: world.http().keys() == http and program.health()["healthy"], 15, world.output)
     assert program.process.pid == pid and program.process.poll() is None
 
 
 def test_gorouter_starts_empty(world):
-    """A router that starts hears of everything at once."""
-    program = world.leading()
-    _tcp, http = routed(world)
+    """A gorouter that starts gets all routes at once."""
+    program = world.start_leader()
+    _tcp, http = create_routes(world)
     world.gorouter.stop()
     world.gorouter.start()
-    took = until(lambda: world.gorouter_answers() and world.http().keys() == http, 5, world.said)
-    print(f"\na new gorouter knows everything {took:.1f} s after its start")
+    took = until(lambda: world.gorouter_answers() and world.http().keys() == http, 5, world.output)
+    print(f"\na new gorouter has all routes {took:.1f} s after its start")
     assert program.health()["healthy"]
 
 
 def test_wrong_secrets(world):
-    """A clear complaint instead of a crash, and the right secret is picked up when it comes."""
+    """A wrong secret is reported without a crash, and the right one is read when it is there."""
     pathlib.Path(world.secret_file).write_text("wrong")
     pathlib.Path(world.password_file).write_text("wrong")
-    program = world.leading()
+    program = world.start_leader()
     world.node("n1", "127.0.0.2")
     world.service("web", {"http-route-sync": "web", "tcp-route-sync": str(world.reservable[0])}, 31001)
-    until(lambda: {"uaa", "nats"} <= program.health()["troubles"].keys(), 8, world.said)
+    until(lambda: {"uaa", "nats"} <= program.health()["troubles"].keys(), 8, world.output)
     troubles = program.health()["troubles"]
     assert f"its id or the secret in {world.secret_file} is wrong" in troubles["uaa"]
     assert f"name or password in {world.password_file} is wrong" in troubles["nats"]
     time.sleep(2)
-    # Said once, not at every attempt.
-    assert program.said.count("its id or the secret") <= 2
+    # The message is not repeated at every attempt.
+    assert program.output.count("its id or the secret") <= 2
     pathlib.Path(world.secret_file).write_text(f"{ROUTING_SECRET}\n")
     pathlib.Path(world.password_file).write_text(NATS_PASSWORD)
-    until(lambda: world.tcp() and world.http() and program.health()["healthy"], 15, world.said)
-    # A client without the right scopes is told apart from a wrong secret.
-    world.steer(clients={"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES[:1]}}, revoke=True)
-    until(lambda: "needs the authorities" in program.health()["troubles"].get("routing_api", ""), 10, world.said)
+    until(lambda: world.tcp() and world.http() and program.health()["healthy"], 15, world.output)
+    # Missing scopes get another message than a wrong secret.
+    world.set_state(clients={"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES[:1]}}, revoke=True)
+    until(lambda: "needs the authorities" in program.health()["troubles"].get("routing_api", ""), 10, world.output)
 
 
-def test_tokens_end(world):
-    """Tokens that live for two seconds are renewed before they end."""
-    world.steer(token_seconds=2)
-    program = world.leading()
-    routed(world)
-    until(lambda: world.table()["requests"]["POST /oauth/token"] > 2, 12, world.said)
+def test_tokens_are_renewed(world):
+    """Tokens that are valid for two seconds are renewed before they expire."""
+    world.set_state(token_seconds=2)
+    program = world.start_leader()
+    create_routes(world)
+    until(lambda: world.table()["requests"]["POST /oauth/token"] > 2, 12, world.output)
     assert not [key for key in program.metrics() if 'status="401"' in key]
 
 
 def test_no_such_router_group(world):
-    """Said with the names there are; what needs no routing API goes on."""
-    program = world.leading(routing_api={**world.peers()["routing_api"], "router_group": "none"})
+    """The message lists the router groups. HTTP routes, which need no routing API, work."""
+    program = world.start_leader(routing_api={**world.peers()["routing_api"], "router_group": "none"})
     world.node("n1", "127.0.0.2")
     world.service("web", {"http-route-sync": "web", "tcp-route-sync": str(world.reservable[0])}, 31001)
-    until(lambda: world.http() and "there are default-http, tcp" in program.health()["troubles"].get("routing_api", ""), 8, world.said)
+    until(lambda: world.http() and "there are default-http, tcp" in program.health()["troubles"].get("routing_api", ""), 8, world.output)
     assert not world.events("web")
 
 
 def test_damaged_record(world):
-    """It costs what it told, not the routes of today."""
+    """A damaged record loses earlier routes, but not the current ones."""
     metadata = {"name": "cf-route-sync", "namespace": "kube-system"}
     world.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {"http-routes.json.gz": "H4sIAAAA"}})
-    program = world.leading()
-    routed(world)
-    assert "is damaged" in program.said and program.health()["healthy"]
+    program = world.start_leader()
+    create_routes(world)
+    assert "is damaged" in program.output and program.health()["healthy"]
 
 
 def test_wrong_configuration(world):
-    """Every mistake in one run, each by its place, and an exit code that systemd does not restart."""
+    """One run reports all mistakes with their paths, and ends with an exit code after which systemd does not restart it."""
     program = world.route_sync(start=False)
     program.config["routing_api"].update(ttl=0, url="http://api", group="x")
     del program.config["cluster"]
@@ -188,7 +188,7 @@ def test_wrong_configuration(world):
     program.configure()
     program.start()
     assert program.process.wait(timeout=10) == 78
-    lines = [line.partition(f"{program.path}: ")[2] for line in program.said.splitlines()]
+    lines = [line.partition(f"{program.path}: ")[2] for line in program.output.splitlines()]
     assert len(lines) == 5
     assert "cluster: it is missing" in lines
     assert 'routing_api.url: found "http://api", allowed is an https URL' in lines

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is said to the routers, from plain values."""
+"""Messages to the routers, tested without servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ONE, OTHER = frozenset({"10.0.0.1"}), frozenset({"10.0.0.2"})
 
 
 def test_registrations():
-    """One message for each backend, with all its URIs, and an identity that sessions can stick to."""
+    """There is one message for each backend, with all its URIs and an ID for sticky sessions."""
     messages = [
         json.loads(message)
         for message in registrations([HttpRoute(("a.example.com", "b.example.com"), 30080, BOTH, "", "default/s")], "cfcr")
@@ -73,7 +73,7 @@ def test_tables():
     assert union(left, right) == {"a": BOTH, "b": ONE, "c": OTHER}
 
 
-def test_routes_without_hosts_are_none():
+def test_a_route_without_hosts_is_not_in_the_table():
     assert table([HttpRoute(("a.example.com",), 30080, frozenset(), "", "default/s")]) == {}
 
 
@@ -81,8 +81,8 @@ def test_mappings():
     assert mappings({(1024, 30080): BOTH}) == [Mapping(1024, "10.0.0.1", 30080), Mapping(1024, "10.0.0.2", 30080)]
 
 
-def test_read_tells_ours_from_others():
-    """A port is another's if somebody else has it and we have not."""
+def test_read_separates_own_routes_from_other_ones():
+    """A port belongs to another program if only that one has a route for it."""
     listed = [
         Listed(Mapping(1024, "10.0.0.1", 30080), "us"),
         Listed(Mapping(1024, "10.9.0.1", 30080), "them"),
@@ -92,7 +92,7 @@ def test_read_tells_ours_from_others():
 
 
 def test_record():
-    """It says the same for the same, in little space, and can be read again."""
+    """The encoding is deterministic and small, and can be decoded."""
     routes = {(f"app-{index}.example.com", 30000 + index, "web" if index % 2 else ""): BOTH if index % 3 else ONE for index in range(1000)}
     text = encode(routes)
     assert decode(text) == routes and encode(dict(reversed(routes.items()))) == text and len(text) < 20_000

@@ -33,54 +33,54 @@ def registrar(world):
     return make
 
 
-def test_life(world, registrar):
-    """Registered while the API server is ready; gone when it is not, and at a clean stop."""
+def test_a_route_follows_the_readiness_of_the_api_server(world, registrar):
+    """The route exists while the API server is ready. It is removed if the API server is not ready, and at a clean stop."""
     program = registrar()
     route = {(world.reservable[0], f"127.0.0.1:{world.apiserver.port}")}
-    until(lambda: world.tcp() == route, 5, world.said)
+    until(lambda: world.tcp() == route, 5, world.output)
     world.kill_api_server()
     try:
-        took = until(lambda: not world.tcp(), 8, world.said)
+        took = until(lambda: not world.tcp(), 8, world.output)
         assert not program.health()["healthy"]
     finally:
         world.apiserver.start()
         world.apiserver.await_ready()
-    back = until(lambda: world.tcp() == route, 8, world.said)
+    back = until(lambda: world.tcp() == route, 8, world.output)
     print(f"\nAPI server down: its route is gone after {took:.1f} s, and back {back:.1f} s after it is ready")
     assert program.stop() < 10
     assert not world.tcp() and world.table()["rows"] == 0
 
 
-def test_killed(world, registrar):
-    """A master that dies is gone when its time is over; one that lives heartbeats, as one row."""
+def test_the_route_of_a_killed_registrar_expires(world, registrar):
+    """Heartbeats renew one row. After a kill, the row expires."""
     program = registrar(ttl=5)
-    until(world.tcp, 5, world.said)
+    until(world.tcp, 5, world.output)
     first = world.table()["routes"][0]["modification_tag"]
-    until(lambda: world.table()["routes"][0]["modification_tag"]["index"] > first["index"] + 1, 10, world.said)
+    until(lambda: world.table()["routes"][0]["modification_tag"]["index"] > first["index"] + 1, 10, world.output)
     assert world.table()["rows"] == 1
     program.stop(signal.SIGKILL)
-    took = until(lambda: not world.tcp(), 10, world.said)
+    took = until(lambda: not world.tcp(), 10, world.output)
     print(f"\nmaster killed: its route is gone after {took:.1f} s of ttl 5")
 
 
-def test_sni(world, registrar):
-    """Several clusters share a port by their host names."""
+def test_clusters_share_a_port_by_sni(world, registrar):
+    """Each cluster has its own host name."""
     registrar("one", sni_hostname="one.example.com")
     registrar("two", sni_hostname="two.example.com")
     until(
         lambda: {route["backend_sni_hostname"] for route in world.table()["routes"]} == {"one.example.com", "two.example.com"},
         5,
-        world.said,
+        world.output,
     )
 
 
 def test_port_not_reservable(world, registrar):
-    """The routing API would take it."""
+    """The routing API does not check this."""
     program = registrar(port=9)
-    until(lambda: "port 9 is not among those" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.said)
+    until(lambda: "port 9 is not among those" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.output)
     assert not world.tcp()
 
 
 def test_no_such_group(world, registrar):
     program = registrar(router_group="none")
-    until(lambda: "there are default-http, tcp" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.said)
+    until(lambda: "there are default-http, tcp" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.output)

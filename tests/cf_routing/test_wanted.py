@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which routes there should be: plain values, no servers."""
+"""The planned routes, tested without servers."""
 
 from __future__ import annotations
 
@@ -76,18 +76,18 @@ def test_annotations():
         ({"tcp": "1024", "annotations": {"tcp-routes": "1025"}}, "RouteInvalid", "allowed is a list such as"),
     ],
 )
-def test_what_cannot_be(change, reason, message):
+def test_impossible_routes_are_reported(change, reason, message):
     (complaint,) = complaints(make(**change))
     assert complaint[1] == reason and message in complaint[2]
 
 
-def test_one_mistake_costs_one_route():
-    """The other ports, and the other kind of route, are there all the same."""
+def test_one_mistake_affects_one_route():
+    """The other ports and the other kind of route work."""
     wanted = planned(make(tcp="1024", http="a_b", annotations={"tcp-routes": "9=80,1025=80"}))
     assert [route.port for route in wanted.tcp] == [1024, 1025] and len(wanted.complaints) == 2
 
 
-def test_the_oldest_keeps_it():
+def test_the_oldest_service_keeps_a_route():
     old, young = (
         make("old", "1024", "web", created="2026-01-01T00:00:00Z"),
         make("young", "1024", "web", created="2026-01-02T00:00:00Z", ports=(ADMIN,)),
@@ -104,14 +104,14 @@ def test_same_age_is_decided_by_uid():
     assert complaints(make("b", http="web"), make("a", http="web"))[0][0] == "b"
 
 
-def test_who_cannot_have_it_holds_nobody_up():
-    """The older one lacks a node port, so that the younger one gets the name."""
+def test_a_service_that_cannot_have_a_route_does_not_reserve_it():
+    """The older Service has no node port, so the younger one gets the name."""
     wanted = planned(make("old", http="web", type="ClusterIP"), make("young", http="web", created="2026-01-02T00:00:00Z"))
     assert [route.service for route in wanted.http] == ["default/young"]
 
 
-def test_part_of_the_hosts():
-    """What clashes is left out, the rest stays."""
+def test_a_clash_affects_one_of_several_hosts():
+    """The clashing host is left out, and the others stay."""
     young = make("young", http="own", created="2026-01-02T00:00:00Z", annotations={"http-route-hosts": "web"})
     wanted = planned(make("old", http="web"), young)
     assert [route.uris for route in wanted.http] == [("web.apps.example.com",), ("own.apps.example.com",)] and len(wanted.complaints) == 1
@@ -125,7 +125,7 @@ def test_paths_share_a_host():
 
 
 def test_local():
-    """Where traffic must stay on the node, only nodes with an endpoint are backends."""
+    """If traffic must stay on the node, only nodes with an endpoint are backends."""
     slices = [Slice(("default", "s"), frozenset({"b", "c"})), Slice(("default", "t"), frozenset({"a"}))]
     assert planned(make(tcp="1024", local=True), slices=slices).tcp == (TcpRoute(1024, 30080, frozenset({"10.0.0.2"})),)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in for gorouter's table of routes, on a real NATS: needs nats-py.
+"""A stand-in for gorouter's table of routes, on a real NATS. It needs nats-py.
 
     python3 gorouter.py --config FILE.json
 
@@ -10,9 +10,9 @@
  "status": {"listen": "127.0.0.1:8082", "user": "router-status", "password": …},
  "interval_seconds": 20, "stale_seconds": 120, "prune_seconds": 30}
 
-As gorouter it says router.start when it starts and after NATS was away, answers router.greet, registers and unregisters, forgets what was not
-registered again for stale_seconds, except what speaks TLS, and drops messages that are wrong. GET /routes, with basic authentication, tells
-the table; GET /counts how many endpoints there are and messages there were; GET /forget empties the table, for tests.
+Like gorouter, it publishes router.start when it starts and when it reconnects to NATS, answers router.greet, registers and unregisters endpoints,
+removes endpoints without TLS that were not registered again for stale_seconds, and ignores invalid messages. All requests need basic authentication:
+GET /routes returns the table, GET /counts the numbers of endpoints and of messages, and GET /forget empties the table, for tests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import nats
 
 
 class Endpoint:
-    """A backend of a route, and when it was registered last."""
+    """A backend of a route, and the time of its last registration."""
 
     def __init__(self, message: dict[str, t.Any], stale: int) -> None:
         self.message, self.seen = message, time.monotonic()
@@ -62,7 +62,7 @@ def uri(text: str) -> str:
 
 
 class Routes:
-    """The table: URI, address, endpoint."""
+    """The table: endpoints by URI and address."""
 
     def __init__(self, config: dict[str, t.Any]) -> None:
         self.stale = config.get("stale_seconds", 120)
@@ -110,7 +110,7 @@ class Routes:
 
 
 def check(message: dict[str, t.Any]) -> None:
-    """Refuse what Go would not read into its structure."""
+    """Refuse a message that Go could not decode into its structure."""
     kinds = {
         "host": str,
         "port": int,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real HAProxy that routes by the tables of both stand-ins: needs Python's standard library and haproxy.
+"""A real HAProxy that routes by the tables of both stand-ins. It needs Python's standard library and haproxy.
 
     python3 routers.py --config FILE.json
 
@@ -10,8 +10,8 @@
  "routing_api": {"control": "http://127.0.0.1:3444"}, "router_group": "default-tcp",
  "gorouter": {"url": "http://127.0.0.1:8082", "user": "router-status", "password": …}, "ca_file": …, "seconds": 0.3}
 
-TCP ports become frontends, with SNI where a route asks for it; HTTP goes by Host and path, and is answered as gorouter answers what it does not
-know. A backend that refuses is asked once, then the next one, as the routers do. What cannot be asked leaves the routers as they are.
+Each TCP port becomes a frontend, with SNI if a route has a host name. HTTP requests are routed by Host and path; an unknown route gets gorouter's
+answer. If a backend refuses a connection, the next one is tried, as the routers do. If a stand-in does not answer, the configuration stays.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def servers(backends: t.Iterable[tuple[str, str]]) -> list[str]:
 
 
 def render(tcp: list[dict[str, t.Any]], http: dict[str, list[dict[str, t.Any]]], config: dict[str, t.Any]) -> str:
-    """The configuration of HAProxy for both tables."""
+    """Return the configuration of HAProxy for both tables."""
     lines = [HEAD]
     ports: dict[int, dict[str, set[tuple[str, str]]]] = collections.defaultdict(lambda: collections.defaultdict(set))
     for route in tcp:
@@ -65,7 +65,7 @@ def render(tcp: list[dict[str, t.Any]], http: dict[str, list[dict[str, t.Any]]],
             lines += [f"backend tcp_{port}_{name}", "  mode tcp", *servers(backends)]
     lines += ["frontend http", "  mode http", f"  bind {config['address']}:{config['http_port']}"]
     lines.append("  http-request set-var(txn.host) req.hdr(host),field(1,:),lower")
-    # The longest path first; a wildcard after every name.
+    # Longest path first; wildcards after all names.
     ordered = sorted(http, key=lambda uri: ("*" in uri, -len(uri), uri))
     for index, uri in enumerate(ordered):
         host, slash, path = uri.partition("/")
@@ -94,7 +94,7 @@ def ask(url: str, login: tuple[str, str] | None = None) -> t.Any:
 
 
 class Haproxy:
-    """The process, whose configuration is exchanged without losing a connection."""
+    """The HAProxy process. A new configuration is loaded without losing a connection."""
 
     def __init__(self, config: dict[str, t.Any]) -> None:
         self.program = config.get("haproxy", "/usr/sbin/haproxy")

@@ -2,20 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in for Cloud Foundry's routing API and UAA: needs Python's standard library only.
+"""A stand-in for Cloud Foundry's routing API and UAA. It needs Python's standard library only.
 
     python3 routing_api.py --config FILE.json
 
 {"listen": "0.0.0.0:3443", "certificate_file": …, "key_file": …,
- "control": "127.0.0.1:3444",                       plain HTTP, for tests: see below; default none
+ "control": "127.0.0.1:3444",                       plain HTTP, for tests: see below; default: none
  "clients": {"routing": {"secret": "…", "scopes": ["routing.routes.read", …]}},
  "router_groups": [{"name": "default-tcp", "type": "tcp", "reservable_ports": "1024-1123"}],
  "max_ttl": 120, "token_seconds": 3600, "prune_seconds": 10}
 
-It behaves as upstream's does towards its clients, its defects included: a route without backend_tls_port is a new row each time and is never
-found again by a deletion, ports are not compared with reservable_ports, and a missing scope is answered by 401.
-Control: GET /state tells the table and what was asked, GET /counts only how many there are; POST /state changes {"down": ["uaa", "routing_api"],
-"clients": …, "token_seconds": …, "revoke": true, "forget": true}: no token counts any more, there are no routes any more. What is down answers 503.
+It behaves like the original towards clients, including its defects: each registration of a route without backend_tls_port adds a row that no
+deletion finds, ports are not compared with reservable_ports, and a missing scope gets 401.
+Control: GET /state returns the table and the requests, GET /counts the numbers only. POST /state changes {"down": ["uaa", "routing_api"],
+"clients": …, "token_seconds": …, "revoke": true, "forget": true}; revoke invalidates all tokens, forget removes all routes. A part that is down
+answers 503.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ import uuid
 
 ROUTES = "/routing/v1/tcp_routes"
 GROUPS = "/routing/v1/router_groups"
-# Rows are listed until they expire and pruned a second later.
+# Rows are listed until they expire, and are removed a second later.
 SLACK_SECONDS = 1
 KEYS = ("router_group_guid", "backend_ip", "backend_port", "port", "backend_tls_port", "backend_sni_hostname")
 
 
 class Answer(Exception):
-    """An error as the routing API says it."""
+    """An error in the format of the routing API."""
 
     def __init__(self, status: int, name: str, message: str) -> None:
         super().__init__(message)
@@ -59,7 +60,7 @@ def invalid(message: str) -> Answer:
 
 
 class Tokens:
-    """JSON web tokens as UAA issues them, signed by a key of this process."""
+    """JSON web tokens like those of UAA, signed with a key of this process."""
 
     def __init__(self) -> None:
         self.key = secrets.token_bytes(32)
@@ -95,7 +96,7 @@ class Table:
         self.groups = [{"guid": str(uuid.uuid4()), **group} for group in groups]
         self.max_ttl = max_ttl
         self.rows: list[dict[str, t.Any]] = []
-        # Rows by what is unique; those with a column that is NULL are not in it, since NULL equals nothing.
+        # Rows by their unique key. Rows with a NULL column are not in it, since NULL equals nothing.
         self.unique: dict[tuple[object, ...], dict[str, t.Any]] = {}
 
     def validate(self, route: dict[str, t.Any]) -> None:
@@ -127,7 +128,7 @@ class Table:
                 self.rows.append(row)
                 if key:
                     self.unique[key] = row
-            # Nothing else of a row ever changes.
+            # The other columns never change.
             row.update(ttl=route["ttl"], expires=time.time() + route["ttl"], isolation_segment=route.get("isolation_segment", ""))
             row["modification_tag"]["index"] += 1
 
@@ -152,7 +153,7 @@ class Table:
 
 
 class State:
-    """Everything there is, and what tests do to it."""
+    """The state of both stand-ins, which tests change."""
 
     def __init__(self, config: dict[str, t.Any]) -> None:
         self.clients = config["clients"]
@@ -175,10 +176,10 @@ class State:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Both APIs under one address, and the control under another."""
+    """Serves both APIs at one address, and the control at another."""
 
     protocol_version = "HTTP/1.1"
-    # An answer is written in pieces.
+    # Headers and body are written separately.
     disable_nagle_algorithm = True
     state: State
     control = False
@@ -273,11 +274,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return 200, {"access_token": token, "token_type": "bearer", "expires_in": seconds, "scope": " ".join(client["scopes"])}
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Handshakes happen in the thread of the connection, so that none holds up the others."""
+    """Performs each TLS handshake in the thread of its connection, so that none blocks the others."""
 
     daemon_threads = True
     tls: ssl.SSLContext | None = None

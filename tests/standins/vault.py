@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in for HashiCorp Vault and OpenBao: needs Python's standard library only.
+"""A stand-in for HashiCorp Vault and OpenBao. It needs Python's standard library only.
 
     python3 vault.py --listen 127.0.0.1:8200 --certificate FILE --key FILE --token ROOT
 
-It has the secrets engine KV version 2 (versions, check-and-set, deletion and destruction, metadata, lists) at the mount `secret`, version 1, as far
-as it is mistaken for version 2, at `kv`, AppRole, namespaces, tokens that may do less than everything, and it can be sealed.
+Mount `secret` has the secrets engine KV version 2 (versions, check-and-set, deletion, destruction, metadata and lists). Mount `kv` has version 1, as
+far as clients mistake it for version 2. There are AppRole, namespaces, tokens with restricted permissions, and sealing.
 https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2
 """
 
@@ -42,7 +42,7 @@ def now() -> str:
 
 
 class Secret:
-    """A key of KV version 2: its versions and what is known of them."""
+    """A key of KV version 2: its versions and their metadata."""
 
     def __init__(self) -> None:
         self.created, self.current, self.max_versions, self.cas_required = now(), 0, 0, False
@@ -88,7 +88,7 @@ class Secret:
 
 
 class Vault:
-    """The server's state; tests change it directly."""
+    """The state of the server, which tests change directly."""
 
     def __init__(self, token: str) -> None:
         self.sealed = False
@@ -167,7 +167,7 @@ class Vault:
         return secret.mark([int(number) for number in body["versions"]], **marks[what])
 
     def handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        """Return what http.server wants."""
+        """Return the class of handlers for http.server."""
         vault = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -186,7 +186,7 @@ class Vault:
             do_GET = do_LIST = do_POST = do_PUT = do_DELETE = answer
 
             def log_message(self, format, *args) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write what a run does, task by task and host by host, as lines of JSON to the file that BENCH_EVENTS names."""
+"""Write the tasks of a run and their results on every host as JSON lines to the file in BENCH_EVENTS."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ short_description: Write the events of a run as JSON lines
 description: A part of tools/bench.
 """
 
-# What the floor repeats is read from what these modules were given. Values of no_log options never get here.
+# The floor repeats the work of these modules from their arguments. Ansible has removed values of no_log options here.
 RECORDED = ("cfcr.kubernetes.job", "cfcr.kubernetes.etcd_auth", "cfcr.kubernetes.etcd_key", "cfcr.kubernetes.manifest")
 
 
 class CallbackModule(CallbackBase):
-    """Start of every task, result of every host."""
+    """Writes the start of every task, and the result of every host."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
