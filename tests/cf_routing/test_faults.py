@@ -13,7 +13,7 @@ import time
 
 from _world import NATS_PASSWORD, ROUTING_SECRET, SCOPES, until
 
-# The ttl of TCP routes is 9 here, so the outages of a test last long enough to lose a route that is not renewed.
+# The ttl of TCP routes is 9 s here: routes that are not renewed after an outage would expire during a test.
 OUTAGE_SECONDS = 6
 
 

@@ -34,7 +34,7 @@ def test_plugin_was_added_in_a_known_version(path):
     assert version in VERSIONS
 
 
-# It does not read playbooks: a fragment lists a new one.
+# antsibull-changelog does not read playbooks, so a fragment lists a new one.
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_playbook_is_in_the_changelog(name):
     assert name in listed("playbook")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom the hosts and the pods of a cluster ask for names, whatever the host's own name servers are."""
+"""Name servers of hosts and pods, for different name servers that a host had before."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def servers(resolv_conf):
 
 
 @pytest.mark.parametrize("found", [[], ["10.0.0.2"], ["10.0.0.2", "10.0.0.3", "10.0.0.4"], ["127.0.0.1", "10.0.0.2"]])
-def test_second_run_finds_what_the_first_one_left(render, found):
+def test_a_second_run_changes_nothing(render, found):
     first = render("__dns_upstreams", found)
     left = servers(render("__dns_resolv_conf", found))
     assert left == [OURS, *found[:2]]
@@ -48,7 +48,7 @@ def test_second_run_finds_what_the_first_one_left(render, found):
     assert render("__dns_resolv_conf", left) == render("__dns_resolv_conf", found)
 
 
-def test_all_name_servers_that_the_operator_lists_are_asked(render):
+def test_configured_name_servers_are_all_used(render):
     configured = ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
     assert render("__dns_upstreams", ["10.9.9.9"], configured) == configured
     assert servers(render("__dns_resolv_conf", ["10.9.9.9"], configured)) == [OURS, "10.0.0.2", "10.0.0.3"]
@@ -64,18 +64,18 @@ def test_all_name_servers_that_the_operator_lists_are_asked(render):
         ([], ["10.0.0.7"]),
     ],
 )
-def test_pods_ask_nobody_on_the_loopback_of_the_host_but_always_somebody(render, found, pods):
+def test_pods_use_no_name_server_on_loopback_and_have_at_least_one(render, found, pods):
     assert render("__dns_upstreams_of_pods", found) == pods
 
 
 @pytest.mark.parametrize(("resolved", "mode"), [(True, "resolved"), (False, "file")])
-def test_files_of_systemd_resolved_are_left_alone(render, resolved, mode):
+def test_files_of_systemd_resolved_are_not_changed(render, resolved, mode):
     assert render("__dns_mode", ["10.0.0.2"], resolved=resolved) == mode
     written = [file["path"] for file in render("__dns_files_by_mode", ["10.0.0.2"], resolved=resolved)[mode]]
     assert written == ([] if resolved else ["/etc/cfcr/resolv.conf", "/etc/resolv.conf"])
 
 
-def test_systemd_resolved_is_told_of_our_names_only(render):
+def test_systemd_resolved_routes_names_of_the_cluster_only(render):
     commands = render("__dns_resolved_commands", ["10.0.0.2"])
     assert {tuple(command.split()[1:]) for command in commands} >= {
         ("dns", "cfcr-dns", OURS),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Markdown files: their links resolve, the index lists them, and each says whom it is for."""
+"""The Markdown files: their links resolve, the index lists them, and each names its audience."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DECISIONS = DOCS / "decisions"
-# The collection is linked into collections/, and build/ has copies of it.
+# collections/ has a link to the collection, and build/ has copies of it.
 NOT_OURS = {"collections", "build"}
 
 
@@ -34,7 +34,7 @@ def without_blocks(path: pathlib.Path) -> str:
 
 
 def links(path: pathlib.Path) -> set[str]:
-    """Return the targets of links and images; code is none."""
+    """Return the targets of links and images outside of code."""
     text = re.sub(r"(?<!`)`[^`\n]+`(?!`)", "code", without_blocks(path))
     return {*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'\b(?:src|srcset|href)="([^"]+)"', text)}
 
@@ -80,7 +80,7 @@ def listed(index: pathlib.Path) -> set[pathlib.Path]:
     return {(index.parent / link.partition("#")[0]).resolve() for link in links(index)}
 
 
-def test_the_documents_are_found():
+def test_documents_and_links_are_found():
     assert {ROOT / "README.md", DOCS / "README.md", ROOT / "roles/etcd/README.md"} <= set(FILES)
     assert "iaas.md#aws" in {link.removeprefix("docs/") for link in links(ROOT / "README.md")}
 
@@ -96,7 +96,7 @@ def test_the_index_lists_every_document(path):
 
 
 @pytest.mark.parametrize("path", [ROOT / "CONTRIBUTING.md", *(path for path in DOCUMENTS if path not in NUMBERED)], ids=name)
-def test_a_document_says_whom_it_is_for(path):
+def test_a_document_names_its_audience(path):
     title, audience, *_text = path.read_text(encoding="utf-8").splitlines()
     assert title.startswith("# ")
     assert audience.startswith("For ")

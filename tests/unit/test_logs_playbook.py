@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How playbook logs ends, given what hosts sent."""
+"""The end of playbook logs, for different answers of hosts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HONEST = base64.b64encode(pack({"state/disks.txt": "full\n"}, 0)[0]).decode()
 
 @pytest.fixture
 def end(tmp_path):
-    """Return a function that runs the playbook from where the hosts have answered, and returns its exit code and what it said."""
+    """Return a function that runs the tasks after the hosts' answers, and returns the exit code and the output."""
     (play,) = yaml.safe_load((ROOT / "playbooks/logs.yml").read_text())
     asks, *rest = play["tasks"]
     assert asks["register"] == "logs"
@@ -49,16 +49,16 @@ def names(tmp_path):
         return archive.getnames()
 
 
-def test_a_host_that_does_not_answer_is_named(end, tmp_path):
-    code, said = end({"a": {"archive": HONEST}, "b": {"unreachable": True, "msg": "no route"}, "c": {"failed": True}})
-    assert code == 0, said
-    assert "1 files; hosts that did not answer: b: no route; c: unreachable; hosts whose archive was refused: none" in said
+def test_hosts_that_do_not_answer_are_listed(end, tmp_path):
+    code, output = end({"a": {"archive": HONEST}, "b": {"unreachable": True, "msg": "no route"}, "c": {"failed": True}})
+    assert code == 0, output
+    assert "1 files; hosts that did not answer: b: no route; c: unreachable; hosts whose archive was refused: none" in output
     assert names(tmp_path) == ["a/state/disks.txt"]
 
 
-def test_a_refused_answer_fails_the_run_after_the_archive_of_the_others_was_written(end, tmp_path):
-    code, said = end({"liar": {"archive": "%"}, "a": {"archive": HONEST}, "worse": {"archive": {"no": "text"}}})
+def test_a_refused_answer_fails_the_run_after_the_archive_is_written(end, tmp_path):
+    code, output = end({"liar": {"archive": "%"}, "a": {"archive": HONEST}, "worse": {"archive": {"no": "text"}}})
     assert code != 0
-    assert "1 files; hosts that did not answer: none; hosts whose archive was refused: liar, worse" in said
-    assert "liar: found a text that is not base64; worse: found no text, expected base64." in " ".join(said.split())
+    assert "1 files; hosts that did not answer: none; hosts whose archive was refused: liar, worse" in output
+    assert "liar: found a text that is not base64; worse: found no text, expected base64." in " ".join(output.split())
     assert names(tmp_path) == ["a/state/disks.txt"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A variable that begins with two underscores is its role's own; what a role leaves for others is public and stands in its README."""
+"""Variables with two leading underscores are private to their role. Public ones that a role sets for others are in its README."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 NAME = re.compile(r"(?<![A-Za-z0-9_])__[a-z][a-z0-9_]*")
 PUBLIC = re.compile(r"(?<![A-Za-z0-9_])[a-z][a-z0-9]*_[a-z0-9_]+")
 SUFFIXES = (".yml", ".j2")
-# Variables of the tests that have a role's prefix.
-SCENARIOS_OWN = {"__dns_check", "__dns_umount", "__etcd_found", "__etcd_info"}
+# Private variables of scenarios that have a role's prefix.
+OF_SCENARIOS = {"__dns_check", "__dns_umount", "__etcd_found", "__etcd_info"}
 
 
 def owner(variable: str) -> str:
-    """Return the role whose name a variable begins with: the longest, since there are worker and worker_x."""
+    """Return the role whose name a variable starts with: the longest, since there may be roles worker and worker_x."""
     names = [role.name for role in ROLES if variable.removeprefix("__").startswith(f"{role.name}_")]
     return max(names, key=len, default="")
 
@@ -36,14 +36,14 @@ def public_variables(directory: pathlib.Path) -> set[str]:
     return {name for text in texts for name in PUBLIC.findall(text)}
 
 
-def left_by(role: pathlib.Path) -> set[str]:
-    """Return the public variables that a role registers or has in its vars."""
+def set_by(role: pathlib.Path) -> set[str]:
+    """Return the public variables that a role registers or sets in its vars."""
     registered = {name for path in role.rglob("*.yml") for name in re.findall(r"register: ([a-z]\w*)", path.read_text(encoding="utf-8"))}
     constants = role / "vars/main.yml"
     return registered | (set(re.findall(r"^([a-z]\w*):", constants.read_text(encoding="utf-8"), re.MULTILINE)) if constants.exists() else set())
 
 
-def test_there_are_private_variables():
+def test_private_variables_are_found():
     assert sum(len(private_variables(role)) for role in ROLES) > 100
 
 
@@ -53,14 +53,13 @@ def test_a_role_reads_no_private_variable_of_another(role):
 
 
 @pytest.mark.parametrize("directory", ["playbooks", "inventories", "molecule"])
-def test_nobody_else_reads_private_variables(directory):
-    """Scenarios have some of their own."""
-    assert {name for name in private_variables(ROOT / directory) if owner(name)} <= SCENARIOS_OWN
+def test_playbooks_inventories_and_scenarios_read_no_private_variable(directory):
+    assert {name for name in private_variables(ROOT / directory) if owner(name)} <= OF_SCENARIOS
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
-def test_what_others_read_is_documented(role):
-    """Public variables that a role sets and another reads are neither defaults nor arguments."""
+def test_public_variables_that_other_roles_read_are_documented(role):
+    """They are neither defaults nor arguments, so no argument spec describes them."""
     read = {name for other in ROLES if other != role for name in public_variables(other)}
     readme = (role / "README.md").read_text(encoding="utf-8")
-    assert {name for name in left_by(role) & read if f"`{name}`" not in readme} == set()
+    assert {name for name in set_by(role) & read if f"`{name}`" not in readme} == set()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every role promises: its defaults, argument specs and documentation say the same."""
+"""Defaults, argument specs and documentation of every role agree."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir()
 
 
 def load(role: str, path: str) -> dict:
-    """Read a YAML file of a role; none is empty."""
+    """Return a YAML file of a role; an empty mapping if there is none."""
     file = ROOT / "roles" / role / path
     return (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
 
 
 def described(options: dict, path: str = ""):
-    """Yield every option with its path, nested ones too."""
+    """Yield every option with its path, including nested ones."""
     for name, option in options.items():
         yield f"{path}{name}", option
         yield from described(option.get("options", {}), f"{path}{name}.")
@@ -42,14 +42,14 @@ def test_every_variable_has_a_type_and_a_description(role):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_names_of_variables_tell_whose_they_are(role):
+def test_names_of_variables_have_the_prefix_of_their_role(role):
     assert [name for name in load(role, "defaults/main.yml") if not name.startswith(f"{role}_")] == []
-    # Those without underscores are left for other roles.
+    # Variables without leading underscores are public: other roles read them.
     assert [name for name in load(role, "vars/main.yml") if not name.startswith((f"__{role}_", f"{role}_"))] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_role_says_what_it_is(role):
+def test_role_has_a_description(role):
     galaxy = load(role, "meta/main.yml")["galaxy_info"]
     assert galaxy["description"]
     assert galaxy["license"] == "GPL-3.0-or-later"
@@ -57,9 +57,9 @@ def test_role_says_what_it_is(role):
     assert (ROOT / "roles" / role / "README.md").read_text().startswith("# ")
 
 
-# Preflight reads the contract itself, so that it can list all that is wrong with it at once.
+# Preflight reads the contract itself, so that it can report all problems with it at once.
 @pytest.mark.parametrize("role", [role for role in ROLES if role not in ("cluster", "preflight")])
-def test_role_stands_on_the_contract(role):
+def test_role_depends_on_the_contract(role):
     assert load(role, "meta/main.yml")["dependencies"] == [{"role": "cfcr.kubernetes.cluster"}]
 
 

@@ -15,7 +15,7 @@ import pytest
 PLUGINS = pathlib.Path(__file__).parents[2] / "plugins"
 KINDS = ("module_utils", "plugin_utils")
 ABSOLUTE = "ansible_collections.cfcr.kubernetes.plugins."
-# Modules that belong to no room, and that every room may import.
+# Modules outside of rooms, which every room may import.
 GROUND = {"_accounts", "_checks", "_cloud_foundry", "_command", "_dns", "_endpoint", "_errors", "_files", "_http", "_in_time", "_result", "_timestamp"}
 
 Place = tuple[str, ...]  # such as ("module_utils", "_pki", "x509")
@@ -26,7 +26,7 @@ def place_of(path: pathlib.Path) -> Place:
 
 
 def room_of(place: Place) -> str:
-    """Return the room that a place is in, or the ground."""
+    """Return the room of a place, or the ground."""
     return "/".join(place[:2]) if len(place) > 2 else f"{place[0]}/ground"
 
 
@@ -56,7 +56,7 @@ for _path in FILES:
     GRAPH.setdefault(_room, set()).update({room_of(place) for place in imports(_path)} - {_room})
 
 
-def test_the_imports_are_read():
+def test_imports_are_found():
     assert len(FILES) > 90
     assert {"module_utils/_pki", "module_utils/ground"} <= GRAPH["module_utils/_job"]
 
@@ -69,26 +69,26 @@ def test_the_ground_imports_no_room():
     assert GRAPH["module_utils/ground"] == set()
 
 
-def test_no_rooms_import_each_other():
-    """A circle is an error that names its rooms."""
+def test_imports_of_rooms_have_no_cycle():
+    """A cycle raises an error that names its rooms."""
     order = list(graphlib.TopologicalSorter(GRAPH).static_order())
     assert order[0] == "module_utils/ground"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if place_of(path)[0] == "module_utils"], ids=lambda path: "/".join(place_of(path)))
-def test_what_runs_on_hosts_imports_nothing_of_the_controller(path):
+def test_code_for_hosts_imports_no_code_of_the_controller(path):
     assert {place[0] for place in imports(path)} <= {"module_utils"}
 
 
 @pytest.mark.parametrize("package", sorted({path.parent for path in FILES}), ids=lambda path: path.name)
 def test_rooms_are_packages_without_code(package):
-    """Ansible sends them to hosts, and a name has one place that it is imported from."""
+    """Ansible sends __init__.py to hosts, and each name is imported from the file that defines it."""
     if package.name in KINDS:
         return
     assert (package / "__init__.py").read_text(encoding="utf-8") == ""
 
 
 def test_only_the_contract_is_read_from_roles():
-    """Roles read plugins; plugins that read roles would turn that round (docs/decisions/0037-rooms-of-plugins.md says why the contract does)."""
+    """Roles use plugins, so plugins must not read roles. docs/decisions/0037-rooms-of-plugins.md gives the reason for the exception."""
     readers = {path.relative_to(PLUGINS).as_posix() for path in PLUGINS.rglob("*.py") if "roles/" in path.read_text(encoding="utf-8")}
     assert readers == {"plugin_utils/_preflight/contract.py"}

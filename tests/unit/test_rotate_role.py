@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which hosts of the cluster a run of rotate.yml leaves out."""
+"""Hosts of the cluster that are not in a run of rotate.yml."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def render():
         pytest.param(["etcd-0", "master-0", "worker-0"], ["host-of-another-cluster"], [], id="an ignored host of another cluster"),
     ],
 )
-def test_who_is_left_out(render, in_play, ignored, absent):
+def test_missing_hosts_are_listed(render, in_play, ignored, absent):
     cluster = {"etcd-0": "10.0.0.1", "master-0": "10.0.0.2", "worker-0": "10.0.0.3"}
     assert render("__rotate_absent", __rotate_cluster=cluster, groups={"ignored": ignored}, ansible_play_hosts=in_play) == absent

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tasks name their arguments. With its default settings, Ansible warns in each run of each task whose arguments are one template."""
+"""Tasks name their arguments. With default settings, Ansible warns about each task whose arguments are one template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("roles/*/tasks/**/*.yml"), *ROOT.glob("roles/*/handlers/*.yml"), *ROOT.glob("playbooks/*.yml")])
-# A host has any variables, and the modules below take one argument without a name.
+# add_host takes any variables, and the other modules take one argument without a name.
 FREE = ("ansible.builtin.add_host", "ansible.builtin.include_tasks", "ansible.builtin.include_vars")
 JOB = "cfcr.kubernetes.job"
 
@@ -55,5 +55,5 @@ def test_each_job_has_a_handler():
 
 @pytest.mark.parametrize(("name", "job", "arguments", "handler"), JOBS, ids=[f"{name} {'restarted' if handler else ''}" for name, *_rest, handler in JOBS])
 def test_a_task_passes_all_of_the_job(name, job, arguments, handler):
-    """A handler that left a part out would restart the units for another configuration."""
+    """A handler that left out a part would restart the units with another configuration."""
     assert arguments == {**{key: f"{{{{ {name}.{key} }}}}" for key in job}, **({"state": "restarted"} if handler else {})}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""No play runs a module on a host of a cluster but by an action that validates what the host answers."""
+"""Plays run modules on hosts of a cluster only by actions that validate the answers of the host."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
 PREFIX = "cfcr.kubernetes."
-# They run on the controller, and what a host says does not come into them.
+# Actions that run on the controller and use no answer of a host.
 ON_CONTROLLER = {
     *("add_host", "assert", "debug", "fail", "group_by", "include_vars", "meta", "pause", "set_fact"),
-    "wait_for_connection",  # asks for a ping, and returns nothing of the answer
+    "wait_for_connection",  # runs ping, and returns nothing of the answer
 }
 ROLES = ("include_role", "import_role")
 TASKS = ("include_tasks", "import_tasks")
 SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always")
-# Who answers there is trusted; so are hosts that a provider's role has nothing to do with.
+# The director and the controller are trusted.
 TRUSTED = ("{{ cluster_director }}", "localhost")
 
 Task = dict[str, t.Any]
@@ -33,7 +33,7 @@ def load(path: pathlib.Path) -> t.Any:
 
 
 def validating() -> set[str]:
-    """Return the actions that validate, and those that need no host at all."""
+    """Return the actions that validate answers, and those that use no host."""
     words = ("(HostAction)", "_requires_connection = False")
     paths = (ROOT / "plugins/action").glob("*.py")
     return {f"{PREFIX}{path.stem}" for path in paths if any(word in path.read_text(encoding="utf-8") for word in words)}
@@ -42,12 +42,12 @@ def validating() -> set[str]:
 def action_of(task: Task) -> str:
     """Return the name of a task's module."""
     names = [key for key in task if "." in key]
-    assert len(names) == 1, f"one module is expected in {task}"
+    assert len(names) == 1, f"found modules {names}, expected one in {task}"
     return names[0]
 
 
 def tasks_of_role(name: str, tasks_from: str = "main", delegated: str | None = None) -> t.Iterator[tuple[str, Task]]:
-    """Yield the tasks of a role, its handlers, and those of the roles it depends on."""
+    """Yield the tasks and handlers of a role and of the roles that it depends on."""
     role = ROOT / "roles" / name.removeprefix(PREFIX)
     for dependency in load(role / "meta/main.yml").get("dependencies", []):
         yield from tasks_of_role(dependency["role"] if isinstance(dependency, dict) else dependency)
@@ -57,7 +57,7 @@ def tasks_of_role(name: str, tasks_from: str = "main", delegated: str | None = N
 
 
 def expanded(tasks: list[Task], path: pathlib.Path, delegated: str | None) -> t.Iterator[tuple[str, Task]]:
-    """Yield tasks with where they stand: those of blocks, roles and files in their place. A delegation holds for all of a block."""
+    """Yield tasks with their location, and expand blocks, roles and included files. A delegation applies to all tasks of a block."""
     for task in tasks:
         to = task.get("delegate_to", delegated)
         inner = [section for section in SECTIONS if section in task]
@@ -92,17 +92,17 @@ def tasks_of_plays() -> t.Iterator[tuple[str, Task]]:
 PLAYED = {(where, action_of(task)): task for where, task in tasks_of_plays()}
 
 
-def test_the_plays_are_read():
-    """A reader that misses the tasks would find nothing wrong with them."""
+def test_tasks_are_found():
+    """Otherwise the next test would pass without tasks."""
     modules = {action for _where, action in PLAYED}
     assert {f"{PREFIX}{name}" for name in ("job", "host_facts", "host_health", "host_logs", "etcd_member", "unit_restart", "url_probe")} <= modules
     assert len(PLAYED) > 80
 
 
 @pytest.mark.parametrize(("where", "action"), PLAYED)
-def test_what_a_host_answers_is_validated(where, action):
+def test_answers_of_hosts_are_validated(where, action):
     task = PLAYED[where, action]
     name = action.removeprefix("ansible.builtin.")
     assert name in ON_CONTROLLER or action in validating() or task["delegate_to"] in TRUSTED, (
-        f"{where} runs {action} on a host, which may lie: run it by an action made of HostAction, with the shape of its answer in answers.py"
+        f"{where} runs {action} on a host without validating the answer. Run it by a subclass of HostAction, with the shape of its answer in answers.py."
     )
