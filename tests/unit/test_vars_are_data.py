@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Variables hold data: roles and playbooks parse files and the output of programs, and no text that they have put together themselves."""
+"""Variables are data: roles and playbooks parse files and the output of programs, but no text that they have built themselves."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 class Loader(yaml.SafeLoader):
-    """Reads Ansible's tags as what they stand before."""
+    """Ignores Ansible's tags, and reads the tagged text."""
 
 
 Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node))
 
 
 def variables(value: t.Any) -> t.Iterator[tuple[str, str]]:
-    """Yield every name that has a text, at any depth."""
+    """Yield every name with a string value, at any depth."""
     for name, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         if isinstance(inner, str):
             yield str(name), inner
@@ -64,7 +64,7 @@ def test_tasks_and_defaults_have_no_statements(path):
 
 
 def test_only_configuration_files_are_written_in_vars():
-    """They are texts for the lines of a file, which nobody parses here."""
+    """They are lines of configuration files, which no role parses."""
     assert {str(path.relative_to(ROOT)) for path in FILES if "/vars/" in str(path) and any("{%" in text for _name, text in TEXTS[path])} == {
         "roles/dns/vars/main.yml",
     }
