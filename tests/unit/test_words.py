@@ -19,10 +19,11 @@ import yaml
 ROOT = pathlib.Path(__file__).parents[2]
 # Paths that are not checked yet: their prose is being rewritten.
 NOT_YET = (
-    "molecule/",
+    "molecule/dns/prepare.yml",
     "packages/",
-    "tests/",
-    "tools/",
+    "tests/component/",
+    "tests/unit/extensions/",
+    "tests/unit/plugins/",
 )
 # The collection is linked into collections/, and build/ has copies of it. Fragments of the changelog are the words of their time.
 NOT_OURS = {"collections", "build", "changelogs"}
