@@ -34,7 +34,7 @@ def load(path: pathlib.Path) -> t.Any:
 
 def validating() -> set[str]:
     """Return the actions that validate answers, and those that use no host."""
-    words = ("(HostAction)", "_requires_connection = False")
+    words = ("(HostAction)", "(ControllerAction)")
     paths = (ROOT / "plugins/action").glob("*.py")
     return {f"{PREFIX}{path.stem}" for path in paths if any(word in path.read_text(encoding="utf-8") for word in words)}
 
