@@ -49,17 +49,17 @@ def test_defaults(tmp_path, sync):
 @pytest.mark.parametrize(
     ("change", "mistake"),
     [
-        ({"cluster": "A B"}, "cluster: found \"A B\", allowed is a name of lower-case letters, digits, '-' and '.'"),
-        ({"listen": "localhost:1"}, 'listen: found "localhost:1", allowed is an IP address and a port, such as 127.0.0.1:10280'),
-        ({"kubeconfig": "/no/such"}, 'kubeconfig: found "/no/such", allowed is the absolute path of a file that can be read'),
-        ({"routing_api": []}, "routing_api: found [], allowed is an object"),
-        ({"nats": {"servers": []}}, "nats.servers: found [], allowed is a list of at least 1"),
-        ({"domains": ["example.com", "*"]}, 'domains[1]: found "*", allowed is a DNS name such as apps.example.com'),
-        ({"uaa": None}, "uaa: it is missing, and routing_api gives tokens of UAA only"),
-        ({"uaa": None, "routing_api": None}, "routing_api, nats: both are missing, so that there would be nothing to do"),
+        ({"cluster": "A B"}, "cluster: found \"A B\", expected a name of lower-case letters, digits, '-' and '.'"),
+        ({"listen": "localhost:1"}, 'listen: found "localhost:1", expected an IP address and a port, such as 127.0.0.1:10280'),
+        ({"kubeconfig": "/no/such"}, 'kubeconfig: found "/no/such", expected the absolute path of a readable file'),
+        ({"routing_api": []}, "routing_api: found [], expected an object"),
+        ({"nats": {"servers": []}}, "nats.servers: found [], expected a list of at least 1"),
+        ({"domains": ["example.com", "*"]}, 'domains[1]: found "*", expected a DNS name such as apps.example.com'),
+        ({"uaa": None}, "uaa: missing, but routing_api needs it for its tokens"),
+        ({"uaa": None, "routing_api": None}, "routing_api, nats: both missing, expected at least one"),
         (
             {"more": 1},
-            "more: there is no such key, allowed are cluster, kubeconfig, lease, listen, app_domain, domains, uaa, routing_api, nats",
+            "more: unknown key, expected one of cluster, kubeconfig, lease, listen, app_domain, domains, uaa, routing_api, nats",
         ),
     ],
 )
@@ -77,7 +77,7 @@ def test_nats_needs_a_domain(tmp_path, sync):
         "certificate_file": file,
         "key_file": file,
     }
-    assert mistakes(tmp_path, {**sync, "nats": nats}) == ["app_domain: it is missing, and nats has no routes without it"]
+    assert mistakes(tmp_path, {**sync, "nats": nats}) == ["app_domain: missing, but nats needs it for HTTP routes"]
     assert read(tmp_path, {**sync, "nats": nats, "app_domain": "apps.example.com"})
 
 
@@ -95,8 +95,8 @@ def test_registrar(tmp_path, sync):
     config["routing_api"]["port"] = True
     config["backend"]["ip"] = "master-0"
     assert mistakes(tmp_path, config, REGISTRAR) == [
-        "routing_api.port: found true, allowed is a whole number from 1 to 65535",
-        'backend.ip: found "master-0", allowed is an IP address',
+        "routing_api.port: found true, expected a whole number from 1 to 65535",
+        'backend.ip: found "master-0", expected an IP address',
     ]
 
 

@@ -140,7 +140,7 @@ def test_wrong_secrets(world):
     until(lambda: {"uaa", "nats"} <= program.health()["troubles"].keys(), 8, world.output)
     troubles = program.health()["troubles"]
     assert f"its id or the secret in {world.secret_file} is wrong" in troubles["uaa"]
-    assert f"name or password in {world.password_file} is wrong" in troubles["nats"]
+    assert f"its name or the password in {world.password_file} is wrong" in troubles["nats"]
     time.sleep(2)
     # The message is not repeated at every attempt.
     assert program.output.count("its id or the secret") <= 2
@@ -190,6 +190,6 @@ def test_wrong_configuration(world):
     assert program.process.wait(timeout=10) == 78
     lines = [line.partition(f"{program.path}: ")[2] for line in program.output.splitlines()]
     assert len(lines) == 5
-    assert "cluster: it is missing" in lines
-    assert 'routing_api.url: found "http://api", allowed is an https URL' in lines
-    assert 'nats.servers[0]: found "nats://10.0.0.5:4222", allowed is a URL such as tls://10.0.0.5:4224' in lines
+    assert "cluster: missing" in lines
+    assert 'routing_api.url: found "http://api", expected an https URL' in lines
+    assert 'nats.servers[0]: found "nats://10.0.0.5:4222", expected a URL such as tls://10.0.0.5:4224' in lines

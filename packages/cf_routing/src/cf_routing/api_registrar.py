@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""cf-api-registrar: the TCP route of this master's API server."""
+"""cf-api-registrar: registers the TCP route of this master's API server."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from .uaa import Uaa
 
 CHECK_SECONDS = 2
 TIMEOUT = aiohttp.ClientTimeout(total=2)
-# One failure may be an accident, two in a row are not.
-FAILURES_ALLOWED = 1
+# A single failure does not delete the route, two in a row do.
+TOLERATED_FAILURES = 1
 
 
 class Registrar:
-    """Registers while the API server is ready, deletes when it is not."""
+    """Registers the route while the API server is ready, and deletes it when it is not."""
 
     def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
         self._session, self._config, self._status = session, config, status
@@ -41,26 +41,26 @@ class Registrar:
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        await until(stop, asyncio.create_task(self._check()), asyncio.create_task(self._keep()))
+        await until(stop, asyncio.create_task(self._check()), asyncio.create_task(self._reconcile()))
         notify("STOPPING=1")
         try:
             await asyncio.wait_for(self._delete(), STOP_SECONDS)
         except FAULTS as error:
-            log.warning("could not delete the route, which ends by itself: %s", reason(error))
+            log.warning("cannot delete the route, it will expire: %s", reason(error))
 
     async def _check(self) -> None:
-        """Ask the API server whether it is ready."""
+        """Poll the readiness of the API server."""
         failures = 0
         while True:
             try:
                 await self._ask()
                 failures = 0
-                self._status.good("api_server")
+                self._status.succeeded("api_server")
             except FAULTS as error:
                 failures += 1
-                self._status.bad("api_server", error)
-            # At the start nothing is registered that an accident could cost.
-            ready = failures == 0 or (failures <= FAILURES_ALLOWED and bool(self._ready))
+                self._status.failed("api_server", error)
+            # Failures are tolerated only while the route is registered.
+            ready = failures == 0 or (failures <= TOLERATED_FAILURES and bool(self._ready))
             if ready != self._ready:
                 self._ready = ready
                 log.info("the API server is %s", "ready" if ready else "not ready")
@@ -72,9 +72,9 @@ class Registrar:
         async with self._session.get(url, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False) as answer:
             REQUESTS.labels("api_server", "GET", answer.status).inc()
             if answer.status != 200:
-                raise RoutingError(f"{url} answers HTTP {answer.status}")
+                raise RoutingError(f"{url}: found HTTP {answer.status}, expected 200")
 
-    async def _keep(self) -> None:
+    async def _reconcile(self) -> None:
         backoff = Backoff()
         pause: float | None = None
         while True:
@@ -90,7 +90,7 @@ class Registrar:
                     pause = None
                 backoff.reset()
             except FAULTS as error:
-                self._status.bad("routing_api", error)
+                self._status.failed("routing_api", error)
                 pause = backoff.next()
 
     async def _register(self) -> None:
@@ -98,15 +98,15 @@ class Registrar:
         group = await self._api.router_group()
         if not group.ports.allow(self._mapping.port):
             name = self._config["routing_api"]["router_group"]
-            raise RoutingError(f"port {self._mapping.port} is not among those that router group {name} lets us reserve: {group.ports}")
+            raise RoutingError(f"port {self._mapping.port} is not among the reservable ports of router group {name}: {group.ports}")
         await self._api.register(group, [self._mapping])
-        self._status.good("routing_api")
+        self._status.succeeded("routing_api")
         HEARTBEAT.labels("tcp").set(time.monotonic() - begin)
 
     async def _delete(self) -> None:
         await self._api.delete(await self._api.router_group(), {self._mapping})
-        self._status.good("routing_api")
-        log.info("the route of %s:%d is deleted", self._mapping.ip, self._mapping.backend_port)
+        self._status.succeeded("routing_api")
+        log.info("deleted the route of %s:%d", self._mapping.ip, self._mapping.backend_port)
 
 
 def main() -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 
 FIRST_SECONDS = 0.5
-# So that three attempts fit into the shortest life of a route, and recovery is seen soon.
-MOST_SECONDS = 10
+# Short enough for several attempts within the life of a route, and to notice recovery soon.
+MAX_SECONDS = 10
 
 
 class Backoff:
-    """Twice as long each time, a little by chance, until something succeeds."""
+    """A wait that doubles with each failure up to the maximum, with jitter; a success resets it."""
 
     def __init__(self) -> None:
         self._seconds = FIRST_SECONDS
@@ -24,5 +24,5 @@ class Backoff:
 
     def next(self) -> float:
         seconds = self._seconds
-        self._seconds = min(2 * seconds, MOST_SECONDS)
+        self._seconds = min(2 * seconds, MAX_SECONDS)
         return seconds * random.uniform(0.75, 1.25)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The configuration of both programs: what may stand in it, and every mistake in it at once."""
+"""The configuration of both programs: its schema, and a validation that reports all mistakes together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import urllib.parse
 Check = t.Callable[[t.Any], t.Optional[str]]
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 HOST = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-# Below three heartbeats of a second each it makes no sense; routing API's own limit, 120 by default, is not known here.
+# The minimum leaves room for three heartbeats. The routing API has its own maximum, 120 by default, which is not known here.
 TTL = range(5, 3601)
 
 
@@ -24,18 +24,18 @@ class ConfigError(Exception):
     """The configuration is wrong: one line for each mistake."""
 
 
-def matching(allowed: str, good: t.Callable[[str], object]) -> Check:
-    """A string that a test likes."""
-    return lambda value: None if isinstance(value, str) and good(value) else allowed
+def matching(expected: str, valid: t.Callable[[str], object]) -> Check:
+    """Return a check for a string: it returns None for a valid value, else what was expected."""
+    return lambda value: None if isinstance(value, str) and valid(value) else expected
 
 
 def number(numbers: range) -> Check:
-    allowed = f"a whole number from {numbers[0]} to {numbers[-1]}"
-    return lambda value: None if isinstance(value, int) and not isinstance(value, bool) and value in numbers else allowed
+    expected = f"a whole number from {numbers[0]} to {numbers[-1]}"
+    return lambda value: None if isinstance(value, int) and not isinstance(value, bool) and value in numbers else expected
 
 
 def _is_url(schemes: t.Collection[str], path: bool) -> t.Callable[[str], bool]:
-    def good(value: str) -> bool:
+    def valid(value: str) -> bool:
         try:
             url = urllib.parse.urlsplit(value)
             return bool(
@@ -49,8 +49,7 @@ def _is_url(schemes: t.Collection[str], path: bool) -> t.Callable[[str], bool]:
         except ValueError:
             return False
 
-    return good
-
+    return valid
 
 def _is_address(value: str) -> bool:
     try:
@@ -68,10 +67,10 @@ def _is_readable(value: str) -> bool:
     return os.path.isabs(value) and os.path.isfile(value) and os.access(value, os.R_OK)
 
 
-string = matching("a string that is not empty", bool)
+string = matching("a non-empty string", bool)
 name = matching("a name of lower-case letters, digits, '-' and '.'", NAME.fullmatch)
 domain = matching("a DNS name such as apps.example.com", HOST.fullmatch)
-file = matching("the absolute path of a file that can be read", _is_readable)
+file = matching("the absolute path of a readable file", _is_readable)
 https = matching("an https URL", _is_url({"https"}, path=True))
 server = matching("a URL such as tls://10.0.0.5:4224", _is_url({"tls"}, path=False))
 address = matching("an IP address", _is_address)
@@ -79,15 +78,15 @@ listener = matching("an IP address and a port, such as 127.0.0.1:10280", _is_lis
 port = number(range(1, 65536))
 
 
-class Many:
-    """A list of what a check allows; at least so many."""
+class ListOf:
+    """A list whose entries pass a check, with a minimum length."""
 
     def __init__(self, check: Check, least: int = 0) -> None:
         self.check, self.least = check, least
 
 
 class Table:
-    """An object with these keys. What has a default may be missing; a default of None allows null as well."""
+    """An object with these keys. A key with a default is optional; if the default is None, null is valid too."""
 
     def __init__(self, required: dict[str, t.Any], optional: dict[str, tuple[t.Any, t.Any]] | None = None) -> None:
         self.required, self.optional = required, optional or {}
@@ -99,7 +98,7 @@ ROUTING_API = Table(
     {"ca_file": (file, None), "ttl": (number(TTL), 60), "sni_hostname": (domain, None)},
 )
 NATS = Table(
-    {"servers": Many(server, least=1), "user": string, "password_file": file, "ca_file": file, "certificate_file": file, "key_file": file},
+    {"servers": ListOf(server, least=1), "user": string, "password_file": file, "ca_file": file, "certificate_file": file, "key_file": file},
 )
 ROUTE_SYNC = Table(
     {
@@ -110,7 +109,7 @@ ROUTE_SYNC = Table(
     },
     {
         "app_domain": (domain, None),
-        "domains": (Many(domain), []),
+        "domains": (ListOf(domain), []),
         "uaa": (UAA, None),
         "routing_api": (ROUTING_API, None),
         "nats": (NATS, None),
@@ -128,14 +127,14 @@ REGISTRAR = Table(
 
 
 def load(path: str, table: Table) -> dict[str, t.Any]:
-    """Read a configuration, completed by its defaults, or raise ConfigError with all that is wrong in it."""
+    """Return the configuration with defaults filled in, or raise ConfigError with all its mistakes."""
     try:
         with open(path, encoding="utf-8") as stream:
             value = json.load(stream)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from error
     mistakes: list[str] = []
-    config = examine(value, table, "", mistakes)
+    config = validate(value, table, "", mistakes)
     if not mistakes:
         mistakes += contradictions(config)
     if mistakes:
@@ -143,53 +142,53 @@ def load(path: str, table: Table) -> dict[str, t.Any]:
     return config
 
 
-def examine(value: t.Any, rule: t.Any, path: str, mistakes: list[str]) -> t.Any:
-    """Return a value completed by defaults, and note what is wrong in it: where, what was found, what is allowed."""
+def validate(value: t.Any, rule: t.Any, path: str, mistakes: list[str]) -> t.Any:
+    """Return a value with defaults filled in, and append its mistakes: the place, what was found, what was expected."""
     if isinstance(rule, Table):
         if not isinstance(value, dict):
-            mistakes.append(f"{path or 'the whole'}: found {_shown(value)}, allowed is an object")
+            mistakes.append(f"{path or 'configuration'}: found {_shown(value)}, expected an object")
             return value
-        return _examine_table(value, rule, path, mistakes)
-    if isinstance(rule, Many):
+        return _validate_table(value, rule, path, mistakes)
+    if isinstance(rule, ListOf):
         if not isinstance(value, list) or len(value) < rule.least:
-            mistakes.append(f"{path}: found {_shown(value)}, allowed is a list{f' of at least {rule.least}' if rule.least else ''}")
+            mistakes.append(f"{path}: found {_shown(value)}, expected a list{f' of at least {rule.least}' if rule.least else ''}")
             return value
-        return [examine(entry, rule.check, f"{path}[{index}]", mistakes) for index, entry in enumerate(value)]
-    if allowed := rule(value):
-        mistakes.append(f"{path}: found {_shown(value)}, allowed is {allowed}")
+        return [validate(entry, rule.check, f"{path}[{index}]", mistakes) for index, entry in enumerate(value)]
+    if expected := rule(value):
+        mistakes.append(f"{path}: found {_shown(value)}, expected {expected}")
     return value
 
 
-def _examine_table(value: dict[str, t.Any], table: Table, path: str, mistakes: list[str]) -> dict[str, t.Any]:
+def _validate_table(value: dict[str, t.Any], table: Table, path: str, mistakes: list[str]) -> dict[str, t.Any]:
     prefix = f"{path}." if path else ""
     known = {**{key: (rule, ...) for key, rule in table.required.items()}, **table.optional}
     for key in value:
         if key not in known:
-            mistakes.append(f"{prefix}{key}: there is no such key, allowed are {', '.join(known)}")
+            mistakes.append(f"{prefix}{key}: unknown key, expected one of {', '.join(known)}")
     result = {}
     for key, (rule, default) in known.items():
         if key not in value and default is ...:
-            mistakes.append(f"{prefix}{key}: it is missing")
+            mistakes.append(f"{prefix}{key}: missing")
         elif key not in value or value[key] is None and default is None:
             result[key] = default
         else:
-            result[key] = examine(value[key], rule, f"{prefix}{key}", mistakes)
+            result[key] = validate(value[key], rule, f"{prefix}{key}", mistakes)
     return result
 
 
 def contradictions(config: dict[str, t.Any]) -> list[str]:
-    """What is right by itself and wrong together."""
+    """What is right by itself and wrong run_together."""
     mistakes = []
     if config["uaa"] is None and config["routing_api"] is not None:
-        mistakes.append("uaa: it is missing, and routing_api gives tokens of UAA only")
+        mistakes.append("uaa: missing, but routing_api needs it for its tokens")
     if config.get("nats") is not None and config["app_domain"] is None:
-        mistakes.append("app_domain: it is missing, and nats has no routes without it")
+        mistakes.append("app_domain: missing, but nats needs it for HTTP routes")
     if config["routing_api"] is None and config.get("nats") is None:
-        mistakes.append("routing_api, nats: both are missing, so that there would be nothing to do")
+        mistakes.append("routing_api, nats: both missing, expected at least one")
     return mistakes
 
 
 def _shown(value: t.Any) -> str:
-    """A value as JSON, cut where it is long; secrets stand in files, so that none can be here."""
+    """Return a value as JSON, truncated if it is long. It contains no secret, because those are in files."""
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can go wrong out there. None of it ends a program."""
+"""Failures of peers. None of them ends a program."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import aiohttp
 
 
 class RoutingError(Exception):
-    """Somebody did not do what was asked; says who and why, and never a secret."""
+    """A peer failed. The message names the peer and the cause, and contains no secret."""
 
 
-# What a request over the network may raise. RoutingError says it better wherever it was known better.
+# Exceptions of a network request. RoutingError replaces the others if the cause is known better.
 FAULTS = (RoutingError, aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what an exception means."""
+    """Describe an exception in one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, RoutingError) else f"{type(error).__name__}: {text}" if text else type(error).__name__

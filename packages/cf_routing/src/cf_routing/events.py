@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Events on Services: why a route that was asked for is not there."""
+"""Events on Services that report why a requested route is not registered."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from .kubernetes import ApiError, Kubernetes
 from .status import Status, log
 from .wanted import Complaint
 
-# The API server keeps events for an hour; a complaint that lasts is said again before that.
-AGAIN_SECONDS = 1800
+# The API server keeps events for an hour, so a lasting complaint is posted again before that.
+REPEAT_SECONDS = 1800
 
 
 class Events:
-    """Says every complaint once, and again while it lasts."""
+    """Posts every complaint once, and repeats it while it lasts."""
 
     def __init__(self, api: Kubernetes, identity: str, status: Status) -> None:
         self._api, self._identity, self._status = api, identity, status
         self._complaints: dict[str, Complaint] = {}
-        self._said: dict[str, float] = {}
+        self._posted_at: dict[str, float] = {}
         self._wake = asyncio.Event()
 
     def complain(self, complaints: t.Iterable[Complaint]) -> None:
         self._complaints = {name(complaint): complaint for complaint in complaints}
-        self._said = {key: when for key, when in self._said.items() if key in self._complaints}
+        self._posted_at = {key: when for key, when in self._posted_at.items() if key in self._complaints}
         self._wake.set()
 
     async def run(self) -> None:
@@ -42,38 +42,38 @@ class Events:
         while True:
             self._wake.clear()
             try:
-                await self._say_what_is_due()
-                self._status.good("events")
+                await self._post_due()
+                self._status.succeeded("events")
                 backoff.reset()
             except FAULTS as error:
-                self._status.bad("events", error)
+                self._status.failed("events", error)
                 await asyncio.sleep(backoff.next())
                 continue
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), AGAIN_SECONDS if self._said else None)
+                await asyncio.wait_for(self._wake.wait(), REPEAT_SECONDS if self._posted_at else None)
 
-    async def _say_what_is_due(self) -> None:
-        """Say what was not said for a while. What one namespace refuses keeps nobody from hearing of the others."""
+    async def _post_due(self) -> None:
+        """Post the complaints that are new or due again. If one namespace refuses its Event, those of the others are still posted."""
         refusal: ApiError | None = None
         for key, complaint in list(self._complaints.items()):
-            if key in self._said and time.monotonic() < self._said[key] + AGAIN_SECONDS:
+            if key in self._posted_at and time.monotonic() < self._posted_at[key] + REPEAT_SECONDS:
                 continue
             try:
-                await self._say(key, complaint)
-                self._said[key] = time.monotonic()
+                await self._post(key, complaint)
+                self._posted_at[key] = time.monotonic()
             except ApiError as error:
                 refusal = error
         if refusal:
             raise refusal
 
-    async def _say(self, key: str, complaint: Complaint) -> None:
+    async def _post(self, key: str, complaint: Complaint) -> None:
         service = complaint.service
         path = f"/api/v1/namespaces/{service.namespace}/events"
         log.info("Service %s: %s: %s", service, complaint.reason, complaint.message)
         try:
             await self._api.request("POST", path, event(key, complaint, self._identity))
         except ApiError as error:
-            # Said before, by us or by whoever acted before us; or the namespace is going, and with it the Service.
+            # 409: this or an earlier active instance has posted the Event. In a namespace that is being deleted, it does not matter.
             if error.status == 409:
                 await self._repeat(f"{path}/{key}")
             elif error.status != 404 and "being terminated" not in str(error):
@@ -81,12 +81,12 @@ class Events:
 
     async def _repeat(self, path: str) -> None:
         patch = {"lastTimestamp": timestamp(), "reportingInstance": self._identity}
-        with contextlib.suppress(ApiError):  # it has just expired; the next round says it
+        with contextlib.suppress(ApiError):  # it has just expired; the next round posts it
             await self._api.request("PATCH", path, patch, "application/merge-patch+json")
 
 
 def name(complaint: Complaint) -> str:
-    """The same for the same complaint, whoever says it."""
+    """Return the name of the Event, which is the same for the same complaint on every instance."""
     service, reason, message = complaint
     digest = hashlib.sha256(f"{service.uid}\x00{reason}\x00{message}".encode()).hexdigest()[:16]
     return f"{service.name}.{digest}"

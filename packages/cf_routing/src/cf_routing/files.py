@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets and TLS from files. They are read when they are needed, so that a changed file is picked up."""
+"""Secrets and TLS from files. They are read when they are needed, so a changed file takes effect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import RoutingError
 
 
 def secret(path: str) -> str:
-    """Return what stands in a file, without the line's end."""
+    """Return the content of a file without its final line break."""
     try:
         with open(path, encoding="utf-8") as stream:
             return stream.read().rstrip("\r\n")
@@ -21,8 +21,8 @@ def secret(path: str) -> str:
         raise RoutingError(f"cannot read {path}: {type(error).__name__}") from error
 
 
-def state(*paths: str | None) -> tuple[object, ...]:
-    """Return what changes whenever one of the files does."""
+def file_state(*paths: str | None) -> tuple[object, ...]:
+    """Return a value that changes if one of the files does."""
     found = []
     for path in paths:
         try:
@@ -34,7 +34,7 @@ def state(*paths: str | None) -> tuple[object, ...]:
 
 
 class Tls:
-    """A client's TLS, always verified, made again when a file changes. Without an authority, the system's count."""
+    """A client's TLS context, always with verification, reloaded when a file changes. Without a CA file, it trusts the system's CAs."""
 
     def __init__(self, ca_file: str | None, certificate_file: str | None = None, key_file: str | None = None) -> None:
         self._paths = (ca_file, certificate_file, key_file)
@@ -42,11 +42,11 @@ class Tls:
         self._context: ssl.SSLContext | None = None
 
     def context(self) -> ssl.SSLContext:
-        now = state(*self._paths)
+        now = file_state(*self._paths)
         if self._context is None or now != self._state:
-            authority, certificate, key = self._paths
+            ca_file, certificate, key = self._paths
             try:
-                context = ssl.create_default_context(cafile=authority)
+                context = ssl.create_default_context(cafile=ca_file)
                 if certificate:
                     context.load_cert_chain(certificate, key)
             except (OSError, ValueError) as error:  # ssl.SSLError is an OSError

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP routes: wanted against registered, and how the gorouters hear of the difference over NATS."""
+"""HTTP routes: compares the wanted with the registered ones, and publishes the difference to the gorouters over NATS."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .status import HEARTBEAT, MESSAGES, Status, log
 from .tables import union, without
 from .wanted import HttpRoute
 
-# What gorouters ask for unless they say otherwise, and the bounds of what is believed.
+# The registration interval until a gorouter requests another one, and the bounds of such a request.
 INTERVAL_SECONDS = 20.0
-LEAST_SECONDS, MOST_SECONDS = 1.0, 60.0
-# Messages after which the server is asked whether it has them all.
+MIN_SECONDS, MAX_SECONDS = 1.0, 60.0
+# Flush after this many messages.
 BATCH = 500
-# How long we remember what was unregistered, for gorouters that were away from NATS: nothing else tells them.
-AWAY_SECONDS, MOST_GONE = 600, 1000
+# Unregistrations are repeated for this long, for gorouters that lost their connection to NATS and learn of them in no other way.
+REMEMBER_SECONDS, MAX_UNREGISTRATIONS = 600, 1000
 
-# One URI at one node port, with the name of its TLS certificate if it speaks TLS, and the hosts behind.
+# The URI, the node port, and the name in the backend's certificate if it speaks TLS; the value is the addresses of the backends.
 Key = tuple[str, int, str]
 Table = dict[Key, frozenset[str]]
 
@@ -40,19 +40,19 @@ def table(routes: t.Iterable[HttpRoute]) -> Table:
 
 
 def registrations(routes: t.Iterable[HttpRoute], cluster: str) -> t.Iterator[bytes]:
-    """One message for each backend, with all its URIs."""
+    """Yield a message for each backend, with all its URIs."""
     for route in routes:
         port = {"tls_port": route.node_port, "server_cert_domain_san": route.tls_name} if route.tls_name else {"port": route.node_port}
         tags = {"component": "cf-route-sync", "cluster": cluster, "service": route.service}
-        # Everything but the host is the same for a hundred hosts.
+        # Only the host differs between the messages of a route, so the rest is encoded once.
         rest = json.dumps({"uris": route.uris, **port, "tags": tags}, separators=(",", ":"))[1:]
         for ip in sorted(route.addresses):
-            # The gorouter tells backends apart by this identity: sessions stick to it.
+            # The gorouter identifies backends by this for sticky sessions.
             yield f'{{"host":"{ip}","private_instance_id":"{cluster}-{ip}-{route.node_port}",{rest}'.encode()
 
 
 def unregistrations(gone: Table) -> t.Iterator[bytes]:
-    """One message for each backend, with the URIs that it has no more."""
+    """Yield a message for each backend, with the URIs that it has lost."""
     backends = collections.defaultdict(list)
     for (uri, node_port, tls_name), ips in gone.items():
         for ip in ips:
@@ -62,37 +62,37 @@ def unregistrations(gone: Table) -> t.Iterator[bytes]:
 
 
 def interval(answers: t.Iterable[dict[str, t.Any]]) -> float:
-    """How often to register: as the gorouters ask, and often enough for the one that forgets first."""
+    """Return the seconds between registrations: the shortest that a gorouter requests, and a third of the shortest time to prune."""
     wishes = []
     for answer in answers:
         least, forgets = answer.get("minimumRegisterIntervalInSeconds"), answer.get("pruneThresholdInSeconds")
         wishes += [value for value in (least, forgets and forgets / 3) if isinstance(value, (int, float)) and value > 0]
-    return min(max(min(wishes, default=INTERVAL_SECONDS), LEAST_SECONDS), MOST_SECONDS)
+    return min(max(min(wishes, default=INTERVAL_SECONDS), MIN_SECONDS), MAX_SECONDS)
 
 
 class HttpRoutes:
-    """Registers what is wanted, again and again, and unregisters what is not wanted any more."""
+    """Registers the wanted routes periodically, and unregisters those that are no longer wanted."""
 
     def __init__(self, config: dict[str, t.Any], cluster: str, status: Status, record: Record) -> None:
         self._bus = Bus(config)
         self._cluster, self._status, self._record = cluster, status, record
         self._wanted: tuple[HttpRoute, ...] = ()
         self._registered: Table = {}
-        # What was unregistered, and when.
-        self._gone: list[tuple[float, Table]] = []
-        # What was said last by which gorouter.
+        # Unregistered routes, with the time.
+        self._unregistered: list[tuple[float, Table]] = []
+        # The last greeting of each gorouter, by its ID.
         self._answers: dict[str, dict[str, t.Any]] = {}
         self._wake = asyncio.Event()
-        self._beat_at = 0.0
-        self._planned = self._recalled = self._again = False
+        self._heartbeat_at = 0.0
+        self._planned = self._recalled = self._resend = False
 
     def want(self, routes: t.Iterable[HttpRoute]) -> None:
         self._wanted, self._planned = tuple(routes), True
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep the routes, until it is cancelled."""
-        self._registered, self._beat_at = {}, 0.0
+        """Keep the routes registered until cancelled."""
+        self._registered, self._heartbeat_at = {}, 0.0
         self._planned = self._recalled = False
         backoff = Backoff()
         try:
@@ -101,71 +101,71 @@ class HttpRoutes:
                 try:
                     if not self._bus.connected:
                         await self._connect()
-                    await self._keep()
-                    self._status.good("nats")
+                    await self._reconcile()
+                    self._status.succeeded("nats")
                     backoff.reset()
                 except FAULTS as error:
-                    self._status.bad("nats", error)
-                    self._beat_at = 0.0
+                    self._status.failed("nats", error)
+                    self._heartbeat_at = 0.0
                     await self._bus.close()
                     await asyncio.sleep(backoff.next())
                     continue
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), max(0.0, self._beat_at - time.monotonic()) if self._planned else None)
+                    await asyncio.wait_for(self._wake.wait(), max(0.0, self._heartbeat_at - time.monotonic()) if self._planned else None)
         finally:
             await self._bus.close()
 
     async def _connect(self) -> None:
         self._answers = {}
         await self._bus.connect(closed=self._wake.set)
-        await self._bus.subscribe("router.start", self._start)
-        await self._bus.ask("router.greet", b"{}", self._hear)
-        self._say_all()
+        await self._bus.subscribe("router.start", self._on_start)
+        await self._bus.ask("router.greet", b"{}", self._on_greeting)
+        self._resend_all()
         log.info("connected to NATS at %s", self._bus.server)
 
-    def _start(self, message: bytes) -> None:
-        """A gorouter started, with an empty table; or it was away from NATS, with a table that is old."""
-        self._hear(message)
-        self._say_all()
+    def _on_start(self, message: bytes) -> None:
+        """Handle a gorouter's start or reconnection: its table is empty or outdated."""
+        self._on_greeting(message)
+        self._resend_all()
 
-    def _say_all(self) -> None:
-        self._again = True
+    def _resend_all(self) -> None:
+        self._resend = True
         self._wake.set()
 
-    def _hear(self, message: bytes) -> None:
+    def _on_greeting(self, message: bytes) -> None:
         try:
             answer = json.loads(message)
             self._answers[str(answer.get("id"))] = answer
         except (ValueError, AttributeError):
-            log.warning("a gorouter says what is no JSON object")
+            log.warning("cannot read a gorouter's greeting: expected a JSON object")
             return
-        self._beat_at = min(self._beat_at, time.monotonic() + interval(self._answers.values()))
+        self._heartbeat_at = min(self._heartbeat_at, time.monotonic() + interval(self._answers.values()))
         self._wake.set()
 
-    async def _keep(self) -> None:
+    async def _reconcile(self) -> None:
         if not self._planned:
-            return  # what should go is not known yet
+            return  # without a plan, it is unknown which routes to unregister
         begin = time.monotonic()
-        again, self._again = self._again, False
-        beat = again or begin >= self._beat_at
+        again, self._resend = self._resend, False
+        beat = again or begin >= self._heartbeat_at
         wanted = self._wanted
         now = table(wanted)
         if not beat and now == self._registered:
             return
-        await self._note(now)
+        await self._write_record(now)
         new, gone = without(now, self._registered), without(self._registered, now)
         self._registered = union(self._registered, now)
         if again:
-            self._gone = [(when, left) for when, left in self._gone if when > begin - AWAY_SECONDS]
-            unheard = functools.reduce(union, (left for _when, left in self._gone), {})
+            self._unregistered = [(when, left) for when, left in self._unregistered if when > begin - REMEMBER_SECONDS]
+            unheard = functools.reduce(union, (left for _when, left in self._unregistered), {})
             await self._publish("router.unregister", unregistrations(without(unheard, now)))
         if gone:
             await self._publish("router.unregister", unregistrations(gone))
             self._registered = without(self._registered, gone)
-            self._gone = [*self._gone[-MOST_GONE:], (begin, gone)]
+            self._unregistered = [*self._unregistered[-MAX_UNREGISTRATIONS:], (begin, gone)]
             log.info("unregistered %d URIs: %s", len(gone), shown(gone))
         if beat:
-            self._beat_at = begin + interval(self._answers.values())
+            self._heartbeat_at = begin + interval(self._answers.values())
             await self._publish("router.register", registrations(wanted, self._cluster))
             HEARTBEAT.labels("http").set(time.monotonic() - begin)
         elif new:
@@ -174,18 +174,21 @@ class HttpRoutes:
         if new:
             log.info("registered %d URIs: %s", len(new), shown(new))
         if gone:
-            await self._note(now)
+            await self._write_record(now)
 
-    async def _note(self, now: Table) -> None:
-        """Write for whoever acts next what may be there, after reading what was left to us. A failure is no reason not to register."""
+    async def _write_record(self, now: Table) -> None:
+        """Record the routes that may be registered, for the next active instance; first read the record of the last one.
+
+        A failure does not prevent the registration.
+        """
         try:
             if not self._recalled:
                 self._registered = union(await self._record.read(), self._registered)
                 self._recalled = True
             await self._record.write(union(self._registered, now))
-            self._status.good("record")
+            self._status.succeeded("record")
         except FAULTS as error:
-            self._status.bad("record", error)
+            self._status.failed("record", error)
 
     async def _publish(self, subject: str, messages: t.Iterable[bytes]) -> None:
         count = 0
@@ -197,7 +200,7 @@ class HttpRoutes:
         MESSAGES.labels(subject).inc(count)
 
     async def withdraw(self) -> None:
-        """Unregister everything of ours."""
+        """Unregister all routes of this cluster."""
         try:
             await self._bus.connect(closed=self._wake.set)
             left = union(await self._record.read(), self._registered)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kubernetes' API: requests, and watches that keep what they saw."""
+"""A client of the Kubernetes API: requests, and watches that keep a reduced copy of the objects."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import aiohttp
 
 from .backoff import Backoff
 from .errors import FAULTS, RoutingError
-from .files import Tls, secret, state
+from .files import Tls, file_state, secret
 from .status import REQUESTS, Status, log
 
 T = t.TypeVar("T")
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-# How long the API server keeps a watch open; afterwards the next one goes on where it ended.
+# The API server ends a watch after this time; the next one continues where it ended.
 WATCH_SECONDS = 300
 PAGE = 500
 
@@ -35,23 +35,23 @@ class ApiError(RoutingError):
 
 
 def connector() -> aiohttp.TCPConnector:
-    """Connections that notice within seconds that the other host is gone: a watch may be silent for minutes."""
+    """Return a connector that notices a dead peer within seconds, because a watch may be silent for minutes."""
 
     def socket_factory(address_info: tuple) -> socket.socket:
         family, kind, protocol, _name, _address = address_info
-        made = socket.socket(family, kind, protocol)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 3)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7000)
-        return made
+        connection = socket.socket(family, kind, protocol)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 3)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7000)
+        return connection
 
     return aiohttp.TCPConnector(limit=50, limit_per_host=20, socket_factory=socket_factory, use_dns_cache=False)
 
 
 class Kubeconfig:
-    """The current context of a kubeconfig in JSON that names files, read again when it changes."""
+    """The current context of a kubeconfig in JSON that refers to files. It is reloaded when the kubeconfig changes."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class Kubeconfig:
         self._tls = Tls(None)
 
     def load(self) -> None:
-        now = state(self._path)
+        now = file_state(self._path)
         if now == self._state:
             return
         try:
@@ -72,7 +72,7 @@ class Kubeconfig:
             self._tls = Tls(cluster["certificate-authority"], user["client-certificate"], user["client-key"])
         except (ValueError, KeyError, TypeError, StopIteration) as error:
             raise RoutingError(
-                f"{self._path} is no kubeconfig in JSON that names server, authority, certificate and key: {type(error).__name__} {error}"
+                f"{self._path}: expected a kubeconfig in JSON with server, CA, certificate and key as files: {type(error).__name__} {error}"
             ) from error
         self._state = now
 
@@ -100,10 +100,10 @@ class Kubernetes:
             try:
                 return json.loads(content)
             except ValueError as error:
-                raise RoutingError(f"{method} {path}: the API server's answer is no JSON") from error
+                raise RoutingError(f"{method} {path}: expected JSON from the API server") from error
 
     async def find(self, path: str) -> dict[str, t.Any] | None:
-        """Return an object, or None where there is none."""
+        """Return an object, or None if it does not exist."""
         try:
             return await self.request("GET", path)
         except ApiError as error:
@@ -115,7 +115,7 @@ class Kubernetes:
         """Yield events until the API server ends the watch."""
         seconds = int(WATCH_SECONDS * random.uniform(0.8, 1.0))
         asked = {**parameters, "watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
-        # Should it forget to end the watch, we do.
+        # The client ends the watch if the API server does not.
         timeout = aiohttp.ClientTimeout(total=seconds + 30, sock_connect=5)
         async with self._send("GET", path, None, "", asked, timeout) as answer:
             if answer.status != 200:
@@ -150,11 +150,11 @@ def _raise_for(method: str, status: int, content: bytes) -> None:
         message = json.loads(content)["message"]
     except (ValueError, KeyError, TypeError):
         message = content.decode(errors="replace")[:200]
-    raise ApiError(status, f"the API server answers HTTP {status}: {message}")
+    raise ApiError(status, f"the API server answered HTTP {status}: {message}")
 
 
 class Watch(t.Generic[T]):
-    """All objects of one kind, reduced to what is needed of them, and kept so by a watch."""
+    """All objects of one kind, each reduced to the values needed, kept current by a watch."""
 
     def __init__(
         self,
@@ -172,13 +172,13 @@ class Watch(t.Generic[T]):
         self.synced = False
 
     async def run(self) -> None:
-        """Never ends, whatever the API server does."""
+        """Watch until cancelled, and recover from every failure of the API server."""
         backoff = Backoff()
         version = ""
 
         def opened() -> None:
             backoff.reset()
-            self._status.good(self._peer)
+            self._status.succeeded(self._peer)
 
         while True:
             try:
@@ -186,13 +186,13 @@ class Watch(t.Generic[T]):
                     version = await self._list()
                 async for event in self._api.watch(self._path, opened, resourceVersion=version, **self._selector):
                     version = event["object"]["metadata"]["resourceVersion"]
-                    self._see(event)
+                    self._apply_event(event)
             except (*FAULTS, ValueError, KeyError, TypeError) as error:
                 if isinstance(error, ApiError) and error.status in (410, 500, 504) and version:
                     log.info("%s: listing again: %s", self._peer, error)
                     version = ""
                 else:
-                    self._status.bad(self._peer, error)
+                    self._status.failed(self._peer, error)
                 await asyncio.sleep(backoff.next())
 
     async def _list(self) -> str:
@@ -211,7 +211,7 @@ class Watch(t.Generic[T]):
             self._changed()
         return page["metadata"]["resourceVersion"]
 
-    def _see(self, event: dict[str, t.Any]) -> None:
+    def _apply_event(self, event: dict[str, t.Any]) -> None:
         if event["type"] == "BOOKMARK":
             return
         uid = event["object"]["metadata"]["uid"]
@@ -220,6 +220,6 @@ class Watch(t.Generic[T]):
             self.items.pop(uid, None)
         else:
             self.items[uid] = self._reduce(event["object"])
-        # A node's heartbeat is no news.
+        # A node's heartbeat, for example, changes nothing that is needed.
         if self.items.get(uid) != before:
             self._changed()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One instance acts: who holds a Lease of Kubernetes."""
+"""Leader election with a Kubernetes Lease: only its holder is active."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .kubernetes import ApiError, Kubernetes
 from .status import Status, log
 from .tasks import end
 
-# As client-go does it: others wait for the whole duration, the holder gives up before it is over.
+# As in client-go: the others wait for the whole duration, and the holder gives up before it is over.
 DURATION_SECONDS = 15
 GIVE_UP_SECONDS = 10
 RETRY_SECONDS = 2
@@ -25,21 +25,21 @@ ATTEMPT_SECONDS = 3
 
 
 class Lease:
-    """A lease that several instances want."""
+    """A lease that several instances compete for."""
 
     def __init__(self, api: Kubernetes, config: dict[str, str], status: Status) -> None:
         self._api, self._status, self._name, self._identity = api, status, config["name"], config["identity"]
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{config['namespace']}/leases"
-        # What was seen last, and since when it has not changed: the clocks of others do not matter.
+        # The last state of the lease, and the local time of its last change, so that the clocks of others do not matter.
         self._seen: tuple[t.Any, ...] = ()
         self._seen_at = 0.0
         self._renewed_at = 0.0
 
     async def lead(self, work: t.Callable[[], t.Coroutine[t.Any, t.Any, None]]) -> None:
-        """Whenever the lease is ours, do the work; end it at once when the lease is lost. Never ends by itself."""
+        """Run the work while this instance holds the lease, and cancel it when the lease is lost. Repeat until cancelled."""
         while True:
             await self._acquire()
-            log.info("lease %s: acting as %s", self._name, self._identity)
+            log.info("lease %s: %s is active", self._name, self._identity)
             self._status.lead(True)
             task = asyncio.create_task(work())
             try:
@@ -47,7 +47,7 @@ class Lease:
             finally:
                 self._status.lead(False)
                 await end(task)
-                log.info("lease %s: no longer acting", self._name)
+                log.info("lease %s: no longer active", self._name)
 
     async def _acquire(self) -> None:
         while not await self.attempt():
@@ -57,25 +57,25 @@ class Lease:
         while True:
             done, _pending = await asyncio.wait([task], timeout=RETRY_SECONDS)
             if done:
-                task.result()  # it ended by a fault of its own, which must be seen
+                task.result()  # the work runs until cancelled, so this raises its exception
             left = self._renewed_at + GIVE_UP_SECONDS - time.monotonic()
             try:
                 ours = left > 0 and await asyncio.wait_for(self._attempt(), min(left, ATTEMPT_SECONDS))
             except FAULTS as error:
-                self._status.bad("lease", error)
+                self._status.failed("lease", error)
                 if time.monotonic() >= self._renewed_at + GIVE_UP_SECONDS:
-                    log.warning("lease %s: not renewed for %d s, so another may have it", self._name, GIVE_UP_SECONDS)
+                    log.warning("lease %s: not renewed for %d s, another instance may take over", self._name, GIVE_UP_SECONDS)
                     return
                 continue
             if not ours:
                 return
 
     async def attempt(self) -> bool:
-        """Try to get or to keep it, and return whether it is ours."""
+        """Try to acquire or renew the lease, and return whether this instance holds it."""
         try:
             return await asyncio.wait_for(self._attempt(), ATTEMPT_SECONDS)
         except FAULTS as error:
-            self._status.bad("lease", error)
+            self._status.failed("lease", error)
             return False
 
     async def _attempt(self) -> bool:
@@ -88,21 +88,21 @@ class Lease:
             if seen != self._seen:
                 self._seen, self._seen_at = seen, asked_at
             if asked_at < self._seen_at + spec.get("leaseDurationSeconds", DURATION_SECONDS):
-                self._status.good("lease")
+                self._status.succeeded("lease")
                 return False
         try:
             await self._write(lease, self._identity, DURATION_SECONDS)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
-            self._status.good("lease")
-            return False  # another was quicker
+            self._status.succeeded("lease")
+            return False  # another instance was faster
         self._renewed_at = asked_at
-        self._status.good("lease")
+        self._status.succeeded("lease")
         return True
 
     async def release(self) -> bool:
-        """Give it back, so that another need not wait until it expires; return whether it was ours."""
+        """Release the lease so that another instance need not wait until it expires. Return whether this instance held it."""
         lease = await self._read()
         if _spec(lease).get("holderIdentity") != self._identity:
             return False
@@ -110,14 +110,14 @@ class Lease:
         return True
 
     async def taken(self) -> bool:
-        """Whether another instance holds it."""
+        """Return whether another instance holds the lease."""
         return _spec(await self._read()).get("holderIdentity") not in (None, "", self._identity)
 
     async def _read(self) -> dict[str, t.Any] | None:
         return await self._api.find(f"{self._path}/{self._name}")
 
     async def _write(self, lease: dict[str, t.Any] | None, holder: str, duration: int) -> None:
-        """Write on what was read; the API server refuses if it has changed meanwhile."""
+        """Update the lease that was read; the API server refuses the update if the lease has changed since."""
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         old = _spec(lease)
         moved = old.get("holderIdentity") != holder
@@ -137,5 +137,5 @@ class Lease:
 
 
 def _spec(lease: dict[str, t.Any] | None) -> dict[str, t.Any]:
-    """What a lease says; one that nobody holds may say nothing."""
+    """Return the spec of a lease, which may be missing if nobody holds it."""
     return (lease or {}).get("spec") or {}

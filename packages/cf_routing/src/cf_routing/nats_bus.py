@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One connection to NATS. When it breaks, its user makes another one: so secrets and certificates are read anew each time."""
+"""A connection to NATS. When it breaks, its user opens another one, so that secrets and certificates are read again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .errors import RoutingError, reason
 from .files import Tls, secret
 
 CONNECT_SECONDS = 5
-# Two of these without an answer, and the connection counts as broken.
+# After two pings without an answer, the connection counts as broken.
 PING_SECONDS = 5
 CLOSE_SECONDS = 1
 FLUSH_SECONDS = 10
 
 
 class Bus:
-    """What we need of NATS."""
+    """A client of the first NATS server that answers."""
 
     def __init__(self, config: dict[str, t.Any]) -> None:
         self._config = config
@@ -68,7 +68,7 @@ class Bus:
             tls=self._tls.context(),
             connect_timeout=CONNECT_SECONDS,
             allow_reconnect=False,
-            # The fewest there are: with 0 it tries for ever, and with 1 twice.
+            # The minimum: 1 means two attempts, and 0 means no limit.
             max_reconnect_attempts=1,
             reconnect_time_wait=0,
             ping_interval=PING_SECONDS,
@@ -88,26 +88,26 @@ class Bus:
         cause = self._error or error
         text = " ".join(str(cause).split()).lower()
         if "authorization violation" in text or "authentication" in text:
-            return f"user {self._config['user']} is refused: name or password in {self._config['password_file']} is wrong"
+            return f"user {self._config['user']} is refused: its name or the password in {self._config['password_file']} is wrong"
         return reason(cause)
 
-    async def subscribe(self, subject: str, heard: t.Callable[[bytes], None]) -> None:
+    async def subscribe(self, subject: str, handler: t.Callable[[bytes], None]) -> None:
         async def on_message(message: t.Any) -> None:
-            heard(message.data)
+            handler(message.data)
 
         await self._guard(self._client.subscribe(subject, cb=on_message))
 
-    async def ask(self, subject: str, question: bytes, heard: t.Callable[[bytes], None]) -> None:
-        """Ask everybody; answers come when they come."""
+    async def ask(self, subject: str, question: bytes, handler: t.Callable[[bytes], None]) -> None:
+        """Publish a question; the handler gets each answer as it arrives."""
         inbox = self._client.new_inbox()
-        await self.subscribe(inbox, heard)
+        await self.subscribe(inbox, handler)
         await self._guard(self._client.publish(subject, question, reply=inbox))
 
     async def publish(self, subject: str, message: bytes) -> None:
         await self._guard(self._client.publish(subject, message))
 
     async def flush(self) -> None:
-        """Wait until the server has seen everything."""
+        """Wait until the server has received all messages."""
         await self._guard(self._client.flush(FLUSH_SECONDS))
 
     async def _guard(self, call: t.Awaitable[t.Any]) -> None:
@@ -123,6 +123,6 @@ class Bus:
 
 
 async def _close(client: Client) -> None:
-    """Close a connection as far as we can."""
+    """Close a connection, ignoring failures."""
     with contextlib.suppress(nats.errors.Error, OSError, asyncio.TimeoutError):
         await asyncio.wait_for(client.close(), CLOSE_SECONDS)

@@ -25,12 +25,12 @@ from .program import STOP_SECONDS, notify, start, until
 from .record import Record
 from .routing_api import RoutingApi
 from .status import BACKENDS, COMPLAINTS, ROUTES, Status, log
-from .tasks import end, together
+from .tasks import end, run_together
 from .tcp_routes import TcpRoutes
 from .uaa import Uaa
 from .wanted import Settings, Wanted, plan
 
-# Changes that come together are planned together.
+# Changes that come run_together are planned run_together.
 SETTLE_SECONDS = 0.2
 # How long another instance has to take over before we withdraw what is ours.
 HANDOVER_SECONDS = 4
@@ -78,7 +78,7 @@ class RouteSync:
             await self._identify()
             # What was wanted when we acted last is not what is wanted now.
             self._changes.set()
-            await together(self._plan_on_change(), self._events.run(), *(sink.run() for sink in sinks))
+            await run_together(self._plan_on_change(), self._events.run(), *(sink.run() for sink in sinks))
         finally:
             for peer in ("routing_api", "uaa", "nats", "record", "events", "kubernetes namespaces"):
                 self._status.forget(peer)
@@ -90,9 +90,9 @@ class RouteSync:
             try:
                 namespace = await self._api.request("GET", "/api/v1/namespaces/kube-system")
                 self._routing_api.owner = f"cfcr-{self._config['cluster']}-{namespace['metadata']['uid']}"
-                self._status.good("kubernetes namespaces")
+                self._status.succeeded("kubernetes namespaces")
             except FAULTS as error:
-                self._status.bad("kubernetes namespaces", error)
+                self._status.failed("kubernetes namespaces", error)
                 await asyncio.sleep(backoff.next())
 
     async def _plan_on_change(self) -> None:

@@ -37,13 +37,13 @@ class Status:
         self.troubles: dict[str, str] = {}
         self.leader: bool | None = None
 
-    def good(self, peer: str) -> None:
+    def succeeded(self, peer: str) -> None:
         if self.troubles.pop(peer, None):
             log.info("%s: works again", peer)
         UP.labels(peer).set(1)
         SUCCESS.labels(peer).set(time.time())
 
-    def bad(self, peer: str, error: BaseException | str) -> None:
+    def failed(self, peer: str, error: BaseException | str) -> None:
         text = error if isinstance(error, str) else reason(error)
         FAILURES.labels(peer).inc()
         UP.labels(peer).set(0)

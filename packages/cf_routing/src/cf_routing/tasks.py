@@ -18,7 +18,7 @@ async def end(*tasks: asyncio.Task) -> None:
         await asyncio.wait(pending, timeout=1)
 
 
-async def together(*parts: t.Coroutine[t.Any, t.Any, None]) -> None:
+async def run_together(*parts: t.Coroutine[t.Any, t.Any, None]) -> None:
     """Run all of them until one fails or we are cancelled; none outlives the others."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:

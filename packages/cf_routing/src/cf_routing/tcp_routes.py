@@ -58,7 +58,7 @@ class TcpRoutes:
         self._free: set[int] = set()
         self._group: RouterGroup | None = None
         self._wake = asyncio.Event()
-        self._beat_at = 0.0
+        self._heartbeat_at = 0.0
 
     def want(self, routes: t.Iterable[TcpRoute]) -> None:
         self._wanted, self._planned = table(routes), True
@@ -71,25 +71,25 @@ class TcpRoutes:
         while True:
             self._wake.clear()
             try:
-                await self._keep()
-                self._status.good("routing_api")
+                await self._reconcile()
+                self._status.succeeded("routing_api")
                 backoff.reset()
             except FAULTS as error:
-                self._status.bad("routing_api", error)
+                self._status.failed("routing_api", error)
                 # Whether it arrived is unknown: everything goes again.
-                self._beat_at = 0.0
+                self._heartbeat_at = 0.0
                 await asyncio.sleep(backoff.next())
                 continue
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, self._beat_at - time.monotonic()) if self._planned else None)
+                await asyncio.wait_for(self._wake.wait(), max(0.0, self._heartbeat_at - time.monotonic()) if self._planned else None)
 
     def _begin(self) -> None:
         self.known = self._planned = False
-        self._registered, self._free, self._beat_at = {}, set(), 0.0
+        self._registered, self._free, self._heartbeat_at = {}, set(), 0.0
 
-    async def _keep(self) -> None:
+    async def _reconcile(self) -> None:
         begin = time.monotonic()
-        beat = begin >= self._beat_at
+        beat = begin >= self._heartbeat_at
         if beat or self._group is None:
             group = await self._api.router_group()
             if self._group and group.guid != self._group.guid:
@@ -98,7 +98,7 @@ class TcpRoutes:
             self._group = group
         wanted = self._wanted
         if not self.known or beat and self.taken or any(port not in self._free for port, _node_port in wanted):
-            await self._look(wanted)
+            await self._read_registered(wanted)
         if self._group.ports != self.ports or not self.known:
             self.ports, self.known = self._group.ports, True
             self._changed()
@@ -119,10 +119,10 @@ class TcpRoutes:
         if new:
             log.info("registered %d TCP backends of ports %s", len(mappings(new)), shown(new))
         if beat:
-            self._beat_at = begin + self._ttl / 3
+            self._heartbeat_at = begin + self._ttl / 3
             HEARTBEAT.labels("tcp").set(time.monotonic() - begin)
 
-    async def _look(self, wanted: Table) -> None:
+    async def _read_registered(self, wanted: Table) -> None:
         """See what is registered, before anything new is."""
         ours, taken = read(await self._api.mappings(self._group), self._api.owner)
         self._registered = union(self._registered, ours)

@@ -11,7 +11,7 @@ import time
 import aiohttp
 
 from .errors import FAULTS, RoutingError
-from .files import Tls, secret, state
+from .files import Tls, file_state, secret
 from .status import REQUESTS, Status
 
 # As upstream's clients do. A token that lives shorter is renewed after half its life.
@@ -30,16 +30,16 @@ class Uaa:
 
     async def token(self) -> str:
         # With another secret the token may be another one as well, and a wrong secret must show.
-        now = state(self._config["client_secret_file"])
+        now = file_state(self._config["client_secret_file"])
         if not self._token or time.monotonic() >= self._renew_at or now != self._secret_state:
             try:
                 self._token, seconds = await self._fetch()
             except FAULTS as error:
-                self._status.bad("uaa", error)
+                self._status.failed("uaa", error)
                 raise RoutingError("there is no token of UAA") from error
             self._secret_state = now
             self._renew_at = time.monotonic() + max(seconds - RENEW_BEFORE_SECONDS, seconds / 2)
-            self._status.good("uaa")
+            self._status.succeeded("uaa")
         return self._token
 
     def forget(self) -> None:

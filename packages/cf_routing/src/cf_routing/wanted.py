@@ -80,10 +80,10 @@ def plan(services: t.Iterable[Service], nodes: t.Iterable[Node], slices: t.Itera
     for service in sorted(services, key=lambda service: (service.created, service.uid)):
         addresses = frozenset(local[service.namespace, service.name]) if service.local else everywhere
         if service.tcp is not None:
-            for ask in attempt(complaints, service, tcp_asks) or ():
+            for ask in attempt(complaints, service, requested_tcp) or ():
                 attempt(complaints, service, claim_tcp, tcp, *ask, addresses, settings)
         if service.http is not None:
-            route = attempt(complaints, service, http_route, addresses, settings)
+            route = attempt(complaints, service, requested_http, addresses, settings)
             if route:
                 mine = tuple(uri for uri in route.uris if owners.setdefault(uri, service) is service)
                 complaints += [clash(service, f"host {uri}", owners[uri]) for uri in route.uris if uri not in mine]
@@ -105,10 +105,10 @@ def clash(service: Service, what: str, owner: Service) -> Complaint:
     return Complaint(service, "RouteClash", f"{what} belongs to Service {owner}, which is older")
 
 
-def tcp_asks(service: Service) -> list[tuple[str, Port]]:
+def requested_tcp(service: Service) -> list[tuple[str, Port]]:
     """The external ports that a Service asks for, each with its own port: by its label, and more by an annotation."""
     asks = [(service.tcp, service_port(service, service.annotations.get("tcp-route-port"), "cfcr.io/tcp-route-port"))]
-    for entry in words(service.annotations.get("tcp-routes", "")):
+    for entry in split_list(service.annotations.get("tcp-routes", "")):
         external, equals, own = entry.partition("=")
         if not equals:
             raise Refused(
@@ -135,7 +135,7 @@ def claim_tcp(
     tcp[number] = (service, TcpRoute(number, port.node_port, addresses))
 
 
-def http_route(service: Service, addresses: frozenset[str], settings: Settings) -> HttpRoute:
+def requested_http(service: Service, addresses: frozenset[str], settings: Settings) -> HttpRoute:
     if not settings.http:
         raise Refused("RouteImpossible", "this cluster has no NATS for HTTP routes")
     port = service_port(service, service.annotations.get("http-route-port"), "cfcr.io/http-route-port")
@@ -143,7 +143,7 @@ def http_route(service: Service, addresses: frozenset[str], settings: Settings) 
     if path not in ("", "/") and not PATH.fullmatch(path):
         raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-path: found {path!r}, allowed is a path such as /v2")
     hosts = [f"{host_name(service.http, 'label http-route-sync')}.{settings.app_domain}"]
-    hosts += [full_name(host, settings) for host in words(service.annotations.get("http-route-hosts", ""))]
+    hosts += [full_name(host, settings) for host in split_list(service.annotations.get("http-route-hosts", ""))]
     tls_name = service.annotations.get("http-route-tls-name", "").strip().lower()
     if tls_name:
         host_name(tls_name, "annotation cfcr.io/http-route-tls-name")
@@ -186,5 +186,5 @@ def service_port(service: Service, wanted: str | None, annotation: str) -> Port:
     return found[0]
 
 
-def words(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
