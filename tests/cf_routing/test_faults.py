@@ -139,7 +139,7 @@ def test_wrong_secrets(world):
     world.service("web", {"http-route-sync": "web", "tcp-route-sync": str(world.reservable[0])}, 31001)
     until(lambda: {"uaa", "nats"} <= program.health()["troubles"].keys(), 8, world.output)
     troubles = program.health()["troubles"]
-    assert f"its id or the secret in {world.secret_file} is wrong" in troubles["uaa"]
+    assert f"its ID or the secret in {world.secret_file} is wrong" in troubles["uaa"]
     assert f"its name or the password in {world.password_file} is wrong" in troubles["nats"]
     time.sleep(2)
     # The message is not repeated at every attempt.

@@ -77,7 +77,7 @@ def test_clusters_share_a_port_by_sni(world, registrar):
 def test_port_not_reservable(world, registrar):
     """The routing API does not check this."""
     program = registrar(port=9)
-    until(lambda: "port 9 is not among those" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.output)
+    until(lambda: "port 9 is not among the reservable ports" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.output)
     assert not world.tcp()
 
 

@@ -141,10 +141,10 @@ def test_impossible_routes_are_reported(world):
     until(lambda: all(world.events(name) for name in ("inside", "outside", "foreign")), SECONDS, world.output)
     assert world.events("inside")[0] == (
         "RouteImpossible",
-        "a Service of type ClusterIP has no node ports; it must be NodePort or LoadBalancer",
+        "found a Service of type ClusterIP, which has no node ports; expected NodePort or LoadBalancer",
     )
     assert world.events("outside")[0][0] == "PortNotReservable" and "40000-42000" in world.events("outside")[0][1]
-    assert "below none of the domains" in world.events("foreign")[0][1]
+    assert "expected a name below one of" in world.events("foreign")[0][1]
     assert not world.http() and not world.tcp()
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real kube-apiserver on a real etcd, on loopback, for the tests of what speaks to the Kubernetes API."""
+"""A real kube-apiserver on a real etcd, on loopback, for the tests of clients of the Kubernetes API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ START_SECONDS = 60
 
 @pytest.fixture(scope="session")
 def apiserver_program(tmp_path_factory) -> pathlib.Path:
-    """The API server that the build source makes."""
+    """Return the API server's program from the local artifacts."""
     found = sorted(ARTIFACTS.glob("kube-apiserver/*/amd64/kube-apiserver"), key=os.path.getmtime)
     if not found:
         pytest.skip(f"kube-apiserver is not below {ARTIFACTS}; build the artifacts first")
@@ -41,7 +41,7 @@ def apiserver_program(tmp_path_factory) -> pathlib.Path:
 
 
 class Pair:
-    """A private key and its certificate, both in PEM, issued by another pair or by itself."""
+    """A private key and its certificate, both in PEM, signed by another pair or self-signed."""
 
     def __init__(self, name: str, organization: str = "cfcr", issuer: Pair | None = None) -> None:
         self.private = ec.generate_private_key(ec.SECP256R1())
@@ -67,7 +67,7 @@ class Pair:
         )
 
     def write(self, path: pathlib.Path) -> tuple[str, str]:
-        """Write path.crt and path.key and return both names."""
+        """Write path.crt and path.key and return both paths."""
         for suffix, content in ((".crt", self.certificate), (".key", self.key)):
             path.with_suffix(suffix).write_bytes(content)
         return f"{path}.crt", f"{path}.key"
@@ -92,7 +92,7 @@ def kubeconfig(path: pathlib.Path, port: int, authority: Pair, user: Pair) -> st
 
 
 class ApiServer:
-    """The two processes; the API server can be stopped and started."""
+    """The processes of etcd and of the API server, which can be stopped and started."""
 
     def __init__(self, directory: pathlib.Path, program: pathlib.Path, etcd_program: pathlib.Path) -> None:
         self.directory = directory
@@ -162,7 +162,7 @@ def _flags(options: dict[str, object]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def apiserver(tmp_path_factory, apiserver_program, etcd_programs):
-    """A running API server of the session; whoever stops it starts it again."""
+    """Return the running API server of the session. A test that stops it starts it again."""
     server = ApiServer(tmp_path_factory.mktemp("apiserver"), apiserver_program, etcd_programs / "etcd")
     try:
         server.start()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts of etcd on loopback: real processes of etcd with TLS, and the modules run against them as Ansible runs them."""
+"""etcd hosts on loopback: real etcd processes with TLS, and modules that run against them as Ansible runs them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import yaml
 ARTIFACTS = pathlib.Path(os.environ.get("CFCR_ARTIFACTS", pathlib.Path.home() / ".cache/cfcr/artifacts"))
 COLLECTIONS = pathlib.Path(__file__).parents[2] / "collections"
 ROLE = yaml.safe_load((pathlib.Path(__file__).parents[2] / "roles/etcd/vars/main.yml").read_text())
-# As whom the role's members know each other.
+# The common name of the peer certificates of role etcd.
 PEER = next(entry["common_name"] for entry in ROLE["__etcd_certificates"] if entry["path"].endswith("/peer"))
 PASSWORD = "root's password"
 RUN = """
@@ -53,7 +53,7 @@ authorityKeyIdentifier = keyid
 
 @pytest.fixture(scope="session")
 def etcd_programs(tmp_path_factory) -> pathlib.Path:
-    """A directory with etcd and etcdctl, from the archive that the build source makes."""
+    """Return a directory with etcd and etcdctl from the local artifacts."""
     archives = sorted(ARTIFACTS.glob("etcd/*/amd64/*.tar.gz"), key=os.path.getmtime)
     if not archives:
         pytest.skip(f"etcd is not below {ARTIFACTS}; build the artifacts first")
@@ -70,7 +70,7 @@ def etcd_programs(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def etcd_pki(tmp_path_factory) -> pathlib.Path:
-    """An authority, a certificate without a common name for servers and modules, one for peers, and one for each user, all by openssl."""
+    """Make a CA and certificates with openssl: one without common name for servers and modules, one for peers, and one for each user."""
     directory = tmp_path_factory.mktemp("dev-etcd-pki")
     (directory / "config").write_text(OPENSSL_CONFIG)
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -99,7 +99,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Host:
-    """One host: its data, its bootstrap file, its unit, and the module that runs on it."""
+    """A host with its data, bootstrap file and unit, which runs modules."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster, self.name = cluster, name
@@ -112,7 +112,7 @@ class Host:
         self.write_unit()
 
     def write_unit(self, **changes) -> None:
-        """Write it with the role's flags, but for what is given; a flag that is None is left out."""
+        """Write the unit with the role's flags and these changes; a flag that is None is omitted."""
         pki = self.cluster.pki
         flags = {
             "name": self.name,
@@ -168,13 +168,13 @@ class Host:
         shutil.rmtree(self.data, ignore_errors=True)
 
     def snapshot(self) -> dict[str, object]:
-        """What the module may have touched on this host: names of files, and whether the unit runs."""
+        """Return the state of this host that a module may change: names of files, and whether the unit runs."""
         paths = sorted(str(path) for path in self.directory.rglob("*") if path.name in ("wal", "bootstrap.env") or "removed" in path.name)
         return {"paths": paths, "running": (self.directory / "supervisor.pid").exists()}
 
 
 class Cluster:
-    """Some hosts."""
+    """The hosts of one etcd cluster."""
 
     def __init__(self, directory: pathlib.Path, programs: pathlib.Path, pki: pathlib.Path, count: int = 3) -> None:
         self.directory, self.programs, self.pki = directory, programs, pki
@@ -264,7 +264,7 @@ AUTH = {
 
 @pytest.fixture
 def etcd_hosts(tmp_path, etcd_programs, etcd_pki):
-    """Three hosts without data, nothing runs."""
+    """Return three hosts without data, on which etcd does not run."""
     cluster = Cluster(tmp_path, etcd_programs, etcd_pki)
     try:
         yield cluster
@@ -274,7 +274,7 @@ def etcd_hosts(tmp_path, etcd_programs, etcd_pki):
 
 @pytest.fixture
 def etcd_cluster(etcd_hosts):
-    """A cluster of three with authentication enabled and a key of Kubernetes."""
+    """Return a cluster of three with authentication enabled and a key of Kubernetes."""
     for answer in etcd_hosts.join():
         assert answer.get("changed"), answer
     answer = etcd_hosts.hosts[0].run("etcd_auth", **AUTH)

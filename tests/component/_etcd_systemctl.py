@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stands in for systemctl on one host of the tests: it knows one unit, its conditions, its environment file and Restart=always.
+"""A stand-in for systemctl on one host of the tests: it supports one unit with conditions, an environment file and Restart=always.
 
-host.json in the directory $ETCD_TEST_HOST has the command, the paths whose existence is the condition and the environment file.
+host.json in the directory $ETCD_TEST_HOST has the command, the paths of which one must exist, and the environment file.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def start() -> None:
 
 
 def supervise(host: dict) -> None:
-    """Run etcd again and again, as long as the condition holds, until SIGTERM."""
+    """Run etcd and restart it while a condition is met, until SIGTERM."""
     process = None
     stopping = False
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in of Vault, served over TLS in this process."""
+"""A stand-in for Vault, served over TLS in this process."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ __all__ = ("Served", "vault", "vault_pki")
 
 
 class Served(t.NamedTuple):
-    """A Vault that answers, and how to reach it."""
+    """A running Vault, and the options to reach it."""
 
     state: Vault
     options: dict[str, t.Any]
 
     def store(self, **changes: t.Any) -> dict[str, t.Any]:
-        """Return what option store is given."""
+        """Return a value for option store."""
         return {"backend": "vault", "vault": {**self.options, **changes}}
 
 
 @pytest.fixture(scope="session")
 def vault_pki(tmp_path_factory) -> pathlib.Path:
-    """The key and certificate of the server, ca.crt that it is verified with, and other.crt that it is not."""
+    """Return a directory with the server's key and certificate, its CA as ca.crt, and another CA as other.crt."""
     directory = tmp_path_factory.mktemp("vault")
     for name in ("ca", "other"):
         key = new_private_key("ecdsa-p256")
@@ -60,7 +60,7 @@ def vault_pki(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture
 def vault(vault_pki, monkeypatch) -> t.Iterator[Served]:
-    """A Vault of the test's own, and none of the user's."""
+    """Serve a Vault for one test, without the Vault environment variables of the user."""
     for name in ("VAULT_ADDR", "VAULT_TOKEN", "VAULT_NAMESPACE", "VAULT_CACERT", "VAULT_ROLE_ID", "VAULT_SECRET_ID"):
         monkeypatch.delenv(name, raising=False)
     state = Vault("hvs.own")

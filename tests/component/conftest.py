@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fixtures that start real servers, one file for each."""
+"""Fixtures that start real servers, one file for each server."""
 
 from __future__ import annotations
 

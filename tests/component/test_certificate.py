@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules of the credential store and action certificate, run by ansible-playbook on this machine, judged by openssl."""
+"""The modules of the credential store and action certificate, run by ansible-playbook on this machine, verified with openssl."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CLIENT = {
     "usages": ["client_auth"],
 }
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="keys are given to their owners, which only root can do")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owners of keys")
 
 
 class Machine:
@@ -44,7 +44,7 @@ class Machine:
         self.directory, self.pki, self.store = directory, directory / "pki", directory / "store"
 
     def play(self, *tasks: dict, check: bool = False, hosts: str = "localhost,", fails: bool = False) -> list[dict]:
-        """Return the tasks' results."""
+        """Run a playbook of these tasks and return their results."""
         process = self.start(*tasks, check=check, hosts=hosts)
         output, errors = process.communicate()
         results = [next(iter(task["hosts"].values())) for task in json.loads(output)["plays"][0]["tasks"]]
@@ -52,7 +52,7 @@ class Machine:
         return results
 
     def start(self, *tasks: dict, check: bool = False, hosts: str = "localhost,") -> subprocess.Popen:
-        """Start a playbook."""
+        """Start a playbook of these tasks."""
         variables = {
             "store": {"directory": str(self.store)},
             "pki": str(self.pki),
@@ -75,7 +75,7 @@ class Machine:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def authorities(self) -> dict:
-        """Make the authorities."""
+        """Create the CAs."""
         return self.play(AUTHORITY)[0]
 
     def certificate(self, *entries: dict, check: bool = False, fails: bool = False, **options) -> dict:
@@ -83,14 +83,14 @@ class Machine:
         return self.play({"cfcr.kubernetes.certificate": {"certificates": list(entries), **options}}, check=check, fails=fails)[0]
 
     def verify(self, name: str, *options: str) -> None:
-        """Have openssl judge a certificate and whether the key belongs to it."""
+        """Verify with openssl that a certificate is valid and belongs to its key."""
         openssl("verify", "-x509_strict", "-CAfile", str(self.pki / "ca.crt"), *options, str(self.pki / f"{name}.crt"))
         public = openssl("x509", "-in", str(self.pki / f"{name}.crt"), "-noout", "-pubkey")
         assert public == openssl("pkey", "-in", str(self.pki / f"{name}.key"), "-pubout")
         assert not (self.pki / f"{name}.key.new").exists()
 
     def files(self) -> dict[str, bytes]:
-        """Return what is on the host."""
+        """Return the files of the host's PKI."""
         return {path.name: path.read_bytes() for path in self.pki.glob("*")}
 
 
@@ -101,47 +101,47 @@ def openssl(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A machine whose state the others copy, because every playbook takes a second."""
-    machine = Machine(tmp_path_factory.mktemp("made"))
+def prepared(tmp_path_factory):
+    """Return a machine whose state the other fixtures copy, because every playbook takes a second."""
+    machine = Machine(tmp_path_factory.mktemp("prepared"))
     machine.play(AUTHORITY, {"cfcr.kubernetes.certificate": {"certificates": [SERVER, CLIENT]}})
     return machine
 
 
 @pytest.fixture
-def machine(made, tmp_path):
-    """A machine that has authorities in its store."""
-    subprocess.run(["cp", "-a", str(made.store), str(tmp_path)], check=True)
+def machine(prepared, tmp_path):
+    """Return a machine with CAs in its store."""
+    subprocess.run(["cp", "-a", str(prepared.store), str(tmp_path)], check=True)
     return Machine(tmp_path)
 
 
 @pytest.fixture
-def done(made, machine):
-    """A machine that has its certificates, too."""
-    subprocess.run(["cp", "-a", str(made.pki), str(machine.directory)], check=True)
+def done(prepared, machine):
+    """Return a machine with CAs in its store and certificates on its host."""
+    subprocess.run(["cp", "-a", str(prepared.pki), str(machine.directory)], check=True)
     return machine
 
 
-def again(machine: Machine, *entries: dict, reasons: list[list[str]], **options) -> dict:
-    """Expect check mode to tell the truth, a run to change, and a second one to change nothing."""
+def apply_and_repeat(machine: Machine, *entries: dict, reasons: list[list[str]], **options) -> dict:
+    """Run a task three times and verify that check mode predicts the changes, the first run makes them, and the second makes none."""
     task = {"cfcr.kubernetes.certificate": {"certificates": list(entries), **options}}
-    foretold, result, last = machine.play({**task, "check_mode": True}, task, task)
-    assert [entry["reasons"] for entry in result["certificates"]] == [entry["reasons"] for entry in foretold["certificates"]] == reasons
-    assert result["changed"] and foretold["changed"]
-    assert set(result["diff"]["after"]) == set(foretold["diff"]["after"])
+    predicted, result, last = machine.play({**task, "check_mode": True}, task, task)
+    assert [entry["reasons"] for entry in result["certificates"]] == [entry["reasons"] for entry in predicted["certificates"]] == reasons
+    assert result["changed"] and predicted["changed"]
+    assert set(result["diff"]["after"]) == set(predicted["diff"]["after"])
     assert (last["changed"], last["diff"]) == (False, {"before": {}, "after": {}})
     machine.verify("server", "-purpose", "sslserver", "-verify_ip", "10.0.0.1")
     return result
 
 
 def test_check_apply_apply_check(machine):
-    foretold = machine.certificate(SERVER, CLIENT, check=True)
-    assert foretold["changed"]
+    predicted = machine.certificate(SERVER, CLIENT, check=True)
+    assert predicted["changed"]
     assert not machine.pki.exists()
     result = machine.certificate(SERVER, CLIENT)
     assert (
         set(result["diff"]["after"])
-        == set(foretold["diff"]["after"])
+        == set(predicted["diff"]["after"])
         == {str(machine.pki / name) for name in ("server", "client", "ca.crt")}
     )
     machine.verify("server", "-purpose", "sslserver", "-verify_ip", "10.0.0.1")
@@ -162,7 +162,7 @@ def test_check_apply_apply_check(machine):
     assert machine.files() == before
 
 
-def test_before_anything_exists_check_mode_foretells_all(tmp_path):
+def test_check_mode_works_without_a_store(tmp_path):
     machine = Machine(tmp_path)
     results = machine.play(AUTHORITY, {"cfcr.kubernetes.certificate": {"certificates": [SERVER]}}, check=True)
     assert [result["changed"] for result in results] == [True, True]
@@ -173,14 +173,14 @@ def test_changed_names(done):
     before = done.files()
     assert done.certificate({**SERVER, "alternative_names": ["10.0.0.1", "c.d"]}, key_type="rsa-2048", check=True)["changed"]
     assert done.files() == before
-    again(done, {**SERVER, "alternative_names": ["10.0.0.1", "c.d"]}, CLIENT, reasons=[["other alternative_names"], []])
+    apply_and_repeat(done, {**SERVER, "alternative_names": ["10.0.0.1", "c.d"]}, CLIENT, reasons=[["other alternative_names"], []])
     done.verify("server", "-verify_hostname", "c.d")
-    again(done, {**SERVER, "organizations": ["o"]}, CLIENT, reasons=[["other organizations", "other alternative_names"], []])
+    apply_and_repeat(done, {**SERVER, "organizations": ["o"]}, CLIENT, reasons=[["other organizations", "other alternative_names"], []])
     assert done.files()["server.key"] == before["server.key"]
 
 
 def test_renewal(done):
-    again(
+    apply_and_repeat(
         done, SERVER, CLIENT, days=500, renew_before_days=400, reasons=[[f"expires at {end(done, name)}"] for name in ("server", "client")]
     )
 
@@ -190,8 +190,8 @@ def end(machine: Machine, name: str) -> str:
     return text.partition("=")[2][:16]
 
 
-def test_an_ended_certificate_is_renewed(done):
-    # What a certificate that ended looks like is made by openssl, with the authority's own key.
+def test_an_expired_certificate_is_renewed(done):
+    # openssl makes the expired certificate, with the key of the CA.
     record = json.loads((done.store / "authorities/etcd.json").read_text())["versions"][-1]
     (done.directory / "ca.key").write_text(record["secret"]["private_keys"][0])
     (done.directory / "ca.crt").write_text(record["public"]["certificates"][0])
@@ -212,10 +212,10 @@ def test_an_ended_certificate_is_renewed(done):
         *("-days", "-1", "-extfile", str(done.directory / "names.cnf"), "-set_serial", "7"),
     )
     (done.pki / "server.crt").write_text(signed)
-    again(done, SERVER, CLIENT, reasons=[[f"expires at {end(done, 'server')}"], []])
+    apply_and_repeat(done, SERVER, CLIENT, reasons=[[f"expires at {end(done, 'server')}"], []])
 
 
-def test_what_ends_with_its_authority_is_not_renewed_in_every_run(machine):
+def test_a_certificate_that_expires_with_its_ca_is_not_renewed_in_every_run(machine):
     short = {"cfcr.kubernetes.certificate_authority": {"store": "{{ store }}", "authorities": [{"name": "short", "days": 20}]}}
     task = {"cfcr.kubernetes.certificate": {"certificates": [{**SERVER, "authority": "short"}]}}
     results = machine.play(short, task, task)
@@ -224,27 +224,27 @@ def test_what_ends_with_its_authority_is_not_renewed_in_every_run(machine):
     machine.verify("server")
 
 
-def test_a_store_that_was_lost_takes_no_host_out_of_its_cluster(done):
-    """A run makes new authorities where there are none; it must not replace what the host was given by those that are lost."""
+def test_new_cas_after_a_lost_store_do_not_replace_the_files_of_hosts(done):
+    """If the store is empty, a run creates CAs. It must not reissue certificates of the lost ones, because hosts would leave their cluster."""
     record = done.store / "authorities/etcd.json"
     kept, before = record.read_bytes(), done.files()
     record.unlink()
     done.authorities()
     for check in (True, False):
         result = done.certificate(SERVER, CLIENT, check=check, fails=True)
-        for told in (f"{done.pki}/ca.crt", f"{done.pki}/server.crt", f"not in the store {done.store}", "cluster_store_*"):
-            assert told in result["msg"]
+        for part in (f"{done.pki}/ca.crt", f"{done.pki}/server.crt", f"not in the store {done.store}", "cluster_store_*"):
+            assert part in result["msg"]
     assert done.files() == before
     record.write_bytes(kept)
     assert not done.certificate(SERVER, CLIENT)["changed"]
 
 
-def test_a_host_of_a_cluster_that_is_gone_starts_over_without_its_files(done):
+def test_a_host_whose_old_files_are_deleted_gets_certificates_of_new_cas(done):
     (done.store / "authorities/etcd.json").unlink()
     done.authorities()
     for name in ("ca.crt", "server.crt", "client.crt"):
         (done.pki / name).unlink()
-    again(done, SERVER, CLIENT, reasons=[["missing or damaged"]] * 2)
+    apply_and_repeat(done, SERVER, CLIENT, reasons=[["missing or damaged"]] * 2)
 
 
 DAMAGES = [
@@ -281,14 +281,14 @@ def test_damage_is_repaired(done):
     assert not last["changed"]
 
 
-def test_a_bundle_that_is_damaged_or_lost_is_written_again(done):
+def test_a_damaged_or_missing_bundle_is_written_again(done):
     for damage in (lambda path: path.write_bytes(b"\xff"), lambda path: path.unlink()):
         damage(done.pki / "ca.crt")
-        again(done, SERVER, CLIENT, reasons=[[], []])
+        apply_and_repeat(done, SERVER, CLIENT, reasons=[[], []])
 
 
 def test_a_key_of_another_type(done):
-    again(done, SERVER, CLIENT, key_type="rsa-2048", reasons=[["another key"]] * 2)
+    apply_and_repeat(done, SERVER, CLIENT, key_type="rsa-2048", reasons=[["another key"]] * 2)
     assert "Public-Key: (2048 bit)" in openssl("x509", "-in", str(done.pki / "server.crt"), "-noout", "-text")
 
 
@@ -296,7 +296,7 @@ def test_owner_and_mode(done):
     (done.pki / "server.key").chmod(0o644)
     os.chown(done.pki / "server.key", 0, 0)
     before = done.files()
-    result = again(done, SERVER, CLIENT, reasons=[[], []])
+    result = apply_and_repeat(done, SERVER, CLIENT, reasons=[[], []])
     path = str(done.pki / "server.key")
     assert result["diff"]["before"][path] == {"owner": "root", "group": "root", "mode": "0644"}
     assert result["diff"]["after"][path] == {"owner": "nobody", "group": "nogroup", "mode": "0600"}
@@ -304,7 +304,7 @@ def test_owner_and_mode(done):
 
 
 def test_interrupted_after_the_key_was_made(done):
-    """The old pair stays until the new certificate is there, and a key that waits is used."""
+    """The old pair stays until the new certificate is written, and a pending key is used."""
     before = done.files()
     (done.pki / "server.key.new").write_bytes(before["client.key"])
     assert not done.certificate(SERVER, CLIENT)["changed"]
@@ -332,7 +332,7 @@ MISTAKES = [
 ]
 
 
-def test_mistakes_are_found_before_anything_is_touched(machine):
+def test_mistakes_are_found_before_any_change(machine):
     tasks = [
         {"cfcr.kubernetes.certificate": {"certificates": entries, **options}, "ignore_errors": True}
         for entries, options, _message in MISTAKES
@@ -342,7 +342,7 @@ def test_mistakes_are_found_before_anything_is_touched(machine):
     assert not machine.pki.exists()
 
 
-def test_all_mistakes_are_named_at_once(machine):
+def test_all_mistakes_are_reported_together(machine):
     result = machine.certificate({**SERVER, "path": "server"}, {**CLIENT, "common_name": ""}, fails=True)
     assert "'server'" in result["msg"] and "common_name" in result["msg"]
 
@@ -353,8 +353,8 @@ def test_two_runs_at_once(machine):
     runs = [machine.start(*tasks) for _run in range(3)]
     outputs = [run.communicate() for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0], outputs
-    made = {json.dumps(json.loads(output)["plays"][0]["tasks"][0]["hosts"]["localhost"]["authorities"]) for output, _errors in outputs}
-    assert len(made) == 1
+    created = {json.dumps(json.loads(output)["plays"][0]["tasks"][0]["hosts"]["localhost"]["authorities"]) for output, _errors in outputs}
+    assert len(created) == 1
     machine.verify("server")
     machine.verify("client")
 
@@ -371,12 +371,12 @@ def test_a_store_with_a_passphrase(machine):
     assert "PRIVATE" not in (machine.store / "authorities/etcd.json").read_text()
     for result in (wrong, without):
         assert f"{machine.store}/authorities/etcd.json: " in result["msg"] and "passphrase" in result["msg"]
-    # The two that failed wrote nothing: else there were less to do.
+    # The two failed tasks wrote nothing, so the certificate is still missing.
     assert (right["changed"], right["certificates"][0]["reasons"], last["changed"]) == (True, ["missing or damaged"], False)
     machine.verify("server")
 
 
-def test_a_damaged_store_is_named(done):
+def test_the_message_names_the_damaged_record(done):
     path = done.store / "authorities/etcd.json"
     path.write_bytes(path.read_bytes()[:100])
     result = done.certificate(SERVER, fails=True)

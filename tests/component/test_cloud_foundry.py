@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules for Cloud Foundry's routes against a routing API that behaves as upstream's, its defects included."""
+"""The modules for Cloud Foundry's routes against a stand-in for the routing API that behaves like upstream's, including its defects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODULES = "ansible_collections.cfcr.kubernetes.plugins.modules"
 
 
 class RoutingApi:
-    """The stand-in, and what tests see and do of it from the side."""
+    """The stand-in, and its control interface for tests."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         port, control = free_ports(2)
@@ -72,7 +72,7 @@ class RoutingApi:
         return sorted(tuple(route.get(field) for field in fields) for route in self.state()["routes"])
 
     def create(self, **route) -> None:
-        """As somebody else might, with or without backend_tls_port."""
+        """Create a route directly, with or without backend_tls_port, as another client could."""
         form = {"client_id": "cfcr", "client_secret": SECRET, "grant_type": "client_credentials"}
         with urllib.request.urlopen(f"{self.url}/oauth/token", urllib.parse.urlencode(form).encode(), context=self.tls) as answer:
             token = json.load(answer)["access_token"]
@@ -85,15 +85,15 @@ class RoutingApi:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = RoutingApi(tmp_path_factory.mktemp("routing-api"))
-    yield made
-    made.process.terminate()
-    made.process.wait()
+    started = RoutingApi(tmp_path_factory.mktemp("routing-api"))
+    yield started
+    started.process.terminate()
+    started.process.wait()
 
 
 @pytest.fixture
 def api(server):
-    """The stand-in with an empty table."""
+    """Return the stand-in with an empty table."""
     server.state(forget=True, down=[], token_seconds=3600)
     return server
 
@@ -104,7 +104,7 @@ def run(capsys):
         with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
             importlib.import_module(f"{MODULES}.{module}").main()
         output = capsys.readouterr().out
-        # What was asked for is shown, but for the secret.
+        # The invocation only repeats the options.
         result = json.loads(output)
         result.pop("invocation", None)
         assert SECRET not in json.dumps(result)
@@ -129,7 +129,7 @@ def route(run, client):
 
 
 def test_four_runs(route, api):
-    """Check, apply, apply, check: the prediction is what comes true, and then nothing is left to do."""
+    """Check, apply, apply, check: the first run makes the predicted changes, and the later ones make none."""
     wanted = ("10.0.0.2:8443", "10.0.0.1:8443")
     predicted = route(*wanted, check=True)
     assert predicted["changed"] and not api.routes()
@@ -141,17 +141,17 @@ def test_four_runs(route, api):
     }
     assert api.routes() == [(1024, "10.0.0.1", 8443, None, 120), (1024, "10.0.0.2", 8443, None, 120)]
     assert not route(*wanted)["changed"] and not route(*wanted, check=True)["changed"]
-    # However often it was registered, each is one row, which it would not be without a TLS port.
+    # Repeated registrations share a row, because they have a TLS port.
     assert api.state()["rows"] == 2
 
 
-def test_every_run_prolongs(route, api):
+def test_every_run_renews_the_ttl(route, api):
     route("10.0.0.1:8443", ttl=5)
     assert not route("10.0.0.1:8443", ttl=60)["changed"]
     assert api.routes() == [(1024, "10.0.0.1", 8443, None, 60)]
 
 
-def test_backends_are_kept_exactly(route, api):
+def test_other_backends_are_deleted(route, api):
     route("10.0.0.1:8443", "10.0.0.2:8443")
     assert route("10.0.0.2:8443", "10.0.0.3:8443")["changed"]
     assert [row[1] for row in api.routes()] == ["10.0.0.2", "10.0.0.3"]
@@ -164,15 +164,15 @@ def test_absent(route, api):
     assert not route(state="absent")["changed"]
 
 
-def test_what_cannot_be_deleted_is_said(route, api):
-    """The API says yes, and keeps it."""
+def test_an_ineffective_deletion_is_reported(route, api):
+    """The API answers the deletion with success, but keeps the route."""
     api.create(port=1024, backend_ip="10.0.0.9", backend_port=8443)
     result = route(state="absent", fails="the routing API accepted the request, but did not apply it to 10.0.0.9:8443")
     assert "leaves only when it expires" in result["msg"] and len(api.routes()) == 1
 
 
 def test_server_names_share_a_port(route, api):
-    """Neither sees the routes of the other."""
+    """The routes of one server name do not affect those of another."""
     route("10.0.0.1:8443", sni_hostname="one.example.com")
     route("10.1.0.1:8443", sni_hostname="two.example.com")
     assert [row[1:4] for row in api.routes()] == [("10.0.0.1", 8443, "one.example.com"), ("10.1.0.1", 8443, "two.example.com")]
@@ -195,14 +195,14 @@ def test_server_names_share_a_port(route, api):
         ({"ca_path": None}, "certificate verify failed"),
     ],
 )
-def test_what_is_refused(route, api, options, complaint):
-    """Before anything is registered, and with the words of whoever refuses."""
+def test_mistakes(route, api, options, complaint):
+    """A mistake is reported before anything is registered, with the message of the server that refuses it."""
     route("10.0.0.1:8443", fails=complaint, **options)
     assert not api.routes()
 
 
 @pytest.mark.parametrize("part", ["uaa", "routing_api"])
-def test_what_is_down_is_named(route, api, part):
+def test_the_message_names_the_failed_server(route, api, part):
     api.state(down=[part])
     route("10.0.0.1:8443", fails=f"503 {part} is down")
 
@@ -218,7 +218,7 @@ def test_router_groups(run, client):
 
 
 class Gorouter(http.server.BaseHTTPRequestHandler):
-    """The table of routes, as gorouter tells it."""
+    """A server of gorouter's routing table."""
 
     table = {
         "web.example.com": [{"address": "10.0.0.5:30080", "tls": False, "ttl": 120}],
@@ -226,13 +226,13 @@ class Gorouter(http.server.BaseHTTPRequestHandler):
     }
 
     def do_GET(self):
-        right = self.headers.get("Authorization") == "Basic " + base64.b64encode(f"router-status:{SECRET}".encode()).decode()
-        self.send_response(200 if right else 401)
+        authorized = self.headers.get("Authorization") == "Basic " + base64.b64encode(f"router-status:{SECRET}".encode()).decode()
+        self.send_response(200 if authorized else 401)
         self.end_headers()
-        self.wfile.write(json.dumps(self.table).encode() if right else b"401 Unauthorized")
+        self.wfile.write(json.dumps(self.table).encode() if authorized else b"401 Unauthorized")
 
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def test_http_routes(run):

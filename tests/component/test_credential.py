@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules credential and certificate_authority, each run in this process as Ansible runs them."""
+"""Modules credential and certificate_authority, run in this process as Ansible runs them."""
 
 from __future__ import annotations
 
@@ -50,26 +50,26 @@ def run(tmp_path, capsys):
 def test_check_apply_apply_check(run, tmp_path):
     all_of_them = (PASSWORD, KEY, RSA, ADMIN)
     assert run.authority(check=True)["authorities"] == {"kubernetes": {"certificate": "", "bundle": "", "not_after": "", "rotation": ""}}
-    foretold = run(*all_of_them, check=True)
-    assert foretold["changed"]
-    assert foretold["credentials"]["service-account"] == {"private_key": "", "public_key": ""}
+    predicted = run(*all_of_them, check=True)
+    assert predicted["changed"]
+    assert predicted["credentials"]["service-account"] == {"private_key": "", "public_key": ""}
     assert not (tmp_path / "store").exists()
     bundle = run.authority()["authorities"]["kubernetes"]["bundle"]
-    made = run(*all_of_them)
-    assert made["changed"]
-    assert len(made["credentials"]["etcd-root"]["password"]) == 32
-    assert len(base64.b64decode(made["credentials"]["encryption-at-rest"]["key"])) == 32
-    assert made["credentials"]["admin"]["bundle"] == bundle
-    for secret in ("PRIVATE", made["credentials"]["etcd-root"]["password"], made["credentials"]["encryption-at-rest"]["key"]):
-        assert secret not in json.dumps(made["diff"])
+    created = run(*all_of_them)
+    assert created["changed"]
+    assert len(created["credentials"]["etcd-root"]["password"]) == 32
+    assert len(base64.b64decode(created["credentials"]["encryption-at-rest"]["key"])) == 32
+    assert created["credentials"]["admin"]["bundle"] == bundle
+    for secret in ("PRIVATE", created["credentials"]["etcd-root"]["password"], created["credentials"]["encryption-at-rest"]["key"]):
+        assert secret not in json.dumps(created["diff"])
     for check in (False, True):
         again = run(*all_of_them, check=check)
-        assert (again["changed"], again["credentials"]) == (False, made["credentials"])
+        assert (again["changed"], again["credentials"]) == (False, created["credentials"])
         assert again["diff"]["before"] == again["diff"]["after"]
     assert not run.authority(check=True)["changed"]
 
 
-def test_a_value_is_kept_when_it_is_given_and_looked_up_when_not(run):
+def test_a_value_is_stored_if_given_and_read_if_not(run):
     value = {"name": "etcd-cluster", "type": "value"}
     unknown = run(value)
     assert (unknown["changed"], unknown["credentials"]) == (False, {"etcd-cluster": {"value": ""}})
@@ -83,13 +83,13 @@ def test_a_value_is_kept_when_it_is_given_and_looked_up_when_not(run):
     assert run(value)["credentials"] == {"etcd-cluster": {"value": "30"}}
 
 
-def test_openssl_accepts_what_is_made(run, tmp_path):
+def test_openssl_accepts_keys_and_certificates(run, tmp_path):
     run.authority()
-    made = run(RSA, ADMIN)["credentials"]
+    created = run(RSA, ADMIN)["credentials"]
     for name, text in (
-        ("ca.crt", made["admin"]["bundle"]),
-        ("admin.crt", made["admin"]["certificate"]),
-        ("admin.key", made["admin"]["private_key"]),
+        ("ca.crt", created["admin"]["bundle"]),
+        ("admin.crt", created["admin"]["certificate"]),
+        ("admin.key", created["admin"]["private_key"]),
     ):
         (tmp_path / name).write_text(text)
     verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", "ca.crt", "admin.crt"]
@@ -99,29 +99,29 @@ def test_openssl_accepts_what_is_made(run, tmp_path):
     )
     assert subject.stdout == "subject=O = system:masters, CN = admin\n"
     public = subprocess.run(
-        ["openssl", "pkey", "-pubout"], input=made["service-account"]["private_key"], capture_output=True, text=True, check=True
+        ["openssl", "pkey", "-pubout"], input=created["service-account"]["private_key"], capture_output=True, text=True, check=True
     ).stdout
-    assert public == made["service-account"]["public_key"]
+    assert public == created["service-account"]["public_key"]
 
 
-def test_other_options_never_make_a_secret_anew(run):
+def test_changed_options_do_not_replace_a_secret(run):
     run.authority()
-    made = run(PASSWORD, KEY, RSA)
+    created = run(PASSWORD, KEY, RSA)
     other = run({**PASSWORD, "length": 64}, {**KEY, "bytes": 16}, {**RSA, "bits": 4096})
-    assert (other["changed"], other["credentials"]) == (False, made["credentials"])
+    assert (other["changed"], other["credentials"]) == (False, created["credentials"])
     assert not run.authority(authority={"common_name": "other", "days": 7, "key_type": "rsa-2048"})["changed"]
 
 
-def test_a_certificate_is_made_anew_when_it_must_say_something_else(run):
+def test_a_certificate_is_reissued_if_its_content_changes(run):
     run.authority()
-    made = run(ADMIN)["credentials"]["admin"]
+    created = run(ADMIN)["credentials"]["admin"]
     assert not run({**ADMIN, "key_type": "rsa-2048"})["changed"]
     for change in ({"organizations": ["others"]}, {"organizations": ["others"], "days": 1000, "renew_before_days": 900}):
-        foretold = run({**ADMIN, **change}, check=True)
-        assert (foretold["changed"], foretold["credentials"]["admin"]) == (True, made)
+        predicted = run({**ADMIN, **change}, check=True)
+        assert (predicted["changed"], predicted["credentials"]["admin"]) == (True, created)
         new = run({**ADMIN, **change})
-        assert new["changed"] and new["credentials"]["admin"]["certificate"] != made["certificate"]
-        made = new["credentials"]["admin"]
+        assert new["changed"] and new["credentials"]["admin"]["certificate"] != created["certificate"]
+        created = new["credentials"]["admin"]
         assert not run({**ADMIN, **change})["changed"]
 
 
@@ -158,54 +158,54 @@ def test_mistakes(run, entry, message):
 
 def test_a_passphrase(run, tmp_path):
     run.authority(passphrase="right")
-    made = run(PASSWORD, ADMIN, passphrase="right")
+    created = run(PASSWORD, ADMIN, passphrase="right")
     text = "".join(path.read_text() for path in (tmp_path / "store").rglob("*.json"))
-    assert "PRIVATE" not in text and made["credentials"]["etcd-root"]["password"] not in text
+    assert "PRIVATE" not in text and created["credentials"]["etcd-root"]["password"] not in text
     for passphrase in ("wrong", ""):
         result = run(PASSWORD, passphrase=passphrase)
         assert f"{tmp_path}/store/credentials/etcd-root.json: " in result["msg"] and "passphrase" in result["msg"]
-    assert run(PASSWORD, ADMIN, passphrase="right")["credentials"] == made["credentials"]
+    assert run(PASSWORD, ADMIN, passphrase="right")["credentials"] == created["credentials"]
 
 
-def test_a_kubeconfig_is_kept_as_it_must_be(run, tmp_path):
+def test_a_kubeconfig_is_written_and_repaired(run, tmp_path):
     path = tmp_path / "kubeconfig"
     admin = {**ADMIN, "kubeconfig": {"path": str(path), "cluster": "cfcr", "server": "https://a.b:8443"}}
     run.authority()
-    foretold = run(admin, check=True)
-    assert set(foretold["diff"]["after"]) == {"admin", str(path)} and foretold["diff"]["before"] == {} and not path.exists()
+    predicted = run(admin, check=True)
+    assert set(predicted["diff"]["after"]) == {"admin", str(path)} and predicted["diff"]["before"] == {} and not path.exists()
 
-    def is_right(server="https://a.b:8443"):
-        made = run(admin, check=True)
-        assert not made["changed"] and stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert "PRIVATE" not in json.dumps(made["diff"]) and base64.b64encode(b"-----BEGIN")[:12].decode() not in json.dumps(made["diff"])
+    def assert_valid(server="https://a.b:8443"):
+        created = run(admin, check=True)
+        assert not created["changed"] and stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert "PRIVATE" not in json.dumps(created["diff"]) and base64.b64encode(b"-----BEGIN")[:12].decode() not in json.dumps(created["diff"])
         content = yaml.safe_load(path.read_text())
         assert content["clusters"][0]["cluster"]["server"] == server and content["current-context"] == "cfcr"
         user = {name: base64.b64decode(value).decode() for name, value in content["users"][0]["user"].items()}
-        values = made["credentials"]["admin"]
+        values = created["credentials"]["admin"]
         assert user == {"client-certificate-data": values["certificate"], "client-key-data": values["private_key"]}
         assert base64.b64decode(content["clusters"][0]["cluster"]["certificate-authority-data"]).decode() == values["bundle"]
 
     assert run(admin)["changed"]
-    is_right()
+    assert_valid()
     for damage in (path.unlink, lambda: path.write_text("{}"), lambda: path.chmod(0o644)):
         damage()
-        foretold = run(admin, check=True)["diff"]
+        predicted = run(admin, check=True)["diff"]
         repaired = run(admin)
-        assert repaired["changed"] and repaired["diff"] == foretold
+        assert repaired["changed"] and repaired["diff"] == predicted
         assert repaired["diff"]["before"].get("admin") == repaired["diff"]["after"]["admin"]
-        is_right()
+        assert_valid()
     admin["organizations"] = ["others"]  # a new certificate comes with its file
     assert run(admin, check=True)["diff"]["after"][str(path)]["content"] == "with the new certificate"
     assert run(admin)["changed"]
-    is_right()
+    assert_valid()
     admin["kubeconfig"]["server"] = "https://c.d"
     assert run(admin)["changed"]
-    is_right("https://c.d")
+    assert_valid("https://c.d")
 
 
 @pytest.fixture
 def play(tmp_path):
-    """Run a task by ansible-playbook on this machine and return its result."""
+    """Return a function that runs a task with ansible-playbook on this machine and returns its result."""
 
     def run_task(task, check=False):
         path = tmp_path / "play.yml"
@@ -228,7 +228,7 @@ def play(tmp_path):
 
 
 def test_the_actions_return_what_the_modules_return(run, play, tmp_path):
-    """They run in the process of Ansible, because the store is here."""
+    """Actions run in the process of Ansible if the store is on the controller."""
     store = {"store": {"directory": str(tmp_path / "store"), "passphrase": "secret of the store"}}
     kept = ("changed", "diff", "authorities", "credentials", "failed", "msg")
 
@@ -250,7 +250,7 @@ def test_the_actions_return_what_the_modules_return(run, play, tmp_path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "store").rglob("*.json")} == {0o600}
 
 
-def test_a_password_that_somebody_else_made_is_given_once(run):
+def test_an_external_password_is_stored_once(run):
     given = {"name": "cf-client-secret", "type": "password", "generate": False}
 
     def keep(**options):
@@ -275,26 +275,26 @@ def test_a_password_that_somebody_else_made_is_given_once(run):
         ({"exclude_number": True, "include_special": True}, r"(?=.*[!-/:-@\[-`{-~])(?=.*[a-z])(?=.*[A-Z])[^0-9\s]{32}"),
     ],
 )
-def test_passwords_are_of_the_characters_that_are_asked_for(run, options, pattern):
+def test_passwords_have_the_requested_characters(run, options, pattern):
     assert re.fullmatch(pattern, run({**PASSWORD, **options})["credentials"]["etcd-root"]["password"])
 
 
-@pytest.mark.parametrize(("key_type", "told"), [(None, "256 .* (ED25519)"), ("ecdsa-p384", "384 .* (ECDSA)"), ("rsa-3072", "3072 .* (RSA)")])
-def test_ssh_accepts_what_is_made(run, tmp_path, key_type, told):
-    made = run({**SSH, **({"key_type": key_type} if key_type else {})})["credentials"]["hosts"]
+@pytest.mark.parametrize(("key_type", "expected"), [(None, "256 .* (ED25519)"), ("ecdsa-p384", "384 .* (ECDSA)"), ("rsa-3072", "3072 .* (RSA)")])
+def test_ssh_accepts_keys(run, tmp_path, key_type, expected):
+    created = run({**SSH, **({"key_type": key_type} if key_type else {})})["credentials"]["hosts"]
     path = tmp_path / "key"
-    path.write_text(made["private_key"])
+    path.write_text(created["private_key"])
     path.chmod(0o600)
 
     def ssh_keygen(*options):
         return subprocess.run(["ssh-keygen", *options, "-f", path], capture_output=True, text=True, check=True).stdout.strip()
 
-    assert made["public_key"] == f"{ssh_keygen('-y')} cfcr"
-    assert re.fullmatch(told.replace("(", r"\(").replace(")", r"\)"), ssh_keygen("-l"))
+    assert created["public_key"] == f"{ssh_keygen('-y')} cfcr"
+    assert re.fullmatch(expected.replace("(", r"\(").replace(")", r"\)"), ssh_keygen("-l"))
 
 
-def test_what_somebody_else_made_is_taken(run, tmp_path):
-    """A key pair of ssh-keygen, one of openssl, and bytes; the diff tells none of it."""
+def test_external_keys_are_imported(run, tmp_path):
+    """A key pair of ssh-keygen, one of openssl, and bytes are stored; the diff shows none of them."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "cfcr", "-f", tmp_path / "ssh"], check=True)
     subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", "RSA", "-out", tmp_path / "rsa"], check=True)
     key = base64.b64encode(b"k" * 32).decode()
@@ -304,9 +304,9 @@ def test_what_somebody_else_made_is_taken(run, tmp_path):
         {**KEY, "value": key},
     ]
     run(SSH, RSA, KEY)
-    foretold = run(*entries, check=True)
+    predicted = run(*entries, check=True)
     taken = run(*entries)
-    assert taken["changed"] and taken["diff"] == foretold["diff"]
+    assert taken["changed"] and taken["diff"] == predicted["diff"]
     assert taken["diff"]["after"]["hosts"] == {"type": "ssh", "private_key": "(another value)"}
     assert "PRIVATE" not in json.dumps(taken["diff"]) and key not in json.dumps(taken["diff"])
     assert taken["credentials"]["hosts"]["public_key"] == (tmp_path / "ssh.pub").read_text().strip()
@@ -317,14 +317,14 @@ def test_what_somebody_else_made_is_taken(run, tmp_path):
         assert not result["changed"] and result["credentials"] == taken["credentials"]
 
 
-def test_an_earlier_version_comes_back(run, tmp_path):
-    made = run(RSA, {**PASSWORD, "value": "the first password"})["credentials"]
+def test_an_earlier_version_is_restored(run, tmp_path):
+    created = run(RSA, {**PASSWORD, "value": "the first password"})["credentials"]
     for value in ("the second password", "the third password"):
         run({**PASSWORD, "value": value})
-    foretold = run({**PASSWORD, "version": 1}, check=True)
+    predicted = run({**PASSWORD, "version": 1}, check=True)
     returned = run({**PASSWORD, "version": 1})
-    assert returned["changed"] and returned["diff"] == foretold["diff"]
-    assert returned["credentials"]["etcd-root"] == made["etcd-root"] == run(PASSWORD)["credentials"]["etcd-root"]
+    assert returned["changed"] and returned["diff"] == predicted["diff"]
+    assert returned["credentials"]["etcd-root"] == created["etcd-root"] == run(PASSWORD)["credentials"]["etcd-root"]
     assert not run({**PASSWORD, "version": 1})["changed"]
     assert not run({**RSA, "version": 1})["changed"]
     versions = json.loads((tmp_path / "store/credentials/etcd-root.json").read_text())["versions"]
@@ -333,19 +333,19 @@ def test_an_earlier_version_comes_back(run, tmp_path):
 
 
 def test_a_version_without_a_time_is_read(run, tmp_path):
-    made = run(PASSWORD, passphrase="right")["credentials"]
+    created = run(PASSWORD, passphrase="right")["credentials"]
     record = tmp_path / "store/credentials/etcd-root.json"
     content = json.loads(record.read_text())
     del content["versions"][0]["created_at"]
     record.write_text(json.dumps(content))
     again = run(PASSWORD, passphrase="right")
-    assert (again["changed"], again["credentials"]) == (False, made)
+    assert (again["changed"], again["credentials"]) == (False, created)
     assert run({**PASSWORD, "value": "another password"}, passphrase="right")["changed"]
     assert "not encrypted with this passphrase" in run(PASSWORD, passphrase="wrong")["msg"]
 
 
-def test_a_director_tells_the_authorities_of_its_store(run, tmp_path):
-    """Without a passphrase, too: preflight asks when it has none to give."""
+def test_director_facts_list_the_cas_of_the_store(run, tmp_path):
+    """The passphrase is not needed, because preflight may not have it."""
     assert run.module(director_facts)["ansible_facts"]["cfcr_director"]["authorities"] == {}
     run.authority(passphrase="right")
     for passphrase in ("right", None):

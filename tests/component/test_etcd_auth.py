@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""etcd_auth, etcd_key and etcd_cluster_info against real processes of etcd, verified by etcdctl."""
+"""etcd_auth, etcd_key and etcd_cluster_info against real etcd processes, verified with etcdctl."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import copy
 from _etcd import AUTH, PASSWORD
 
 
-def test_users_reach_their_keys_and_nothing_else(etcd_cluster):
+def test_users_have_access_to_their_keys_only(etcd_cluster):
     flannel = {"user": "flannel"}
     assert etcd_cluster.etcdctl("put", "/coreos.com/network/subnets/10.200.1.0-24", "{}", **flannel).returncode == 0
     assert etcd_cluster.etcdctl("get", "/coreos.com/network/config", **flannel).returncode == 0
@@ -30,7 +30,7 @@ def test_second_run_and_check_mode_change_nothing(etcd_cluster):
         assert answer["changed"] is False and answer["cluster_id"] == etcd_cluster.info()["cluster_id"], answer
 
 
-def test_exact_permissions(etcd_cluster):
+def test_additional_permissions_are_revoked(etcd_cluster):
     host = etcd_cluster.hosts[0]
     for arguments in (
         ("role", "grant-permission", "flannel", "read", "/registry/", "--prefix"),
@@ -45,7 +45,7 @@ def test_exact_permissions(etcd_cluster):
     assert host.run("etcd_auth", **AUTH)["changed"] is False
 
 
-def test_password_of_root_is_rotated_when_asked(etcd_cluster):
+def test_update_password_rotates_the_password_of_root(etcd_cluster):
     rotated = copy.deepcopy(AUTH)
     rotated["users"][0]["password"] = "another one"
     host = etcd_cluster.hosts[0]
@@ -59,7 +59,7 @@ def test_password_of_root_is_rotated_when_asked(etcd_cluster):
 
 
 def test_interrupted_before_enabling(etcd_hosts):
-    """root was made with another password; whoever enables authentication must not be locked out by it."""
+    """root exists with another password. The module sets the new one before it enables authentication, so nobody is locked out."""
     etcd_hosts.join()
     host = etcd_hosts.hosts[0]
     half = copy.deepcopy(AUTH)
@@ -73,7 +73,7 @@ def test_interrupted_before_enabling(etcd_hosts):
     assert host.run("etcd_auth", enabled=False)["changed"] is False
 
 
-def test_password_is_needed_and_wrong_ones_are_named(etcd_cluster):
+def test_missing_and_wrong_passwords_are_reported(etcd_cluster):
     host = etcd_cluster.hosts[0]
     missing = host.run("etcd_key", key="/a", value="b", password=None)
     assert missing["failed"] and "a password of user root is needed" in missing["msg"]
@@ -93,7 +93,7 @@ def test_key(etcd_cluster):
     assert host.run("etcd_key", key=key["key"], state="absent")["changed"] is False
 
 
-def test_info_names_who_is_missing(etcd_cluster):
+def test_info_names_unhealthy_members(etcd_cluster):
     assert etcd_cluster.await_healthy(3)["healthy"]
     etcd_cluster.hosts[2].systemctl("stop")
     info = etcd_cluster.await_healthy(2)
@@ -109,7 +109,7 @@ def test_info_names_who_is_missing(etcd_cluster):
     assert set(info["problems"]) == {host.client_url for host in etcd_cluster.hosts}
 
 
-def test_waits_no_longer_than_asked_for_a_quorum(etcd_hosts):
+def test_wait_timeout_limits_the_wait_for_a_healthy_member(etcd_hosts):
     answer = etcd_hosts.hosts[0].run("etcd_auth", **AUTH, wait_timeout=0.3)
     assert answer["failed"] and "no member of etcd is healthy after 0.3 seconds" in answer["msg"]
     assert all(host.client_url in answer["msg"] for host in etcd_hosts.hosts)

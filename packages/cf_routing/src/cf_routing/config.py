@@ -177,7 +177,7 @@ def _validate_table(value: dict[str, t.Any], table: Table, path: str, mistakes: 
 
 
 def contradictions(config: dict[str, t.Any]) -> list[str]:
-    """What is right by itself and wrong run_together."""
+    """Return the mistakes of keys that are valid alone but not together."""
     mistakes = []
     if config["uaa"] is None and config["routing_api"] is not None:
         mistakes.append("uaa: missing, but routing_api needs it for its tokens")

@@ -44,7 +44,7 @@ def registrations(routes: t.Iterable[HttpRoute], cluster: str) -> t.Iterator[byt
     for route in routes:
         port = {"tls_port": route.node_port, "server_cert_domain_san": route.tls_name} if route.tls_name else {"port": route.node_port}
         tags = {"component": "cf-route-sync", "cluster": cluster, "service": route.service}
-        # Only the host differs between the messages of a route, so the rest is encoded once.
+        # Only the host and the instance ID differ between the messages of a route, so the rest is encoded once.
         rest = json.dumps({"uris": route.uris, **port, "tags": tags}, separators=(",", ":"))[1:]
         for ip in sorted(route.addresses):
             # The gorouter identifies backends by this for sticky sessions.

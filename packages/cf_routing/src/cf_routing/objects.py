@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is needed of Kubernetes' objects, as plain values."""
+"""Kubernetes objects, reduced to the values that the plan needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Node(t.NamedTuple):
 
 
 class Slice(t.NamedTuple):
-    """Where one Service has endpoints that are ready."""
+    """The nodes on which a Service has ready endpoints, according to one EndpointSlice."""
 
     service: tuple[str, str]
     nodes: frozenset[str]
@@ -85,7 +85,7 @@ def endpoint_slice(item: dict[str, t.Any]) -> Slice:
     nodes = {
         endpoint["nodeName"]
         for endpoint in item.get("endpoints") or []
-        # What is not said counts as ready.
+        # A missing condition means ready.
         if endpoint.get("nodeName") and (endpoint.get("conditions") or {}).get("ready") is not False
     }
     return Slice((metadata["namespace"], (metadata.get("labels") or {}).get("kubernetes.io/service-name", "")), frozenset(nodes))

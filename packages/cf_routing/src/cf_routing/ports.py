@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ports that a router group lets its users reserve."""
+"""The reservable ports of a router group."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typing as t
 
 
 class Ports(t.NamedTuple):
-    """Ranges of ports, as in "1024-1123,2000"."""
+    """Ranges of ports, such as "1024-1123,2000"."""
 
     ranges: tuple[range, ...]
 

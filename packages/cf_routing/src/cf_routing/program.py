@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What both programs are: a configuration, connections, a task, and a clean end."""
+"""The frame of both programs: configuration, connections, a task, and a clean stop."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from .status import Status, log, serve
 from .tasks import end
 
 EX_CONFIG = 78
-# From SIGTERM until nobody waits for us any longer.
+# The time for a clean stop after SIGTERM.
 STOP_SECONDS = 8
 
 
 class Program(t.Protocol):
-    """What one of them is made of, and what it does."""
+    """One of the two programs."""
 
     def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
-        """Begin nothing yet."""
+        """Prepare the program; `run` starts it."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until it is to stop, and end cleanly."""
+        """Work until the event is set, then stop cleanly."""
 
 
 class OneLine(logging.Formatter):
-    """systemd's journal knows the time; a line is a message."""
+    """One line for each message, because the journal makes a message of each line. The journal adds the time."""
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).replace("\n", " | ")
@@ -48,12 +48,12 @@ def start(name: str, description: str, table: Table, program: type[Program]) -> 
     """Run a program until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(name, description=description)
     parser.add_argument("--config", required=True, metavar="FILE", help="the configuration, in JSON")
-    parser.add_argument("--check", action="store_true", help="only say what is wrong in the configuration")
+    parser.add_argument("--check", action="store_true", help="validate the configuration and exit")
     arguments = parser.parse_args()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(OneLine("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # They log what they raise as well.
+    # These libraries also log the exceptions that they raise.
     for library in ("nats", "aiohttp", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
@@ -85,7 +85,7 @@ async def run(config: dict[str, t.Any], program: type[Program]) -> int:
 
 
 async def until(stop: asyncio.Event, *tasks: asyncio.Task) -> None:
-    """Wait for the end, or for a task that ended by a fault of its own; then there are no tasks any more."""
+    """Wait until the event is set or a task fails, then cancel all tasks."""
     waiting = asyncio.create_task(stop.wait())
     try:
         done, _pending = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +96,7 @@ async def until(stop: asyncio.Event, *tasks: asyncio.Task) -> None:
 
 
 def notify(message: str) -> None:
-    """Tell systemd, where it asks to be told (Type=notify)."""
+    """Notify systemd, if the unit is of Type=notify."""
     path = os.environ.get("NOTIFY_SOCKET")
     if path:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which HTTP routes may be registered, kept in the cluster for whoever acts next.
+"""The HTTP routes that may be registered, recorded in the cluster for the next active instance.
 
-gorouters tell nobody what they have, and routes with TLS they never forget.
+gorouters do not list their routes, and never prune routes with TLS.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEY = "http-routes.json.gz"
 
 
 def encode(table: Table) -> str:
-    """As few bytes as it takes: most routes lead to one set of hosts, which is written once."""
+    """Encode a table compactly: most routes share one set of hosts, which is written once."""
     places = {ips: place for place, ips in enumerate(sorted(set(table.values()), key=sorted))}
     content = {"hosts": [sorted(ips) for ips in places], "routes": [[*key, places[ips]] for key, ips in sorted(table.items())]}
     return base64.b64encode(gzip.compress(json.dumps(content, separators=(",", ":")).encode(), mtime=0)).decode()
@@ -35,7 +35,7 @@ def decode(text: str) -> Table:
 
 
 class Record:
-    """A ConfigMap beside the lease, of its name."""
+    """A ConfigMap in the lease's namespace, with the lease's name."""
 
     def __init__(self, api: Kubernetes, lease: dict[str, str]) -> None:
         self._api, self._name = api, lease["name"]
@@ -43,14 +43,14 @@ class Record:
         self._written = encode({})
 
     async def read(self) -> Table:
-        """Return what whoever acted last wrote."""
+        """Return the table that the last active instance wrote."""
         found = await self._api.find(f"{self._path}/{self._name}")
         self._written = (found or {}).get("binaryData", {}).get(KEY) or encode({})
         try:
             return decode(self._written)
         except (ValueError, TypeError, LookupError, OSError, EOFError, zlib.error) as error:
-            # Better some routes too many than none at all.
-            log.warning("%s/%s is damaged; what it told is forgotten: %s", self._path, self._name, error)
+            # Outdated routes that stay registered do less harm than stopping the registration.
+            log.warning("%s/%s is damaged, so its routes are not unregistered: %s", self._path, self._name, error)
             return {}
 
     async def write(self, table: Table) -> None:

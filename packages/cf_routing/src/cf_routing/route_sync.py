@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""cf-route-sync: routes of labelled Services."""
+"""cf-route-sync: registers the routes of labelled Services."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from .tcp_routes import TcpRoutes
 from .uaa import Uaa
 from .wanted import Settings, Wanted, plan
 
-# Changes that come run_together are planned run_together.
+# Wait this long, so that simultaneous changes make one plan.
 SETTLE_SECONDS = 0.2
-# How long another instance has to take over before we withdraw what is ours.
+# If no other instance takes over within this time after a stop, all routes are withdrawn.
 HANDOVER_SECONDS = 4
 
 
 class RouteSync:
-    """Watches the cluster, and acts while it holds the lease."""
+    """Watches the cluster, and registers routes while it holds the lease."""
 
     def __init__(self, session: aiohttp.ClientSession, config: dict[str, t.Any], status: Status) -> None:
         self._config, self._status = config, status
@@ -47,7 +47,7 @@ class RouteSync:
         self._api = api = Kubernetes(session, config["kubeconfig"])
         self._services = [Watch(api, status, "/api/v1/services", service, changed, label) for label in (TCP_LABEL, HTTP_LABEL)]
         self._nodes = Watch(api, status, "/api/v1/nodes", node, changed)
-        # Watched from the first Service on that needs to know: there are many of them, and they change all the time.
+        # Watched only once a Service needs them, because they are many and change all the time.
         self._slices = Watch(api, status, "/apis/discovery.k8s.io/v1/endpointslices", endpoint_slice, changed)
         self._slices_task: asyncio.Task | None = None
         self._lease = Lease(api, config["lease"], status)
@@ -72,11 +72,11 @@ class RouteSync:
                 await end(self._slices_task)
 
     async def _act(self) -> None:
-        """What the holder of the lease does. It may have acted before."""
+        """Register routes as the holder of the lease, for the first time or again."""
         sinks = [sink for sink in (self._tcp, self._http) if sink]
         try:
             await self._identify()
-            # What was wanted when we acted last is not what is wanted now.
+            # A plan from an earlier term as holder is outdated.
             self._changes.set()
             await run_together(self._plan_on_change(), self._events.run(), *(sink.run() for sink in sinks))
         finally:
@@ -84,7 +84,7 @@ class RouteSync:
                 self._status.forget(peer)
 
     async def _identify(self) -> None:
-        """The cluster's identity marks our TCP routes: its name alone may be another cluster's as well."""
+        """Determine the cluster's identity, which marks its TCP routes. The name alone may not be unique."""
         backoff = Backoff()
         while self._routing_api and not self._routing_api.owner:
             try:
@@ -104,7 +104,7 @@ class RouteSync:
             local = any(item.local for item in services.values())
             if local and not self._slices_task:
                 self._slices_task = asyncio.create_task(self._slices.run())
-            # Half of the truth would withdraw the other half.
+            # A plan from incomplete data would withdraw routes.
             if not all(watch.synced for watch in (*self._services, self._nodes)) or (local and not self._slices.synced):
                 continue
             self._apply(plan(services.values(), self._nodes.items.values(), self._slices.items.values(), self._settings()))
@@ -125,7 +125,7 @@ class RouteSync:
             if self._tcp.known:
                 self._tcp.want(wanted.tcp)
             else:
-                # Which ports there are is not known, so that nothing can be said of them.
+                # The reservable ports are not known yet.
                 complaints = tuple(complaint for complaint in complaints if complaint.reason != "PortNotReservable")
         if self._http:
             self._http.want(wanted.http)
@@ -138,11 +138,11 @@ class RouteSync:
             COMPLAINTS.labels(name).set(count)
 
     async def _hand_over(self) -> None:
-        """Give the lease back. If nobody else takes it, nobody keeps the routes: then they go."""
+        """Release the lease. If no other instance takes it, withdraw the routes."""
         try:
             await asyncio.wait_for(self._release_and_withdraw(), STOP_SECONDS)
         except FAULTS as error:
-            log.warning("could not withdraw the routes, which end by themselves: %s", reason(error))
+            log.warning("cannot withdraw all routes, they will expire: %s", reason(error))
 
     async def _release_and_withdraw(self) -> None:
         if not await self._lease.release():
@@ -150,16 +150,16 @@ class RouteSync:
         for _second in range(HANDOVER_SECONDS * 2):
             await asyncio.sleep(0.5)
             if await self._lease.taken():
-                log.info("another instance took over")
+                log.info("another instance has taken over")
                 return
-        # Not without the lease: somebody may come at this very moment.
+        # The lease keeps an instance that starts now from registering meanwhile.
         if await self._lease.attempt():
             results = await asyncio.gather(*(sink.withdraw() for sink in (self._tcp, self._http) if sink), return_exceptions=True)
             await self._lease.release()
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
-            log.info("nobody took over: all routes are withdrawn")
+            log.info("no other instance took over, withdrew all routes")
 
 
 def main() -> int:

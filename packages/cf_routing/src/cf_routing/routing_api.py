@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cloud Foundry's routing API, TCP routes only."""
+"""A client of Cloud Foundry's routing API, for TCP routes only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .status import REQUESTS
 from .uaa import Uaa
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
-# Mappings in one request: some 2 MB, which it takes as one list and works off one by one.
+# Mappings in one request, about 2 MB.
 BATCH = 10_000
 SCOPES = "routing.router_groups.read, routing.routes.read, routing.routes.write"
 
@@ -32,7 +32,7 @@ class Mapping(t.NamedTuple):
 
 
 class Listed(t.NamedTuple):
-    """A mapping as the API lists it, with the mark of whom it belongs to."""
+    """A mapping as the API lists it, with its owner."""
 
     mapping: Mapping
     owner: str
@@ -44,18 +44,18 @@ class RouterGroup(t.NamedTuple):
 
 
 class RoutingApi:
-    """One router group: its mappings, and those of ours."""
+    """The TCP routes of one router group."""
 
     def __init__(self, session: aiohttp.ClientSession, uaa: Uaa, config: dict, owner: str = "") -> None:
         self._session, self._uaa, self._config = session, uaa, config
         self._tls = Tls(config["ca_file"])
-        # Stored and listed, but without meaning as long as the backend speaks no TLS to the router.
+        # Sent as instance_id, which the API stores and lists, and the routers use only for backends with TLS.
         self.owner = owner
 
     async def router_group(self) -> RouterGroup:
-        """Find the group by its name. Its guid may have changed, and its ports as well."""
+        """Find the group by its name. Its GUID and its ports may change."""
         wanted = self._config["router_group"]
-        # A filter by name makes an unknown name an error like any other; the whole list is short and tells which there are.
+        # The whole list is short. With a filter by name, an error could not name the existing groups.
         groups = await self._request("GET", "router_groups")
         found = [group for group in groups if group.get("name") == wanted]
         if not found:
@@ -63,14 +63,14 @@ class RoutingApi:
                 f"there is no router group {wanted}; there are {', '.join(sorted(group.get('name', '') for group in groups)) or 'none'}"
             )
         if found[0].get("type") != "tcp":
-            raise RoutingError(f"router group {wanted} is of type {found[0].get('type')}, not tcp")
+            raise RoutingError(f"router group {wanted}: found type {found[0].get('type')}, expected tcp")
         try:
             return RouterGroup(found[0]["guid"], Ports.parse(found[0].get("reservable_ports") or ""))
         except (KeyError, ValueError) as error:
-            raise RoutingError(f"router group {wanted} is not understood: {found[0]}") from error
+            raise RoutingError(f"router group {wanted}: found {found[0]}, expected a guid and ranges of reservable ports") from error
 
     async def mappings(self, group: RouterGroup) -> list[Listed]:
-        """List what is registered in the group under our SNI host name, or without one if we have none."""
+        """List the mappings of the group with the configured SNI host name, or those without one if none is configured."""
         routes = await self._request("GET", "tcp_routes")
         try:
             return [
@@ -79,24 +79,24 @@ class RoutingApi:
                 if route["router_group_guid"] == group.guid and (route.get("backend_sni_hostname") or None) == self._config["sni_hostname"]
             ]
         except (KeyError, TypeError) as error:
-            raise RoutingError(f"a TCP route is not understood: {type(error).__name__} {error}") from error
+            raise RoutingError(f"cannot read the list of TCP routes: {type(error).__name__} {error}") from error
 
     async def register(self, group: RouterGroup, mappings: t.Sequence[Mapping]) -> None:
-        """Register anew, or once more."""
+        """Register mappings, or renew them."""
         for start in range(0, len(mappings), BATCH):
             await self._request("POST", "tcp_routes/create", [self._body(group, mapping) for mapping in mappings[start : start + BATCH]])
 
     async def delete(self, group: RouterGroup, mappings: t.Collection[Mapping]) -> None:
-        """Delete, and read whether it is true: the API says yes to everything."""
+        """Delete mappings and verify that by a listing, because the API answers every deletion with success."""
         if not mappings:
             return
         listed = list(mappings)
         for start in range(0, len(listed), BATCH):
             await self._request("POST", "tcp_routes/delete", [self._body(group, mapping) for mapping in listed[start : start + BATCH]])
-        # Nobody else registers our backends, but another owner's mark may stand on what an earlier installation registered.
+        # Compared without the owner: an earlier installation may have registered the same backends under another one.
         left = set(mappings) & {entry.mapping for entry in await self.mappings(group)}
         if left:
-            raise RoutingError(f"{len(left)} TCP routes are still there after their deletion, such as {min(left)}")
+            raise RoutingError(f"{len(left)} TCP routes still exist after their deletion, such as {min(left)}")
 
     def _body(self, group: RouterGroup, mapping: Mapping) -> dict[str, object]:
         body = {
@@ -104,7 +104,7 @@ class RoutingApi:
             "port": mapping.port,
             "backend_ip": mapping.ip,
             "backend_port": mapping.backend_port,
-            # "No TLS, on purpose". Without it the column is NULL: every registration is a new row, and no deletion finds one.
+            # No TLS. If it is missing, the column is NULL: every registration makes a new row, and no deletion matches one.
             "backend_tls_port": -1,
             "instance_id": self.owner,
             "ttl": self._config["ttl"],
@@ -116,7 +116,7 @@ class RoutingApi:
     async def _request(self, method: str, path: str, body: list | None = None) -> t.Any:
         status, text = await self._send(method, path, body)
         if status == 401:
-            # It may have expired on the way, or UAA's keys are new ones.
+            # The token may have expired meanwhile, or UAA's keys may have changed.
             self._uaa.forget()
             status, text = await self._send(method, path, body)
         if status == 401:
@@ -128,7 +128,7 @@ class RoutingApi:
         try:
             return json.loads(text)
         except ValueError as error:
-            raise RoutingError(f"{method} {path}: the answer is no JSON: {_message(text)}") from error
+            raise RoutingError(f"{method} {path}: found {_message(text)!r}, expected JSON") from error
 
     async def _send(self, method: str, path: str, body: list | None) -> tuple[int, str]:
         url = f"{self._config['url'].rstrip('/')}/routing/v1/{path}"
@@ -143,7 +143,7 @@ class RoutingApi:
 
 
 def _message(text: str) -> str:
-    """What an answer says, be it the API's or that of a router before it."""
+    """Return the message of an answer from the API, or from a router in front of it."""
     try:
         answer = json.loads(text)
         return f"{answer['name']}: {answer['message']}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a program is doing: its log, its metrics, and what /healthz says."""
+"""The status of a program: its log, its metrics, and /healthz."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SUCCESS = Gauge("cf_routing_last_success_timestamp_seconds", "When an attempt wi
 FAILURES = Counter("cf_routing_failures_total", "Attempts with this peer that failed", ["peer"])
 REQUESTS = Counter("cf_routing_requests_total", "HTTP requests, by peer, method and status", ["peer", "method", "status"])
 MESSAGES = Counter("cf_routing_nats_messages_total", "NATS messages sent", ["subject"])
-LEADER = Gauge("cf_routing_leader", "Whether this instance acts")
-ROUTES = Gauge("cf_routing_routes", "Routes that are wanted", ["kind"])
-BACKENDS = Gauge("cf_routing_backends", "Backends of all routes that are wanted", ["kind"])
-COMPLAINTS = Gauge("cf_routing_refused_routes", "Routes that were asked for and cannot be, by reason", ["reason"])
-HEARTBEAT = Gauge("cf_routing_heartbeat_seconds", "How long the last registration of everything took", ["kind"])
+LEADER = Gauge("cf_routing_leader", "Whether this instance is active")
+ROUTES = Gauge("cf_routing_routes", "Routes to register", ["kind"])
+BACKENDS = Gauge("cf_routing_backends", "Backends of all routes to register", ["kind"])
+COMPLAINTS = Gauge("cf_routing_refused_routes", "Requested routes that cannot be registered, by reason", ["reason"])
+HEARTBEAT = Gauge("cf_routing_heartbeat_seconds", "Duration of the last complete registration", ["kind"])
 
 
 class Status:
-    """Which peers do what they should. A change is logged, a repetition is counted."""
+    """The peers that fail, and why. A change is logged; a repeated failure is only counted."""
 
     def __init__(self) -> None:
         self.troubles: dict[str, str] = {}
@@ -52,7 +52,7 @@ class Status:
             log.warning("%s: %s", peer, text)
 
     def forget(self, peer: str) -> None:
-        """It is nobody's business here any more."""
+        """Drop the state of a peer that this instance no longer uses."""
         self.troubles.pop(peer, None)
         with contextlib.suppress(KeyError):
             UP.remove(peer)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Routes as a table, from what one of them is to the hosts behind it: most share one set of a hundred."""
+"""Tables of routes: the key identifies a route, the value is the set of its hosts. Most routes share one set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Key = t.TypeVar("Key")
 
 
 def without(left: dict[Key, frozenset[str]], right: dict[Key, frozenset[str]]) -> dict[Key, frozenset[str]]:
-    """What is in one table and not in the other."""
+    """Return the part of the left table that is not in the right one."""
     rest = {key: ips - right.get(key, frozenset()) for key, ips in left.items()}
     return {key: ips for key, ips in rest.items() if ips}
 

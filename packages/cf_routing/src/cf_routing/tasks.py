@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tasks that end when they are told to."""
+"""Tasks that end reliably when they are cancelled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def end(*tasks: asyncio.Task) -> None:
 
 
 async def run_together(*parts: t.Coroutine[t.Any, t.Any, None]) -> None:
-    """Run all of them until one fails or we are cancelled; none outlives the others."""
+    """Run coroutines until one fails or the caller is cancelled, then end all of them."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         await asyncio.gather(*tasks)

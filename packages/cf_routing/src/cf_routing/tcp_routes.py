@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""TCP routes: wanted against registered, and how the difference gets to the routing API."""
+"""TCP routes: compares the wanted with the registered ones, and sends the difference to the routing API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .status import HEARTBEAT, Status, log
 from .tables import union, without
 from .wanted import TcpRoute
 
-# External port and node port, with the hosts behind.
+# The external port and the node port; the value is the addresses of the backends.
 Table = dict[tuple[int, int], frozenset[str]]
 
 
@@ -32,7 +32,7 @@ def mappings(entries: Table) -> list[Mapping]:
 
 
 def read(listed: t.Iterable[Listed], owner: str) -> tuple[Table, frozenset[int]]:
-    """Tell ours, by the mark that we left, from the ports that others have."""
+    """Split a listing by owner into the routes of this cluster and the ports of others."""
     ours: dict[tuple[int, int], set[str]] = {}
     others = set()
     for entry in listed:
@@ -40,21 +40,21 @@ def read(listed: t.Iterable[Listed], owner: str) -> tuple[Table, frozenset[int]]
             ours.setdefault((entry.mapping.port, entry.mapping.backend_port), set()).add(entry.mapping.ip)
         else:
             others.add(entry.mapping.port)
-    # A port that we had before stays ours.
+    # A port on which this cluster already has a route stays with it.
     return {key: frozenset(ips) for key, ips in ours.items()}, frozenset(others - {port for port, _node_port in ours})
 
 
 class TcpRoutes:
-    """Registers what is wanted, again and again, and deletes what is not wanted any more."""
+    """Registers the wanted routes periodically, and deletes those that are no longer wanted."""
 
     def __init__(self, api: RoutingApi, ttl: int, status: Status, changed: t.Callable[[], None]) -> None:
         self._api, self._ttl, self._status, self._changed = api, ttl, status, changed
-        # What the plan has to know; no port can be had before it is known.
+        # Input of the plan. No port is available before it is known.
         self.ports, self.taken = Ports(()), frozenset()
         self.known = self._planned = False
         self._wanted: Table = {}
         self._registered: Table = {}
-        # Ports that nobody else had when we looked.
+        # Ports that had no other owner at the last listing.
         self._free: set[int] = set()
         self._group: RouterGroup | None = None
         self._wake = asyncio.Event()
@@ -65,7 +65,7 @@ class TcpRoutes:
         self._wake.set()
 
     async def run(self) -> None:
-        """Keep the routes, until it is cancelled. Starts by reading what another instance left."""
+        """Keep the routes registered until cancelled. First read the routes of the last active instance."""
         self._begin()
         backoff = Backoff()
         while True:
@@ -76,7 +76,7 @@ class TcpRoutes:
                 backoff.reset()
             except FAULTS as error:
                 self._status.failed("routing_api", error)
-                # Whether it arrived is unknown: everything goes again.
+                # The request may or may not have arrived, so everything is registered again.
                 self._heartbeat_at = 0.0
                 await asyncio.sleep(backoff.next())
                 continue
@@ -93,7 +93,7 @@ class TcpRoutes:
         if beat or self._group is None:
             group = await self._api.router_group()
             if self._group and group.guid != self._group.guid:
-                # Another group of that name: nothing of ours is in it.
+                # A new group of that name has none of this cluster's routes.
                 self._begin()
             self._group = group
         wanted = self._wanted
@@ -103,7 +103,7 @@ class TcpRoutes:
             self.ports, self.known = self._group.ports, True
             self._changed()
         if not self._planned:
-            return  # what should go is not known yet
+            return  # without a plan, it is unknown which routes to delete
         wanted = {key: ips for key, ips in wanted.items() if key[0] in self._free}
 
         gone = without(self._registered, wanted)
@@ -113,7 +113,7 @@ class TcpRoutes:
             log.info("deleted %d TCP backends of ports %s", len(mappings(gone)), shown(gone))
         new = without(wanted, self._registered)
         if new or beat:
-            # Before it is asked for: if the answer is lost, it may be there.
+            # Noted before the request, because the routes may exist even if the answer is lost.
             self._registered = union(self._registered, wanted)
             await self._api.register(self._group, mappings(wanted if beat else new))
         if new:
@@ -123,7 +123,7 @@ class TcpRoutes:
             HEARTBEAT.labels("tcp").set(time.monotonic() - begin)
 
     async def _read_registered(self, wanted: Table) -> None:
-        """See what is registered, before anything new is."""
+        """List the registered routes, to find this cluster's own and the ports of others."""
         ours, taken = read(await self._api.mappings(self._group), self._api.owner)
         self._registered = union(self._registered, ours)
         taken -= {port for port, _node_port in self._registered}
@@ -133,9 +133,9 @@ class TcpRoutes:
             self._changed()
 
     async def withdraw(self) -> None:
-        """Delete everything of ours, also what an earlier run left."""
+        """Delete all routes of this cluster, including those of an earlier instance."""
         if not self._api.owner:
-            raise RoutingError("which TCP routes are ours was never known")
+            raise RoutingError("cannot find this cluster's TCP routes, because its identity is not known yet")
         group = await self._api.router_group()
         ours, _taken = read(await self._api.mappings(group), self._api.owner)
         await self._api.delete(group, mappings(union(ours, self._registered)))

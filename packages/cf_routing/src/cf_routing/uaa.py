@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tokens of Cloud Foundry's UAA."""
+"""Access tokens of Cloud Foundry's UAA."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .errors import FAULTS, RoutingError
 from .files import Tls, file_state, secret
 from .status import REQUESTS, Status
 
-# As upstream's clients do. A token that lives shorter is renewed after half its life.
+# As Cloud Foundry's own clients do. A token that lives less than a minute is renewed after half its life.
 RENEW_BEFORE_SECONDS = 30
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class Uaa:
-    """One client's token, fetched when it is needed and again before it expires."""
+    """The token of one client, fetched when it is needed and renewed before it expires."""
 
     def __init__(self, session: aiohttp.ClientSession, config: dict, status: Status) -> None:
         self._session, self._config, self._status = session, config, status
@@ -29,14 +29,14 @@ class Uaa:
         self._secret_state: tuple[object, ...] = ()
 
     async def token(self) -> str:
-        # With another secret the token may be another one as well, and a wrong secret must show.
+        # A changed secret needs a new token, so that a wrong one is reported at once.
         now = file_state(self._config["client_secret_file"])
         if not self._token or time.monotonic() >= self._renew_at or now != self._secret_state:
             try:
                 self._token, seconds = await self._fetch()
             except FAULTS as error:
                 self._status.failed("uaa", error)
-                raise RoutingError("there is no token of UAA") from error
+                raise RoutingError("cannot get a token from UAA") from error
             self._secret_state = now
             self._renew_at = time.monotonic() + max(seconds - RENEW_BEFORE_SECONDS, seconds / 2)
             self._status.succeeded("uaa")
@@ -53,7 +53,7 @@ class Uaa:
             "grant_type": "client_credentials",
             "response_type": "token",
         }
-        # A redirect would carry the secret elsewhere.
+        # A redirect could send the secret to another host.
         request = self._session.post(
             f"{url}/oauth/token",
             data=form,
@@ -66,11 +66,11 @@ class Uaa:
             REQUESTS.labels("uaa", "POST", answer.status).inc()
             if answer.status in (400, 401):
                 where = self._config["client_secret_file"]
-                raise RoutingError(f"{url} refuses client {client} (HTTP {answer.status}): its id or the secret in {where} is wrong")
+                raise RoutingError(f"{url} refuses client {client} (HTTP {answer.status}): its ID or the secret in {where} is wrong")
             if answer.status != 200:
-                raise RoutingError(f"{url} answers HTTP {answer.status}")
+                raise RoutingError(f"{url}: found HTTP {answer.status}, expected 200")
             try:
                 body = await answer.json(content_type=None)
                 return str(body["access_token"]), float(body["expires_in"])
             except (ValueError, KeyError, TypeError) as error:
-                raise RoutingError(f"{url} answers something else than a token") from error
+                raise RoutingError(f"{url}: expected a token in the answer") from error

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which routes there should be, and which that are asked for cannot be: from plain values to plain values."""
+"""The plan: which routes to register, and which requests to refuse. Pure functions on plain values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = re.compile(r"(/[-A-Za-z0-9._~%!$&'()*+,;=:@]+)+/?")
 
 
 class TcpRoute(t.NamedTuple):
-    """A port of the TCP routers, and the node port that it leads to on each of some hosts."""
+    """A port of the TCP routers, with the node port and the addresses behind it."""
 
     port: int
     node_port: int
@@ -26,7 +26,7 @@ class TcpRoute(t.NamedTuple):
 
 
 class HttpRoute(t.NamedTuple):
-    """Host names, with or without a path, and the node port that they lead to; with a name, the backend speaks TLS."""
+    """Host names, with or without a path, and the node port behind them. If tls_name is set, the backend speaks TLS."""
 
     uris: tuple[str, ...]
     node_port: int
@@ -36,7 +36,7 @@ class HttpRoute(t.NamedTuple):
 
 
 class Complaint(t.NamedTuple):
-    """Why a Service has not the route that it asks for."""
+    """The reason why a Service does not get a requested route."""
 
     service: Service
     reason: str
@@ -44,11 +44,11 @@ class Complaint(t.NamedTuple):
 
 
 class Settings(t.NamedTuple):
-    """What can be had. A router that is not there is None."""
+    """The domains and ports that Services may request."""
 
     app_domain: str | None
     domains: tuple[str, ...] = ()
-    # What the router group lets us reserve, and which of its ports others have.
+    # Reservable ports of the router group, None without a routing API; and those of them that others use.
     ports: Ports | None = None
     taken: frozenset[int] = frozenset()
     http: bool = True
@@ -61,11 +61,11 @@ class Wanted(t.NamedTuple):
 
 
 class Refused(Exception):
-    """A route cannot be: reason and message of the Event."""
+    """A route cannot be registered. The arguments are the reason and the message of the Event."""
 
 
 def plan(services: t.Iterable[Service], nodes: t.Iterable[Node], slices: t.Iterable[Slice], settings: Settings) -> Wanted:
-    """Decide which Service gets what: the oldest one that can have a port or a host name keeps it."""
+    """Assign ports and host names to Services. Each goes to the oldest Service with a valid request for it."""
     serving = {node.name: node.address for node in nodes if node.serves}
     everywhere = frozenset(serving.values())
     local = collections.defaultdict(set)
@@ -93,7 +93,7 @@ def plan(services: t.Iterable[Service], nodes: t.Iterable[Node], slices: t.Itera
 
 
 def attempt(complaints: list[Complaint], service: Service, step: t.Callable[..., t.Any], *arguments: t.Any) -> t.Any:
-    """Take a step, or note why it cannot be taken."""
+    """Run a step; if it refuses, append the complaint and return None."""
     try:
         return step(service, *arguments)
     except Refused as refusal:
@@ -106,13 +106,13 @@ def clash(service: Service, what: str, owner: Service) -> Complaint:
 
 
 def requested_tcp(service: Service) -> list[tuple[str, Port]]:
-    """The external ports that a Service asks for, each with its own port: by its label, and more by an annotation."""
+    """Return the external ports that a Service requests by its label and annotation, each with the Service's own port."""
     asks = [(service.tcp, service_port(service, service.annotations.get("tcp-route-port"), "cfcr.io/tcp-route-port"))]
     for entry in split_list(service.annotations.get("tcp-routes", "")):
         external, equals, own = entry.partition("=")
         if not equals:
             raise Refused(
-                "RouteInvalid", f"annotation cfcr.io/tcp-routes: found {entry!r}, allowed is a list such as 9187=metrics, 9188=8080"
+                "RouteInvalid", f"annotation cfcr.io/tcp-routes: found {entry!r}, expected a list such as 9187=metrics, 9188=8080"
             )
         asks.append((external.strip(), service_port(service, own.strip(), "cfcr.io/tcp-routes")))
     return asks
@@ -122,16 +122,16 @@ def claim_tcp(
     service: Service, tcp: dict[int, tuple[Service, TcpRoute]], external: str, port: Port, addresses: frozenset[str], settings: Settings
 ) -> None:
     if not re.fullmatch(r"[1-9][0-9]{0,4}", external) or int(external) > 65535:
-        raise Refused("RouteInvalid", f"found TCP port {external!r}, allowed is a number from 1 to 65535")
+        raise Refused("RouteInvalid", f"found TCP port {external!r}, expected a number from 1 to 65535")
     number = int(external)
     if settings.ports is None:
         raise Refused("RouteImpossible", "this cluster has no routing API for TCP routes")
     if not settings.ports.allow(number):
-        raise Refused("PortNotReservable", f"port {number} is not among those that the router group lets us reserve: {settings.ports}")
+        raise Refused("PortNotReservable", f"port {number} is not among the reservable ports of the router group: {settings.ports}")
     if number in tcp:
         raise Refused(*clash(service, f"TCP port {number}", tcp[number][0])[1:])
     if number in settings.taken:
-        raise Refused("RouteClash", f"TCP port {number} leads somewhere outside this cluster already")
+        raise Refused("RouteClash", f"TCP port {number} is already used outside this cluster")
     tcp[number] = (service, TcpRoute(number, port.node_port, addresses))
 
 
@@ -141,47 +141,47 @@ def requested_http(service: Service, addresses: frozenset[str], settings: Settin
     port = service_port(service, service.annotations.get("http-route-port"), "cfcr.io/http-route-port")
     path = service.annotations.get("http-route-path", "").strip()
     if path not in ("", "/") and not PATH.fullmatch(path):
-        raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-path: found {path!r}, allowed is a path such as /v2")
+        raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-path: found {path!r}, expected a path such as /v2")
     hosts = [f"{host_name(service.http, 'label http-route-sync')}.{settings.app_domain}"]
     hosts += [full_name(host, settings) for host in split_list(service.annotations.get("http-route-hosts", ""))]
     tls_name = service.annotations.get("http-route-tls-name", "").strip().lower()
     if tls_name:
         host_name(tls_name, "annotation cfcr.io/http-route-tls-name")
-    # As gorouter keeps them.
+    # Lower-case and without a final slash, as in gorouter's table.
     uris = (f"{host}{path.rstrip('/')}".lower() for host in hosts)
     return HttpRoute(tuple(dict.fromkeys(uris)), port.node_port, addresses, tls_name, str(service))
 
 
 def full_name(host: str, settings: Settings) -> str:
-    """A name below one of our domains as it stands, any other one below the domain of the apps."""
+    """Return a host name below one of the domains unchanged, and complete a single label by the domain of the apps."""
     host = host_name(host, "annotation cfcr.io/http-route-hosts")
     domains = (settings.app_domain, *settings.domains)
     if any(host == domain or host.endswith(f".{domain}") for domain in domains):
         return host
-    # Names of other domains are not for a Service to take.
+    # A Service may not claim names of other domains.
     if "." in host.removeprefix("*."):
-        raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-hosts: {host} is below none of the domains {', '.join(domains)}")
+        raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-hosts: found {host}, expected a name below one of {', '.join(domains)}")
     return f"{host}.{settings.app_domain}"
 
 
 def host_name(text: str, where: str) -> str:
     host = text.strip().lower()
     if not LABEL.fullmatch(host):
-        raise Refused("RouteInvalid", f"{where}: found {text!r}, allowed is a DNS name")
+        raise Refused("RouteInvalid", f"{where}: found {text!r}, expected a DNS name")
     return host
 
 
 def service_port(service: Service, wanted: str | None, annotation: str) -> Port:
-    """The port of a Service that a route leads to."""
+    """Return the port of the Service behind a route."""
     if service.type not in ("NodePort", "LoadBalancer"):
-        raise Refused("RouteImpossible", f"a Service of type {service.type} has no node ports; it must be NodePort or LoadBalancer")
+        raise Refused("RouteImpossible", f"found a Service of type {service.type}, which has no node ports; expected NodePort or LoadBalancer")
     ports = [port for port in service.ports if port.protocol == "TCP" and port.node_port]
     shown = ", ".join(port.name or str(port.number) for port in ports) or "none"
     if wanted is None and len(ports) > 1:
-        raise Refused("RouteInvalid", f"the Service has several ports ({shown}); annotation {annotation} says which")
+        raise Refused("RouteInvalid", f"the Service has several ports ({shown}): select one with annotation {annotation}")
     found = [port for port in ports if wanted is None or wanted.strip() in (port.name, str(port.number))]
     if not found:
-        complaint = "the Service has no TCP port with a node port" if wanted is None else f"found {wanted!r}, allowed are {shown}"
+        complaint = "the Service has no TCP port with a node port" if wanted is None else f"found {wanted!r}, expected one of {shown}"
         raise Refused("RouteInvalid", complaint if wanted is None else f"annotation {annotation}: {complaint}")
     return found[0]
 
