@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""etcd_member against real processes of etcd: founding, losing disks, being interrupted, being refused."""
+"""etcd_member against real etcd processes: bootstrapping, lost disks, interruptions, and refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from _etcd import PASSWORD, result
 
 
-def unchanged(cluster, **options):
+def assert_unchanged(cluster, **options):
     for answer in cluster.join(founded=True, **options):
         assert answer.get("changed") is False, answer
 
@@ -22,17 +22,17 @@ def precious(cluster, host=0):
     return cluster.etcdctl("get", "/registry/precious", "--print-value-only", host=host).stdout.strip()
 
 
-def test_founds_once_and_stays(etcd_hosts):
+def test_bootstraps_once(etcd_hosts):
     for answer in etcd_hosts.join():
         assert answer.get("changed") and answer["steps"] == ["found"], answer
     info = etcd_hosts.await_healthy(3)
     assert info["healthy"] and info["leader"] in etcd_hosts.members and info["quorum"]["reached"]
     assert not any(host.bootstrap_file.exists() for host in etcd_hosts.hosts)
-    unchanged(etcd_hosts)
-    unchanged(etcd_hosts, check=True)
+    assert_unchanged(etcd_hosts)
+    assert_unchanged(etcd_hosts, check=True)
 
 
-def test_check_mode_founds_nothing(etcd_hosts):
+def test_check_mode_does_not_bootstrap(etcd_hosts):
     before = [host.snapshot() for host in etcd_hosts.hosts]
     for answer in etcd_hosts.join(check=True):
         assert answer["changed"] and answer["steps"] == ["found"]
@@ -40,12 +40,12 @@ def test_check_mode_founds_nothing(etcd_hosts):
     assert [host.snapshot() for host in etcd_hosts.hosts] == before
 
 
-def test_late_founder_is_let_in(etcd_hosts):
-    """One host at a time: when the third comes, the others are a living cluster already."""
+def test_hosts_may_bootstrap_one_after_another(etcd_hosts):
+    """When the third host starts, the other two already form a cluster with quorum."""
     for host in etcd_hosts.hosts:
         assert host.member()["steps"] == ["found"]
         if host is etcd_hosts.hosts[1]:
-            etcd_hosts.hosts[0].run("etcd_auth", enabled=False)  # waits for the quorum of two
+            etcd_hosts.hosts[0].run("etcd_auth", enabled=False)  # waits for the quorum
     assert etcd_hosts.await_healthy(3)["healthy"]
 
 
@@ -64,11 +64,11 @@ def test_first_member_loses_its_disk(etcd_cluster):
     ids = [{member["name"]: member["id"] for member in info["members"]}["etcd-0"] for info in (before, after)]
     assert ids[0] != ids[1]
     assert precious(etcd_cluster) == "kept"
-    unchanged(etcd_cluster)
+    assert_unchanged(etcd_cluster)
 
 
-def test_lost_disk_is_noticed_where_the_store_knows_nothing(etcd_cluster):
-    """The run that founded the cluster was interrupted before it could be recorded."""
+def test_a_lost_disk_is_replaced_even_if_bootstrapping_was_not_recorded(etcd_cluster):
+    """The run that bootstrapped the cluster was interrupted before it recorded the cluster ID."""
     etcd_cluster.hosts[1].lose_disk()
     answer = etcd_cluster.hosts[1].member(founded=False)
     assert answer["steps"] == ["remove", "add", "promote"], answer
@@ -87,7 +87,7 @@ def test_refuses_without_quorum(etcd_cluster):
 
 
 def test_interrupted_after_add(etcd_cluster):
-    """The learner is in the list, but its host knows nothing of it."""
+    """The learner is in the member list, but its host has no data of it."""
     lost = etcd_cluster.hosts[1]
     lost.lose_disk()
     ids = {member["name"]: member["id"] for member in etcd_cluster.info()["members"]}
@@ -102,7 +102,7 @@ def test_interrupted_after_add(etcd_cluster):
 
 
 def test_interrupted_before_promotion(etcd_cluster):
-    """The module dies at some point after its unit was started; what is there is promoted."""
+    """The module dies after it has started the unit; the next run promotes the learner."""
     lost = etcd_cluster.hosts[2]
     lost.lose_disk()
     process = lost.begin_member(founded=True)
@@ -114,11 +114,11 @@ def test_interrupted_before_promotion(etcd_cluster):
     assert not answer.get("failed") and set(answer["steps"]) <= {"settle", "promote"}, answer
     assert not lost.bootstrap_file.exists()
     assert etcd_cluster.await_healthy(3)["healthy"]
-    unchanged(etcd_cluster)
+    assert_unchanged(etcd_cluster)
 
 
 def test_interrupted_anywhere(etcd_cluster):
-    """The module dies after ever longer times; the next run mends it."""
+    """The module is killed after longer and longer times; the next run completes the join."""
     lost = etcd_cluster.hosts[0]
     lost.lose_disk()
     for delay in (0.5, 0.7, 0.9, 2.0, 4.0, 5.5, 6.0):
@@ -130,13 +130,13 @@ def test_interrupted_anywhere(etcd_cluster):
     assert not answer.get("failed"), answer
     assert etcd_cluster.await_healthy(3)["healthy"]
     assert precious(etcd_cluster) == "kept"
-    unchanged(etcd_cluster)
+    assert_unchanged(etcd_cluster)
 
 
 def test_removed_member_with_data(etcd_cluster):
     removed = etcd_cluster.hosts[1]
     ids = {member["name"]: member["id"] for member in etcd_cluster.await_healthy(3)["members"]}
-    time.sleep(5)  # etcd refuses to remove a member while connections are younger than this
+    time.sleep(5)  # etcd refuses to remove a member while the connections of its peers are younger than this
     assert etcd_cluster.etcdctl("member", "remove", ids["etcd-1"]).returncode == 0
     etcd_cluster.await_healthy(2)
     answer = removed.member(founded=True)
@@ -167,7 +167,7 @@ def test_new_peer_url(etcd_cluster):
     assert answer["changed"] and answer["steps"][0] == "start", answer
     info = etcd_cluster.await_healthy(3)
     assert {member["name"]: member["peer_urls"] for member in info["members"]}["etcd-2"] == [moved.peer_url]
-    unchanged(etcd_cluster)
+    assert_unchanged(etcd_cluster)
 
 
 def test_wrong_password(etcd_cluster):
@@ -176,7 +176,7 @@ def test_wrong_password(etcd_cluster):
     assert PASSWORD not in str(answer) and "not it" not in str(answer["msg"])
 
 
-def test_leaves_and_comes_back(etcd_cluster):
+def test_leaves_and_joins_again(etcd_cluster):
     info = etcd_cluster.await_healthy(3)
     leader = next(host for host in etcd_cluster.hosts if host.name == info["leader"])
     time.sleep(5)
@@ -215,18 +215,18 @@ def test_two_hosts_join_at_once(etcd_hosts):
     assert etcd_hosts.await_healthy(3)["healthy"]
 
 
-def test_one_host_is_dead(etcd_cluster):
-    """The other members of the run are neither changed nor blocked by it."""
+def test_a_frozen_host_does_not_block_the_others(etcd_cluster):
+    """The other members of the run are neither changed nor blocked."""
     leader = etcd_cluster.hosts[0].run("etcd_cluster_info")["leader"]
-    # A follower: without the leader, the others would have an election to wait for first.
+    # Freeze a follower, because without the leader the others would first wait for an election.
     frozen = next(host for host in etcd_cluster.hosts[1:] if host.name != leader)
     pid = int((frozen.directory / "supervisor.pid").read_text())
     child = int(open(f"/proc/{pid}/task/{pid}/children").read().split()[0])
-    os.kill(child, signal.SIGSTOP)  # connections open, nobody answers
+    os.kill(child, signal.SIGSTOP)  # its connections stay open, but it does not answer
     try:
         begin = time.monotonic()
         answer = etcd_cluster.hosts[0].member(founded=True, timeout=60)
         assert answer.get("changed") is False, answer
-        assert time.monotonic() - begin < 30, "it waited for the one that does not answer"
+        assert time.monotonic() - begin < 30, "the module waited for the frozen member"
     finally:
         os.kill(child, signal.SIGCONT)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a real etcd and a real API server say of themselves when they are asked for their health."""
+"""Health checks of a real etcd and a real API server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status
 
 @pytest.fixture
 def metrics(etcd_hosts):
-    """Found a cluster, and return where each of its members tells how it is."""
+    """Bootstrap a cluster, and return the readiness URL of each member."""
     urls = {}
     for host, port in zip(etcd_hosts.hosts, free_ports(len(etcd_hosts.hosts))):
         urls[host.name] = f"http://127.0.0.1:{port}/readyz"
@@ -28,13 +28,13 @@ def metrics(etcd_hosts):
     return urls
 
 
-def test_members_tell_their_role_and_their_trouble(etcd_hosts, metrics):
-    told = {name: etcd_metrics.ask(url) for name, url in metrics.items()}
+def test_members_report_their_role_and_problem(etcd_hosts, metrics):
+    reports = {name: etcd_metrics.ask(url) for name, url in metrics.items()}
     info = etcd_hosts.info()
-    assert sorted(member["role"] for member in told.values()) == ["follower", "follower", "leader"]
-    assert {name for name, member in told.items() if member["role"] == "leader"} == {info["leader"]}
-    assert {name: member["member_id"] for name, member in told.items()} == {member["name"]: member["id"] for member in info["members"]}
-    for member in told.values():
+    assert sorted(member["role"] for member in reports.values()) == ["follower", "follower", "leader"]
+    assert {name for name, member in reports.items() if member["role"] == "leader"} == {info["leader"]}
+    assert {name: member["member_id"] for name, member in reports.items()} == {member["name"]: member["id"] for member in info["members"]}
+    for member in reports.values():
         assert (member["has_leader"], member["problem"], member["quota_mib"]) == (True, None, 64)
         assert 0 <= member["db_mib"] < 10
 
@@ -48,7 +48,7 @@ def test_members_tell_their_role_and_their_trouble(etcd_hosts, metrics):
     assert alone["problem"] in ("RAFT NO LEADER", "its health: no answer within 3 seconds")
 
 
-def test_nodes_are_found_through_the_endpoint_and_behind_it(apiserver, tmp_path):
+def test_nodes_are_read_through_the_endpoint_or_from_a_server_behind_it(apiserver, tmp_path):
     cluster = Kubernetes(apiserver.kubeconfig, 10)
     condition = {"type": "Ready", "status": "True", "message": "fine"}
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "10.0.0.21"}, "spec": {"unschedulable": True}}
@@ -70,7 +70,7 @@ def test_nodes_are_found_through_the_endpoint_and_behind_it(apiserver, tmp_path)
         }
         assert found["certificate"]["common_name"] == "admin"
 
-        # Nobody listens at the endpoint; a server behind it does.
+        # The endpoint refuses connections, but a server behind it answers.
         own, (free,) = f"https://127.0.0.1:{apiserver.port}", free_ports(1)
         elsewhere = tmp_path / "kubeconfig"
         with open(apiserver.kubeconfig, encoding="utf-8") as file:

@@ -23,7 +23,7 @@ SECONDS = 10
 
 
 class Site:
-    """Hosts that are directories of this machine, and the store of their cluster: an honest one and one for each lie."""
+    """An honest host and one for each lie, all directories of this machine, and the store of their cluster."""
 
     def __init__(self, directory: pathlib.Path, *lies: str) -> None:
         self.directory, self.hosts = directory, {"honest": {"ansible_python_interpreter": sys.executable}}
@@ -37,7 +37,7 @@ class Site:
             self.hosts[lie] = {"ansible_python_interpreter": f"{place}/python3"}
 
     def play(self, *tasks: dict) -> tuple[int, dict[str, list[dict]]]:
-        """Return the exit code and what each task said, by host."""
+        """Return the exit code and the results of the tasks, by host."""
         variables = {
             "ansible_connection": "local",
             "cluster_director": "localhost",
@@ -59,10 +59,10 @@ class Site:
             process = subprocess.Popen(command, cwd=self.directory, env=environment, stdout=output, stderr=errors)
             _pid, status, self.usage = os.wait4(process.pid, 0)
             output.seek(0)
-            said = output.read()
-        assert "{" in said, (self.directory / "errors").read_text()
+            text = output.read()
+        assert "{" in text, (self.directory / "errors").read_text()
         results: dict[str, list[dict]] = {host: [] for host in self.hosts}
-        for task in json.loads(said[said.index("{"):])["plays"][0]["tasks"]:
+        for task in json.loads(text[text.index("{"):])["plays"][0]["tasks"]:
             for host, result in task["hosts"].items():
                 results[host].append(result)
         return os.waitstatus_to_exitcode(status), results
@@ -93,33 +93,33 @@ def lied(tmp_path_factory):
 
 
 @pytest.mark.parametrize("lie", CERTIFICATES)
-def test_nothing_is_signed_but_what_the_controller_asks_for(lied_about_certificates, lie):
-    site, code, said = lied_about_certificates
+def test_only_certificates_that_the_controller_requests_are_signed(lied_about_certificates, lie):
+    site, code, results = lied_about_certificates
     assert code == 2
-    assert "no valid answer: certificates" in said[lie][-1]["msg"]
+    assert "no valid answer: certificates" in results[lie][-1]["msg"]
     assert list((site.directory / lie).rglob("*.crt")) == []
 
 
-def test_the_others_have_their_certificates(lied_about_certificates):
-    site, _code, said = lied_about_certificates
-    assert said["honest"][-1]["changed"]
+def test_the_honest_host_gets_its_certificates(lied_about_certificates):
+    site, _code, results = lied_about_certificates
+    assert results["honest"][-1]["changed"]
     assert {path.name for path in (site.directory / "honest").glob("*.crt")} == {"kubelet.crt", "other.crt"}
 
 
 @pytest.mark.parametrize("lie", OTHERS)
 def test_health_reports_a_lie(lied, lie):
-    """No host ends the scan of the others, and of a liar's answer nothing is in the report."""
-    _code, said = lied
-    health = said[lie][0]["health"]
+    """An invalid answer does not end the scan of other hosts, and does not appear in the report."""
+    _code, results = lied
+    health = results[lie][0]["health"]
     assert set(health) <= {"error", "attempts", "invalid"}
     assert health["invalid"]
     assert len(health["error"]) < 1000
 
 
 @pytest.mark.parametrize("lie", CRASHES)
-def test_a_module_that_crashes_says_nothing_but_why(lied, lie):
-    _code, said = lied
-    health, facts = said[lie]
+def test_a_crashed_module_leaves_only_an_error(lied, lie):
+    _code, results = lied
+    health, facts = results[lie]
     assert set(health["health"]) == {"error", "attempts"}
     assert health["health"]["error"].startswith("module failed: ")
     assert facts["failed"] and "ansible_facts" not in facts and "cfcr_host" not in facts
@@ -127,17 +127,17 @@ def test_a_module_that_crashes_says_nothing_but_why(lied, lie):
 
 
 @pytest.mark.parametrize("lie", OTHERS)
-def test_a_liar_leaves_the_run(lied, lie):
-    code, said = lied
+def test_a_host_with_an_invalid_answer_fails(lied, lie):
+    code, results = lied
     assert code == 2
-    _health, told = said[lie]
-    assert told["failed"] and "ansible_facts" not in told
-    assert told["msg"].startswith("no valid answer: ")
+    _health, facts = results[lie]
+    assert facts["failed"] and "ansible_facts" not in facts
+    assert facts["msg"].startswith("no valid answer: ")
 
 
-def test_the_others_go_on_and_know_nothing_of_it(lied):
-    _code, said = lied
-    health, facts, variables = said["honest"]
+def test_the_honest_host_continues_with_unchanged_variables(lied):
+    _code, results = lied
+    health, facts, variables = results["honest"]
     assert health["health"]["memory"]["total_mib"] > 0
     assert facts["ansible_facts"]["cfcr_host"]["memory_mib"] > 0
     director, address, groups = json.loads(variables["msg"])
@@ -147,14 +147,14 @@ def test_the_others_go_on_and_know_nothing_of_it(lied):
 @pytest.mark.parametrize(
     ("lie", "exit_code", "why"), [("silence", 4, f"no answer within {SECONDS} seconds"), ("endless", 2, "more than 512 MiB of memory")]
 )
-def test_what_never_comes_or_never_ends_is_cut(tmp_path, lie, exit_code, why):
+def test_missing_and_endless_answers_are_ended(tmp_path, lie, exit_code, why):
     site, begin = Site(tmp_path, lie), time.monotonic()
-    code, said = site.play(FACTS)
+    code, results = site.play(FACTS)
     assert code == exit_code
-    assert why in said[lie][0]["msg"]
-    assert "ansible_facts" in said["honest"][0]
+    assert why in results[lie][0]["msg"]
+    assert "ansible_facts" in results["honest"][0]
     assert time.monotonic() - begin < 3 * SECONDS
-    assert site.usage.ru_maxrss < 1200 * 1024, "a host costs the controller more memory than docs/security.md says"
+    assert site.usage.ru_maxrss < 1200 * 1024, "a host costs the controller more memory than docs/security.md states"
     time.sleep(1)
     left = subprocess.run(["pgrep", "--full", f"{tmp_path}/{lie}/python3"], capture_output=True, text=True, check=False).stdout
-    assert left == "", "what the host was asked goes on"
+    assert left == "", "the module still runs on the host"

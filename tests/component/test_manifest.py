@@ -38,7 +38,7 @@ def cluster(apiserver):
 
 @pytest.fixture
 def apply(apiserver, capsys, request):
-    """Call the module for a set of the test's own, and empty the set afterwards."""
+    """Return a function that calls the module for an ApplySet of this test; the set is emptied afterwards."""
 
     def call(objects, check=False, fails=False, **options):
         arguments = {"kubeconfig": apiserver.kubeconfig, "name": request.node.name.replace("_", "-").lower(), "timeout": 20, **options}
@@ -53,7 +53,7 @@ def apply(apiserver, capsys, request):
 
 
 def test_four_runs(apply, cluster):
-    """Check, apply, apply, check: the prediction is what comes true, and then nothing is left to do."""
+    """Check, apply, apply, check: the first run makes the predicted changes, and the later ones make none."""
     objects = [config_map("four", {"a": "1"}), deployment("four")]
     predicted = apply(objects, check=True)
     assert predicted["changed"] and cluster.get(objects[0]) is None
@@ -77,8 +77,8 @@ def test_only_what_differs_is_written(apply, cluster):
     assert cluster.get(first) == before
 
 
-def test_drift_is_undone_and_adopted(apply, cluster):
-    """What another tool made or changed is taken over."""
+def test_drift_is_corrected_and_objects_are_adopted(apply, cluster):
+    """The module takes over objects and fields that another tool created or changed."""
     wanted = config_map("drift", {"a": "1"})
     cluster.request("PATCH", "/api/v1/namespaces/kube-system/configmaps/drift", config_map("drift", {"a": "theirs"}),
                     {"Content-Type": "application/apply-patch+yaml"}, fieldManager="theirs")
@@ -89,7 +89,7 @@ def test_drift_is_undone_and_adopted(apply, cluster):
 
 
 def test_prune(apply, cluster):
-    """What leaves the list goes, also when its kind leaves the list altogether; what was never in the set stays."""
+    """Objects that leave the list are deleted, even if no other object of their kind is in it. Objects outside the set stay."""
     stays, goes, kind_goes = config_map("stays", {}), config_map("goes", {}), deployment("kind-goes")
     apply([stays, goes, kind_goes])
     predicted = apply([stays], check=True)
@@ -102,7 +102,7 @@ def test_prune(apply, cluster):
 
 
 def test_namespace_and_definition_come_first(apply, cluster):
-    """A set may bring the namespace and the kind of its own objects, in any order of the list; check mode knows that, too."""
+    """A set may contain the namespace and the definition of its own objects, in any order, and check mode supports that too."""
     names = {"plural": "widgets", "singular": "widget", "kind": "Widget"}
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     definition = {
@@ -141,7 +141,7 @@ def test_secrets_are_hidden(apply, cluster):
 
 
 def test_wait_names_object_and_reason(apply, cluster):
-    """No controller runs here: the Deployment never becomes available."""
+    """No controller runs here, so the Deployment never becomes available."""
     waiting = {"name": "main", "image": "none", "imageID": "", "ready": False, "restartCount": 0,
                "state": {"waiting": {"reason": "ErrImageNeverPull", "message": "not on this host"}}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stuck-1", "namespace": "default", "labels": {"app": "stuck"}},

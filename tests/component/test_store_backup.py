@@ -39,16 +39,16 @@ def local(tmp_path):
 
 @pytest.fixture
 def full(run, local):
-    """A store with a record of each kind, one of which has three versions."""
+    """Return a store with a record of each kind, one of which has three versions."""
     run(certificate_authority, store=local, authorities=[{"name": "etcd"}])
     for value in ("the first password", "the second password", "the third password"):
-        made = run(credential, store=local, credentials=[{**PASSWORD, "value": value}, {"name": "ssh", "type": "ssh"}, ADMIN])
-    return {**local, "values": made["credentials"]}
+        result = run(credential, store=local, credentials=[{**PASSWORD, "value": value}, {"name": "ssh", "type": "ssh"}, ADMIN])
+    return {**local, "values": result["credentials"]}
 
 
 @pytest.fixture
 def backup(run, full, tmp_path):
-    """The arguments that open the store's backup."""
+    """Export the store, and return the arguments that open its backup."""
     arguments = {"path": str(tmp_path / "backup"), "passphrase": PASSPHRASE}
     store = {name: value for name, value in full.items() if name != "values"}
     assert run(store_export, store=store, **arguments)["records"] == NAMES
@@ -56,11 +56,11 @@ def backup(run, full, tmp_path):
 
 
 def values(run, store):
-    """Return the values that are in a store."""
+    """Return the values of a store."""
     return run(credential, check=True, store=store, credentials=[PASSWORD, {"name": "ssh", "type": "ssh"}, ADMIN])["credentials"]
 
 
-def test_info_tells_everything_but_values(run, full, local):
+def test_info_returns_metadata_without_values(run, full, local):
     for store in (local, {**local, "passphrase": None}):
         result = run(credential_info, store=store)
         assert not result["changed"] and result["store"] == local["directory"]
@@ -82,23 +82,23 @@ def test_info_tells_everything_but_values(run, full, local):
     assert run(credential_info, store={"directory": "/nowhere"})["credentials"] == []
 
 
-def test_what_is_exported_is_imported(run, full, local, backup, vault, tmp_path):
+def test_export_and_import(run, full, local, backup, vault, tmp_path):
     assert stat.S_IMODE(os.stat(backup["path"]).st_mode) == 0o600
     with open(backup["path"], "rb") as stream:
         content = stream.read()
     assert b"password" not in content and b"etcd" not in content and b"PRIVATE" not in content
     again = run(store_export, store=local, **backup)
     assert not again["changed"] and again["diff"]["before"] == again["diff"]["after"]
-    told = run(credential_info, store=local)["credentials"]
+    info = run(credential_info, store=local)["credentials"]
     for target in ({"directory": str(tmp_path / "other")}, {"directory": str(tmp_path / "sealed"), "passphrase": "another"}, vault.store()):
-        foretold = run(store_import, check=True, store=target, **backup)
-        assert foretold["changed"] and foretold["records"] == NAMES and run(credential_info, store=target)["credentials"] == []
+        predicted = run(store_import, check=True, store=target, **backup)
+        assert predicted["changed"] and predicted["records"] == NAMES and run(credential_info, store=target)["credentials"] == []
         imported = run(store_import, store=target, **backup)
-        assert imported["diff"] == foretold["diff"] and "PRIVATE" not in json.dumps(imported)
-        assert run(credential_info, store=target)["credentials"] == told
+        assert imported["diff"] == predicted["diff"] and "PRIVATE" not in json.dumps(imported)
+        assert run(credential_info, store=target)["credentials"] == info
         assert values(run, target) == full["values"]
         assert not run(store_import, store=target, **backup)["changed"]
-        # From there, the same file.
+        # An export of the target has the same content.
         assert not run(store_export, store=target, **backup)["changed"]
 
 
@@ -112,7 +112,7 @@ def test_what_is_exported_is_imported(run, full, local, backup, vault, tmp_path)
         (lambda content: content.replace(b'"format": 1', b'"format": 2'), "not a backup of a store, or damaged or truncated (unknown format)"),
     ],
 )
-def test_a_damaged_file_touches_nothing(run, backup, tmp_path, damage, message):
+def test_a_damaged_backup_is_not_imported(run, backup, tmp_path, damage, message):
     with open(backup["path"], "rb") as stream:
         content = stream.read()
     with open(backup["path"], "wb") as stream:
@@ -122,7 +122,7 @@ def test_a_damaged_file_touches_nothing(run, backup, tmp_path, damage, message):
     assert not (tmp_path / "other").exists()
 
 
-def test_a_wrong_passphrase_touches_nothing(run, full, local, backup, tmp_path):
+def test_a_wrong_passphrase_changes_nothing(run, full, local, backup, tmp_path):
     wrong = {**backup, "passphrase": "another passphrase"}
     for module, message in ((store_import, "not encrypted with this passphrase"), (store_export, "set force to replace it")):
         result = run(module, store=local if module is store_export else {"directory": str(tmp_path / "other")}, **wrong)
@@ -132,7 +132,7 @@ def test_a_wrong_passphrase_touches_nothing(run, full, local, backup, tmp_path):
     assert run(store_import, store={"directory": str(tmp_path / "other")}, **wrong)["changed"]
 
 
-def test_only_into_an_empty_store_unless_by_force(run, full, local, backup, tmp_path):
+def test_newer_records_are_replaced_only_with_force(run, full, local, backup, tmp_path):
     run(credential, store=local, credentials=[{**PASSWORD, "value": "the fourth password"}])
     run(credential, store=local, credentials=[{"name": "unknown", "type": "key"}])
     refused = run(store_import, store=local, **backup)
@@ -145,7 +145,7 @@ def test_only_into_an_empty_store_unless_by_force(run, full, local, backup, tmp_
     assert info["etcd-root"]["version"] == 5 and "unknown" in info
 
 
-def test_an_import_that_was_interrupted_goes_on(run, full, local, backup, tmp_path, monkeypatch):
+def test_an_interrupted_import_continues(run, full, local, backup, tmp_path, monkeypatch):
     target, put, done = {"directory": str(tmp_path / "other")}, store_backup.Store.put, []
 
     def put_some(self, name, *arguments):
@@ -163,7 +163,7 @@ def test_an_import_that_was_interrupted_goes_on(run, full, local, backup, tmp_pa
     assert run(credential_info, store=target)["credentials"] == run(credential_info, store=local)["credentials"]
 
 
-def test_a_record_that_was_damaged_comes_back_alone(run, full, local, backup, tmp_path):
+def test_a_damaged_record_is_restored_alone(run, full, local, backup, tmp_path):
     run(credential, store=local, credentials=[{"name": "newer", "type": "key"}])
     path = tmp_path / "store/credentials/etcd-root.json"
     path.write_text("{")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store in a directory where things go wrong: a full disk, writers that are killed, writers at once."""
+"""Failures of the store in a directory: a full disk, killed writers, and concurrent writers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import Hos
 
 TESTS = pathlib.Path(__file__).parents[1]
 NAME = "credentials/a"
-# Adds to a record for as long as it lives, or as often as it is told.
+# Increments a record the given number of times; a negative number means until killed.
 WRITER = """
 import conftest
 from _store import local_store
@@ -46,7 +46,7 @@ def writer(directory, times=-1):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_full_disk_leaves_what_was_there(tmp_path):
+def test_a_full_disk_leaves_the_record_unchanged(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], check=True)
@@ -74,7 +74,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
-def test_writers_that_are_killed_leave_a_whole_file(tmp_path):
+def test_killed_writers_leave_a_complete_file(tmp_path):
     version = 0
     for _time in range(8):
         process = writer(tmp_path / "s")
@@ -86,18 +86,18 @@ def test_writers_that_are_killed_leave_a_whole_file(tmp_path):
         if record is None:  # killed before its first write
             assert version == 0 and store.history(NAME) == []
             continue
-        # Every version that was written is the next one of the one before.
+        # The versions are consecutive, and the last ten are kept.
         assert [kept.version for kept in store.history(NAME)] == list(range(max(1, record.version - 9), record.version + 1))
         assert record.version == record.public["count"] >= version and record.secret() == {"key": "x" * 20000}
         version = record.version
     assert version > 0
-    (tmp_path / "s/credentials/.torn.tmp").write_text("{")  # as if one of them had been killed while it wrote
+    (tmp_path / "s/credentials/.torn.tmp").write_text("{")  # as if a writer had been killed while it wrote
     assert local_store(tmp_path / "s").names("credentials") == ["a"]
     local_store(tmp_path / "s").put(NAME, {}, {}, version)
     assert [path.name for path in (tmp_path / "s/credentials").iterdir()] == ["a.json"]
 
 
-def test_of_writers_at_once_none_overwrites_another(tmp_path):
+def test_concurrent_writers_do_not_overwrite_each_other(tmp_path):
     writers = [writer(tmp_path / "s", times=20) for _number in range(4)]
     assert [process.wait() for process in writers] == [0] * 4
     record = local_store(tmp_path / "s").get(NAME)

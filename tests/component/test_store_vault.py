@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The store in Vault: hvac against a stand-in of the API, over TLS."""
+"""The store in Vault: hvac against a stand-in for the API, over TLS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "credentials/a"
 
 
 def opened(options: dict) -> Store:
-    """Return the store as a module finds it."""
+    """Return the store that a module opens with these options."""
     validated = ArgumentSpecValidator(STORE).validate({"store": options})
     assert not validated.error_messages
     return find_store(validated.validated_parameters["store"])
@@ -36,7 +36,7 @@ def store(request, vault):
     return opened({**vault.store(), "passphrase": request.param})
 
 
-def test_what_is_put_is_there(store, vault):
+def test_put_and_get(store, vault):
     assert store.get(NAME) is None and store.names("credentials") == [] and store.history(NAME) == []
     store.put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
     again = opened({**vault.store(), "passphrase": store._passphrase})
@@ -75,7 +75,7 @@ def test_passphrases(vault):
         opened({**vault.store(path="cfcr/plain"), "passphrase": "late"})
 
 
-def test_of_many_runs_at_once_all_get_what_one_made(vault):
+def test_concurrent_runs_share_the_values_of_the_first_writer(vault):
     def make(_run):
         store = opened({**vault.store(), "passphrase": "p"})
         return [keep(store, f"credentials/{index}", lambda: ({}, {"key": os.urandom(8).hex()})).secret()["key"] for index in range(5)]
@@ -86,7 +86,7 @@ def test_of_many_runs_at_once_all_get_what_one_made(vault):
     assert {secret.current for secret in vault.state.namespaces[""].values()} == {1}
 
 
-def test_what_one_task_has_read_it_does_not_ask_for_again(vault):
+def test_a_task_reads_each_record_once(vault):
     opened(vault.store()).put(NAME, {}, {"key": "x"}, version=0)
     vault.state.requests.clear()
     store = opened(vault.store())
@@ -95,7 +95,7 @@ def test_what_one_task_has_read_it_does_not_ask_for_again(vault):
     assert vault.state.requests == [("GET", "secret/data/cfcr/test/credentials/a")]
 
 
-def test_ways_in(vault, vault_pki, monkeypatch):
+def test_logins_and_namespaces(vault, vault_pki, monkeypatch):
     opened(vault.store()).put(NAME, {}, {"key": "x"}, version=0)
     vault.state.roles["role"] = "its secret"
     environment = {"VAULT_ADDR": vault.options["address"], "VAULT_CACERT": str(vault_pki / "ca.crt")}
@@ -110,7 +110,7 @@ def test_ways_in(vault, vault_pki, monkeypatch):
     assert {path for _method, path in vault.state.requests} >= {"auth/approle/login"}
 
 
-def test_a_version_that_was_deleted_is_not_made_anew(vault):
+def test_a_version_deleted_in_vault_is_not_replaced(vault):
     store = opened(vault.store())
     for version in (0, 1):
         store.put(NAME, {}, {"key": str(version)}, version=version)
@@ -156,13 +156,13 @@ def test_mistakes(vault, vault_pki, changes, message):
         values = {"pki": vault_pki, "port": unused.getsockname()[1]}
         changed = {name: value and value.format(**values) for name, value in changes.items()}
         where = f"{vault.options['address']} secret/cfcr/test"
-        with pytest.raises(HostError, match=message.format(store=where)) as told:
+        with pytest.raises(HostError, match=message.format(store=where)) as caught:
             keep(opened(vault.store(**changed)), NAME, lambda: ({}, {"key": "x"}))
-    assert "hvs.wrong" not in str(told.value)
+    assert "hvs.wrong" not in str(caught.value)
     assert vault.state.namespaces == {"": {}}
 
 
-def test_sealed_in_the_middle(vault):
+def test_vault_is_sealed_while_in_use(vault):
     store = opened(vault.store())
     store.put(NAME, {}, {"key": "x"}, version=0)
     vault.state.sealed = True
@@ -173,8 +173,8 @@ def test_sealed_in_the_middle(vault):
     assert store.get(NAME).secret() == {"key": "x"}
 
 
-def test_a_write_that_is_refused_half_way_leaves_the_record(vault):
-    """The settings of the secret may be written, its data may not."""
+def test_a_partly_refused_write_leaves_the_record_unchanged(vault):
+    """The token may write the metadata of the secret, but not its data."""
     store = opened(vault.store())
     store.put(NAME, {}, {"key": "x"}, version=0)
     vault.state.tokens["half"] = lambda capability, path: capability in ("read", "list") or path.startswith("secret/metadata/")
@@ -183,9 +183,9 @@ def test_a_write_that_is_refused_half_way_leaves_the_record(vault):
     assert opened(vault.store()).get(NAME).secret() == {"key": "x"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="keys are given to their owners, which only root can do")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owners of keys")
 def test_a_playbook_without_a_director_host(vault, vault_pki, tmp_path):
-    """Everything that signs, as AWX runs it: the address and the token come from the environment, and are told to nobody."""
+    """Run all signing tasks as AWX does: the address and the token come from the environment and appear in no output."""
     certificates = [
         {"path": f"{tmp_path}/{name}", "authority": "etcd", "authority_path": f"{tmp_path}/ca.crt", "common_name": name, "usages": ["client_auth"]}
         for name in ("one", "two")

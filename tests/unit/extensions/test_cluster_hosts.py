@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the event source tells of hosts, and when."""
+"""Events of the event source about hosts, and their times."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source imp
 from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source.cluster_hosts import Watch, sends_banner, ssh_endpoints
 
 
-def test_a_host_is_told_when_it_is_certain_and_again_while_it_stays_silent():
+def test_a_host_is_reported_after_repeated_failures_and_again_while_it_is_down():
     watch = Watch(times=2, again_seconds=60, scan_seconds=0)
     silent = {"a": True, "b": False}
-    told = {now: watch.events(silent, now) for now in (0, 3, 6, 63, 66)}
+    events = {now: watch.events(silent, now) for now in (0, 3, 6, 63, 66)}
     down = [{"kind": "down", "hosts": ["b"]}]
-    assert told == {0: [], 3: down, 6: [], 63: down, 66: []}
+    assert events == {0: [], 3: down, 6: [], 63: down, 66: []}
     assert watch.events({"a": True, "b": True}, 69) == []
 
 
-def test_one_more_host_is_told_at_once():
+def test_an_additional_host_is_reported_at_once():
     watch = Watch(times=1, again_seconds=60, scan_seconds=0)
     watch.events({"a": True, "b": False}, 0)
     assert watch.events({"a": False, "b": False}, 3) == [{"kind": "down", "hosts": ["a", "b"]}]
 
 
-def test_a_scan_is_asked_for_every_now_and_then():
+def test_a_scan_is_requested_periodically():
     watch = Watch(times=1, again_seconds=60, scan_seconds=100)
     assert [len(watch.events({}, now)) for now in (0, 99, 100, 150, 200)] == [1, 0, 1, 0, 1]
 
 
-def test_hosts_of_the_cluster_are_watched_where_they_listen():
+def test_ssh_endpoints_are_read_from_the_inventory():
     hostvars = {"w": {"ansible_host": "10.0.0.1", "ansible_port": "2222"}}
     inventory = {
         "_meta": {"hostvars": hostvars}, "worker": {"hosts": ["w", "i"]}, "etcd": {"hosts": ["e"]}, "ignored": {"hosts": ["i"]},
@@ -44,14 +44,14 @@ def test_hosts_of_the_cluster_are_watched_where_they_listen():
     assert ssh_endpoints(inventory) == {"e": ("e", 22), "w": ("10.0.0.1", 2222)}
 
 
-async def _look(serve, patience=5.0):
-    """Return whether a server greets, and whether its connection was closed."""
+async def _probe(serve, timeout=5.0):
+    """Return whether a server sends a banner, and verify that the probe closes its connection."""
     closed = asyncio.Event()
 
     async def handle(reader, writer):
         try:
             await serve(writer)
-            # Ends as soon as the other side has closed the connection, even if nobody there reads any more.
+            # Ends as soon as the probe has closed the connection, even if it no longer reads.
             while await reader.read(1000):
                 pass
         except OSError:
@@ -61,23 +61,23 @@ async def _look(serve, patience=5.0):
             writer.close()
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
-        greeted = await sends_banner("127.0.0.1", server.sockets[0].getsockname()[1], patience)
+        banner = await sends_banner("127.0.0.1", server.sockets[0].getsockname()[1], timeout)
         await asyncio.wait_for(closed.wait(), 5)
-    return greeted
+    return banner
 
 
-def looked(serve, patience=5.0):
-    return asyncio.run(_look(serve, patience))
+def probe(serve, timeout=5.0):
+    return asyncio.run(_probe(serve, timeout))
 
 
 @pytest.mark.parametrize(
-    ("sent", "well"),
+    ("sent", "expected"),
     [
-        pytest.param([b"SSH-2.0-OpenSSH_9.2\r\n"], True, id="a greeting"),
+        pytest.param([b"SSH-2.0-OpenSSH_9.2\r\n"], True, id="a banner"),
         pytest.param([b"SSH-2.0-x\n"], True, id="no carriage return"),
-        pytest.param([b"SS", b"H-2.0-Open", b"SSH_9.2\r", b"\n"], True, id="in pieces"),
+        pytest.param([b"SS", b"H-2.0-Open", b"SSH_9.2\r", b"\n"], True, id="in parts"),
         pytest.param([b"Welcome\r\nto our SSH-\r\n", b"SSH-2.0-x\r\n"], True, id="lines before it"),
-        pytest.param([b"SSH-2.0-x\r\n\0\0\x01\xff" + bytes(2000)], True, id="more behind it"),
+        pytest.param([b"SSH-2.0-x\r\n\0\0\x01\xff" + bytes(2000)], True, id="more after it"),
         pytest.param([b"SSH-" + b"x" * 249 + b"\r\n"], True, id="255 bytes"),
         pytest.param([b"SSH-" + b"x" * 250 + b"\r\n" + b"x" * 4096], False, id="256 bytes"),
         pytest.param([b"HTTP/1.1 SSH-2.0\r\n" + b"x" * 4096], False, id="something else"),
@@ -86,45 +86,45 @@ def looked(serve, patience=5.0):
         pytest.param([bytes(range(256)) * 20], False, id="any bytes"),
     ],
 )
-def test_a_greeting_is_one_line_with_a_few_before_it(sent, well):
+def test_a_banner_is_one_line_after_at_most_a_few_others(sent, expected):
     async def serve(writer):
         for piece in sent:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0.01)
 
-    assert looked(serve) is well
+    assert probe(serve) is expected
 
 
 @pytest.mark.parametrize("before", [b"", b"Welcome\r\n", b"SSH-2.0-x"])
-def test_a_host_that_accepts_connections_may_still_hang(before):
+def test_a_host_that_accepts_connections_but_hangs(before):
     async def serve(writer):
         writer.write(before)
 
-    assert looked(serve, 0.3) is False
+    assert probe(serve, 0.3) is False
 
 
 @pytest.mark.parametrize("before", [b"", b"Welcome\r\n", b"SSH-2.0-x"])
-def test_a_host_may_close_the_connection_at_once(before):
+def test_a_host_that_closes_the_connection(before):
     async def serve(writer):
         writer.write(before)
         writer.close()
 
-    assert looked(serve) is False
+    assert probe(serve) is False
 
 
 @pytest.mark.parametrize("before", [b"", b"Welcome\r\n"])
-def test_a_host_may_reset_the_connection(before):
+def test_a_host_that_resets_the_connection(before):
     async def serve(writer):
         writer.write(before)
         await writer.drain()
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
 
-    assert looked(serve) is False
+    assert probe(serve) is False
 
 
-def test_an_endless_stream_is_not_read_on():
+def test_an_endless_stream_is_not_read_to_the_end():
     sent = 0
 
     async def serve(writer):
@@ -134,33 +134,33 @@ def test_an_endless_stream_is_not_read_on():
             sent += 1000
             await writer.drain()
 
-    assert looked(serve) is False
+    assert probe(serve) is False
     assert sent < 50_000_000
 
 
-def test_an_endless_trickle_ends_when_patience_does():
+def test_a_slow_endless_stream_ends_with_the_timeout():
     async def serve(writer):
         while True:
             writer.write(b"x\n")
             await writer.drain()
             await asyncio.sleep(0.01)
 
-    assert looked(serve, 0.3) is False
+    assert probe(serve, 0.3) is False
 
 
-def test_a_host_that_is_not_there_does_not_greet():
+def test_a_host_that_is_down_sends_no_banner():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert asyncio.run(sends_banner("127.0.0.1", unused.getsockname()[1], 0.3)) is False
 
 
 @pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 65536), ("127.0.0.1", -1), (".." + "x" * 70, 22), ("no\0name", 22)])
-def test_an_address_that_cannot_be_one_does_not_greet(address, port):
+def test_an_invalid_address_sends_no_banner(address, port):
     assert asyncio.run(sends_banner(address, port, 2)) is False
 
 
-def test_what_one_host_sends_does_not_end_the_source(monkeypatch):
-    """The source goes on to tell of others, and of the one that lies as silent."""
+def test_an_invalid_banner_does_not_end_the_source(monkeypatch):
+    """The source continues and reports the host with the invalid banner as down."""
 
     async def run():
         async def lie(_reader, writer):
