@@ -140,7 +140,7 @@ def test_without_routers():
 
 def test_ports():
     ports = Ports.parse(" 1024-1123, 2000")
-    assert str(ports) == "1024-1123, 2000" and ports.allow(1123) and ports.allow(2000) and not ports.allow(1124)
+    assert str(ports) == "1024-1123, 2000" and ports.contains(1123) and ports.contains(2000) and not ports.contains(1124)
     assert str(Ports.parse("")) == "none"
 
 

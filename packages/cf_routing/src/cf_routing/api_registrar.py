@@ -41,19 +41,19 @@ class Registrar:
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        await until(stop, asyncio.create_task(self._check()), asyncio.create_task(self._reconcile()))
+        await until(stop, asyncio.create_task(self._poll_readiness()), asyncio.create_task(self._reconcile()))
         notify("STOPPING=1")
         try:
             await asyncio.wait_for(self._delete(), STOP_SECONDS)
         except FAULTS as error:
             log.warning("cannot delete the route, it will expire: %s", reason(error))
 
-    async def _check(self) -> None:
+    async def _poll_readiness(self) -> None:
         """Poll the readiness of the API server."""
         failures = 0
         while True:
             try:
-                await self._ask()
+                await self._check_ready()
                 failures = 0
                 self._status.succeeded("api_server")
             except FAULTS as error:
@@ -67,7 +67,7 @@ class Registrar:
                 self._wake.set()
             await asyncio.sleep(CHECK_SECONDS)
 
-    async def _ask(self) -> None:
+    async def _check_ready(self) -> None:
         url = self._config["ready"]["url"]
         async with self._session.get(url, ssl=self._tls.context(), timeout=TIMEOUT, allow_redirects=False) as answer:
             REQUESTS.labels("api_server", "GET", answer.status).inc()
@@ -94,14 +94,14 @@ class Registrar:
                 pause = backoff.next()
 
     async def _register(self) -> None:
-        begin = time.monotonic()
+        started = time.monotonic()
         group = await self._api.router_group()
-        if not group.ports.allow(self._mapping.port):
+        if not group.ports.contains(self._mapping.port):
             name = self._config["routing_api"]["router_group"]
             raise RoutingError(f"port {self._mapping.port} is not among the reservable ports of router group {name}: {group.ports}")
         await self._api.register(group, [self._mapping])
         self._status.succeeded("routing_api")
-        HEARTBEAT.labels("tcp").set(time.monotonic() - begin)
+        HEARTBEAT.labels("tcp").set(time.monotonic() - started)
 
     async def _delete(self) -> None:
         await self._api.delete(await self._api.router_group(), {self._mapping})

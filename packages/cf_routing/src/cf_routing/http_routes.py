@@ -63,11 +63,11 @@ def unregistrations(gone: Table) -> t.Iterator[bytes]:
 
 def interval(answers: t.Iterable[dict[str, t.Any]]) -> float:
     """Return the seconds between registrations: the shortest that a gorouter requests, and a third of the shortest time to prune."""
-    wishes = []
+    requested = []
     for answer in answers:
-        least, forgets = answer.get("minimumRegisterIntervalInSeconds"), answer.get("pruneThresholdInSeconds")
-        wishes += [value for value in (least, forgets and forgets / 3) if isinstance(value, (int, float)) and value > 0]
-    return min(max(min(wishes, default=INTERVAL_SECONDS), MIN_SECONDS), MAX_SECONDS)
+        minimum, prune = answer.get("minimumRegisterIntervalInSeconds"), answer.get("pruneThresholdInSeconds")
+        requested += [value for value in (minimum, prune and prune / 3) if isinstance(value, (int, float)) and value > 0]
+    return min(max(min(requested, default=INTERVAL_SECONDS), MIN_SECONDS), MAX_SECONDS)
 
 
 class HttpRoutes:
@@ -84,7 +84,7 @@ class HttpRoutes:
         self._answers: dict[str, dict[str, t.Any]] = {}
         self._wake = asyncio.Event()
         self._heartbeat_at = 0.0
-        self._planned = self._recalled = self._resend = False
+        self._planned = self._record_read = self._resend = False
 
     def want(self, routes: t.Iterable[HttpRoute]) -> None:
         self._wanted, self._planned = tuple(routes), True
@@ -93,7 +93,7 @@ class HttpRoutes:
     async def run(self) -> None:
         """Keep the routes registered until cancelled."""
         self._registered, self._heartbeat_at = {}, 0.0
-        self._planned = self._recalled = False
+        self._planned = self._record_read = False
         backoff = Backoff()
         try:
             while True:
@@ -145,32 +145,32 @@ class HttpRoutes:
     async def _reconcile(self) -> None:
         if not self._planned:
             return  # without a plan, it is unknown which routes to unregister
-        begin = time.monotonic()
-        again, self._resend = self._resend, False
-        beat = again or begin >= self._heartbeat_at
+        started = time.monotonic()
+        resend, self._resend = self._resend, False
+        heartbeat = resend or started >= self._heartbeat_at
         wanted = self._wanted
         now = table(wanted)
-        if not beat and now == self._registered:
+        if not heartbeat and now == self._registered:
             return
         await self._write_record(now)
         new, gone = without(now, self._registered), without(self._registered, now)
         self._registered = union(self._registered, now)
-        if again:
-            self._unregistered = [(when, left) for when, left in self._unregistered if when > begin - REMEMBER_SECONDS]
-            unheard = functools.reduce(union, (left for _when, left in self._unregistered), {})
-            await self._publish("router.unregister", unregistrations(without(unheard, now)))
+        if resend:
+            self._unregistered = [(when, left) for when, left in self._unregistered if when > started - REMEMBER_SECONDS]
+            unregistered = functools.reduce(union, (left for _when, left in self._unregistered), {})
+            await self._publish("router.unregister", unregistrations(without(unregistered, now)))
         if gone:
             await self._publish("router.unregister", unregistrations(gone))
             self._registered = without(self._registered, gone)
-            self._unregistered = [*self._unregistered[-MAX_UNREGISTRATIONS:], (begin, gone)]
+            self._unregistered = [*self._unregistered[-MAX_UNREGISTRATIONS:], (started, gone)]
             log.info("unregistered %d URIs: %s", len(gone), shown(gone))
-        if beat:
-            self._heartbeat_at = begin + interval(self._answers.values())
+        if heartbeat:
+            self._heartbeat_at = started + interval(self._answers.values())
             await self._publish("router.register", registrations(wanted, self._cluster))
-            HEARTBEAT.labels("http").set(time.monotonic() - begin)
+            HEARTBEAT.labels("http").set(time.monotonic() - started)
         elif new:
-            fresh = {key[0] for key in new}
-            await self._publish("router.register", registrations((route for route in wanted if fresh & set(route.uris)), self._cluster))
+            new_uris = {key[0] for key in new}
+            await self._publish("router.register", registrations((route for route in wanted if new_uris & set(route.uris)), self._cluster))
         if new:
             log.info("registered %d URIs: %s", len(new), shown(new))
         if gone:
@@ -182,9 +182,9 @@ class HttpRoutes:
         A failure does not prevent the registration.
         """
         try:
-            if not self._recalled:
+            if not self._record_read:
                 self._registered = union(await self._record.read(), self._registered)
-                self._recalled = True
+                self._record_read = True
             await self._record.write(union(self._registered, now))
             self._status.succeeded("record")
         except FAULTS as error:

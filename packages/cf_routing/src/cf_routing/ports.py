@@ -22,7 +22,7 @@ class Ports(t.NamedTuple):
             ranges.append(range(int(first), int(last or first) + 1))
         return cls(tuple(ranges))
 
-    def allow(self, port: int) -> bool:
+    def contains(self, port: int) -> bool:
         return any(port in ports for ports in self.ranges)
 
     def __str__(self) -> str:

@@ -55,7 +55,7 @@ class TcpRoutes:
         self._wanted: Table = {}
         self._registered: Table = {}
         # Ports that had no other owner at the last listing.
-        self._free: set[int] = set()
+        self._available: set[int] = set()
         self._group: RouterGroup | None = None
         self._wake = asyncio.Event()
         self._heartbeat_at = 0.0
@@ -66,7 +66,7 @@ class TcpRoutes:
 
     async def run(self) -> None:
         """Keep the routes registered until cancelled. First read the routes of the last active instance."""
-        self._begin()
+        self._reset()
         backoff = Backoff()
         while True:
             self._wake.clear()
@@ -83,28 +83,28 @@ class TcpRoutes:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), max(0.0, self._heartbeat_at - time.monotonic()) if self._planned else None)
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self.known = self._planned = False
-        self._registered, self._free, self._heartbeat_at = {}, set(), 0.0
+        self._registered, self._available, self._heartbeat_at = {}, set(), 0.0
 
     async def _reconcile(self) -> None:
-        begin = time.monotonic()
-        beat = begin >= self._heartbeat_at
-        if beat or self._group is None:
+        started = time.monotonic()
+        heartbeat = started >= self._heartbeat_at
+        if heartbeat or self._group is None:
             group = await self._api.router_group()
             if self._group and group.guid != self._group.guid:
                 # A new group of that name has none of this cluster's routes.
-                self._begin()
+                self._reset()
             self._group = group
         wanted = self._wanted
-        if not self.known or beat and self.taken or any(port not in self._free for port, _node_port in wanted):
+        if not self.known or heartbeat and self.taken or any(port not in self._available for port, _node_port in wanted):
             await self._read_registered(wanted)
         if self._group.ports != self.ports or not self.known:
             self.ports, self.known = self._group.ports, True
             self._changed()
         if not self._planned:
             return  # without a plan, it is unknown which routes to delete
-        wanted = {key: ips for key, ips in wanted.items() if key[0] in self._free}
+        wanted = {key: ips for key, ips in wanted.items() if key[0] in self._available}
 
         gone = without(self._registered, wanted)
         if gone:
@@ -112,22 +112,22 @@ class TcpRoutes:
             self._registered = without(self._registered, gone)
             log.info("deleted %d TCP backends of ports %s", len(mappings(gone)), shown(gone))
         new = without(wanted, self._registered)
-        if new or beat:
+        if new or heartbeat:
             # Noted before the request, because the routes may exist even if the answer is lost.
             self._registered = union(self._registered, wanted)
-            await self._api.register(self._group, mappings(wanted if beat else new))
+            await self._api.register(self._group, mappings(wanted if heartbeat else new))
         if new:
             log.info("registered %d TCP backends of ports %s", len(mappings(new)), shown(new))
-        if beat:
-            self._heartbeat_at = begin + self._ttl / 3
-            HEARTBEAT.labels("tcp").set(time.monotonic() - begin)
+        if heartbeat:
+            self._heartbeat_at = started + self._ttl / 3
+            HEARTBEAT.labels("tcp").set(time.monotonic() - started)
 
     async def _read_registered(self, wanted: Table) -> None:
         """List the registered routes, to find this cluster's own and the ports of others."""
         ours, taken = read(await self._api.mappings(self._group), self._api.owner)
         self._registered = union(self._registered, ours)
         taken -= {port for port, _node_port in self._registered}
-        self._free = {port for port, _node_port in {**wanted, **self._registered}} - taken
+        self._available = {port for port, _node_port in {**wanted, **self._registered}} - taken
         if taken != self.taken:
             self.taken = taken
             self._changed()

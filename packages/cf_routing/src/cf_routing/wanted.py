@@ -126,7 +126,7 @@ def claim_tcp(
     number = int(external)
     if settings.ports is None:
         raise Refused("RouteImpossible", "this cluster has no routing API for TCP routes")
-    if not settings.ports.allow(number):
+    if not settings.ports.contains(number):
         raise Refused("PortNotReservable", f"port {number} is not among the reservable ports of the router group: {settings.ports}")
     if number in tcp:
         raise Refused(*clash(service, f"TCP port {number}", tcp[number][0])[1:])
