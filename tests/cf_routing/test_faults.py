@@ -143,7 +143,7 @@ def test_wrong_secrets(world):
     assert f"its name or the password in {world.password_file} is wrong" in troubles["nats"]
     time.sleep(2)
     # The message is not repeated at every attempt.
-    assert program.output.count("its id or the secret") <= 2
+    assert program.output.count("its ID or the secret") <= 2
     pathlib.Path(world.secret_file).write_text(f"{ROUTING_SECRET}\n")
     pathlib.Path(world.password_file).write_text(NATS_PASSWORD)
     until(lambda: world.tcp() and world.http() and program.health()["healthy"], 15, world.output)
