@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When a host is asked for a job, and when it has said already that the job is as asked."""
+"""Action job sends a job to the host unless the host has reported it in the desired state."""
 
 from __future__ import annotations
 

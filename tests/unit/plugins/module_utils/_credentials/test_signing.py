@@ -86,7 +86,7 @@ def other_store(tmp_path):
 @pytest.mark.parametrize("terms", [TERMS, CHECK])
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_host_of_another_cluster_is_refused(store, other_store, tmp_path, terms, lost):
-    """The other store is a second cluster's, or it was lost and made anew, or it has not been made anew yet."""
+    """The other store is a second cluster's, or it was lost and recreated, or it has not been recreated yet."""
     request, bundle = entry(), {"path": "/ca.crt", "authority": "etcd", "content": get_authority(store, "etcd").bundle()}
     request["certificate"] = plan(store, request)["certificate"]
     asked = local_store(tmp_path / "nothing") if lost else other_store
