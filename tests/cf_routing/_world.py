@@ -355,8 +355,10 @@ class World:
         return self.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": whole})
 
     def events(self, service: str) -> list[tuple[str, str]]:
+        """Return the Events of cf-route-sync. The API server reports some on a new Service as well."""
         items = self.kube("GET", "/api/v1/namespaces/default/events")["items"]
-        return [(item["reason"], item["message"]) for item in items if item["involvedObject"]["name"] == service]
+        ours = [item for item in items if item["source"].get("component") == "cf-route-sync"]
+        return [(item["reason"], item["message"]) for item in ours if item["involvedObject"]["name"] == service]
 
     def reset(self) -> None:
         """Stop the programs of a test, and remove its objects and routes."""
