@@ -3,7 +3,7 @@
  * GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * The process that holds a pod's namespaces: it reaps orphans and waits until it is told to go.
+ * Holds a pod's namespaces open: reaps orphaned processes and waits for a signal to stop.
  */
 #include <signal.h>
 #include <sys/wait.h>
