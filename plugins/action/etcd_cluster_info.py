@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Have a host say who the members of etcd are and how they do."""
+"""Return the members of an etcd cluster and their health."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Have a host count the values of etcd by what they are encrypted with."""
+"""Count the Secrets of a cluster by encryption provider and key."""
 
 from __future__ import annotations
 

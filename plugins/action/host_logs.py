@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Have a host collect its journals and its configuration."""
+"""Collect the journals and the configuration of a host, without secrets."""
 
 from __future__ import annotations
 

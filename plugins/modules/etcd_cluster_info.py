@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Say who the members of etcd are and how they do."""
+"""Return the members of an etcd cluster and their health."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def cluster_info(etcd: Etcd) -> dict[str, t.Any]:
 
 
 def status(etcd: Etcd, member: membership.Member, health: dict[str, str]) -> dict[str, t.Any]:
-    """Return what a healthy member says of itself."""
+    """Return the status that a healthy member reports."""
     for url in member.client_urls:
         if health.get(url) == "":
             try:
@@ -118,7 +118,7 @@ def summary(
     statuses: dict[int, dict[str, t.Any]],
     alarms: list[dict[str, t.Any]],
 ) -> dict[str, t.Any]:
-    """Return all that was heard as the module returns it."""
+    """Return the answers of the members as the result of the module."""
     names = {member.id: member.name or f"{member.id:x}" for member in members}
     voters = [member for member in members if not member.learner]
     well = membership.healthy(members, health)
@@ -153,7 +153,7 @@ def describe(member: membership.Member, is_healthy: bool, health: dict[str, str]
 
 
 def main() -> None:
-    """Say who the members of etcd are and how they do."""
+    """Return the members of an etcd cluster and their health."""
     module = AnsibleModule(argument_spec=CONNECTION, supports_check_mode=True)
     try:
         module.exit_json(changed=False, **cluster_info(Etcd(module.params)))

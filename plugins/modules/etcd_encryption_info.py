@@ -3,18 +3,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tell what the Secrets of a cluster are encrypted with, from what etcd has."""
+"""Count the Secrets of a cluster by encryption provider and key."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: etcd_encryption_info
-short_description: Tell what the Secrets of a cluster are encrypted with, from what etcd has
+short_description: Count the Secrets of a cluster by encryption provider and key
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Counts the Secrets in etcd by the encryption provider and key of the API servers that wrote them.
-  - It reads this from the beginning of each value, and never returns a value.
+  - It reads them from the beginning of each value, and never returns a value.
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._etcd_connection
@@ -50,7 +50,7 @@ PAGE = 200  # keys in one request
 
 
 def encryption(value: bytes) -> str:
-    """Return provider, its version and the name of the key."""
+    """Return the provider, its version and the name of the key."""
     if not value.startswith(ENCRYPTED):
         return "plain"
     return b":".join(value.split(b":", 5)[2:5]).decode(errors="backslashreplace")
@@ -71,7 +71,7 @@ def values(etcd: Etcd, prefix: str, page: int) -> t.Iterator[bytes]:
 
 
 def main() -> None:
-    """Read and count."""
+    """Count the Secrets."""
     module = AnsibleModule(argument_spec=CONNECTION, supports_check_mode=True)
     try:
         found = values(Etcd(module.params), SECRETS, PAGE)

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep a key of etcd at a value, or away."""
+"""Set or delete a key of etcd."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def write(etcd: Etcd, key: str, value: str | None) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    """Keep a key of etcd at a value, or away."""
+    """Set or delete a key of etcd."""
     module = AnsibleModule(
         argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True, required_if=[("state", "present", ["value"])]
     )

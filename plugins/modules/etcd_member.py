@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep a host a member of etcd, or out of it."""
+"""Join a host to an etcd cluster, or remove it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ options:
     description: Name of the systemd service of etcd.
     type: str
     default: etcd
-  founded:
+  bootstrapped:
     description:
       - Whether the cluster has been bootstrapped before. A host without data then waits ten seconds for a cluster with a quorum and fails, instead
         of bootstrapping a cluster.
@@ -82,7 +82,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Keep every host of the group a member
+- name: Join every host of the group to the cluster
   cfcr.kubernetes.etcd_member:
     endpoints: ["https://10.0.0.1:2379", "https://10.0.0.2:2379", "https://10.0.0.3:2379"]
     password: "{{ etcd_root_password }}"
@@ -91,7 +91,7 @@ EXAMPLES = r"""
       etcd-0: https://10.0.0.1:2380
       etcd-1: https://10.0.0.2:2380
       etcd-2: https://10.0.0.3:2380
-    founded: true
+    bootstrapped: true
 
 - name: Remove a member whose host is gone
   cfcr.kubernetes.etcd_member:
@@ -104,15 +104,15 @@ EXAMPLES = r"""
 RETURN = r"""
 steps:
   description:
-    - What was done, or would be done in check mode, in this order.
-    - V(found), V(set_aside), V(remove) (the old entry), V(add) (as a learner, and start), V(start), V(settle) (remove the
-      bootstrap file), V(update) (the peer URL), V(promote), V(move_leader), V(stop), V(delete).
+    - Steps that were taken, or would be in check mode, in this order.
+    - V(bootstrap) (the cluster), V(set_aside) (the data), V(remove) (the old entry), V(add) (as a learner, and start), V(start), V(settle) (remove the
+      bootstrap file), V(update) (the peer URL), V(promote), V(move_leader), V(stop), V(delete) (the data).
   returned: success
   type: list
   elements: str
   sample: [remove, add, promote]
 cluster_id:
-  description: Number of the cluster, in hexadecimal, as etcdctl prints it; empty where no member knew a leader yet.
+  description: ID of the cluster, in hexadecimal as etcdctl prints it; empty if no member knew a leader yet.
   returned: success
   type: str
   sample: cdf818194e3a8c32
@@ -132,7 +132,7 @@ OPTIONS = {
     "data_directory": {"type": "path", "default": "/var/lib/etcd"},
     "bootstrap_file": {"type": "path", "default": "/etc/etcd/bootstrap.env"},
     "unit": {"type": "str", "default": "etcd"},
-    "founded": {"type": "bool", "default": False},
+    "bootstrapped": {"type": "bool", "default": False},
     "initial_cluster_token": {"type": "str", "default": "etcd-cluster", "no_log": False},
     "remove_data": {"type": "bool", "default": False},
     "wait_timeout": {"type": "float", "default": 120},
@@ -140,7 +140,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    """Keep a host a member of etcd, or out of it."""
+    """Join a host to an etcd cluster, or remove it."""
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
     try:
         change = (Join if module.params["state"] == "present" else Leave)(module.params, wait=not module.check_mode)

@@ -76,7 +76,7 @@ def test_interrupted_before_enabling(etcd_hosts):
 def test_missing_and_wrong_passwords_are_reported(etcd_cluster):
     host = etcd_cluster.hosts[0]
     missing = host.run("etcd_key", key="/a", value="b", password=None)
-    assert missing["failed"] and "a password of user root is needed" in missing["msg"]
+    assert missing["failed"] and "Set password to the one of user root" in missing["msg"]
     wrong = host.run("etcd_key", key="/a", value="b", password="wrong")
     assert wrong["failed"] and "user root cannot log in: authentication failed" in wrong["msg"]
 

@@ -14,7 +14,7 @@ from _etcd import PASSWORD, result
 
 
 def assert_unchanged(cluster, **options):
-    for answer in cluster.join(founded=True, **options):
+    for answer in cluster.join(bootstrapped=True, **options):
         assert answer.get("changed") is False, answer
 
 
@@ -24,7 +24,7 @@ def precious(cluster, host=0):
 
 def test_bootstraps_once(etcd_hosts):
     for answer in etcd_hosts.join():
-        assert answer.get("changed") and answer["steps"] == ["found"], answer
+        assert answer.get("changed") and answer["steps"] == ["bootstrap"], answer
     info = etcd_hosts.await_healthy(3)
     assert info["healthy"] and info["leader"] in etcd_hosts.members and info["quorum"]["reached"]
     assert not any(host.bootstrap_file.exists() for host in etcd_hosts.hosts)
@@ -35,7 +35,7 @@ def test_bootstraps_once(etcd_hosts):
 def test_check_mode_does_not_bootstrap(etcd_hosts):
     before = [host.snapshot() for host in etcd_hosts.hosts]
     for answer in etcd_hosts.join(check=True):
-        assert answer["changed"] and answer["steps"] == ["found"]
+        assert answer["changed"] and answer["steps"] == ["bootstrap"]
         assert answer["diff"]["before"]["role"] == "none" and answer["diff"]["after"]["role"] == "member"
     assert [host.snapshot() for host in etcd_hosts.hosts] == before
 
@@ -43,7 +43,7 @@ def test_check_mode_does_not_bootstrap(etcd_hosts):
 def test_hosts_may_bootstrap_one_after_another(etcd_hosts):
     """When the third host starts, the other two already form a cluster with quorum."""
     for host in etcd_hosts.hosts:
-        assert host.member()["steps"] == ["found"]
+        assert host.member()["steps"] == ["bootstrap"]
         if host is etcd_hosts.hosts[1]:
             etcd_hosts.hosts[0].run("etcd_auth", enabled=False)  # waits for the quorum
     assert etcd_hosts.await_healthy(3)["healthy"]
@@ -54,10 +54,10 @@ def test_first_member_loses_its_disk(etcd_cluster):
     first = etcd_cluster.hosts[0]
     first.lose_disk()
     nothing = first.snapshot()
-    answer = first.member(founded=True, check=True)
+    answer = first.member(bootstrapped=True, check=True)
     assert answer["changed"] and answer["steps"] == ["remove", "add", "promote"], answer
     assert first.snapshot() == nothing
-    answer = first.member(founded=True)
+    answer = first.member(bootstrapped=True)
     assert answer["changed"] and answer["steps"] == ["remove", "add", "promote"], answer
     after = etcd_cluster.await_healthy(3)
     assert after["cluster_id"] == before["cluster_id"] and after["healthy"]
@@ -70,7 +70,7 @@ def test_first_member_loses_its_disk(etcd_cluster):
 def test_a_lost_disk_is_replaced_even_if_bootstrapping_was_not_recorded(etcd_cluster):
     """The run that bootstrapped the cluster was interrupted before it recorded the cluster ID."""
     etcd_cluster.hosts[1].lose_disk()
-    answer = etcd_cluster.hosts[1].member(founded=False)
+    answer = etcd_cluster.hosts[1].member(bootstrapped=False)
     assert answer["steps"] == ["remove", "add", "promote"], answer
     assert precious(etcd_cluster, host=1) == "kept"
 
@@ -78,7 +78,7 @@ def test_a_lost_disk_is_replaced_even_if_bootstrapping_was_not_recorded(etcd_clu
 def test_refuses_without_quorum(etcd_cluster):
     etcd_cluster.hosts[2].systemctl("stop")
     etcd_cluster.hosts[0].lose_disk()
-    answer = etcd_cluster.hosts[0].member(founded=True)
+    answer = etcd_cluster.hosts[0].member(bootstrapped=True)
     assert answer["failed"] and "has no quorum" in answer["msg"] and "backup" in answer["msg"]
     for host in etcd_cluster.hosts:
         assert host.client_url in answer["msg"]
@@ -96,7 +96,7 @@ def test_interrupted_after_add(etcd_cluster):
     while etcd_cluster.etcdctl("member", "add", "etcd-1", "--learner", f"--peer-urls={lost.peer_url}").returncode:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert lost.member(founded=True)["steps"] == ["remove", "add", "promote"]
+    assert lost.member(bootstrapped=True)["steps"] == ["remove", "add", "promote"]
     assert etcd_cluster.await_healthy(3)["healthy"]
     assert precious(etcd_cluster, host=1) == "kept"
 
@@ -105,12 +105,12 @@ def test_interrupted_before_promotion(etcd_cluster):
     """The module dies after it has started the unit; the next run promotes the learner."""
     lost = etcd_cluster.hosts[2]
     lost.lose_disk()
-    process = lost.begin_member(founded=True)
+    process = lost.begin_member(bootstrapped=True)
     while not (lost.data / "member" / "wal").exists():
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    answer = lost.member(founded=True)
+    answer = lost.member(bootstrapped=True)
     assert not answer.get("failed") and set(answer["steps"]) <= {"settle", "promote"}, answer
     assert not lost.bootstrap_file.exists()
     assert etcd_cluster.await_healthy(3)["healthy"]
@@ -122,11 +122,11 @@ def test_interrupted_anywhere(etcd_cluster):
     lost = etcd_cluster.hosts[0]
     lost.lose_disk()
     for delay in (0.5, 0.7, 0.9, 2.0, 4.0, 5.5, 6.0):
-        process = lost.begin_member(founded=True)
+        process = lost.begin_member(bootstrapped=True)
         time.sleep(delay)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    answer = lost.member(founded=True)
+    answer = lost.member(bootstrapped=True)
     assert not answer.get("failed"), answer
     assert etcd_cluster.await_healthy(3)["healthy"]
     assert precious(etcd_cluster) == "kept"
@@ -139,7 +139,7 @@ def test_removed_member_with_data(etcd_cluster):
     time.sleep(5)  # etcd refuses to remove a member while the connections of its peers are younger than this
     assert etcd_cluster.etcdctl("member", "remove", ids["etcd-1"]).returncode == 0
     etcd_cluster.await_healthy(2)
-    answer = removed.member(founded=True)
+    answer = removed.member(bootstrapped=True)
     assert answer["steps"] == ["set_aside", "add", "promote"], answer
     assert [path.name for path in removed.data.iterdir() if "removed" in path.name]
     assert etcd_cluster.await_healthy(3)["healthy"]
@@ -154,7 +154,7 @@ def test_data_of_another_cluster_is_refused(etcd_cluster):
     stranger.systemctl("start")
     while not (stranger.data / "member" / "wal").exists():
         time.sleep(0.05)
-    answer = stranger.member(founded=True, endpoints=[host.client_url for host in etcd_cluster.hosts[:2]])
+    answer = stranger.member(bootstrapped=True, endpoints=[host.client_url for host in etcd_cluster.hosts[:2]])
     assert answer["failed"] and "has data of cluster" in answer["msg"], answer
 
 
@@ -163,7 +163,7 @@ def test_new_peer_url(etcd_cluster):
     moved.systemctl("stop")
     moved.peer_url = moved.peer_url.replace("127.0.0.1", "127.0.0.2")
     moved.write_unit()
-    answer = moved.member(founded=True)
+    answer = moved.member(bootstrapped=True)
     assert answer["changed"] and answer["steps"][0] == "start", answer
     info = etcd_cluster.await_healthy(3)
     assert {member["name"]: member["peer_urls"] for member in info["members"]}["etcd-2"] == [moved.peer_url]
@@ -171,7 +171,7 @@ def test_new_peer_url(etcd_cluster):
 
 
 def test_wrong_password(etcd_cluster):
-    answer = etcd_cluster.hosts[0].member(founded=True, password="not it")
+    answer = etcd_cluster.hosts[0].member(bootstrapped=True, password="not it")
     assert answer["failed"] and "user root cannot log in: authentication failed" in answer["msg"]
     assert PASSWORD not in str(answer) and "not it" not in str(answer["msg"])
 
@@ -193,7 +193,7 @@ def test_leaves_and_joins_again(etcd_cluster):
     answer = remaining[1].member(name=remaining[1].name, state="absent")
     assert answer["failed"]
     remaining[0].systemctl("start")
-    assert leader.member(founded=True)["steps"] == ["add", "promote"]
+    assert leader.member(bootstrapped=True)["steps"] == ["add", "promote"]
     assert etcd_cluster.await_healthy(3)["healthy"]
 
 
@@ -209,7 +209,7 @@ def test_two_hosts_join_at_once(etcd_hosts):
     first, *others = etcd_hosts.hosts
     assert first.member(members={first.name: first.peer_url})["changed"]
     assert not etcd_hosts.hosts[0].run("etcd_auth", enabled=False)["changed"]
-    processes = [host.begin_member(founded=True, wait_timeout=60) for host in others]
+    processes = [host.begin_member(bootstrapped=True, wait_timeout=60) for host in others]
     for answer in map(result, processes):
         assert answer.get("changed") and answer["steps"] == ["add", "promote"], answer
     assert etcd_hosts.await_healthy(3)["healthy"]
@@ -225,7 +225,7 @@ def test_a_frozen_host_does_not_block_the_others(etcd_cluster):
     os.kill(child, signal.SIGSTOP)  # its connections stay open, but it does not answer
     try:
         begin = time.monotonic()
-        answer = etcd_cluster.hosts[0].member(founded=True, timeout=60)
+        answer = etcd_cluster.hosts[0].member(bootstrapped=True, timeout=60)
         assert answer.get("changed") is False, answer
         assert time.monotonic() - begin < 30, "the module waited for the frozen member"
     finally:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Users and roles of etcd as values: the actual and the desired state, and the requests that lead from one to the other."""
+"""Users and roles of etcd as plain values: the actual and the desired state, and the requests that change one into the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL_KEYS = "\0"
 
 
 class Permission(t.NamedTuple):
-    """The access to a key, or to the keys up to an end, which is in base64."""
+    """The access to a key, or to the range of keys up to an end, which is in base64."""
 
     key: str
     end: str
@@ -25,11 +25,11 @@ class Permission(t.NamedTuple):
 
     @property
     def range(self) -> dict[str, str]:
-        """Return the keys as etcd takes them."""
+        """Return the range of keys in etcd's format."""
         return {"key": to_bytes(self.key), "range_end": self.end}
 
     def describe(self) -> dict[str, t.Any]:
-        """Return the permission as the module takes it, or its end where the module has no option for it."""
+        """Return the permission as an option of the module, or with its end if no option describes its range."""
         described: dict[str, t.Any] = {"permission": self.kind, "key": "" if self.key == ALL_KEYS else self.key}
         if self.end and self.end != prefix_end(described["key"]):
             return {**described, "range_end": self.end}
@@ -46,7 +46,7 @@ class State(t.NamedTuple):
 
 
 def read(etcd: Etcd, params: dict[str, t.Any]) -> State:
-    """Ask for the listed users and roles."""
+    """Read the listed users and roles."""
     status = etcd.call("/v3/auth/status")
     roles = {role["name"]: _get(etcd, "role", {"role": role["name"]}) for role in params["roles"]}
     users = {user["name"]: _get(etcd, "user", {"name": user["name"]}) for user in params["users"]}
@@ -71,7 +71,7 @@ def plan(found: State, params: dict[str, t.Any]) -> State:
 
 
 def requests(found: State, wanted: State, passwords: dict[str, str], wrong: set[str]) -> list[Request]:
-    """Return the requests, in an order in which nobody gets more than the desired access and root can continue."""
+    """Return the requests, in an order in which no user ever has more than the desired access, and root stays logged in."""
     return [
         *_role_requests(found.roles, wanted.roles),
         *_user_requests(found.users, wanted.users, passwords),
@@ -89,7 +89,7 @@ def apply(etcd: Etcd, planned: list[Request]) -> None:
 
 
 def describe(state: State, passwords: dict[str, str]) -> dict[str, t.Any]:
-    """Return the state for the diff, with a word, never a password, for each user whose password changes."""
+    """Return the state for the diff. For a user whose password changes it has a word, never the password."""
     return {
         "enabled": state.enabled,
         "roles": {name: [permission.describe() for permission in role] for name, role in sorted(state.roles.items())},

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small client of etcd's JSON gateway: JSON in, JSON out, mutual TLS, errors that name the member and the reason."""
+"""A small client of etcd's JSON gateway, with mutual TLS and errors that name the member and the reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NEEDS_TOKEN = ("user name is empty", "invalid auth token", "revision of auth sto
 
 
 class EtcdError(HostError):
-    """A request that failed; the reason is etcd's own words, unavailable says that it may succeed later or elsewhere."""
+    """A failed request. The reason is etcd's message; if unavailable is true, the request may succeed later or at another member."""
 
     def __init__(self, message: str, *, reason: str = "", unavailable: bool = False) -> None:
         super().__init__(message)
@@ -63,7 +63,7 @@ class Etcd:
         self._connections: dict[str, http.client.HTTPSConnection] = {}
 
     def call(self, path: str, body: dict[str, t.Any] | None = None, *, url: str | None = None) -> dict[str, t.Any]:
-        """Post a request to the given member, or to the first that answers, which is then asked first."""
+        """Post a request to the given member, or to the first that answers, which is then preferred."""
         reasons = {}
         for candidate in [url] if url else list(self.endpoints):
             try:
@@ -79,13 +79,13 @@ class Etcd:
         raise EtcdError(f"{path}: {explain(reasons)}", reason="; ".join(reasons.values()), unavailable=True)
 
     def prefer(self, url: str) -> None:
-        """Ask this member first from now on."""
+        """Send requests to this member first from now on."""
         self.endpoints.sort(key=lambda other: other != url)
 
     def health(self, urls: t.Iterable[str], *, first: bool = False, timeout: float | None = None) -> dict[str, str]:
-        """Return by URL why a member is not healthy, "" where it is: it knows a leader and takes part in the quorum.
+        """Return the reason why each member is not healthy, by URL. It is "" if the member knows a leader and takes part in the quorum.
 
-        All are asked at once, so that one dead host costs nothing; with first, the first healthy member ends the waiting.
+        All members are checked in parallel, so that a dead host costs no time. With first, return after the first healthy member.
         """
         answers: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         pending = set(urls)
@@ -99,7 +99,7 @@ class Etcd:
         return reasons
 
     def wait_healthy(self, seconds: float) -> str:
-        """Wait until the cluster has a quorum, prefer the member that says so and return its URL."""
+        """Wait until the cluster has a quorum, prefer the member that reports it, and return its URL."""
         deadline = time.monotonic() + seconds
         while True:
             reasons = self.health(self.endpoints, first=True)
@@ -112,7 +112,7 @@ class Etcd:
             time.sleep(POLL_SECONDS)
 
     def password_is_right(self, name: str, password: str) -> bool:
-        """Say whether a user could log in with a password; authentication must be enabled."""
+        """Return whether a user can log in with a password. Authentication must be enabled."""
         try:
             self.call("/v3/auth/authenticate", {"name": name, "password": password})
         except EtcdError as error:
@@ -122,14 +122,14 @@ class Etcd:
         return True
 
     def _authenticated(self, url: str, path: str, body: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Post with the token, which is fetched when a member asks for one: never while authentication is not enabled."""
+        """Post with a token. Log in for one only if a member demands it, that is, if authentication is enabled."""
         try:
             return self._post(url, path, body, self._token)
         except EtcdError as error:
             if error.reason not in NEEDS_TOKEN:
                 raise
         if not self.password:
-            raise EtcdError(f"{url}: authentication is enabled, a password of user {self.user} is needed")
+            raise EtcdError(f"{url}: authentication is enabled, but no password is given. Set password to the one of user {self.user}")
         try:
             self._token = self._log_in(url)
         except EtcdError as refusal:
@@ -139,7 +139,7 @@ class Etcd:
         return self._post(url, path, body, self._token)
 
     def _log_in(self, url: str) -> str:
-        """Return a token, by the password or by the one before it, which holds until the new one is set."""
+        """Return a token for the password, or for the former one, which is valid until the new one is set."""
         login = {"name": self.user, "password": self.password}
         try:
             return self._post(url, "/v3/auth/authenticate", login, None)["token"]
@@ -149,7 +149,7 @@ class Etcd:
         return self._post(url, "/v3/auth/authenticate", {**login, "password": self._former_password}, None)["token"]
 
     def _post(self, url: str, path: str, body: dict[str, t.Any], token: str | None) -> dict[str, t.Any]:
-        # Only by an Accept header does etcd tell the gateway's requests from those of the certificate that the gateway itself uses.
+        # Without an Accept header, etcd takes a request for one of the gateway's own, which uses the server certificate.
         headers = {"Accept": "application/json", "Content-Type": "application/json", **({"Authorization": token} if token else {})}
         try:
             status, text = self._exchange(url, "POST", path, json.dumps(body).encode(), headers)
@@ -168,7 +168,7 @@ class Etcd:
         raise EtcdError(f"{url}: {path}: {reason}", reason=reason, unavailable=unavailable)
 
     def _exchange(self, url: str, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str]:
-        """Send a request on the connection that is open already, and once more on a new one if the member had closed it."""
+        """Send a request on the open connection, and retry on a new one if the member has closed it."""
         reused = url in self._connections
         connection = self._connections.pop(url, None) or self._connect(url, self._timeout)
         try:
@@ -196,7 +196,7 @@ class Etcd:
         return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
 
     def _health(self, url: str, timeout: float | None) -> str:
-        """Ask one member on a separate connection. A full database does not stop it from being a member."""
+        """Check one member on a separate connection. A member with a full database still takes part in the quorum."""
         try:
             connection = self._connect(url, timeout or self._timeout)
             try:
@@ -214,24 +214,24 @@ class Etcd:
         return "" if answer.get("health") == "true" else str(answer.get("reason") or answer)
 
     def _reason(self, error: Exception, timeout: float | None = None) -> str:
-        if isinstance(error, (TimeoutError, socket.timeout)):  # one and the same only since Python 3.10
+        if isinstance(error, (TimeoutError, socket.timeout)):  # the same class only since Python 3.10
             return f"no answer within {timeout or self._timeout:g} seconds"
         if isinstance(error, ssl.SSLCertVerificationError):
-            return f"its certificate is refused: {error.verify_message}"
+            return f"its certificate is not valid: {error.verify_message}"
         if isinstance(error, FileNotFoundError):
-            return f"a file is missing, of {', '.join(self._files)}"
+            return f"found no file at one of these paths: {', '.join(self._files)}"
         if isinstance(error, OSError) and error.strerror:
             return error.strerror[:1].lower() + error.strerror[1:]
         return str(error) or type(error).__name__
 
 
 def explain(reasons: dict[str, str]) -> str:
-    """Say of each member why it is not healthy."""
+    """Return the reason why each member is not healthy, as one text."""
     return "; ".join(f"{url}: {reason or 'healthy'}" for url, reason in sorted(reasons.items()))
 
 
 def to_bytes(text: str) -> str:
-    """Return text as JSON carries bytes."""
+    """Return a text as bytes in JSON, that is, in base64."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -241,7 +241,7 @@ def from_bytes(data: str) -> str:
 
 
 def prefix_end(prefix: str) -> str:
-    """Return, as JSON carries bytes, the end of the range of keys with a prefix; the empty prefix means every key."""
+    """Return the end of the range of keys with a prefix, as bytes in JSON. An empty prefix means all keys."""
     key = bytearray(prefix.encode())
     while key and key[-1] == 0xFF:
         key.pop()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Making this host a member of etcd: one step after the other, each decided on what is seen then."""
+"""Make this host a member of etcd step by step. Each step is decided on the state after the one before."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .wal import identity
 __all__ = ("Join", "is_active")
 
 POLL_SECONDS = 0.1
-# How long a host without data waits for a cluster that was founded before: longer than an election takes.
+# How long a host without data waits for the quorum of a cluster that was bootstrapped before. An election takes less.
 QUORUM_SECONDS = 10
-# Before the cluster is founded nobody answers, and a member that is starting accepts connections and stays silent.
-FOUNDING_PROBE_SECONDS = 1
-# What etcd answers while a change of the members must wait: for connections of five seconds' age, for another learner, for data.
+# Before the cluster is bootstrapped, no member answers. A member that is starting accepts connections and sends nothing.
+BOOTSTRAP_PROBE_SECONDS = 1
+# etcd's answers while a change of the members must wait: for connections to be five seconds old, for another learner, for data.
 WAITED_FOR = (
     "unhealthy cluster",
     "too many learner members in cluster",
@@ -36,29 +36,29 @@ WAITED_FOR = (
 
 
 class Join:
-    """What this host is, what it must become, and how."""
+    """The steps that make this host a member."""
 
     def __init__(self, params: dict[str, t.Any], *, wait: bool) -> None:
-        """Take the options of the module and read the state; with wait, give a cluster without quorum the time of an election."""
+        """Take the options of the module and read the state. With wait, give a cluster without a quorum time for an election."""
         self.params = params
         self.etcd = Etcd(params)
         self.deadline = time.monotonic() + params["wait_timeout"]
         if params["name"] not in params["members"]:
-            raise EtcdError(f"{params['name']} is not in members ({', '.join(params['members']) or 'which is empty'})")
-        self.wanted = membership.Wanted(params["name"], params["members"], params["founded"])
+            raise EtcdError(f"members: found {', '.join(params['members']) or 'no members'}, expected {params['name']} among them")
+        self.wanted = membership.Wanted(params["name"], params["members"], params["bootstrapped"])
         self.seen = self._look_for_quorum(QUORUM_SECONDS if wait else 0)
         self.step = membership.decide(self.wanted, self.seen)
         self.steps = membership.steps(self.step)
-        self.before = membership.standing(self.wanted, self.seen, self.step)
-        self.after = membership.target(self.wanted)
+        self.before = membership.actual_state(self.wanted, self.seen, self.step)
+        self.after = membership.desired_state(self.wanted)
         self.cluster_id = f"{self.seen.cluster:x}" if self.seen.cluster is not None else ""
 
     def apply(self) -> None:
-        """Take steps until there is nothing left to do."""
+        """Take steps until the host is a member."""
         step = self.step
         while step:
             problem = self._take(step)
-            if step == "found":
+            if step == "bootstrap":
                 return
             if problem:
                 self._wait(f"{step}: {problem}")
@@ -75,7 +75,7 @@ class Join:
         return None
 
     def _next_step(self, done: str) -> str | None:
-        """Look again and decide. Members without a leader, while they elect one, are a reason to wait, not to decide."""
+        """Read the state and decide the next step. While the members elect a leader, wait."""
         while True:
             try:
                 self.seen = self._look()
@@ -89,10 +89,10 @@ class Join:
             self._wait(f"after {done}: {problem}")
 
     def _look(self) -> membership.Seen:
-        """Return what there is on this host and in the cluster."""
+        """Return the state of this host and of the cluster."""
         own = identity(self.params["data_directory"])
-        patient = own is not None or self.wanted.founded
-        health = self.etcd.health(self.etcd.endpoints, first=True, timeout=None if patient else FOUNDING_PROBE_SECONDS)
+        patient = own is not None or self.wanted.bootstrapped
+        health = self.etcd.health(self.etcd.endpoints, first=True, timeout=None if patient else BOOTSTRAP_PROBE_SECONDS)
         cluster, members = None, ()
         if "" in health.values():
             self.etcd.prefer(next(url for url, reason in health.items() if not reason))
@@ -102,22 +102,22 @@ class Join:
         return membership.Seen(own, self._bootstrap_file.exists(), is_active(self.params["unit"]), cluster, members, health)
 
     def _look_for_quorum(self, seconds: float) -> membership.Seen:
-        """Look until there is a quorum or the time is over; a host with data needs none, nor does one that may found it."""
+        """Read the state until there is a quorum or the time is up. A host with data, or one that may bootstrap the cluster, needs no quorum."""
         deadline = time.monotonic() + seconds
         while True:
             seen = self._look()
-            if seen.identity or seen.cluster is not None or not self.wanted.founded or time.monotonic() > deadline:
+            if seen.identity or seen.cluster is not None or not self.wanted.bootstrapped or time.monotonic() > deadline:
                 return seen
             time.sleep(POLL_SECONDS)
 
-    # The steps, by their names in _etcd_membership.
+    # The steps, by their names in membership.py.
 
-    def _found(self) -> None:
-        """Found the cluster together with the others, without waiting for them."""
-        self._bootstrap("new", self.wanted.members.items())
+    def _bootstrap(self) -> None:
+        """Bootstrap the cluster together with the others, without waiting for them."""
+        self._start_without_data("new", self.wanted.members.items())
 
     def _set_aside(self) -> None:
-        """Move the data of a member away that the cluster has removed."""
+        """Move away the data of a member that the cluster has removed."""
         run("systemctl", "stop", f"{self.params['unit']}.service")
         self._move_data()
 
@@ -126,21 +126,21 @@ class Join:
         self.etcd.call("/v3/cluster/member/remove", {"ID": str(membership.entry(self.wanted, self.seen).id)})
 
     def _add(self) -> None:
-        """Become a learner of the living cluster."""
+        """Join the running cluster as a learner."""
         answer = self.etcd.call("/v3/cluster/member/add", {"peerURLs": [self.wanted.peer_url], "isLearner": True})
         own = int(answer["member"]["ID"])
-        self._bootstrap("existing", membership.initial_cluster(self.wanted, membership.parse(answer), own))
+        self._start_without_data("existing", membership.initial_cluster(self.wanted, membership.parse(answer), own))
 
     def _start(self) -> None:
         """Start the member that has data."""
         systemd.start([self.params["unit"]])
 
     def _settle(self) -> None:
-        """Remove the bootstrap file: the data says from here on which cluster this is."""
+        """Remove the bootstrap file. From now on the data identifies the cluster."""
         self._bootstrap_file.unlink(missing_ok=True)
 
     def _update(self) -> None:
-        """Tell the others where this member is now."""
+        """Update the peer URL of this member in the cluster."""
         body = {"ID": str(self.seen.identity.member), "peerURLs": [self.wanted.peer_url]}
         self.etcd.call("/v3/cluster/member/update", body)
 
@@ -148,22 +148,22 @@ class Join:
         """Make the learner a voter."""
         self.etcd.call("/v3/cluster/member/promote", {"ID": str(self.seen.identity.member)})
 
-    def _bootstrap(self, state: str, initial: t.Iterable[tuple[str, str]]) -> None:
-        """Start etcd without data, wait until it has a log, and remove the bootstrap file that allowed this start."""
+    def _start_without_data(self, state: str, initial: t.Iterable[tuple[str, str]]) -> None:
+        """Start etcd without data, wait until it has a write-ahead log, and remove the bootstrap file that allowed this start."""
         self._move_data()
-        text = membership.bootstrap(state, self.params["initial_cluster_token"], initial)
+        text = membership.bootstrap_environment(state, self.params["initial_cluster_token"], initial)
         write_atomically(str(self._bootstrap_file), text.encode(), 0o644)
         try:
             systemd.restart(self.params["unit"])
             while identity(self.params["data_directory"]) is None:
                 if time.monotonic() > self.deadline:
-                    raise EtcdError(f"{self.params['unit']} does not start; it says: {systemd.journal(self.params['unit'])}")
+                    raise EtcdError(f"{self.params['unit']} does not start: {systemd.journal(self.params['unit'])}")
                 time.sleep(POLL_SECONDS)
         finally:
             self._bootstrap_file.unlink(missing_ok=True)
 
     def _move_data(self) -> None:
-        """Rename what there is, so that a new member takes nothing for its own. The directory itself may be a mount point."""
+        """Rename existing data, so that the new member does not use it. The data directory itself may be a mount point."""
         data = Path(self.params["data_directory"], "member")
         if data.exists():
             data.rename(data.with_name(f"member.removed-{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 10**9:09}"))
@@ -179,5 +179,5 @@ class Join:
 
 
 def is_active(unit: str) -> bool:
-    """Say whether systemd runs the unit, or is about to."""
+    """Return whether the unit is active, or about to be."""
     return run("systemctl", "show", "--property", "ActiveState", "--value", f"{unit}.service").startswith("activ")

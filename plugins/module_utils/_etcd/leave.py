@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Taking a member out of etcd without harm to the others."""
+"""Remove a member from etcd, without risk for the quorum of the others."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ("Leave",)
 
 
 class Leave:
-    """A member that leaves, and what it leaves on this host if this is its host."""
+    """The removal of a member, and of its service and data if this is its host."""
 
     def __init__(self, params: dict[str, t.Any], *, wait: bool) -> None:
-        """Look at the cluster and at this host, and refuse what would cost the quorum."""
+        """Read the state of the cluster and of this host. Refuse a removal that would cost the quorum."""
         self.params = params
         self.etcd = Etcd(params)
         self.etcd.wait_healthy(QUORUM_SECONDS if wait else 0)
@@ -44,12 +44,12 @@ class Leave:
         self.steps = self._steps()
 
     def apply(self) -> None:
-        """Hand leadership over, leave, and clean up."""
+        """Hand over leadership, remove the member, and clean up."""
         for step in self.steps:
             getattr(self, f"_{step}")()
 
     def _successor(self) -> membership.Member | None:
-        """Return who leads when the leader leaves; refuse where those that stay are not enough."""
+        """Return the next leader if the leader leaves. Refuse if the members that stay have no quorum."""
         health = self.etcd.health(url for member in self.members for url in member.client_urls)
         membership.check_removal(self.leaving, self.members, health)
         if int(self.etcd.call("/v3/maintenance/status").get("leader", 0)) != self.leaving.id:
@@ -78,7 +78,7 @@ class Leave:
                 self.etcd.call("/v3/cluster/member/remove", {"ID": str(self.leaving.id)})
                 return
             except EtcdError as error:
-                if error.reason == "member not found":  # an answer before this one was lost
+                if error.reason == "member not found":  # the answer to an earlier request was lost
                     return
                 if not error.unavailable and error.reason not in WAITED_FOR or time.monotonic() > deadline:
                     raise

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state of a member from its metrics on the loopback of its host, where neither a certificate nor a password is needed."""
+"""The state of a member from its metrics on the loopback interface, which need neither a certificate nor a password."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LABEL = re.compile(r'="([^"]*)"')
 
 
 def ask(url: str) -> dict[str, t.Any]:
-    """Return how the member stands, given a URL that its metrics are below."""
+    """Return the state of the member, given the base URL of its metrics."""
     parts = urllib.parse.urlsplit(url)
     member = parse(_get(parts, "/metrics"))
     try:
@@ -32,7 +32,7 @@ def ask(url: str) -> dict[str, t.Any]:
 
 
 def parse(metrics: str) -> dict[str, t.Any]:
-    """Return what the metrics tell."""
+    """Return the state of the member in its metrics."""
     values: dict[str, float] = {}
     labels: dict[str, str] = {}
     for name, label, value in _SAMPLE.findall(metrics):
@@ -49,7 +49,7 @@ def parse(metrics: str) -> dict[str, t.Any]:
 
 
 def problem(answer: str) -> str | None:
-    """Return why the member calls itself unhealthy, alarms included, or None."""
+    """Return the reason, alarms included, why the member reports itself as unhealthy, or None."""
     try:
         told = json.loads(answer)
     except ValueError:

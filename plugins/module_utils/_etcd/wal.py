@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose data a data directory of etcd holds, read from its write-ahead log: true even where etcd does not run.
+"""The IDs of member and cluster in a data directory of etcd, read from its write-ahead log, so that etcd need not run.
 
-Every segment of the log starts with a record of the checksum and one with the metadata, the numbers of member and cluster. A
-record is a length of 8 bytes (little endian, the highest byte tells the padding to 8) and a protobuf message {1: type, 3: data}.
+Every segment of the log starts with a record of the checksum and one of the metadata, the IDs of member and cluster. A record
+is a length of 8 bytes (little endian, the highest byte has the padding to 8) and a protobuf message {1: type, 3: data}.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ METADATA = 1
 
 
 class Identity(t.NamedTuple):
-    """Numbers that etcd knows a member and its cluster by."""
+    """The IDs of a member and of its cluster."""
 
     member: int
     cluster: int
 
 
 def identity(data_directory: str) -> Identity | None:
-    """Return whose data there is, None where there is no log: etcd then starts as a member without any memory."""
+    """Return the IDs in the data. None means that there is no log, and etcd would start without data."""
     segments = sorted(Path(data_directory, "member", "wal").glob("*.wal"))
     if not segments:
         return None
@@ -38,7 +38,7 @@ def identity(data_directory: str) -> Identity | None:
     try:
         return _metadata(head)
     except (struct.error, IndexError, KeyError) as error:
-        raise HostError(f"{segments[0]}: is not a write-ahead log of etcd") from error
+        raise HostError(f"{segments[0]}: found no metadata of etcd, expected a segment of a write-ahead log") from error
 
 
 def _metadata(head: bytes) -> Identity:
@@ -55,7 +55,7 @@ def _metadata(head: bytes) -> Identity:
 
 
 def _fields(message: bytes) -> dict[int, t.Any]:
-    """Return the fields of a protobuf message that has numbers and bytes only."""
+    """Return the fields of a protobuf message that consists of numbers and bytes."""
     fields: dict[int, t.Any] = {}
     offset = 0
     while offset < len(message):

@@ -35,14 +35,14 @@ GONE = {"https://a:2379": DOWN}
 
 
 @pytest.mark.parametrize(
-    ("founded", "found", "step"),
+    ("bootstrapped", "found", "step"),
     [
-        pytest.param(False, seen(), "found", id="no data, no cluster"),
+        pytest.param(False, seen(), "bootstrap", id="no data, no cluster"),
         pytest.param(True, seen(*ALL, health=GONE), "remove", id="disk lost"),
         pytest.param(False, seen(*ALL, health=GONE), "remove", id="disk lost before the store knew"),
         pytest.param(True, seen(B, C), "add", id="never was, or removed"),
         pytest.param(False, seen(B, C), "add", id="scale-out"),
-        pytest.param(False, seen(member("a", 1, started=False), B, C), "found", id="late founder"),
+        pytest.param(False, seen(member("a", 1, started=False), B, C), "bootstrap", id="late bootstrap"),
         pytest.param(True, seen(member("a", 1, started=False), B, C), "remove", id="may have run before"),
         pytest.param(False, seen(member("", 9, learner=True, started=False, peer=PEERS["a"]), B, C), "remove", id="learner left over"),
         pytest.param(True, seen(member("a", 9, learner=True), B, C, health=GONE), "remove", id="learner that lost its disk"),
@@ -58,10 +58,10 @@ GONE = {"https://a:2379": DOWN}
         pytest.param(True, seen(member("a", 7), B, C, identity=MINE), "set_aside", id="replaced with data"),
     ],
 )
-def test_decide(founded, found, step):
-    wanted = Wanted("a", PEERS, founded)
+def test_decide(bootstrapped, found, step):
+    wanted = Wanted("a", PEERS, bootstrapped)
     assert membership.decide(wanted, found) == step
-    assert (membership.standing(wanted, found, step) != membership.target(wanted)) is (step is not None)
+    assert (membership.actual_state(wanted, found, step) != membership.desired_state(wanted)) is (step is not None)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_decide(founded, found, step):
     [
         pytest.param(
             seen(health={f"https://{name}:2379": DOWN for name in "abc"}),
-            "a has no data, and the cluster, which was founded before, has no quorum: https://a:2379: connection refused; "
+            "a has no data, and the cluster, which was bootstrapped before, has no quorum: https://a:2379: connection refused; "
             "https://b:2379: connection refused; https://c:2379: connection refused. Bring 2 of its 3 members back, or restore it "
             "from a backup.",
             id="no quorum",
@@ -81,7 +81,7 @@ def test_decide(founded, found, step):
             "(b: https://b:2379 is healthy; c: https://c:2379 connection refused)",
             id="two down",
         ),
-        pytest.param(seen(*ALL, identity=Identity(1, 0xD)), "a has data of cluster d, but the other members are cluster c", id="stranger"),
+        pytest.param(seen(*ALL, identity=Identity(1, 0xD)), "a has data of cluster d, expected data of cluster c", id="stranger"),
     ],
 )
 def test_refuse(found, message):
@@ -93,7 +93,7 @@ def test_refuse(found, message):
 def test_a_learner_may_always_go_and_the_last_member_never():
     learner = member("a", 9, learner=True)
     membership.check_removal(learner, (learner, B), {})
-    with pytest.raises(EtcdError, match="there is no other one"):
+    with pytest.raises(EtcdError, match="there is no other member"):
         membership.check_removal(A, (A,), HEALTHY)
 
 
@@ -103,7 +103,7 @@ def test_initial_cluster_names_the_learner_and_those_that_have_not_started():
     two_urls = Member(3, "c", (PEERS["c"], "https://c2:2380"), (), False)
     initial = membership.initial_cluster(Wanted("a", PEERS, True), (joining, unstarted, two_urls), 9)
     assert initial == [("a", PEERS["a"]), ("b", PEERS["b"]), ("c", PEERS["c"]), ("c", "https://c2:2380")]
-    assert membership.bootstrap("existing", "t", initial[:2]) == (
+    assert membership.bootstrap_environment("existing", "t", initial[:2]) == (
         "ETCD_INITIAL_CLUSTER=a=https://a:2380,b=https://b:2380\nETCD_INITIAL_CLUSTER_STATE=existing\nETCD_INITIAL_CLUSTER_TOKEN=t\n"
     )
 

@@ -48,7 +48,7 @@ def test_no_log_is_no_data(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 50, bytes(4096), log(1, 2)[:20]])
-def test_what_is_no_log_is_said(tmp_path, content):
+def test_refuse_a_file_that_is_not_a_log(tmp_path, content):
     write(tmp_path, content)
-    with pytest.raises(HostError, match="is not a write-ahead log of etcd"):
+    with pytest.raises(HostError, match="expected a segment of a write-ahead log"):
         identity(str(tmp_path))
