@@ -185,7 +185,7 @@ def test_waits_for_the_server(apply, apiserver):
 @pytest.mark.parametrize(
     ("objects", "message"),
     [
-        ([{"kind": "ConfigMap"}], "object 0 of the list needs apiVersion, kind and metadata.name"),
+        ([{"kind": "ConfigMap"}], "object 0 of the list: expected apiVersion, kind and metadata.name"),
         ([config_map("twice", {}), config_map("twice", {})], "ConfigMap kube-system/twice is in the list twice"),
         ([{"apiVersion": "v1", "kind": "Nothing", "metadata": {"name": "n"}}], "Nothing n: the API server does not serve Nothing of v1"),
         ([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}}], "ConfigMap n: ConfigMap needs metadata.namespace"),

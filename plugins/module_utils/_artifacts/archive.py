@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Archives of programs, laid out as upstream projects publish them; the same programs give the same bytes."""
+"""Archives of programs, laid out as upstream projects publish them. The same programs give the same bytes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def sha256(path: Path) -> str:
 
 
 def write_tarball(target: Path, members: dict[str, Path]) -> None:
-    """Write a tar.gz of programs by member name. It is stored, not compressed: every host unpacks it, and a local mirror is near."""
+    """Write a tar.gz of programs by member name. It is not compressed, since every host unpacks it and a local mirror is near."""
     with target.open("wb") as raw, gzip.GzipFile("", "wb", 0, raw, mtime=0) as stream, _tar(stream) as archive:
         for name, program in sorted(members.items()):
             _add_program(archive, name, program)
 
 
 def write_image(target: Path, program: Path, image: dict[str, t.Any], architecture: str) -> None:
-    """Write an archive as `docker save` does, of an image with one layer: the program, and what programs expect around them."""
+    """Write an archive as `docker save` does, of an image with one layer: the program, and the files that programs expect."""
     layer = target.with_suffix(".layer")
     with layer.open("wb") as stream, _tar(stream) as archive:
         _add_program(archive, image["program"], program, image["capability"])
@@ -88,7 +88,7 @@ def _tar(stream: t.BinaryIO) -> tarfile.TarFile:
 
 
 def _entry(name: str, mode: int, size: int = 0) -> tarfile.TarInfo:
-    """Return a member without its own owner or time, so that it depends on nothing but its content."""
+    """Return a member without owner and time, so that it depends only on its content."""
     entry = tarfile.TarInfo(name)
     entry.mode, entry.size = mode, size
     return entry
@@ -97,7 +97,7 @@ def _entry(name: str, mode: int, size: int = 0) -> tarfile.TarInfo:
 def _add_program(archive: tarfile.TarFile, name: str, program: Path, capability: str = "") -> None:
     entry = _entry(name, 0o755, program.stat().st_size)
     if capability:
-        # struct vfs_ns_cap_data of the kernel, revision 2, effective: what `setcap cap_…=+ep` writes.
+        # struct vfs_ns_cap_data of the kernel, revision 2, effective, as `setcap cap_…=+ep` writes it.
         value = struct.pack("<5I", 0x02000001, 1 << CAPABILITIES[capability], 0, 0, 0)
         entry.pax_headers = {"SCHILY.xattr.security.capability": value.decode("ascii")}
     with program.open("rb") as content:

@@ -25,7 +25,7 @@ from .archive import sha256, write_image, write_tarball
 __all__ = ("Mirror", "Toolchain")
 
 CHECKSUMS = "SHA256SUMS"
-FORMAT = 1  # to be raised when the same inputs are to give other outputs
+FORMAT = 1  # raise it when the same inputs must give other outputs
 OPTIONAL = ("left_out",)
 
 
@@ -40,15 +40,15 @@ class Toolchain(t.NamedTuple):
 
     @classmethod
     def find(cls, go: str, cc: str) -> Toolchain:
-        """Ask the compilers who they are."""
+        """Find the compilers and their versions."""
         environment = json.loads(run(go, "env", "-json", "GOVERSION", "GOARCH"))
         return cls(go, environment["GOVERSION"], cc, run(cc, "--version").partition("\n")[0], environment["GOARCH"])
 
     def digest(self, build: dict[str, t.Any]) -> str:
-        """Return the digest of all that the outputs of a build depend on."""
+        """Return the digest of all inputs of a build."""
         versions = [self.go_version] if build["packages"] else []
         versions += [self.cc_version] if build["cgo"] or not build["packages"] else []
-        # An option that a build does not use is no part of its digest: what is there is not compiled again because the option is new.
+        # An unused option is not part of the digest, so that a new option does not cause builds to be compiled again.
         used = {key: value for key, value in build.items() if value or key not in OPTIONAL}
         inputs = {**used, "format": FORMAT, "versions": versions, "architecture": self.architecture}
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -64,11 +64,11 @@ class Toolchain(t.NamedTuple):
             sources = [str(source / name) for name in build["inputs"]]
             run(self.cc, "-Os", "-static", "-s", "-Wall", "-Werror", "-o", str(target / build["name"]), *sources)
             return {build["name"]: target / build["name"]}
-        # -mod=readonly: go.sum decides what may be compiled, and nothing changes it. The environment must not say otherwise.
+        # -mod=readonly: only modules in go.sum are compiled, and go.sum is not changed. The environment must not override this.
         environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off", "CGO_ENABLED": "1" if build["cgo"] else "0"}
         flags = ["-trimpath", "-buildvcs=false", f"-tags={','.join(build['tags'])}", f"-ldflags=-s -w {build['ldflags']}"]
         if build["left_out"]:
-            run(self.go, "-C", str(source), "mod", "vendor", environment=environment)  # a copy of what go.sum allows
+            run(self.go, "-C", str(source), "mod", "vendor", environment=environment)  # copies the modules in go.sum
             for package in build["left_out"]:
                 leave_out(package, source / "vendor" / package)
             environment["GOFLAGS"] = "-mod=vendor"
@@ -77,10 +77,10 @@ class Toolchain(t.NamedTuple):
 
 
 def leave_out(package: str, directory: Path) -> None:
-    """Make a vendored package an empty one of the same name."""
+    """Replace a vendored package by an empty one of the same name."""
     files = sorted(directory.glob("*.go"))
     if not files:
-        raise HostError(f"left_out has {package}, which is no package that the build imports; correct the path, or remove it")
+        raise HostError(f"left_out: found {package}, expected packages that the build imports. Correct the path, or remove it")
     name = next(line for line in files[0].read_text(encoding="utf-8").splitlines() if line.startswith("package "))
     for file in directory.iterdir():
         if file.is_file():  # directories are other packages
@@ -89,15 +89,15 @@ def leave_out(package: str, directory: Path) -> None:
 
 
 def executable(package: str) -> str:
-    """Return what go build names the program of a package: its last element that is not a major version."""
+    """Return the name that go build gives to the program of a package: its last element that is not a major version."""
     return next(part for part in reversed(package.split("/")) if not re.fullmatch(r"v[0-9]+", part))
 
 
 class Mirror:
-    """A directory of release files with one file of their checksums."""
+    """A directory of release files and one file with their checksums."""
 
     def __init__(self, directory: str, toolchain: Toolchain) -> None:
-        """Take the directory, which need not be there yet."""
+        """Take the directory, which need not exist yet."""
         self.directory = Path(directory)
         self.toolchain = toolchain
         self.records = self.directory / ".builds"
@@ -111,20 +111,20 @@ class Mirror:
             yield
 
     def wanted(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
-        """Return the digest of the inputs of each build, and that the checksum file should be there."""
+        """Return the digest of the inputs of each build, and the complete checksum file."""
         return {**{build["name"]: self.toolchain.digest(build) for build in builds}, CHECKSUMS: "complete"}
 
     def found(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
-        """Return the digest of the inputs that each build was made of, where all of its outputs are whole."""
+        """Return the digest of the recorded inputs of each build whose outputs are complete."""
         records = {build["name"]: self._record(build) for build in builds}
-        found = {name: record["digest"] for name, record in records.items() if record and self._whole(record)}
+        found = {name: record["digest"] for name, record in records.items() if record and self._is_complete(record)}
         with contextlib.suppress(OSError):
             if (self.directory / CHECKSUMS).read_bytes() == self._checksum_file():
                 found[CHECKSUMS] = "complete"
         return found
 
     def make(self, build: dict[str, t.Any]) -> None:
-        """Compile, lay out as upstream does, and record."""
+        """Compile a build, lay out its outputs as upstream does, and record its inputs."""
         work = self.records / "work"
         shutil.rmtree(work, ignore_errors=True)  # an interrupted run may have left it
         work.mkdir()
@@ -134,11 +134,11 @@ class Mirror:
         shutil.rmtree(work)
 
     def write_checksums(self) -> None:
-        """Write the checksum file, of everything that was ever built in the mirror."""
+        """Write the checksum file of all builds that the mirror has ever had."""
         self._write(self.directory / CHECKSUMS, self._checksum_file())
 
     def checksums(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
-        """Return the checksums of the outputs of some builds, as far as they are there."""
+        """Return the checksums of the existing outputs of some builds."""
         records = [self._record(build) for build in builds]
         return {path: output["sha256"] for record in records if record for path, output in record["outputs"].items()}
 
@@ -153,14 +153,14 @@ class Mirror:
             return json.loads(self._record_path(build).read_bytes())
         return None
 
-    def _whole(self, record: dict[str, t.Any]) -> bool:
+    def _is_complete(self, record: dict[str, t.Any]) -> bool:
         try:
             return all(_stamp(self.directory / path) == output["stamp"] for path, output in record["outputs"].items())
         except OSError:
             return False
 
     def _lay_out(self, output: dict[str, t.Any], programs: dict[str, Path], work: Path) -> dict[str, t.Any]:
-        """Make one output from the programs, put it in its place, and return what to record of it."""
+        """Make one output from the programs, move it into the mirror, and return its record."""
         target, made = self.directory / self._fill_in(output["path"]), work / "output"
         if output["image"]:
             write_image(made, programs[output["image"]["program"]], output["image"], self.toolchain.architecture)

@@ -13,10 +13,10 @@ __all__ = ("published",)
 
 
 def published(text: str, url: str) -> str | None:
-    """Return the SHA-256 that a checksum file gives for the file at a URL, or nothing.
+    """Return the SHA-256 that a checksum file gives for the file at a URL, or None.
 
-    Three forms are in use: one bare checksum; lines as of sha256sum, perhaps inside a signed message, whose names may be paths (then
-    the URL must end in the whole path: kubelet is the name of many files); and GitHub's description of a release, in JSON.
+    It has one of three forms: one bare checksum; lines of sha256sum, perhaps inside a signed message; or GitHub's description of a release, in
+    JSON. If a line has a path, the URL must end with the whole path, since many files are called kubelet.
     """
     text = text.strip()
     if re.fullmatch(r"[0-9a-fA-F]{64}", text):

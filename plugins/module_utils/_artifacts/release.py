@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Release files: downloads that are verified before use, side by side by version, reached by symlinks."""
+"""Release files: verified downloads, installed side by side by version, with symlinks to the active version."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")
 RECORD = ".release.json"
 ATTEMPTS = 3
-# What a killed run leaves of an unpacking is removed when no run can be at it any more.
+# Directories that a killed run was unpacking into are removed when they are too old to be in use.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
 PARALLEL_DOWNLOADS = 4
 
-# What an artifact is made of, as the lookup cfcr.kubernetes.artifacts returns it.
+# An artifact, as the lookup cfcr.kubernetes.artifacts returns it.
 ARTIFACT = {
     "component": {"type": "str", "required": True},
     "version": {"type": "str", "required": True},
@@ -41,26 +41,27 @@ ARTIFACT = {
 
 
 def source(artifact: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return what there is of an artifact for this host's architecture."""
+    """Return the release files of an artifact for this host's architecture."""
     found = artifact["architectures"].get(architecture())
     if found is None:
-        raise HostError(f"{artifact['component']} {artifact['version']} is not there for {architecture()}; there is: {', '.join(artifact['architectures'])}")
+        available = ", ".join(artifact["architectures"])
+        raise HostError(f"{artifact['component']} {artifact['version']}: found release files for {available}, expected {architecture()}")
     return found
 
 
 def wanted(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
-    """Return the version that each component should have."""
+    """Return the desired version of each component."""
     return {artifact["component"]: artifact["version"] for artifact in artifacts}
 
 
 def installed(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
-    """Return the version that each component has, where it is whole; nothing is read over the network."""
-    return {artifact["component"]: version for artifact in artifacts if (version := _whole_version(artifact)) is not None}
+    """Return the version of each complete component, without network access."""
+    return {artifact["component"]: version for artifact in artifacts if (version := _complete_version(artifact)) is not None}
 
 
 def install(artifacts: list[dict[str, t.Any]]) -> None:
-    """Download, verify and unpack what is not there yet, in parallel; then switch the symlinks."""
-    missing = [artifact for artifact in artifacts if _whole_version(artifact) != artifact["version"]]
+    """Download, verify and unpack the missing artifacts in parallel, then switch the symlinks."""
+    missing = [artifact for artifact in artifacts if _complete_version(artifact) != artifact["version"]]
     with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
         list(pool.map(_unpack, missing))
     for artifact in missing:
@@ -68,7 +69,7 @@ def install(artifacts: list[dict[str, t.Any]]) -> None:
 
 
 def download(url: str, target: Path, sha256: str | None, checksum_url: str | None) -> str:
-    """Download to the target and return its SHA-256, after comparing it with the pin or with the published checksum."""
+    """Download to the target and return its SHA-256, after a comparison with the pinned or the published checksum."""
     expected = sha256 or published_checksum(checksum_url, url)
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -78,14 +79,14 @@ def download(url: str, target: Path, sha256: str | None, checksum_url: str | Non
             if attempt == ATTEMPTS:
                 raise HostError(f"{url}: {error}") from error
     if found != expected:
-        raise HostError(f"{url}: expected sha256 {expected}, found {found} in {target.stat().st_size} bytes; what is installed stays")
+        raise HostError(f"{url}: expected sha256 {expected}, found {found} in {target.stat().st_size} bytes; the installed version stays")
     return found
 
 
 def published_checksum(checksum_url: str | None, url: str) -> str:
     """Return the checksum of the URL's file from the checksum file published with it."""
     if not checksum_url:
-        raise HostError(f"{url}: neither a sha256 nor a checksum_url is given, it cannot be verified")
+        raise HostError(f"{url}: found neither sha256 nor checksum_url, expected one of them to verify the download")
     try:
         with _open(checksum_url) as answer:
             text = answer.read().decode()
@@ -93,12 +94,12 @@ def published_checksum(checksum_url: str | None, url: str) -> str:
         raise HostError(f"{checksum_url}: {error}") from error
     found = published(text, url)
     if found is None:
-        raise HostError(f"{checksum_url}: has no checksum for {url}")
+        raise HostError(f"{checksum_url}: found no checksum for {url}")
     return found
 
 
 def _open(url: str) -> t.Any:
-    # Its import costs a third of what a module costs otherwise, and most runs download nothing.
+    # This import takes a third of the time of a module, and most runs download nothing.
     from ansible.module_utils.urls import open_url
 
     return open_url(url, timeout=60)
@@ -125,8 +126,8 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _whole_version(artifact: dict[str, t.Any]) -> str | None:
-    """Return the version that the symlinks point to, if the files are those that were unpacked from the wanted download."""
+def _complete_version(artifact: dict[str, t.Any]) -> str | None:
+    """Return the version that the symlinks point to, if its files are those unpacked from the recorded download."""
     programs = source(artifact)["files"]
     try:
         versions = {Path(os.readlink(PROGRAMS / program)).parent.name for program in programs}
@@ -149,7 +150,7 @@ def _whole_version(artifact: dict[str, t.Any]) -> str | None:
 
 
 def _unpack(artifact: dict[str, t.Any]) -> None:
-    """Make the directory of a version, whole or not at all."""
+    """Create the directory of a version in one step, so that it is never incomplete."""
     origin, directory = source(artifact), _directory(artifact)
     directory.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{artifact['version']}-", dir=directory.parent))
@@ -170,7 +171,7 @@ def _unpack(artifact: dict[str, t.Any]) -> None:
 
 
 def _extract(url: str, fetched: Path, files: dict[str, str], work: Path) -> None:
-    """Take the named members out of the download; an empty member means the download itself."""
+    """Extract the named members of the download. An empty member means the download itself."""
     plain = [program for program, member in files.items() if not member]
     if plain:
         fetched.rename(work / plain[0])
@@ -185,14 +186,14 @@ def _extract(url: str, fetched: Path, files: dict[str, str], work: Path) -> None
                     with (work / program).open("wb") as stream:
                         shutil.copyfileobj(content, stream, 1 << 20)
     except (tarfile.TarError, EOFError) as error:
-        raise HostError(f"{url}: not a whole tar archive: {error}") from error
+        raise HostError(f"{url}: not a complete tar archive: {error}") from error
     if programs:
-        raise HostError(f"{url}: has no member {', '.join(programs)}")
+        raise HostError(f"{url}: found no member {', '.join(programs)} in the archive")
     fetched.unlink()
 
 
 def _activate(artifact: dict[str, t.Any]) -> None:
-    """Point the symlinks at the version, and keep of the others only the one that was active before, for rollback."""
+    """Point the symlinks at the version. Of the other versions, keep only the one that was active before, for rollback."""
     directory = _directory(artifact)
     PROGRAMS.mkdir(parents=True, exist_ok=True)
     before = set()
@@ -204,13 +205,13 @@ def _activate(artifact: dict[str, t.Any]) -> None:
         temporary.symlink_to(directory / program)
         temporary.rename(link)
     for other in directory.parent.iterdir():
-        with contextlib.suppress(FileNotFoundError):  # the other run is through
-            if _is_left_over(other, directory.name, before - {directory.name}):
+        with contextlib.suppress(FileNotFoundError):  # another run has removed it
+            if _is_obsolete(other, directory.name, before - {directory.name}):
                 shutil.rmtree(other)
 
 
-def _is_left_over(directory: Path, active: str, previous: set[str]) -> bool:
-    """Tell whether a directory may be removed. If the active version was reinstalled, the version kept before stays."""
+def _is_obsolete(directory: Path, active: str, previous: set[str]) -> bool:
+    """Return whether a directory may be removed. If the active version was reinstalled, the version kept before stays."""
     if directory.name.startswith("."):  # another run may be unpacking there
         return directory.stat().st_mtime < time.time() - ABANDONED_AFTER_SECONDS
     return bool(previous) and directory.name not in {active, *previous}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Architectures, as the Kubernetes project and others that are written in Go name them."""
+"""Architectures, as Go names them, and with it Kubernetes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def architecture() -> str:
-    """Return this host's architecture, which must be one that there are artifacts for."""
+    """Return this host's architecture, or raise an error if there are no artifacts for it."""
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
-        raise HostError(f"architecture {machine} is not supported; expected: {', '.join(_ARCHITECTURES)}")
+        raise HostError(f"architecture: found {machine}, expected one of {', '.join(_ARCHITECTURES)}")
     return _ARCHITECTURES[machine]
 
 
 def machine_architecture() -> str:
-    """Return this host's architecture, whichever it is."""
+    """Return this host's architecture, even if it is not supported."""
     machine = os.uname().machine
     return _ARCHITECTURES.get(machine, machine)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host is: read from files below a root, so that a test may bring its own."""
+"""Facts of a host, read from files below a root, so that a test can have its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .architecture import machine_architecture
 
 __all__ = ("BUNDLES", "disks", "facts")
 
-# Where roles have the authorities that their components trust.
+# CA bundles that components of the collection trust.
 BUNDLES = "etc/*/pki/*ca.crt"
 
 _MIB = 1024 * 1024
@@ -29,7 +29,7 @@ _STUB = re.compile(r"^ *\d+: 3500007F:0035 ", re.MULTILINE)  # its line in the k
 
 
 def facts(root: Path = Path("/")) -> dict[str, t.Any]:
-    """Return all that is plain to read."""
+    """Return the facts that are read from files."""
     return {
         **_user(),
         **_system(root),
@@ -65,7 +65,7 @@ def _system(root: Path) -> dict[str, t.Any]:
 
 
 def _systemd_version(root: Path) -> int:
-    """Return the version from the name of systemd's library, which spares a process."""
+    """Return the version from the name of systemd's library, which needs no process."""
     for pattern in ("usr/lib*/systemd", "usr/lib/*/systemd"):
         for path in root.glob(f"{pattern}/libsystemd-shared-*.so"):
             return int(re.findall(r"\d+", path.name)[0])
@@ -79,7 +79,7 @@ def _memory(root: Path) -> dict[str, t.Any]:
 
 
 def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return the size and the free space below each path, in MiB; a path that does not exist yet is where its parent is."""
+    """Return the size and the free space below each path, in MiB. For a path that does not exist yet, its nearest parent is measured."""
     result = {}
     for path in paths:
         there = next(parent for parent in (Path(path), *Path(path).parents) if parent.exists())
@@ -97,19 +97,19 @@ def _connection_tracking(root: Path) -> dict[str, t.Any]:
     """Return whether the size of the table of connections may be set."""
     conntrack = root / "proc/sys/net/netfilter/nf_conntrack_max"
     container = (root / "run/systemd/container").exists()
-    # access(2) asks the kernel, which refuses even root in a network namespace. Where conntrack is not loaded yet, only a container is refused.
+    # access(2) asks the kernel, which refuses even root in a network namespace. If conntrack is not loaded yet, only a container is refused.
     return {"conntrack_writable": os.access(conntrack, os.W_OK) if conntrack.exists() else not container}
 
 
 def _resolver(root: Path) -> dict[str, t.Any]:
-    """Return whom the host asks for names: in place of systemd-resolved those whom that asks in turn."""
+    """Return the name servers of the host. systemd-resolved is replaced by its own upstream servers."""
     lines = _resolv_conf(root / "etc/resolv.conf")
     behind = [server for server in _nameservers(_resolv_conf(root / "run/systemd/resolve/resolv.conf")) if server not in _RESOLVED]
     named = _nameservers(lines)
     servers = (behind if server in _RESOLVED else [server] for server in named)
     return {
         "nameservers": list(dict.fromkeys(server for those in servers for server in those)),
-        # Its file may outlive it.
+        # The file may remain after systemd-resolved is stopped.
         "resolved": named[:1] == [_RESOLVED[0]] and _STUB.search(_text(root / "proc/net/udp")) is not None,
         "search": next((fields[1:] for fields in reversed(lines) if fields[0] in ("search", "domain")), []),
     }
@@ -138,7 +138,7 @@ def _address(text: str) -> str:
 
 
 def _authorities(root: Path) -> dict[str, t.Any]:
-    """Return which certificates are in the bundles that components of ours trust."""
+    """Return the fingerprints of the CA bundles that components of the collection trust."""
     return {"authorities": {f"/{path.relative_to(root)}": fingerprints(_text(path)) for path in sorted(root.glob(BUNDLES))}}
 
 

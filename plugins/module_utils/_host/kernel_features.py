@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which features of the kernel work, found out without changing anything: no module is loaded, no interface is made."""
+"""Kernel features, detected without loading a module or creating an interface."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MODULES = {"overlay": "overlay", "br_netfilter": "br_netfilter", "vxlan": "vxla
 
 
 def kernel_features(root: Path = Path("/")) -> dict[str, str]:
-    """Return present, loadable or missing, for every feature that the collection asks for.
+    """Return present, loadable or missing for every feature that the collection needs.
 
-    A container sees the modules of its machine in /sys/module, but has no modprobe or no right to use it; what is built into the
-    kernel and has no parameters is not in /sys/module. So the traces that each feature leaves are looked at first, nftables is asked
-    itself, and modprobe's dry run comes last.
+    A container sees the modules of its machine in /sys/module, but has no modprobe or may not use it. A feature that is built into the
+    kernel and has no parameters is not in /sys/module. So the files of each feature are checked first, then modprobe's dry run, and
+    nftables is queried last.
     """
     filesystems = (root / "proc/filesystems").read_text(encoding="ascii").split()
     present: dict[str, t.Callable[[], bool]] = {
@@ -40,7 +40,7 @@ def kernel_features(root: Path = Path("/")) -> dict[str, str]:
 
 
 def _otherwise(module: str) -> str:
-    """Return what modprobe would do; without it, a feature can only be one that answers already."""
+    """Return the result of modprobe's dry run. Without modprobe, only nftables can still be detected."""
     try:
         done = subprocess.run(["modprobe", "--show-depends", module], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError:
@@ -59,7 +59,7 @@ def _may_load_modules(root: Path = Path("/")) -> bool:
 
 
 def _nftables_answers() -> bool:
-    """Ask nftables for the generation of its rules (NFT_MSG_GETGEN), which reads and changes nothing."""
+    """Query the generation of the nftables rules (NFT_MSG_GETGEN), which changes nothing."""
     subsystem, get_generation, request, error = 10, 16, 1, 2
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:  # NETLINK_NETFILTER

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which processes listen on which ports, read from /proc."""
+"""Processes that listen on ports, read from /proc."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LISTENING = {"tcp": "0A", "udp": "07"}
 
 
 def listeners(ports: t.Sequence[str], proc: Path = Path("/proc")) -> list[dict[str, t.Any]]:
-    """Return who listens on the ports ("2379/tcp", "30000-32767/udp")."""
+    """Return the processes that listen on the ports ("2379/tcp", "30000-32767/udp")."""
     found = [(inode, socket) for inode, socket in _sockets(proc) if matches(ports, socket["port"], socket["protocol"])]
     owners = _owners({inode for inode, _socket in found}, proc)
     nobody = {"pid": 0, "process": "", "unit": ""}
@@ -28,7 +28,7 @@ def listeners(ports: t.Sequence[str], proc: Path = Path("/proc")) -> list[dict[s
 
 
 def matches(ports: t.Iterable[str], number: int, protocol: str) -> bool:
-    """Return whether the port is one of these."""
+    """Return whether the port is in the list."""
     for port in ports:
         span, _slash, its_protocol = port.partition("/")
         first, _dash, last = span.partition("-")
@@ -38,7 +38,7 @@ def matches(ports: t.Iterable[str], number: int, protocol: str) -> bool:
 
 
 def _sockets(proc: Path) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
-    """Yield every socket that listens, by the inode that says who has it."""
+    """Yield every listening socket by its inode, which identifies its process."""
     for protocol, state in _LISTENING.items():
         for family in ("", "6"):
             path = proc / "net" / (protocol + family)
@@ -52,13 +52,13 @@ def _sockets(proc: Path) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
 
 
 def _address(text: str) -> str:
-    """Return the address; the kernel prints it as 32-bit words of the host's byte order."""
+    """Return the address, which the kernel prints as 32-bit words in the host's byte order."""
     words = (int(text[index:index + 8], 16) for index in range(0, len(text), 8))
     return str(ipaddress.ip_address(b"".join(struct.pack("=I", word) for word in words)))
 
 
 def _owners(inodes: set[str], proc: Path) -> dict[str, dict[str, t.Any]]:
-    """Return the owners by inode; looks no further once all are found, since a host may have thousands of processes."""
+    """Return the owners by inode. Stop when all are found, since a host may have thousands of processes."""
     owners: dict[str, dict[str, t.Any]] = {}
     for process in sorted((path for path in proc.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
         if len(owners) == len(inodes):
@@ -71,15 +71,15 @@ def _owners(inodes: set[str], proc: Path) -> dict[str, dict[str, t.Any]]:
 def _name(process: Path) -> str:
     try:
         return (process / "comm").read_text(encoding="utf-8").strip()
-    except OSError:  # it has ended
+    except OSError:  # it has exited
         return ""
 
 
 def _open_sockets(directory: Path) -> set[str]:
     links = []
-    with contextlib.suppress(OSError):  # it has ended, or is another user's
+    with contextlib.suppress(OSError):  # it has exited, or belongs to another user
         for entry in os.scandir(directory):
-            with contextlib.suppress(OSError):  # closed meanwhile; the others are still open
+            with contextlib.suppress(OSError):  # this one was closed meanwhile
                 links.append(os.readlink(entry.path))
     return {link[len("socket:["):-1] for link in links if link.startswith("socket:[")}
 

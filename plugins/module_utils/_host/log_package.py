@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pack texts of a host into an archive that the controller accepts: plain ustar, and below the limits of plugin_utils/_controller/log_archive.py."""
+"""Pack texts of a host into an archive that the controller accepts: plain ustar, within the limits of plugin_utils/_controller/log_archive.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pack(texts: dict[str, str], now: float, most_packed: int = MOST_PACKED_BYTES
         packed = _packed(kept, now)
         if len(packed) <= most_packed:
             return packed, sorted(kept)
-        # How much smaller it becomes is a guess, but it does become smaller.
+        # The size after compression can only be estimated, so repeat until it fits.
         most = size * most_packed // len(packed) * 9 // 10
 
 
@@ -45,7 +45,7 @@ def _has_room(name: str) -> bool:
 
 
 def _shortened(contents: dict[str, bytes], most: int) -> dict[str, bytes]:
-    """Return the ends of the contents that have this many bytes together: all that are larger than a certain size are cut to that size."""
+    """Return the ends of the contents, within this many bytes together. Contents above a common size are cut to that size."""
     room = most
     for index, size in enumerate(sorted(map(len, contents.values()))):
         share = room // (len(contents) - index)
@@ -56,7 +56,7 @@ def _shortened(contents: dict[str, bytes], most: int) -> dict[str, bytes]:
 
 
 def _end(content: bytes, most: int) -> bytes:
-    """Return the last lines of a content, all of which have room."""
+    """Return the last lines of a content that fit."""
     if len(content) <= most:
         return content
     return content[len(content) - most - 1 :].partition(b"\n")[2]

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Texts that leave a host without the secrets that are in them.
+"""Remove secrets from texts before they leave a host.
 
-Two ways that do not rely on each other: what looks like a secret is taken out, and what stands in the host's secret files is taken out
-wherever else it stands.
+There are two independent ways: whatever looks like a secret is removed, and so are the contents of the host's secret files wherever
+they occur.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ("Redaction", "certificates_only")
 REMOVED = "(removed)"
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?")
-# A key that is cut off goes on to the end of the text.
+# A key without an end is removed up to the end of the text.
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _NAME = r"(?:password|passwd|passphrase|secret|token|credential|client-key-data|api[_-]?key|access[_-]?key)s?"
-# "name: value" and "name=value", quoted or not; but a path, a switch or a small number, which tell nothing.
+# "name: value" and "name=value", quoted or not. A path, a switch or a small number is no secret.
 _HARMLESS = r"""["']?(?:/|(?:true|false|null|\d{1,5})["']?(?:[\s,;})\]]|\Z))"""
 _VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}"']+)"""
 _NAMED = re.compile(rf"""(["']?\b[\w.-]*{_NAME}["']?[ \t]*[:=][ \t]*)(?!{_HARMLESS}){_VALUE}""", re.IGNORECASE)
@@ -32,17 +32,17 @@ _WORD = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
 
 
 def certificates_only(text: str) -> str:
-    """Return the certificates in a text, and nothing else of it."""
+    """Return only the certificates in a text."""
     return "".join(_CERTIFICATE.findall(text))
 
 
 class Redaction:
-    """What is taken out of every text of one host."""
+    """The secrets to remove from every text of one host."""
 
     def __init__(self, secrets: t.Iterable[str]) -> None:
         """Take the contents of the host's secret files."""
         words = {word for secret in secrets for word in _words(secret)}
-        # The longest first: one may be a part of another.
+        # Longest first, since one may contain another.
         self._known = re.compile("|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))) if words else None
 
     def __call__(self, text: str) -> str:
@@ -56,7 +56,7 @@ class Redaction:
 
 
 def _words(secret: str) -> t.Iterator[str]:
-    """Return what in a secret file is secret: all of a single word, and in structures and keys what no one would write by hand."""
+    """Return the secret parts of a secret file: a single word, or in structures and keys the values that nobody writes by hand."""
     stripped = secret.strip()
     if len(stripped) >= 8 and not any(character.isspace() for character in stripped):
         yield stripped

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a host is: its load, memory, disks, and since when it runs; read from files below a root, so that a test may bring its own."""
+"""Load, memory, disks and uptime of a host, read from files below a root, so that a test can have its own."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pathlib import Path
 
 __all__ = ("DISKS", "disks", "resources")
 
-# Where hosts of ours keep what grows. What is on the same file system is told once.
+# Directories of hosts whose content grows. Each file system is reported once.
 DISKS = ("/", "/opt", "/tmp", "/var/log", "/var/lib", "/var/lib/containerd", "/var/lib/kubelet", "/run")
 
 _MIB = 1024 * 1024
-# Below each are a limit and what is used of it: cgroup v2, then v1.
+# Files with the limit and the usage of memory: cgroup v2, then v1.
 _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
 
 
 def resources(root: Path = Path("/")) -> dict[str, t.Any]:
-    """Return all but the disks."""
+    """Return load, memory and uptime."""
     boot, uptime = _boot(root)
     return {
         "load": [round(float(number), 2) for number in _text(root / "proc/loadavg").split()[:3]],
@@ -36,7 +36,7 @@ def resources(root: Path = Path("/")) -> dict[str, t.Any]:
 
 
 def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return size and use of the file systems that are at these paths."""
+    """Return size and usage of the file systems at these paths."""
     result: dict[str, dict[str, int]] = {}
     seen = set()
     for path in paths:
@@ -49,7 +49,7 @@ def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
             used = state.f_blocks - state.f_bfree
             result[path] = {
                 "total_mib": state.f_blocks * state.f_frsize // _MIB,
-                # As df counts: what is kept for root is not there for others.
+                # As df does: space that is reserved for root does not count.
                 "used_percent": _percent(used, used + state.f_bavail),
                 "inodes_used_percent": _percent(state.f_files - state.f_ffree, state.f_files),
             }
@@ -57,7 +57,7 @@ def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
 
 
 def _memory(root: Path) -> dict[str, int]:
-    """Return the memory, of the host or, in a container, within its limit."""
+    """Return the memory of the host or, in a container, of its limit."""
     amounts = {name: int(kib) * 1024 for name, kib in re.findall(r"^(\w+): +(\d+) kB$", _text(root / "proc/meminfo"), re.MULTILINE)}
     total, available = amounts["MemTotal"], amounts["MemAvailable"]
     for limit, usage in _LIMITS:
@@ -68,7 +68,7 @@ def _memory(root: Path) -> dict[str, int]:
 
 
 def _boot(root: Path) -> tuple[str, int]:
-    """Return what is another one after each start of the host, and the seconds since. Containers of one machine share the kernel's number."""
+    """Return an ID of this boot and its uptime in seconds. The ID has the start of process 1, since containers share the boot ID of their machine."""
     ticks = int(_text(root / "proc/1/stat").rpartition(")")[2].split()[19])
     since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
     return f"{_text(root / 'proc/sys/kernel/random/boot_id')}/{ticks}", round(since_boot - ticks / os.sysconf("SC_CLK_TCK"))

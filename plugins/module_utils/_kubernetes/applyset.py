@@ -22,17 +22,17 @@ KINDS = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 TOOLING = "applyset.kubernetes.io/tooling"
 
-# What others need to be there before them.
+# Kinds that other objects need, and their order.
 FIRST = {"Namespace": 0, "CustomResourceDefinition": 1}
 
-# What the server keeps for itself and what changes without anybody asking for it.
-SERVERS_OWN = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+# Fields of metadata that the server sets.
+SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 
 Identity = t.Tuple[str, str, str, str]
 
 
 def identity(obj: dict[str, t.Any]) -> Identity:
-    """Return group, kind, namespace and name: what makes an object the same one."""
+    """Return group, kind, namespace and name, which identify an object."""
     metadata = obj["metadata"]
     return obj["apiVersion"].rpartition("/")[0], obj["kind"], metadata.get("namespace", ""), metadata["name"]
 
@@ -44,7 +44,7 @@ def set_id(name: str, namespace: str) -> str:
 
 
 def owner(name: str, namespace: str, identities: t.Iterable[Identity]) -> dict[str, t.Any]:
-    """Return the ConfigMap that stands for a set and tells which kinds it holds and where."""
+    """Return the ConfigMap that owns a set and records its kinds and namespaces."""
     identities = list(identities)
     kinds = {".".join(part for part in (kind, group) if part) for group, kind, _namespace, _name in identities}
     namespaces = {where for _group, _kind, where, _name in identities} - {"", namespace}
@@ -61,7 +61,7 @@ def owner(name: str, namespace: str, identities: t.Iterable[Identity]) -> dict[s
 
 
 def recorded_kinds(parent: dict[str, t.Any] | None) -> set[tuple[str, str]]:
-    """Return group and kind of everything that an owner says its set holds."""
+    """Return group and kind of all objects that the owner records for its set."""
     names = ((parent or {}).get("metadata", {}).get("annotations") or {}).get(KINDS, "")
     return {(group, kind) for kind, _dot, group in (name.partition(".") for name in names.split(",") if name)}
 
@@ -73,7 +73,7 @@ def members(objects: list[dict[str, t.Any]], part_of: str) -> list[dict[str, t.A
         obj = copy.deepcopy(original)
         metadata = obj.get("metadata") or {}
         if not (obj.get("apiVersion") and obj.get("kind") and metadata.get("name")):
-            raise KubernetesError(f"object {number} of the list needs apiVersion, kind and metadata.name")
+            raise KubernetesError(f"object {number} of the list: expected apiVersion, kind and metadata.name")
         if identity(obj) in found:
             raise KubernetesError(f"{title(obj)} is in the list twice")
         metadata["labels"] = {**(metadata.get("labels") or {}), **MANAGED_BY, PART_OF: part_of}
@@ -83,14 +83,14 @@ def members(objects: list[dict[str, t.Any]], part_of: str) -> list[dict[str, t.A
 
 def comparable(obj: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return an object without the fields that the server sets."""
-    metadata = {key: value for key, value in obj["metadata"].items() if key not in SERVERS_OWN}
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in SERVER_FIELDS}
     return {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
 
 
 def differences(
     before: dict[Identity, dict[str, t.Any]], after: dict[Identity, dict[str, t.Any]]
 ) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    """Return those objects, before and after, that differ, without the data of secrets."""
+    """Return those objects, before and after, that differ, without the data of Secrets."""
     old: dict[str, t.Any] = {}
     new: dict[str, t.Any] = {}
     for key in sorted({*before, *after}):
@@ -106,7 +106,7 @@ def differences(
 
 
 def _concealed(was: dict[str, t.Any] | None, will: dict[str, t.Any] | None) -> tuple[dict[str, t.Any] | None, dict[str, t.Any] | None]:
-    """Replace the data of a secret by words that only tell what is the same and what is not."""
+    """Replace the data of a Secret by words that only show which values differ."""
     if (was or will or {}).get("kind") != "Secret":
         return was, will
     was, will = copy.deepcopy(was), copy.deepcopy(will)

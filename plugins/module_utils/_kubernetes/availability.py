@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Kubernetes objects lack to be available, told from the objects alone."""
+"""The reasons why Kubernetes objects are not available, from the objects alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typing as t
 
 __all__ = ("pod_problem", "shortfall")
 
-# What a controller rolls out, generation by generation.
+# Kinds that a controller rolls out, generation by generation.
 ROLLED_OUT = ("Deployment", "DaemonSet", "StatefulSet")
 
 
 def shortfall(obj: dict[str, t.Any]) -> str:
-    """Return what an object still lacks to be available; nothing for a kind that just is."""
+    """Return why an object is not available. It is empty if the object is available, or if its kind has no availability."""
     status = obj.get("status") or {}
     if obj["kind"] in ROLLED_OUT and status.get("observedGeneration", 0) < obj["metadata"].get("generation", 0):
         return "its controller has not seen it yet"
@@ -24,9 +24,9 @@ def shortfall(obj: dict[str, t.Any]) -> str:
 
 
 def pod_problem(pod: dict[str, t.Any]) -> str:
-    """Return why a pod does not run; nothing where it does."""
+    """Return why a pod is not ready. It is empty if the pod is ready."""
     status = pod.get("status") or {}
-    told = [_told(condition) for condition in status.get("conditions") or [] if condition.get("reason") == "Unschedulable"]
+    told = [_condition(condition) for condition in status.get("conditions") or [] if condition.get("reason") == "Unschedulable"]
     for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
         waiting = container.get("state", {}).get("waiting")
         ended = container.get("lastState", {}).get("terminated")
@@ -70,14 +70,14 @@ def _missing(status: dict[str, t.Any], wanted: int, *fields: str) -> str:
 
 
 def _untrue(status: dict[str, t.Any], name: str) -> str:
-    """Return what keeps a condition from being true."""
+    """Return why a condition is not true. It is empty if the condition is true."""
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     if name not in conditions:
         return f"has no condition {name} yet"
-    return "" if conditions[name]["status"] == "True" else _told(conditions[name])
+    return "" if conditions[name]["status"] == "True" else _condition(conditions[name])
 
 
-def _told(condition: dict[str, t.Any]) -> str:
+def _condition(condition: dict[str, t.Any]) -> str:
     return ": ".join(filter(None, (f"{condition['type']} is {condition['status']}", condition.get("reason"), condition.get("message"))))
 
 

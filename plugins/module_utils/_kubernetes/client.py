@@ -26,14 +26,14 @@ FIELD_MANAGER = "cfcr"
 POLL_SECONDS = 0.2
 REQUEST_SECONDS = 15
 
-# What an API server, or a proxy before it, answers while it starts, restarts or is overloaded; what etcd lacks, it calls a 500.
+# Status of an API server, or of a proxy in front of it, that starts or is overloaded. For errors of etcd it answers 500.
 PASSING = {429, 502, 503, 504}
 ETCD_ERROR = "etcdserver: "
 AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
 class KubernetesError(Exception):
-    """The API server refuses, cannot be reached, or something does not become as it should; the message names it."""
+    """The API server refuses a request or cannot be reached, or an object does not reach its desired state."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -49,17 +49,17 @@ class Resource(t.NamedTuple):
 
 
 def title(obj: dict[str, t.Any]) -> str:
-    """Return how an object is called in messages and diffs."""
+    """Return the name of an object in messages and diffs."""
     metadata = obj["metadata"]
     path = "/".join(part for part in (metadata.get("namespace"), metadata.get("name")) if part)
     return f"{obj['kind']} {path}"
 
 
 class Kubernetes:
-    """An API server, spoken to as the current user of a kubeconfig, until a deadline."""
+    """A client of one API server, as the current user of a kubeconfig, until a deadline."""
 
     def __init__(self, kubeconfig: str, timeout: float, server: str | None = None) -> None:
-        """Take the server of the kubeconfig, or another one that its authority has signed for."""
+        """Take the server of the kubeconfig, or another one with a certificate of the same CA."""
         own, self._tls, self.certificate = _credentials(_load(kubeconfig))
         self.url = server or own
         self._server = urllib.parse.urlsplit(self.url).netloc
@@ -69,9 +69,9 @@ class Kubernetes:
         self._timeout = timeout
 
     def request(self, method: str, path: str, body: t.Any = None, headers: dict[str, str] | None = None, **query: t.Any) -> t.Any:
-        """Return the answer, or None where nothing is found; try again while the server does not really answer.
+        """Return the answer, or None if the object is not found. Retry while the server is not available.
 
-        Only requests that may be repeated may be made: reading, server-side apply, deletion.
+        Use it only for requests that can be repeated: reading, server-side apply, deletion.
         """
         url = f"{path}?{urllib.parse.urlencode(query)}" if query else path
         headers = {"Accept": "application/json", **(headers or {})}
@@ -94,33 +94,33 @@ class Kubernetes:
             self.pause(lambda told=problem: f"{method} https://{self._server}{path}: {told}")
 
     def pause(self, problem: t.Callable[[], str]) -> None:
-        """Wait a moment before something is asked for again; fail with the problem when the time is up."""
+        """Wait before a retry. Fail with the problem when the time is up."""
         if time.monotonic() > self._deadline:
             waited = f" (after {self._timeout:g} seconds)" if self._timeout else ""
             raise KubernetesError(f"{problem()}{waited}")
         time.sleep(POLL_SECONDS)
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
-        """Return where a kind of an API version is served, or None where it is not."""
+        """Return where a kind of an API version is served, or None if it is not."""
         group, _unused, version = api_version.rpartition("/")
         return self._discovered().get((group, kind), {}).get(version)
 
     def served(self, group: str, kind: str) -> tuple[str, Resource] | None:
-        """Return the preferred API version of a kind and where that is served, or None where it is not."""
+        """Return the preferred API version of a kind and where it is served, or None if it is not."""
         for version, resource in self._discovered().get((group, kind), {}).items():
             return (f"{group}/{version}" if group else version), resource
         return None
 
     def forget(self) -> None:
-        """Discover again: the kinds that are served may have changed."""
+        """Discover the kinds again at the next request, since they may have changed."""
         self._resources = None
 
     def get(self, obj: dict[str, t.Any]) -> dict[str, t.Any] | None:
-        """Return an object as it is, or None."""
+        """Return the actual object, or None."""
         return self.request("GET", self._path(obj))
 
     def apply(self, obj: dict[str, t.Any], dry_run: bool = False) -> dict[str, t.Any]:
-        """Apply an object server-side, taking over fields that others own, and return what came of it."""
+        """Apply an object server-side, taking over fields that others own, and return the result."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
         answer = self.request("PATCH", self._path(obj), obj, {"Content-Type": "application/apply-patch+yaml"}, **query)
         if answer is None:
@@ -128,12 +128,12 @@ class Kubernetes:
         return answer
 
     def delete(self, obj: dict[str, t.Any]) -> None:
-        """Delete exactly this object, not one of the same name that came after it."""
+        """Delete exactly this object, not a later one of the same name."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": obj["metadata"]["uid"]}}
         self.request("DELETE", self._path(obj), options, {"Content-Type": "application/json"})
 
     def list(self, group: str, kind: str, namespace: str = "", **query: str) -> list[dict[str, t.Any]]:
-        """Return the objects of a kind; none where the kind is not served."""
+        """Return the objects of a kind; none if the kind is not served."""
         found = self.served(group, kind)
         if found is None:
             return []
@@ -178,7 +178,7 @@ class Kubernetes:
 
 
 def _message(answer: bytes) -> str:
-    """Return what a Status object says, or the beginning of any other answer."""
+    """Return the message of a Status object, or the beginning of any other answer."""
     try:
         return json.loads(answer)["message"]
     except (ValueError, KeyError, TypeError):
@@ -203,7 +203,7 @@ def _load(path: str) -> dict[str, t.Any]:
 
 
 def _credentials(config: dict[str, t.Any]) -> tuple[str, ssl.SSLContext, str]:
-    """Return the URL of the current context's server, a TLS context that verifies it and shows the client certificate, and that."""
+    """Return the URL of the current context's server, a TLS context with the CA and the client certificate, and the client certificate."""
     try:
         context = _named(config["contexts"], config["current-context"])["context"]
         cluster = _named(config["clusters"], context["cluster"])["cluster"]

@@ -24,7 +24,7 @@ class Kubectl:
         self._command = [program, f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
 
     def run(self, *arguments: str) -> str:
-        """Return what it prints."""
+        """Return the output of kubectl."""
         with self._start(*arguments) as process:
             try:
                 output, problem = process.communicate(timeout=COMMAND_SECONDS)
@@ -37,10 +37,10 @@ class Kubectl:
 
     @contextlib.contextmanager
     def forwarded(self, pod: str, port: int) -> t.Iterator[str]:
-        """Return the address on this host that leads to a port of a pod, for as long as the context lasts."""
+        """Forward a port of a pod to an address on this host while the context is open, and return the address."""
         with self._start("port-forward", "--address=127.0.0.1", f"pod/{pod}", f":{port}") as process:
             try:
-                line = process.stdout.readline()  # "Forwarding from 127.0.0.1:40123 -> 8080", or nothing where it ends
+                line = process.stdout.readline()  # "Forwarding from 127.0.0.1:40123 -> 8080", or nothing if kubectl ends
                 if not line.startswith("Forwarding from "):
                     raise KubernetesError(line.strip() or process.stderr.read().strip())
                 yield line.split()[2]

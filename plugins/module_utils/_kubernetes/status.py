@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a cluster looks from outside: its endpoint, and what its API says of the nodes."""
+"""The status of a cluster from outside: its endpoint, and the nodes in its API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailab
 
 
 def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Ask the endpoint and, where that does not answer, the servers behind it, all at once."""
+    """Query the endpoint and, if it does not answer, all servers behind it in parallel."""
     kubeconfig, seconds = options["kubeconfig"], options["seconds"]
     try:
         endpoint = Kubernetes(kubeconfig, timeout=0)
@@ -46,12 +46,12 @@ def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def unknown(problem: str) -> dict[str, t.Any]:
-    """Return what there is to say where nobody can be asked."""
+    """Return the status of a cluster that cannot be queried."""
     return {"endpoint": {"url": "", "problem": problem, "seconds": 0}, "nodes": None, "certificate": None}
 
 
 def node(obj: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return how a node is."""
+    """Return the status of a node."""
     status = obj.get("status", {})
     conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
     ready = conditions.get("Ready", {"status": "Unknown", "message": "its kubelet has never reported"})
@@ -66,7 +66,7 @@ def node(obj: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _nodes(servers: dict[str, Kubernetes], seconds: float) -> dict[str, t.Any]:
-    """Return by URL the nodes, or what went wrong."""
+    """Return the nodes, or the error, by URL."""
 
     def ask(server: Kubernetes) -> dict[str, t.Any]:
         answer = server.request("GET", "/api/v1/nodes")

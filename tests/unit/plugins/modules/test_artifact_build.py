@@ -184,7 +184,7 @@ def test_packages_are_left_out(mirror: Path, backends: dict) -> None:
 def test_a_package_that_is_not_there_cannot_be_left_out(mirror: Path, backends: dict) -> None:
     answer = call(mirror, {**backends, "left_out": ["example.org/backends/backend/extention"]})
     assert answer["failed"]
-    assert "left_out has example.org/backends/backend/extention" in answer["msg"]
+    assert "left_out: found example.org/backends/backend/extention" in answer["msg"]
     assert not (mirror / "tool").exists()
 
 
