@@ -49,7 +49,7 @@ def _lists(answer: Answer) -> t.Iterator[list[Answer]]:
 
 
 def _jobs(answer: Answer) -> Answer:
-    return answer.get("ansible_facts", {}).get("cfcr_jobs", {}).get("as_asked", {})
+    return answer.get("ansible_facts", {}).get("cfcr_jobs", {}).get("unchanged", {})
 
 
 def names(answer: Answer) -> None:

@@ -67,7 +67,7 @@ class ActionModule(HostAction):
 
     def _found(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """Return what the host would say where it has said already that it is as these options ask."""
-        found = self._as_asked(variables).get(options.get("name"))
+        found = self._unchanged(variables).get(options.get("name"))
         if not found or found["asked"] != options.get("asked"):
             return None
         result = {"changed": False, "diff": {"before": {}, "after": {}}, "restart": []}
@@ -89,7 +89,7 @@ class ActionModule(HostAction):
                 note_change()
         return {**({} if result.get("failed") else {"diff": {"before": {}, "after": {}}}), **result}
 
-    def _as_asked(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+    def _unchanged(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the jobs that host_facts found as they were asked.
 
         That counts in the run that asked, whatever a cache of facts has, and until it changes a host: another job may read what was written, and
@@ -97,7 +97,7 @@ class ActionModule(HostAction):
         """
         facts = variables.get("ansible_facts", {}).get("cfcr_jobs", {})
         counts = facts.get("run") == current_run(variables)["id"] and not changed_since(facts["time"])
-        return facts["as_asked"] if counts else {}
+        return facts["unchanged"] if counts else {}
 
 
 def _digest(options: dict[str, t.Any]) -> str:

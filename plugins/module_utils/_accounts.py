@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""System accounts that services run as."""
+"""System accounts of services."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ("ensure_account",)
 
 
 def account_exists(name: str) -> bool:
-    """Tell whether the account is there."""
+    """Return whether the account exists."""
     try:
         pwd.getpwnam(name)
     except KeyError:

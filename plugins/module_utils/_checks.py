@@ -18,7 +18,7 @@ Check = t.Callable[[], str]
 
 
 def run(checks: dict[str, Check], seconds: float, error: type[Exception]) -> list[dict[str, t.Any]]:
-    """Return the name, the result, the duration and the message of every check. A check raises the error as long as it does not pass."""
+    """Return the name, the result, the duration and the message of every check. A check that does not pass raises an error."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(len(checks), 1)) as pool:
         return list(pool.map(lambda name: _tried(name, checks[name], seconds, error), checks))
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running programs."""
+"""Run programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ("run",)
 
 
 def run(*arguments: str, environment: dict[str, str] | None = None) -> str:
-    """Run a program, return what it printed, or say what it said when it failed."""
+    """Run a program and return its output. If it fails, raise an error with its messages."""
     try:
         done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL)
     except OSError as error:

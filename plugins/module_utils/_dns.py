@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask one name server for the address of a name."""
+"""Query one name server for the address of a name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 
 
 def address(name: str, server: str, seconds: float = 2) -> str:
-    """Return the first address that a name server has for a name."""
+    """Return the first address of a name at a name server."""
     number = int.from_bytes(os.urandom(2), "big")
     try:
         with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as connection:
@@ -37,7 +37,7 @@ def address(name: str, server: str, seconds: float = 2) -> str:
 
 
 def question(name: str, number: int) -> bytes:
-    """Return the message that asks for the address of a name."""
+    """Return the query for the address of a name."""
     labels = b"".join(bytes([len(label)]) + label for label in name.rstrip(".").encode("idna").split(b"."))
     return HEADER.pack(number, RECURSION_DESIRED, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", A, IN)
 

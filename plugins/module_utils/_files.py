@@ -25,7 +25,7 @@ def read(path: str) -> str | None:
 
 
 def make_directory(path: str, mode: int = 0o777) -> None:
-    """Create a directory and its missing parents, and sync their entries, so that a crash does not lose what is written into it."""
+    """Create a directory and its missing parents, and sync their entries, so that a crash does not lose the files in it."""
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         make_directory(parent)
@@ -37,7 +37,7 @@ def make_directory(path: str, mode: int = 0o777) -> None:
 def write_atomically(path: str, content: bytes, mode: int, owner: str = "root", group: str | None = None) -> None:
     """Write the content to a temporary file in the same directory, sync it, rename it, and sync the directory.
 
-    The group defaults to the owner's own. A path that is a mount point (a container's /etc/resolv.conf) cannot be replaced by a
+    The group defaults to the owner's primary group. A path that is a mount point (a container's /etc/resolv.conf) cannot be replaced by a
     rename and is written in place.
     """
     account = pwd.getpwnam(owner)
@@ -64,7 +64,7 @@ def write_atomically(path: str, content: bytes, mode: int, owner: str = "root", 
 
 
 def _sync_directory(path: str) -> None:
-    """Have the names in a directory survive a loss of power, as fsync(2) has the content of a file do."""
+    """Sync the entries of a directory, so that they survive a loss of power."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One HTTP request, whose answer is shown to people."""
+"""One HTTP request, with an answer or error for people."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Questions that may hang, all asked at once, and what was answered when the time was up."""
+"""Run calls that may hang in parallel, and return the results that are ready when the time is up."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Question = t.TypeVar("Question")
 
 
 def ask_all(questions: dict[Question, t.Callable[[], t.Any]], seconds: float) -> dict[Question, t.Any]:
-    """Return the answers that came in time, by question; an error is an answer. What still hangs does not keep the process from ending."""
+    """Return the answers that came in time, by question. An error is an answer. Calls that still hang do not keep the process from exiting."""
     answers: queue.SimpleQueue[tuple[Question, t.Any]] = queue.SimpleQueue()
 
     def ask(question: Question, call: t.Callable[[], t.Any]) -> None:
         try:
             answers.put((question, call()))
-        except Exception as error:  # whatever went wrong with one question, the others are answered
+        except Exception as error:  # the error of one question must not lose the other answers
             answers.put((question, error))
 
     for question, call in questions.items():

@@ -22,7 +22,7 @@ def outcome(
     settle: t.Callable[[], t.Any] = lambda: None,
     **extra: t.Any,
 ) -> dict[str, t.Any]:
-    """Apply if before and after differ, settle in any case (neither in check mode), and return exactly these two values as the diff."""
+    """Apply if before and after differ, always settle, and return both values as the diff. In check mode, neither apply nor settle."""
     changed = before != after
     if changed and not check_mode:
         apply()

@@ -217,7 +217,7 @@ ansible_facts:
           returned: success
           type: float
           sample: 1795255000.25
-        as_asked:
+        unchanged:
           description: The jobs that are healthy and just as they were asked last, with the digest of that, and their certificates.
           returned: success
           type: dict
@@ -231,7 +231,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._host.facts import disks, facts
 from ..module_utils._host.kernel_features import kernel_features
 from ..module_utils._host.listeners import listeners
-from ..module_utils._job.records import as_asked
+from ..module_utils._job.records import unchanged
 
 
 def main() -> None:
@@ -252,7 +252,7 @@ def main() -> None:
         "listeners": listeners(module.params["ports"] or []),
         "time": time.time(),
     }
-    module.exit_json(changed=False, ansible_facts={"cfcr_host": cfcr_host, "cfcr_jobs": {"as_asked": as_asked()}})
+    module.exit_json(changed=False, ansible_facts={"cfcr_host": cfcr_host, "cfcr_jobs": {"unchanged": unchanged()}})
 
 
 if __name__ == "__main__":

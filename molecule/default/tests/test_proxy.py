@@ -74,7 +74,7 @@ def test_a_reload_interrupts_no_request(host, status_on_open_connection, replace
         assert status_on_open_connection() == 200  # API servers close a connection that is idle for half a minute
         assert host.socket(f"tcp://0.0.0.0:{LISTENER['port']}").is_listening
         refused = play(__proxy_masters={"no name": "10.0.0.1"})
-        assert "haproxy is not reloaded, and runs with its former configuration" in refused
+        assert "haproxy is not reloaded and keeps its former configuration" in refused
         assert "[/etc/haproxy/haproxy.cfg:" in refused
         assert status_on_open_connection() == 200
         replace_ca_bundle(lambda text: text + text)

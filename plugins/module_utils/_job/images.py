@@ -26,14 +26,14 @@ DIRECTORY = "/var/lib/containerd"
 
 
 def present() -> list[str]:
-    """Return the references of the images that containerd has; none where it is not installed yet."""
+    """Return the references of the images in containerd; none if it is not installed yet."""
     if not Path(CTR[0]).exists():
         return []
     return run(*CTR, "ls", "--quiet").split()
 
 
 def bring(images: t.Iterable[dict[str, t.Any]]) -> None:
-    """Import images from their archives, or pull them; several at once."""
+    """Import images from their archives, or pull them, in parallel."""
     with ThreadPoolExecutor() as pool:
         list(pool.map(_bring, images))
 
@@ -44,10 +44,10 @@ def _bring(image: dict[str, t.Any]) -> None:
         return
     origin = image["archive"]["architectures"].get(architecture())
     if origin is None:
-        raise HostError(f"image {image['name']} is not there for {architecture()}")
+        raise HostError(f"image {image['name']}: found no archive for {architecture()}")
     with tempfile.TemporaryDirectory(dir=DIRECTORY) as directory:
         archive = Path(directory) / "image.tar"
         release.download(origin["url"], archive, origin.get("sha256"), origin.get("checksum_url"))
         run(*CTR, "import", str(archive))
     if image["reference"] not in present():
-        raise HostError(f"{origin['url']}: does not hold {image['reference']}")
+        raise HostError(f"{origin['url']}: found no image {image['reference']} in the archive")

@@ -27,7 +27,7 @@ _LIST = {"type": "list", "elements": "dict", "default": []}
 _UNIT = {**systemd.UNIT, "reload": {"type": "dict", "options": reload.RELOAD}, "health": {**_LIST, "options": probe.HEALTH}}
 _PEERS = {**probe.TLS, "urls": {"type": "list", "elements": "str", "required": True}, "required": {"type": "int", "required": True}}
 
-# What makes a job, as the options of module job.
+# The options of module job.
 SPEC = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
@@ -55,7 +55,7 @@ RELOAD, RESTART = "reload", "restart"
 
 
 def differences(actual: dict[str, t.Any], wanted: dict[str, t.Any]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    """Return the things of each kind that differ: their actual and their desired state."""
+    """Return the actual and the desired state of the things of each kind that differ."""
     before: dict[str, t.Any] = {}
     after: dict[str, t.Any] = {}
     for kind, things in wanted.items():
@@ -67,7 +67,7 @@ def differences(actual: dict[str, t.Any], wanted: dict[str, t.Any]) -> tuple[dic
 
 
 def all_files(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Return the files of the job, those that load kernel modules and set sysctls at boot included."""
+    """Return the files of the job, including those that load kernel modules and set sysctls at boot."""
     boot = {"mode": "0644", "owner": "root", "secret": False}
     files = []
     if options["kernel_modules"]:
@@ -78,7 +78,7 @@ def all_files(options: dict[str, t.Any]) -> list[dict[str, t.Any]]:
         files.append({"path": f"/etc/sysctl.d/60-cfcr-{options['name']}.conf", "content": content, **boot})
     for entry in options["files"]:
         if entry["secret"] and entry["content"] not in options["secrets"]:
-            raise HostError(f"files: {entry['path']}: content names the secret {entry['content']}; there is: {', '.join(options['secrets'])}")
+            raise HostError(f"files: {entry['path']}: found the secret {entry['content']}, expected one of {', '.join(options['secrets'])}")
         files.append({**entry, "content": options["secrets"][entry["content"]] if entry["secret"] else entry["content"]})
     return files
 
@@ -90,7 +90,7 @@ def description(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> dic
 
 
 def digest_of_dependencies(unit: dict[str, t.Any], artifacts: list[dict[str, t.Any]], contents: dict[str, str]) -> str:
-    """Return a text that changes with whatever the unit's process reads at its start: its program and its watched files."""
+    """Return a text of all that the unit's process reads at its start: its program and its watched files."""
     parts = []
     for artifact in artifacts:
         source = release.source(artifact)
@@ -103,7 +103,7 @@ def digest_of_dependencies(unit: dict[str, t.Any], artifacts: list[dict[str, t.A
 
 
 def digests_of_loaded(unit: dict[str, t.Any], contents: dict[str, str]) -> dict[str, str]:
-    """Return the digest of each file that the unit takes up by a reload."""
+    """Return the digest of each file that the unit loads by a reload."""
     paths = unit["reload"]["watch"] if unit["reload"] else []
     return {path: reload.digest(contents[path] if path in contents else read(path)) for path in paths}
 
@@ -170,7 +170,7 @@ class Job:
         }
 
     def outdated(self) -> list[str]:
-        """Return the units that run with another configuration than the one wanted."""
+        """Return the units that run with an outdated configuration."""
         return list(self.pending)
 
     def apply(self, wanted: dict[str, t.Any]) -> None:
@@ -195,50 +195,50 @@ class Job:
         self._run_units(wanted)
 
     def is_healthy(self) -> bool:
-        """Tell whether all started units are healthy."""
-        return all(self._problem(unit, self.states[unit["name"]]) is None for unit in self._asked_for_health())
+        """Return whether all started units are healthy."""
+        return all(self._problem(unit, self.states[unit["name"]]) is None for unit in self._units_to_check())
 
     def check_health(self) -> None:
         """Wait until all started units are healthy."""
-        for unit in self._asked_for_health():
+        for unit in self._units_to_check():
             self._wait_healthy(unit)
 
     def bring_images(self, wanted: dict[str, t.Any]) -> None:
-        """Import the missing images; containerd runs by now."""
+        """Import the missing images. containerd must run."""
         images.bring(image for image in self.options["images"] if image["reference"] in wanted)
 
     def restart(self) -> None:
-        """Reload or restart the units that are outdated one after the other, and wait for the health of each."""
+        """Reload or restart the outdated units one by one, and wait for the health of each."""
         for unit in (unit for unit in self.options["units"] if unit["name"] in self.pending):
             name = unit["name"]
             if unit["reload"]:
-                # Before a restart, too: a service that refuses a wrong configuration keeps running with the former one.
+                # Also before a restart: a service that refuses a wrong configuration keeps running with its former one.
                 systemd.reload(name)
             if self.pending[name] == RESTART:
-                self._ask_peers(name)
+                self._check_peers(name)
                 systemd.restart(name)
             self._wait_healthy(unit)
 
-    def _ask_peers(self, name: str) -> None:
+    def _check_peers(self, name: str) -> None:
         peers = self.options["peers"]
         if not peers:
             return
         problems = [found for url in peers["urls"] if (found := probe.problem({**peers, "url": url})) is not None]
         healthy = len(peers["urls"]) - len(problems)
         if healthy < peers["required"]:
-            raise HostError(f"{name} is not restarted: {peers['required']} other members must be healthy, found {healthy}: {'; '.join(problems)}")
+            raise HostError(f"{name} is not restarted: found {healthy} healthy peers, expected {peers['required']}: {'; '.join(problems)}")
 
-    def _asked_for_health(self) -> list[dict[str, t.Any]]:
+    def _units_to_check(self) -> list[dict[str, t.Any]]:
         """Return the units that this module starts, without those that wait for a restart."""
         outdated = self.outdated()
         return [unit for unit in self.options["units"] if unit["start"] and unit["name"] not in outdated]
 
     def _problem(self, unit: dict[str, t.Any], now: systemd.State) -> str | None:
-        """Return what is wrong with a unit in this state, or None when it is healthy."""
+        """Return the problem of a unit in this state, or None if it is healthy."""
         name = unit["name"]
         if not now.active:
             return f"{name} is not active"
-        # While a unit is being restarted, the process that ends may still answer.
+        # During a restart, the former process may still answer.
         if systemd.running_digest(now.pid) != systemd.digest(self.units[name]):
             return f"{name} still runs with its former configuration"
         if unit["reload"] and (found := reload.problem(unit["reload"]["url"], self.loads[name])) is not None:
@@ -265,7 +265,7 @@ class Job:
                 os.makedirs(os.path.dirname(entry["path"]), exist_ok=True)
                 content = entry["content"].encode(errors="surrogateescape")
                 write_atomically(entry["path"], content, int(entry["mode"], 8), entry["owner"])
-        # Units come last: their digest tells that everything else is in place.
+        # Units come last, since their digest implies that all other files are written.
         for name, text in self.units.items():
             if self._unit_path(name) in wanted:
                 write_atomically(self._unit_path(name), text.encode(), 0o644)
@@ -290,7 +290,7 @@ class Job:
         return "outdated" if name in self.pending else "current"
 
     def _pending(self, unit: dict[str, t.Any], now: systemd.State) -> str | None:
-        """Return what a unit waits for to run with what is wanted; one that does not run will, as soon as it starts."""
+        """Return whether the unit needs a restart or a reload. A unit that does not run loads everything when it starts."""
         if not now.active:
             return None
         if systemd.running_digest(now.pid) != systemd.digest(self.units[unit["name"]]):
@@ -305,7 +305,7 @@ class Job:
 
     @staticmethod
     def _shown(entry: dict[str, t.Any], content: str | None) -> dict[str, t.Any]:
-        """Return a file as it stands in a comparison; of a secret one only whether it is the wanted one."""
+        """Return a file for the diff. Of a secret one, show only whether it differs."""
         if entry["secret"]:
             content = SECRET if content == entry["content"] else NEW_SECRET
         return {"content": content, "mode": entry.get("mode", "0644"), "owner": entry.get("owner", "root")}

@@ -4,7 +4,7 @@
 
 """The options of each job, recorded on its host, so that host_facts finds all jobs that are still in the desired state.
 
-That saves a round trip for each of them. A record has only the desired state. Each check compares the host with it as module job does.
+That saves a round trip for each job. A record has only the desired state, and each check compares the host with it as module job does.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .._files import make_directory, write_atomically
 from .._pki import files
 from .job import SPEC, Job, differences
 
-__all__ = ("as_asked", "write")
+__all__ = ("unchanged", "write")
 
 DIRECTORY = Path("/var/lib/cfcr/jobs")
 
 
 def write(options: dict[str, t.Any]) -> None:
-    """Keep the options of a job that is as they ask. What has secrets carries no digest, and is not kept."""
+    """Record the options of a job in its desired state. A job with secrets has no digest and is not recorded."""
     if not options["asked"]:
         return
     kept = {name: value for name, value in options.items() if name not in ("secrets", "certificates")}
@@ -44,16 +44,16 @@ def write(options: dict[str, t.Any]) -> None:
     write_atomically(str(path), content.encode(), 0o600)
 
 
-def as_asked() -> dict[str, dict[str, t.Any]]:
-    """Return the jobs that are as they were asked, by name: the digest of that, and what certificates they have."""
+def unchanged() -> dict[str, dict[str, t.Any]]:
+    """Return the jobs that are still in their recorded state, by name: the digest of their options, and their certificates."""
     paths = sorted(DIRECTORY.glob("*.json")) if os.access(DIRECTORY, os.R_OK) else []
     with concurrent.futures.ThreadPoolExecutor(max(1, len(paths))) as pool:
-        looks = list(pool.map(_look, paths))
-    return {path.stem: look for path, look in zip(paths, looks) if look}
+        checked = list(pool.map(_check, paths))
+    return {path.stem: job for path, job in zip(paths, checked) if job}
 
 
-def _look(path: Path) -> dict[str, t.Any] | None:
-    """Return what there is to say of a job that is as its record asks; None of any other, and of a record that this version does not understand."""
+def _check(path: Path) -> dict[str, t.Any] | None:
+    """Return the digest and certificates of a job in its recorded state, or None. Records in the format of another version count as None."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         validated = ArgumentSpecValidator(SPEC).validate(kept if isinstance(kept, dict) else {})
@@ -70,5 +70,5 @@ def _look(path: Path) -> dict[str, t.Any] | None:
 
 
 def _places(entries: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Return where files of certificates are and whose, without what was signed."""
+    """Return paths and owners of certificate files, without the signed certificates."""
     return [{name: entry[name] for name in ("path", "owner") if name in entry} for entry in entries]

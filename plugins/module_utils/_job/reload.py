@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a service that can be reloaded says of the files that it has loaded.
+"""The files that a reloadable service reports as loaded.
 
-A reload leaves the process, and with it its environment, as it was, and a reload that failed leaves what was loaded before. So the service
-itself is asked.
+A reload does not change the environment of the process, and a failed reload leaves the former files loaded. So the service itself
+reports them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import probe
 
 __all__ = ("RELOAD", "digest", "problem")
 
-# How a service is reloaded, as the option of a unit.
+# The option of a unit that describes its reload.
 RELOAD = {"watch": {"type": "list", "elements": "path", "required": True}, "url": {"type": "str", "required": True}}
 
 
@@ -27,11 +27,11 @@ def digest(content: str | None) -> str:
 
 
 def problem(url: str, wanted: dict[str, str]) -> str | None:
-    """Return what keeps a service from having loaded the files with these digests, or None."""
+    """Return the reason if the service has not loaded the files with these digests, or None."""
     try:
         status, body = probe.get({"url": url})
     except (OSError, http.client.HTTPException) as error:
         return f"{url}: {error or type(error).__name__}"
     loaded = {path: found for found, _space, path in (line.partition("  ") for line in body.splitlines())} if status == 200 else {}
     others = [path for path, one in wanted.items() if loaded.get(path) != one]
-    return f"{url}: has not loaded {', '.join(others)} as on disk" if others else None
+    return f"{url}: has not loaded the current {', '.join(others)}" if others else None

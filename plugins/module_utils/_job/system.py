@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a job needs of the host beneath it: packages, kernel modules, sysctls."""
+"""System requirements of a job: packages, kernel modules, sysctls."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .._errors import HostError
 
 __all__ = ("apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "sysctls")
 
-# Its second line tells it from an operator's own.
+# The second line distinguishes it from an operator's policy.
 _POLICY = "#!/bin/sh\n# Written by the Ansible collection cfcr.kubernetes while it installs packages.\nexit 101\n"
 
 
 def installed_packages(names: list[str]) -> list[str]:
-    """Return which of the packages are installed."""
+    """Return the packages that are installed."""
     there = set()
     for paragraph in Path("/var/lib/dpkg/status").read_text(encoding="utf-8").split("\n\n"):
         fields = paragraph.split("\n", 2)
@@ -31,7 +31,7 @@ def installed_packages(names: list[str]) -> list[str]:
 
 
 def install_packages(names: list[str]) -> None:
-    """Install Debian packages without starting what they bring: jobs have units of their own."""
+    """Install Debian packages without starting their services, since jobs have their units."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     options = ("--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120")
     with _no_service_starts():
@@ -39,7 +39,7 @@ def install_packages(names: list[str]) -> None:
         try:
             run("apt-get", "install", *options, *names, environment=environment)
         except HostError as error:
-            # What apt-get says after a run that was killed, once it has the lock: until then dpkg may well be at work.
+            # apt-get asks for it after a killed run, and only when it has the lock, so no other dpkg is running.
             if "dpkg --configure -a" not in str(error):
                 raise
             run("dpkg", "--configure", "-a", environment=environment)
@@ -48,7 +48,7 @@ def install_packages(names: list[str]) -> None:
 
 @contextlib.contextmanager
 def _no_service_starts():
-    """Have invoke-rc.d refuse, as policy-rc.d (8) describes; an operator's own policy is left alone, ours of a run that was killed is not."""
+    """Keep invoke-rc.d from starting services, see policy-rc.d(8). An operator's policy stays; one of a killed run is replaced."""
     policy = Path("/usr/sbin/policy-rc.d")
     if policy.exists() and policy.read_text(encoding="utf-8", errors="replace") != _POLICY:
         yield
@@ -65,7 +65,7 @@ def _no_service_starts():
 
 
 def loaded_kernel_modules(names: list[str]) -> list[str]:
-    """Return which kernel modules are there; in a container the kernel is not ours, and they count as given."""
+    """Return the loaded kernel modules. In a container all count as loaded, since the kernel belongs to the machine."""
     if os.path.exists("/run/systemd/container"):
         return list(names)
     with open("/proc/modules", encoding="ascii") as stream:
@@ -77,7 +77,7 @@ def loaded_kernel_modules(names: list[str]) -> list[str]:
 
 
 def load_kernel_modules(names: list[str]) -> None:
-    """Load kernel modules now; the caller writes the file that loads them at boot."""
+    """Load kernel modules now. The caller writes the file that loads them at boot."""
     run("modprobe", "--all", *names)
 
 
@@ -91,7 +91,7 @@ def sysctls(names: list[str]) -> dict[str, str]:
 
 
 def apply_sysctls(values: dict[str, str]) -> None:
-    """Set kernel parameters now; the caller writes the file that sets them at boot."""
+    """Set kernel parameters now. The caller writes the file that sets them at boot."""
     for name, value in values.items():
         try:
             _sysctl_path(name).write_text(value)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""systemd units as data: rendering them, asking for their state, starting and restarting them.
+"""systemd units: render them, read their state, start and restart them.
 
-Every unit carries a digest of all that it depends on in its environment. The environment of the running process therefore
-tells which configuration it was started with, whoever started it and whenever.
+The environment of every unit has a digest of all that the unit depends on. So the environment of the running process shows which
+configuration it was started with, whoever started it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "reload", "render", "
 DIGEST = "CFCR_DIGEST"
 UNITS = Path("/etc/systemd/system")
 
-# What a job says about one of its units.
+# The options of a unit of a job.
 UNIT = {
     "name": {"type": "str", "required": True},
     "description": {"type": "str", "required": True},
@@ -41,7 +41,7 @@ UNIT = {
 
 
 class State(t.NamedTuple):
-    """What systemd knows of a unit."""
+    """The state of a unit in systemd."""
 
     active: bool
     enabled: bool
@@ -52,7 +52,7 @@ class State(t.NamedTuple):
 
 
 def render(unit: dict[str, t.Any], digest_of_the_rest: str = "") -> str:
-    """Return the text of a unit file; the digest covers the text itself and what is given as the rest."""
+    """Return the text of a unit file. Its digest covers the text and the given dependencies."""
     sections = _sections(unit)
     own = hashlib.sha256((_text(sections) + digest_of_the_rest).encode()).hexdigest()[:32]
     sections["Service"]["Environment"] = [*_list(sections["Service"].get("Environment", [])), f"{DIGEST}={own}"]
@@ -60,7 +60,7 @@ def render(unit: dict[str, t.Any], digest_of_the_rest: str = "") -> str:
 
 
 def digest(text: str) -> str | None:
-    """Return the digest that a rendered unit carries."""
+    """Return the digest in a rendered unit."""
     for line in text.splitlines():
         if line.startswith(f"Environment={DIGEST}="):
             return line.rpartition("=")[2]
@@ -103,25 +103,25 @@ def show(names: list[str], *properties: str) -> dict[str, dict[str, str]]:
 
 
 def start(names: list[str]) -> None:
-    """Start units without waiting; the caller waits for their health."""
+    """Start units without waiting. The caller waits for their health."""
     run("systemctl", "start", "--no-block", *(f"{name}.service" for name in names))
 
 
 def restart(name: str) -> None:
-    """Restart one unit without waiting; the caller waits for its health."""
+    """Restart one unit without waiting. The caller waits for its health."""
     run("systemctl", "restart", "--no-block", f"{name}.service")
 
 
 def reload(name: str) -> None:
-    """Reload one unit; the caller waits until what runs has loaded everything."""
+    """Reload one unit. The caller waits until the service has loaded all files."""
     try:
         run("systemctl", "reload", f"{name}.service")
     except HostError as error:
-        # Among all that the service logs, what the command said that refused.
+        # Only the output of the failed command, not the other log messages of the service.
         commands = run("systemctl", "show", "--property", "ExecReload", f"{name}.service")
         refused = re.search(r"pid=([1-9]\d*) ; code=\w+ ; status=[1-9]", commands)
         said = run("journalctl", f"_PID={refused[1]}", "--boot", "--lines", "8", "--no-pager", "--output", "cat") if refused else str(error)
-        raise HostError(f"{name} is not reloaded, and runs with its former configuration: {said.strip()}") from error
+        raise HostError(f"{name} is not reloaded and keeps its former configuration: {said.strip()}") from error
 
 
 def journal(name: str, lines: int = 8) -> str:
@@ -156,7 +156,7 @@ def _sections(unit: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
 
 
 def _fit_limits(service: dict[str, t.Any]) -> None:
-    """Ask only for what the host may give: without CAP_SYS_RESOURCE a unit that asks for more does not start at all."""
+    """Reduce limits to those of the host. Without CAP_SYS_RESOURCE a unit with higher limits does not start."""
     if has_capability(CAP_SYS_RESOURCE, process=1):
         return
     hard = resource.prlimit(1, resource.RLIMIT_NOFILE)[1]
@@ -167,7 +167,7 @@ def _fit_limits(service: dict[str, t.Any]) -> None:
 
 
 def _flags(flags: dict[str, t.Any]) -> list[str]:
-    """Return command line flags; a list is joined by commas, a mapping as key=value, and None leaves a flag out."""
+    """Return command line flags. A list is joined by commas, a mapping becomes key=value pairs, and None omits a flag."""
     arguments = []
     for name, value in flags.items():
         if isinstance(value, bool):
@@ -182,7 +182,7 @@ def _flags(flags: dict[str, t.Any]) -> list[str]:
 
 
 def _escape(argument: str) -> str:
-    """Quote an argument as systemd.syntax(7) and systemd.service(5) ask for."""
+    """Quote an argument for systemd, see systemd.syntax(7) and systemd.service(5)."""
     argument = argument.replace("%", "%%").replace("$", "$$")
     if not argument or any(character in argument for character in " \t\"'\\;"):
         argument = '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Virtual environments of Python, made of wheels whose checksums are pinned."""
+"""Virtual environments of Python, installed from wheels with pinned checksums."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ VIRTUAL_ENVIRONMENT = {
     "wheels": {"type": "str", "default": ""},
 }
 
-COMPLETE = "requirements.txt"  # written last: an environment that has it is whole
+COMPLETE = "requirements.txt"  # written last, so an environment that has it is complete
 
 
 def wanted(environment: dict[str, t.Any]) -> dict[str, str]:
-    """Return what makes an environment the one that is asked for."""
+    """Return the desired state of an environment."""
     return {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "requirements": _digest(environment["requirements"])}
 
 
 def actual(environment: dict[str, t.Any]) -> dict[str, str] | None:
-    """Return what there is of an environment; None where there is none, or only a part of one."""
+    """Return the actual state of an environment. It is None if the environment is missing or incomplete."""
     path = Path(environment["path"])
     try:
         requirements = (path / COMPLETE).read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def actual(environment: dict[str, t.Any]) -> dict[str, str] | None:
 
 
 def make(environment: dict[str, t.Any]) -> None:
-    """Recreate an environment and install the requirements; pip verifies the checksum of every wheel."""
+    """Recreate an environment and install the requirements. pip verifies the checksum of every wheel."""
     path = Path(environment["path"])
     (path / COMPLETE).unlink(missing_ok=True)
     run(sys.executable, "-m", "venv", "--clear", str(path))
@@ -55,7 +55,7 @@ def make(environment: dict[str, t.Any]) -> None:
 
 
 def _origin(wheels: str) -> list[str]:
-    """Return the options of pip that say where wheels are. The checksums vouch for them, also over plain http."""
+    """Return the options of pip for the source of wheels. Checksums are verified, so plain http is safe."""
     if not wheels:
         return []
     url = urllib.parse.urlsplit(wheels)

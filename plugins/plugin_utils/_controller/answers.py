@@ -162,7 +162,7 @@ _HOST = Fields(
         "time": Number(0, 1 << 40, whole=False),
     }
 )
-_JOBS = Fields({"as_asked": Named(_JOB, Fields({"asked": _DIGEST, "pki": Maybe(_PKI)}))})
+_JOBS = Fields({"unchanged": Named(_JOB, Fields({"asked": _DIGEST, "pki": Maybe(_PKI)}))})
 
 _CHECKS = Fields({"checks": Each(Fields({"check": Line, "ok": Flag, "seconds": Number(0, 1 << 20, whole=False), "detail": Prose()}))})
 

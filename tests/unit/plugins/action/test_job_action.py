@@ -25,12 +25,12 @@ def ask(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "current_run", lambda variables: RUN)
     monkeypatch.setattr(changes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
-    def run(options, as_asked, in_run="this run", on_host=None):
+    def run(options, unchanged, in_run="this run", on_host=None):
         asked = []
         action = job.ActionModule.__new__(job.ActionModule)
         action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"], _uuid=uuid.uuid4(), throttle=0)
         monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**(on_host or UNCHANGED)})
-        variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "as_asked": as_asked}}} if as_asked is not None else {}
+        variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "unchanged": unchanged}}} if unchanged is not None else {}
         return action.answer({"inventory_hostname": "worker-0", **variables}), asked
 
     return run
@@ -41,7 +41,7 @@ def digest(ask, options):
     return sent["asked"]
 
 
-def test_a_job_that_is_as_asked_is_not_asked_for_again(ask):
+def test_an_unchanged_job_is_not_run_again(ask):
     result, asked = ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
     assert asked == []
     assert result == UNCHANGED

@@ -66,7 +66,7 @@ def test_a_unit_waits_for_a_reload_if_a_file_has_changed(tmp_path):
         unit = {"reload": {"watch": [str(path)], "url": f"{url}/loaded"}}
         assert host_health.not_loaded(unit) is None
         path.write_text("changed")
-        assert host_health.not_loaded(unit) == f"{url}/loaded: has not loaded {path} as on disk"
+        assert host_health.not_loaded(unit) == f"{url}/loaded: has not loaded the current {path}"
 
 
 def test_a_certificate_that_cannot_be_read_has_an_error(tmp_path):

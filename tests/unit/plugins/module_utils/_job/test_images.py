@@ -67,7 +67,7 @@ def test_images_are_imported_or_pulled(store, mirror):
     ("change", "says"),
     [
         ({"content": "something else"}, "expected sha256"),
-        ({"reference": "example/pause:2"}, "does not hold example/pause:2"),
+        ({"reference": "example/pause:2"}, "found no image example/pause:2 in the archive"),
     ],
 )
 def test_a_wrong_archive_is_an_error(mirror, change, says):
@@ -84,7 +84,7 @@ def test_an_image_that_cannot_be_pulled_is_named():
 
 @pytest.mark.usefixtures("store")
 def test_an_archive_for_another_architecture_is_an_error():
-    with pytest.raises(HostError, match="image pause is not there for"):
+    with pytest.raises(HostError, match="image pause: found no archive for"):
         images.bring([{**archived("http://127.0.0.1/"), "archive": {"architectures": {}}}])
 
 

@@ -45,7 +45,7 @@ def test_a_secret_is_named_and_not_shown():
 
 def test_an_unknown_secret_is_an_error():
     entry = {"path": "/key", "content": "the key", "secret": True, "mode": "0600", "owner": "root"}
-    with pytest.raises(HostError, match="/key.*the key.*there is: another"):
+    with pytest.raises(HostError, match="/key.*the secret the key, expected one of another"):
         job_module.all_files({**OPTIONS, "files": [entry], "secrets": {"another": "x"}})
 
 

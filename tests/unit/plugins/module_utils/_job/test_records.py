@@ -58,22 +58,22 @@ def options(**given):
     return ArgumentSpecValidator(SPEC).validate({"name": "a-job", "asked": "digest", **given}).validated_parameters
 
 
-def test_a_job_that_is_as_asked_is_known_by_its_digest(tmp_path):
+def test_an_unchanged_job_is_known_by_its_digest(tmp_path):
     records.write(options())
-    assert records.as_asked() == {"a-job": {"asked": "digest", "pki": None}}
+    assert records.unchanged() == {"a-job": {"asked": "digest", "pki": None}}
     assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "jobs/a-job.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_host_without_jobs_knows_none():
-    assert records.as_asked() == {}
+    assert records.unchanged() == {}
 
 
 def test_what_is_asked_is_compared_as_it_was_given(job):
     """The order of flags and of sysctls is that of the lines that are made of them."""
     given = options(sysctls={"b": "1", "a": "2"}, files=[{"path": "/file", "content": "content", "mode": "0640"}])
     records.write(given)
-    records.as_asked()
+    records.unchanged()
     (found,) = job.given
     assert json.dumps({name: found[name] for name in ("sysctls", "files")}) == json.dumps({name: given[name] for name in ("sysctls", "files")})
 
@@ -87,7 +87,7 @@ def test_any_other_job_is_not_known(state, monkeypatch):
     records.write(options())
     for name, value in state.items():
         monkeypatch.setattr(Job, name, value)
-    assert records.as_asked() == {}
+    assert records.unchanged() == {}
 
 
 def test_a_job_that_cannot_be_looked_at_is_not_known(monkeypatch):
@@ -96,14 +96,14 @@ def test_a_job_that_cannot_be_looked_at_is_not_known(monkeypatch):
 
     records.write(options())
     monkeypatch.setattr(Job, "actual", refuse)
-    assert records.as_asked() == {}
+    assert records.unchanged() == {}
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"name": "a-job", "an_option_of_another_version": 1}'])
 def test_a_record_that_is_not_understood_is_none(content, tmp_path):
     records.write(options())
     (tmp_path / "jobs/a-job.json").write_text(content, encoding="utf-8")
-    assert records.as_asked() == {}
+    assert records.unchanged() == {}
 
 
 def test_a_job_with_secrets_is_not_kept(tmp_path):
@@ -121,7 +121,7 @@ def test_of_certificates_the_places_are_kept_and_the_files_looked_at(tmp_path):
     records.write(options(pki={**PKI, "phase": "read", "certificates": [{"path": path, "owner": OWNER}], "bundles": [{"path": bundle["path"]}]}))
     assert (tmp_path / "jobs/a-job.json").read_text(encoding="utf-8") == written
     (tmp_path / "server.crt").write_text("on the host", encoding="utf-8")
-    pki = records.as_asked()["a-job"]["pki"]
+    pki = records.unchanged()["a-job"]["pki"]
     assert pki["certificates"] == [{"path": path, "public_key": None, "certificate": "on the host"}]
     assert pki["bundles"] == [{"path": bundle["path"], "content": None}]
     assert not (tmp_path / "server.key").exists(), "a look makes no key"

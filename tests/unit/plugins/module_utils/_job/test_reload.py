@@ -34,7 +34,7 @@ def test_what_is_loaded_as_it_should_be_is_no_problem(loaded):
 def test_files_with_other_contents_are_named(content, loaded):
     url, path = loaded
     wanted = {path: reload.digest(content), "/not/loaded": reload.digest(content)}
-    assert reload.problem(f"{url}/loaded", wanted) == f"{url}/loaded: has not loaded {path}, /not/loaded as on disk"
+    assert reload.problem(f"{url}/loaded", wanted) == f"{url}/loaded: has not loaded the current {path}, /not/loaded"
 
 
 def test_only_a_good_answer_counts(loaded):

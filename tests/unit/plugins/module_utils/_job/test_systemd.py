@@ -99,5 +99,5 @@ def test_what_refuses_a_reload_says_why(shown, reason, monkeypatch):
         return {"systemctl": shown, "journalctl": "unknown keyword\n" if "_PID=42" in arguments else "a connection\n"}[arguments[0]]
 
     monkeypatch.setattr(systemd, "run", run)
-    with pytest.raises(HostError, match=f"^haproxy is not reloaded, and runs with its former configuration: .*{reason}$"):
+    with pytest.raises(HostError, match=f"^haproxy is not reloaded and keeps its former configuration: .*{reason}$"):
         systemd.reload("haproxy")

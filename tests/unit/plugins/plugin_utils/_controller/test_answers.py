@@ -74,7 +74,7 @@ HONEST = {
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
     "etcd_key": ({}, {"diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
-    "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"as_asked": JOBS}}}),
+    "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"unchanged": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
@@ -202,7 +202,7 @@ def test_no_health_that_is_valid_ends_the_report(path, lie):
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(list(places(FACTS))), JSON)
 def test_no_facts_that_are_valid_end_preflight(path, lie):
-    facts = {"cfcr_host": changed(FACTS, path, lie), "cfcr_jobs": {"as_asked": {}}}
+    facts = {"cfcr_host": changed(FACTS, path, lie), "cfcr_jobs": {"unchanged": {}}}
     try:
         host = validated("host_facts", {}, {"ansible_facts": facts})["ansible_facts"]["cfcr_host"]
     except InvalidAnswer:
