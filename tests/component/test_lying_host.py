@@ -123,7 +123,7 @@ def test_a_crashed_module_leaves_only_an_error(lied, lie):
     assert set(health["health"]) == {"error", "attempts"}
     assert health["health"]["error"].startswith("module failed: ")
     assert facts["failed"] and "ansible_facts" not in facts and "cfcr_host" not in facts
-    assert facts["msg"].startswith("the module ended with exit code 1, and said:")
+    assert facts["msg"].startswith("the module exited with code 1:")
 
 
 @pytest.mark.parametrize("lie", OTHERS)

@@ -4,7 +4,7 @@
 
 """The shape of the answer of every module that runs on hosts.
 
-Root of a host decides what Python answers there. So an answer is validated here before anything reads it: it must have exactly the shape that its
+Root on a compromised host can forge any answer. So each answer is validated before anything reads it: it must have exactly the shape that its
 module documents. Values that decisions depend on have a strict form. Values that are only shown may be any text.
 """
 
@@ -22,20 +22,20 @@ Values = t.Mapping[str, t.Any]
 
 _MOST_CHARACTERS = 8 << 20  # of an answer
 _MOST_CHARACTERS_OF = {"host_logs": 40 << 20}
-# Each of these begins a value in JSON, and a value takes a hundred bytes of memory however short it is.
+# Each of these characters begins a value in JSON, and even a short value takes a hundred bytes of memory.
 _MOST_VALUES = 200_000
 _BEGINNINGS = "[{,:"
 _MOST_LINES = 100_000
 _LINE_ENDS = (b"\n", b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\xc2\x85", b"\xe2\x80\xa8", b"\xe2\x80\xa9")
-_BEGIN = re.compile(r"^\{", re.MULTILINE)  # a shell may say something before
+_BEGIN = re.compile(r"^\{", re.MULTILINE)  # a shell may print something before it
 
 
 class NoAnswer(InvalidAnswer):
-    """The output of a module has no answer in it."""
+    """The output of a module contains no answer."""
 
 
 _MIB = Number(0, 1 << 40)
-_PERCENT = Number(-1000, 1000)  # file systems count in their own ways
+_PERCENT = Number(-1000, 1000)  # file systems count differently
 _SHORT = Prose(200)
 _PATH = Word(r"/[^\x00-\x1f\x7f\ud800-\udfff]{0,4095}", "an absolute path")
 _JOB = Word(r"[a-z0-9][a-z0-9_-]{0,62}", "the name of a job")
@@ -51,7 +51,7 @@ _NO_MORE = Fields({})
 
 
 def _or_error(shape: Shape) -> Shape:
-    """Return the shape of a thing, or of the reason why there is none."""
+    """Return the shape of a value, or of the reason why there is none."""
     error = Fields({"error": Prose()})
     return lambda value, where: (error if isinstance(value, dict) and "error" in value else shape)(value, where)
 
@@ -67,7 +67,7 @@ _PKI = Fields(
 
 
 def certificates(asked: Values) -> Shape:
-    """Return the shape of a host's certificates and bundles: exactly those that it was asked for, in this order."""
+    """Return the shape of a host's certificates and bundles: exactly the requested ones, in this order."""
     places = {kind: [entry["path"] for entry in asked[kind]] for kind in ("certificates", "bundles")}
     files = {*places["bundles"], *(f"{path}.{suffix}" for path in places["certificates"] for suffix in ("key", "crt"))}
 
@@ -80,7 +80,7 @@ def certificates(asked: Values) -> Shape:
             answer[kind] = [found[path] for path in paths]
         for path in answer["drift"]:
             if path not in files:
-                raise InvalidAnswer(_at(where, "drift"), path, "a path that was asked for")
+                raise InvalidAnswer(_at(where, "drift"), path, "a requested path")
         return answer
 
     return shape
@@ -130,7 +130,7 @@ _LISTENER = Fields(
         "address": address,
         "port": Number(0, 65535),
         "pid": Number(0, 1 << 31),
-        "process": _SHORT,  # any user's
+        "process": _SHORT,  # any user may have named it
         "unit": _SHORT,
     }
 )
@@ -192,7 +192,7 @@ _ETCD_CLUSTER = Fields(
 
 
 def _job(arguments: Values) -> Fields:
-    """Return the shape of job's answer, which has more in it if the module only reads."""
+    """Return the shape of the answer of job, which has more fields if the module only reads."""
     restart = {"restart": Each(_UNIT)}
     pki = arguments.get("pki")
     return Fields({**restart, "healthy": Flag, "pki": certificates(pki)} if pki and pki["phase"] == "read" else restart)
@@ -202,7 +202,7 @@ def _certificate_files(arguments: Values) -> Shape:
     return certificates(arguments) if arguments["phase"] == "read" else _NO_MORE
 
 
-# By module, given its arguments: its own part of the answer.
+# The fields of each module's answer, given its arguments.
 ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "certificate_files": _certificate_files,
     "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
@@ -218,14 +218,14 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "url_probe": lambda _arguments: _CHECKS,
 }
 
-# AnsibleModule adds these, and nothing here reads them.
+# Fields that AnsibleModule adds. The collection does not read them.
 _DROPPED = ("invocation", "deprecations", "exception")
 _TREE = Named(Prose(), Tree(), most=10_000)
 _MOST_SHOWN = 64 << 10
 
 
 def _side(value: t.Any, where: str) -> dict[str, t.Any]:
-    """Return a side of a diff. Ansible compares both in its main process, in a time that grows faster than they do."""
+    """Return one side of a diff. It is limited, since the time in which Ansible compares both sides grows faster than their size."""
     side = _TREE(value, where)
     size = len(json.dumps(side))
     return side if size <= _MOST_SHOWN else {"too large to show": f"{size} characters"}
@@ -237,7 +237,7 @@ _COMMON = Fields(
 
 
 def read(module: str, arguments: Values, text: str) -> dict[str, t.Any]:
-    """Return the answer in the output of a module. NoAnswer says that there is none, InvalidAnswer that there is another one."""
+    """Return the answer in the output of a module. Raise NoAnswer if there is none, InvalidAnswer if it has another shape."""
     _check_size(module, text, _BEGINNINGS, _MOST_VALUES, "values")
     begin = _BEGIN.search(text)
     try:
@@ -248,12 +248,12 @@ def read(module: str, arguments: Values, text: str) -> dict[str, t.Any]:
 
 
 def check_output(module: str, output: bytes) -> None:
-    """Raise if an output is too large to be made a text: Ansible splits it into lines, and a line takes fifty bytes however short it is."""
+    """Raise if an output is too large to be a text. Ansible splits it into lines, and even a short line takes fifty bytes."""
     _check_size(module, output, _LINE_ENDS, _MOST_LINES, "lines")
 
 
 def _check_size(module: str, output: t.Any, marks: t.Iterable[t.Any], most_marks: int, parts: str) -> None:
-    """Raise if an output, bytes or a text, is too long, or consists of too many parts, of which each has a mark."""
+    """Raise if an output is too long, or has too many parts, counted by their marks."""
     most = _MOST_CHARACTERS_OF.get(module, _MOST_CHARACTERS)
     if len(output) > most:
         raise InvalidAnswer("", f"{len(output)} {'bytes' if isinstance(output, bytes) else 'characters'}", f"{most} or fewer")
@@ -262,7 +262,7 @@ def _check_size(module: str, output: t.Any, marks: t.Iterable[t.Any], most_marks
 
 
 def validated(module: str, arguments: Values, answer: t.Any) -> dict[str, t.Any]:
-    """Return the answer of a module as plain values; raise if it has another shape."""
+    """Return the answer of a module as plain values. Raise if it has another shape."""
     if not isinstance(answer, dict):
         raise InvalidAnswer("", answer, "a mapping")
     rest = {key: value for key, value in answer.items() if key not in _DROPPED}

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One host of a task goes first, BOSH's canary: if its change fails, the next one does, and if too many fail, the change is not made on the others.
+"""One host of a task goes first, like a canary in BOSH. If it fails, the next host goes first. After too many failures, the other hosts stay unchanged.
 
-Ansible runs a task on hosts in parallel, in processes of their own. They agree by a file in its directory of the run. The host that comes first holds
-the file while it works, and the others wait. Which one that is does not matter, so a task that is notified on some hosts only has a canary as well.
+Ansible runs a task on hosts in parallel processes. They share a file in the directory of the run: the host that comes first locks it while it
+works, and the others wait. Any host can be the canary, so a handler that is notified on some hosts only has one as well.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _WELL = "well"
 
 @contextlib.contextmanager
 def canary(task: str, host: str, failures: int) -> t.Iterator[t.Callable[[str | None], None]]:
-    """Go first, or wait until a host that went first has said how it went: its verdict is None if all is well, else what is wrong.
+    """Go first, or wait for the verdict of the host that went first: None if it succeeded, else the problem.
 
-    After so many failures the others are left as they are. A host that ends without a verdict is none: it is gone, or nobody believes it.
+    After this many failures, the other hosts stay unchanged. A host that exits without a verdict does not count: it is gone, or its answer is not valid.
     """
     with Path(constants.DEFAULT_LOCAL_TMP, f"cfcr-canary-{task}").open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

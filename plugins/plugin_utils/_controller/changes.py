@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The time of the last change of a host in the current run, which its worker processes share by a file in Ansible's temporary directory."""
+"""The time of the last change of a host in the current run. Worker processes share it in a file in Ansible's temporary directory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def note_change() -> None:
 
 
 def changed_since(moment: float) -> bool:
-    """Tell whether any host was changed at or after a moment, in seconds since the epoch."""
+    """Return whether any host was changed at or after a time, in seconds since the epoch."""
     try:
         return _path().stat().st_mtime >= moment
     except FileNotFoundError:

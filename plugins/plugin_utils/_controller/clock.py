@@ -10,5 +10,5 @@ __all__ = ("offset",)
 
 
 def offset(there: float, sent: float, received: float) -> list[float]:
-    """Return the least and the most that it is ahead: it was read somewhere in between, and it is not known when."""
+    """Return the least and the most that the clock is ahead, since the exact time of its reading is not known."""
     return [round(there - received, 3), round(there - sent, 3)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Limits for what an action waits for: a host may hang for a quarter of an hour, never answer, or never stop answering."""
+"""Limits for an answer of a host, which may hang for a quarter of an hour, never answer, or never stop answering."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
 __all__ = ("TooLargeError", "deadline")
 
-_MOST_MIB = 512  # what a worker process may grow by while it waits
-_LOOK_SECONDS = 0.25
-_PER_MIB = 1024 if sys.platform != "darwin" else 1024 * 1024  # in what getrusage counts
+_MOST_MIB = 512  # by which a worker process may grow while it waits
+_CHECK_SECONDS = 0.25
+_PER_MIB = 1024 if sys.platform != "darwin" else 1024 * 1024  # the unit of getrusage
 
 
 class TooLargeError(AnsibleError):
-    """An answer takes more memory than it may. Nobody asks again, since the next one would as well."""
+    """An answer takes too much memory. It is not requested again, since the next one would be too large as well."""
 
 
 @contextlib.contextmanager
 def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
-    """Raise an error if a host does not answer in time, or if its answer takes more memory than `most_mib`; the host then counts as unreachable.
+    """Raise an error if a host does not answer in time, or if its answer takes more than `most_mib`. The host then counts as unreachable.
 
-    An action has its own process, so signals, memory and children are its own. Ansible collects the whole answer before an action sees it, so a timer
+    An action has a separate process with its signals, memory and children. Ansible collects the whole answer before an action sees it, so a timer
     watches the memory meanwhile.
     """
     end, memory = time.monotonic() + seconds, _memory()
-    left, _interval = signal.getitimer(signal.ITIMER_REAL)  # of the task's own timeout
+    left, _interval = signal.getitimer(signal.ITIMER_REAL)  # the timeout of the task
     task_end = time.monotonic() + left if left else float("inf")
     over = False
 
-    def look(number: int, frame: t.Any) -> None:
+    def check(number: int, frame: t.Any) -> None:
         if over:
             return
         if time.monotonic() >= task_end:
@@ -51,13 +51,13 @@ def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
             give_up(TooLargeError(f"an answer that takes more than {most_mib:g} MiB of memory"))
 
     def give_up(error: AnsibleError) -> t.NoReturn:
-        for process in _descendants("self"):  # ssh would wait on for a host that keeps it waiting
+        for process in _descendants("self"):  # otherwise ssh keeps waiting for the host
             with contextlib.suppress(OSError):
                 os.kill(process, signal.SIGTERM)
         raise error
 
-    former = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, min(seconds, _LOOK_SECONDS), _LOOK_SECONDS)
+    former = signal.signal(signal.SIGALRM, check)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds, _CHECK_SECONDS), _CHECK_SECONDS)
     try:
         yield
     finally:
@@ -69,7 +69,7 @@ def deadline(seconds: float, most_mib: float = _MOST_MIB) -> t.Iterator[None]:
 
 
 def _memory() -> float:
-    """Return the memory that this process has, in MiB; the most that it has had if the system does not tell."""
+    """Return the memory of this process in MiB, or its maximum so far if the system does not report the current value."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize() / (1 << 20)
     except OSError:
@@ -77,7 +77,7 @@ def _memory() -> float:
 
 
 def _descendants(process: str) -> list[int]:
-    """Return all that a process has started, and what that has; none where the system does not tell."""
+    """Return the children of a process and their children; none if the system does not report them."""
     try:
         children = [pid for path in Path(f"/proc/{process}/task").glob("*/children") for pid in path.read_text(encoding="ascii").split()]
     except OSError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running a module on the director in the middle of an action that runs for another host, as delegate_to does for a whole task."""
+"""Run a module on the director within an action for another host, as delegate_to does for a whole task."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ("Director", "validated")
 
 
 def validated(spec: dict[str, t.Any], arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the options that a module would make of its arguments."""
+    """Return the arguments of a module as validated options."""
     done = ArgumentSpecValidator(spec).validate(arguments)
     if done.error_messages:
         raise HostError("; ".join(done.error_messages))
@@ -32,7 +32,7 @@ def validated(spec: dict[str, t.Any], arguments: dict[str, t.Any]) -> dict[str, 
 
 
 class Director:
-    """The host that keeps the store, as an action sees it."""
+    """The host with the store, from the view of an action."""
 
     def __init__(self, action: ActionBase, host: str, task_vars: dict) -> None:
         self._action = action
@@ -47,21 +47,21 @@ class Director:
 
     @property
     def is_local(self) -> bool:
-        """Whether a module would run as this very user on this very host, so that no process and no connection is needed."""
+        """Whether a module would run as the same user on the same host, and so needs neither a process nor a connection."""
         return runs_locally(self._connection_name, self._become, self._get("ansible_become_user", self._action._task.become_user))
 
     def execute_module(self, name: str, arguments: dict) -> dict:
         """Run a module on the director and return its result."""
         action, loaders = self._action, self._action._shared_loader_obj
         task = action._task.copy()
-        task.delegate_to = None  # the variables below are the director's own already
+        task.delegate_to = None  # the variables below are those of the director
         play_context = action._play_context.copy()
         play_context.remote_addr = self._get("ansible_host", self._host)
         connection = loaders.connection_loader.get(
             self._connection_name, play_context, new_stdin=None, task_uuid=task._uuid, ansible_playbook_pid=str(os.getppid())
         )
         if connection is None:
-            raise AnsibleActionFail(f"director {self._host}: there is no connection plugin {self._connection_name}")
+            raise AnsibleActionFail(f"director {self._host}: found no connection plugin {self._connection_name}")
         keys = {**task.dump_attrs(), "timeout": play_context.timeout}
         keys.pop("retries")
         if play_context.password:
@@ -85,7 +85,7 @@ class Director:
         )
         try:
             return runner._execute_module(module_name=name, module_args=arguments, task_vars=self._vars)
-        except AnsibleConnectionFailure as error:  # not this host is unreachable, but that one
+        except AnsibleConnectionFailure as error:  # the director is unreachable, not this host
             raise AnsibleActionFail(f"director {self._host} cannot be reached: {error}") from error
         finally:
             connection.close()
@@ -95,6 +95,6 @@ class Director:
         return self._templar.template(self._vars[variable]) if self._vars.get(variable) is not None else default
 
     def _set_options(self, plugin: t.Any, kind: str, keys: dict) -> None:
-        """Have a plugin take its options from the director's variables."""
+        """Set the options of a plugin from the variables of the director."""
         names = C.config.get_plugin_vars(kind, plugin._load_name)
         plugin.set_options(task_keys=keys, var_options={name: self._get(name, None) for name in names if name in self._vars})

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the actions of all modules that run on hosts: it limits the time for an answer, and validates the answer before anything reads it."""
+"""The base of the actions of all modules that run on hosts. It limits the time for an answer, and validates the answer before anything reads it."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ __all__ = ("HostAction", "RefusedAnswer")
 _COLLECTION = "cfcr.kubernetes."
 _INTERPRETER = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
 _CLEANUP_SECONDS = 30
-_SECONDS = 1800  # the default of cluster_answer_seconds, where no role has defined it
+_SECONDS = 1800  # the default of cluster_answer_seconds, for plays without roles
 
 
 class RefusedAnswer(AnsibleActionFail):
-    """A host's answer is not one that its module gives."""
+    """The answer of a host does not have the shape of its module's answer."""
 
     def __init__(self, error: InvalidAnswer) -> None:
-        """Take what is wrong with it."""
+        """Take the error of the validation."""
         super().__init__(f"no valid answer: {error}")
 
 
 class HostAction(ActionBase):
-    """Run the module of the task's name on a host. An action that does more has its own answer."""
+    """Run the module of the task on a host. An action that does more overrides answer()."""
 
     TRANSFERS_FILES = False
 
     seconds: float | None = None  # for the answer to one module, if it is less than cluster_answer_seconds
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return what the task is to return."""
+        """Return the result of the task."""
         result = super().run(tmp, task_vars)
         return {**result, **self.answer(task_vars or {})}
 
     def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return what the host answers."""
+        """Return the answer of the host."""
         return self._execute_module(task_vars=variables)
 
     def cleanup(self, force: bool = False) -> None:
-        """Remove what Ansible has left on the host, unless the host keeps us waiting for it."""
+        """Remove Ansible's temporary files on the host, unless the host does not answer in time."""
         with contextlib.suppress(AnsibleError), deadline(_CLEANUP_SECONDS):
             super().cleanup(force)
 
@@ -65,7 +65,7 @@ class HostAction(ActionBase):
                 answer = super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars)
         except TooLargeError as error:
             raise RefusedAnswer(InvalidAnswer("", str(error), "less")) from None
-        # Ansible keeps the interpreter that it found, or it would look for one in every task.
+        # Ansible keeps the interpreter that it found, so that it need not search for one in every task.
         interpreter = self._discovered_interpreter_key and answer["ansible_facts"][self._discovered_interpreter_key]
         if interpreter and not _INTERPRETER.fullmatch(interpreter):
             raise RefusedAnswer(InvalidAnswer("interpreter", interpreter, "the absolute path of one"))
@@ -73,7 +73,7 @@ class HostAction(ActionBase):
 
     @contextlib.contextmanager
     def _limited(self) -> t.Iterator[None]:
-        """Look at the size of every output of the host before Ansible makes texts and lines of it."""
+        """Check the size of every output of the host before Ansible splits it into lines."""
         connection, execute = self._connection, self._connection.exec_command
 
         def checked(*arguments: t.Any, **options: t.Any) -> tuple[int, bytes, bytes]:
@@ -92,17 +92,17 @@ class HostAction(ActionBase):
             del connection.exec_command
 
     def _parse_returned_data(self, res: t.Mapping[str, t.Any], *options: t.Any) -> t.Any:
-        """Have Ansible parse only what is left of the answer after validation: nothing that the host said reaches its parser."""
+        """Have Ansible parse only the validated answer, so that no other output of the host reaches its parser."""
         return super()._parse_returned_data({**res, "stdout": json.dumps(self._validated(res)), "stderr": ""}, *options)
 
     def _validated(self, res: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Return the answer, or the failure of a module that crashed: Python says then what went wrong."""
+        """Return the answer, or the failure of a crashed module with the message of Python."""
         try:
             return read(self._module, self._arguments, res["stdout"])
         except NoAnswer as error:
             if res["rc"] == 0:
                 raise RefusedAnswer(error) from None
             said = res["stderr"].strip() or res["stdout"].strip() or "nothing"
-            return {"failed": True, "msg": f"the module ended with exit code {int(res['rc'])}, and said:\n{Prose(lines=True)(said, 'stderr')}"}
+            return {"failed": True, "msg": f"the module exited with code {int(res['rc'])}:\n{Prose(lines=True)(said, 'stderr')}"}
         except InvalidAnswer as error:
             raise RefusedAnswer(error) from None

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Merge the log archives of hosts into one. A host may lie: nothing of its archive is used but the names and the contents of plain files.
+"""Merge the log archives of hosts into one. A host may be compromised, so only names and contents of plain files are used.
 
-tarfile does not read these archives. It follows extended headers, which give a member another name, another size or a list of places, are
-read into memory whatever their size, and have had endless loops. `host_logs` packs plain ustar, which needs none of them.
+tarfile is not used to read these archives. It follows extended headers, which change the name and size of a member or make it sparse. It reads
+them into memory whatever their size, and had endless loops in them. `host_logs` packs plain ustar, which has no such headers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import zlib
 
 __all__ = ("MOST_BYTES", "MOST_FILES", "MOST_PACKED_BYTES", "Merged", "merge")
 
-# Of one host. host_logs stays well below.
+# Limits of one host. host_logs stays well below them.
 MOST_PACKED_BYTES = 32 * 2**20
 MOST_BYTES = 200_000_000
 MOST_FILES = 10_000
@@ -40,17 +40,17 @@ class Merged:
 
 
 class _RefusedError(Exception):
-    """An archive is not one that host_logs makes."""
+    """An archive was not made by host_logs."""
 
 
 def merge(archives: t.Mapping[str, t.Any], now: float) -> Merged:
-    """Merge archives in base64, one host after the other. Nothing of an archive that is refused is in the result."""
+    """Merge archives in base64, host by host. The result contains no file of a refused archive."""
     merged, count, refused = io.BytesIO(), 0, {}
     with tarfile.open(fileobj=merged, mode="w:gz", format=tarfile.GNU_FORMAT) as target:
         for host, archive in archives.items():
             try:
                 packed = _decoded(archive)
-                # This reads all of it before any of it is added.
+                # Read the whole archive before any file is added.
                 count += _checked(packed)
             except _RefusedError as error:
                 refused[host] = str(error)
@@ -75,7 +75,7 @@ def _decoded(archive: t.Any) -> bytes:
 
 
 def _checked(packed: bytes) -> int:
-    """Return the number of files, if all of the archive can be read and none of its files hides another one."""
+    """Return the number of files. Refuse an archive that cannot be read completely, or in which one file hides another."""
     names: set[str] = set()
     try:
         for name, _size, _stream in _files(packed):
@@ -85,16 +85,16 @@ def _checked(packed: bytes) -> int:
     except tarfile.HeaderError as error:
         raise _RefusedError(f"found a broken tar header ({error})") from error
     except (OSError, EOFError, zlib.error) as error:
-        raise _RefusedError("found a gzip file that is damaged or cut off, or none at all") from error
+        raise _RefusedError("found a damaged or truncated gzip file, or none") from error
     for name in sorted(names.intersection(str(parent) for name in names for parent in pathlib.PurePosixPath(name).parents)):
         raise _RefusedError(f"found {name} both as a file and as a directory")
     return len(names)
 
 
 def _files(packed: bytes) -> t.Iterator[tuple[str, int, t.IO[bytes]]]:
-    """Yield name and size of each plain file, and the stream that its content comes next in.
+    """Yield name and size of each plain file, and the stream in which its content follows.
 
-    Only what is asked for is unpacked, so the limits hold whatever is packed and whatever a header claims.
+    The archive is unpacked only as far as it is read, so the limits hold whatever a header claims.
     """
     stream = gzip.GzipFile(fileobj=io.BytesIO(packed))
     headers = 0
@@ -113,17 +113,17 @@ def _files(packed: bytes) -> t.Iterator[tuple[str, int, t.IO[bytes]]]:
         yield _cleaned(header.name), header.size, stream
         stream.seek(end)
     if len(block) < tarfile.BLOCKSIZE:
-        raise _RefusedError("found a tar file that is cut off")
-    # The checksum stands at the end.
+        raise _RefusedError("found a truncated tar file")
+    # The checksum is at the end.
     while stream.read(tarfile.RECORDSIZE):
         if stream.tell() > MOST_BYTES:
             raise _RefusedError(f"found more than {MOST_BYTES} bytes unpacked")
 
 
 def _cleaned(name: str) -> str:
-    """Return a relative path without .. and without characters that a terminal or another system takes for something else.
+    """Return a relative path without .. and without characters that are special to a terminal or another system.
 
-    A ustar header has room for 256 bytes of a name, so none is too long.
+    A ustar header limits a name to 256 bytes, so none is too long.
     """
     printable = "".join(character if character.isprintable() and character != "\\" else "_" for character in name)
     parts = [part for part in printable.split("/") if part not in ("", ".", "..")]

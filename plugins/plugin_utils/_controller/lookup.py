@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the lookups into the catalog have in common."""
+"""The base of lookups into the catalog."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ("CatalogLookup",)
 
 
 class CatalogLookup(LookupBase):
-    """A lookup whose options are variables of the cluster and whose answer is one list, whatever the number of names."""
+    """A lookup with variables of the cluster as options. It returns one list, whatever the number of names."""
 
     def run(self, terms: list[str], variables: dict[str, t.Any], **kwargs: t.Any) -> list[list[dict[str, t.Any]]]:
-        """Return the answer as the one element that lookup() gives back as it is."""
+        """Return the answer as the only element, so that lookup() returns it unchanged."""
         names = [variable for variable in variables if variable.startswith(("cluster_artifact_", "cluster_kubernetes_"))]
         self.set_options(var_options={name: self._templar.template(variables[name]) for name in names}, direct=kwargs)
         try:
@@ -29,9 +29,9 @@ class CatalogLookup(LookupBase):
             raise AnsibleLookupError(str(error)) from error
 
     def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
-        """Return what the catalog says of these names."""
+        """Return the entries of these names in the catalog."""
         raise NotImplementedError
 
     def source(self) -> Source:
-        """Return where the hosts download from."""
+        """Return the source of the hosts' downloads."""
         return Source(self.get_option("source"), self.get_option("mirror"), self.get_option("checksums"))

@@ -36,12 +36,12 @@ def current_run(variables: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def is_gone(holder: dict[str, t.Any]) -> bool:
-    """Say whether a holder was a process of this controller that is no more: its number may be somebody else's by now."""
+    """Return whether a holder was a process of this controller that has exited. Another process may have its PID by now."""
     return bool(holder) and holder["controller"] == _controller() and _started(holder["pid"]) != holder["started"]
 
 
 def _controller() -> str:
-    """Return what is another one after a restart, and in another container: where numbers of processes mean the same."""
+    """Return an ID of the scope of PIDs. It differs after a restart and in another container."""
     return f"{_read('/proc/sys/kernel/random/boot_id') or socket.gethostname()}/{_namespace()}"
 
 
@@ -53,7 +53,7 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process has started, in ticks since the machine did; a zombie has ended."""
+    """Return the start time of a process, in ticks since boot. A zombie counts as exited."""
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return "" if not fields or fields[0] in "ZX" else fields[19]
 

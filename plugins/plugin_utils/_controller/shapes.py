@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Shapes of plain values from a source that may lie. A shape returns a plain copy of a value, or raises what is wrong with it.
+"""Shapes of plain values from a source that is not trusted. A shape returns a plain copy of a value, or raises an error.
 
-AnsibleModule's argument specs do not serve here: they convert what has the wrong type, and know no limits.
+AnsibleModule's argument specs do not suffice: they convert values of a wrong type, and have no limits.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ __all__ = (
     "Each", "Fields", "Flag", "InvalidAnswer", "Line", "Maybe", "Named", "Number", "OneOf", "Prose", "Shape", "Text", "Tree", "Word", "address", "network",
 )  # fmt: skip
 
-Shape = t.Callable[[t.Any, str], t.Any]  # a value, and where it stands in the answer
+Shape = t.Callable[[t.Any, str], t.Any]  # a value, and its place in the answer
 
 _SHOWN, _PLACE = 60, 200  # characters of a message
-# Characters that control a terminal, change the direction of text, or are none.
+# Characters that control a terminal, change the direction of text, or are surrogates.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class InvalidAnswer(ValueError):
-    """An answer has a value that it may not have."""
+    """An answer has an unexpected value."""
 
     def __init__(self, where: str, found: t.Any, expected: str) -> None:
-        """Take where the value stands, the value, and what was expected in its place."""
+        """Take the place of the value, the value, and what was expected."""
         super().__init__(f"{_printable(where, _PLACE) + ': ' if where else ''}found {_shown(found)}, expected {expected}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """A text, kept as it is: the content of a file."""
+    """A text that is kept unchanged, such as the content of a file."""
 
     most: int
 
@@ -50,13 +50,13 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class Prose:
-    """A text for people: cut off if it is too long, without characters that control a terminal, in one line unless lines are allowed."""
+    """A text for people: truncated, without control characters of terminals, and in one line unless lines are allowed."""
 
     most: int = 4000
     lines: bool = False
 
     def __call__(self, value: t.Any, where: str) -> str:
-        """Return what may be shown."""
+        """Return the part that is shown."""
         text = Text(1 << 30)(value, where)
         text = text if len(text) <= self.most else f"{text[: self.most]}…"
         return _CONTROL.sub("\ufffd", text if self.lines else text.replace("\n", " "))
@@ -81,7 +81,7 @@ Line = Word(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,512}", "a line of 512 characters o
 
 @dataclasses.dataclass(frozen=True)
 class Number:
-    """A number between two others, both allowed."""
+    """A number in a range, including both ends."""
 
     least: float
     most: float
@@ -90,7 +90,7 @@ class Number:
     def __call__(self, value: t.Any, where: str) -> int | float:
         """Return the number."""
         kinds = (int,) if self.whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not self.least <= value <= self.most:  # NaN is not, either
+        if isinstance(value, bool) or not isinstance(value, kinds) or not self.least <= value <= self.most:  # NaN is refused as well
             raise InvalidAnswer(where, value, f"a{' whole' if self.whole else ''} number from {self.least:.0f} to {self.most:.0f}")
         return int(value) if self.whole else float(value)
 
@@ -156,14 +156,14 @@ class Named:
         if len(value) > self.most:
             raise InvalidAnswer(where, value, f"{self.most} or fewer")
         for key in value:
-            if isinstance(key, str) and key.startswith("__ansible"):  # Ansible would make an object of the mapping
+            if isinstance(key, str) and key.startswith("__ansible"):  # Ansible would turn the mapping into an object
                 raise InvalidAnswer(where, f"the key {key}", "names that are not Ansible's own")
         keys = {key: self.key(key, f"a key of {where}") for key in value}
         return {keys[key]: self.shape(element, f"{where}.{keys[key]}") for key, element in value.items()}
 
 
 class Fields:
-    """A mapping with these keys and no others; of the optional ones any may be missing."""
+    """A mapping with exactly these keys. Optional ones may be missing."""
 
     def __init__(self, required: t.Mapping[str, Shape], optional: t.Mapping[str, Shape] | None = None) -> None:
         """Take the shapes by key."""
@@ -175,7 +175,7 @@ class Fields:
             raise InvalidAnswer(where, value, "a mapping")
         for key in value:
             if key not in self.shapes:
-                raise InvalidAnswer(where, f"the key {_shown(key)}", f"only {', '.join(self.shapes) or 'what every module answers'}")
+                raise InvalidAnswer(where, f"the key {_shown(key)}", f"only {', '.join(self.shapes) or 'the keys of every answer'}")
         for key in self.required:
             if key not in value:
                 raise InvalidAnswer(where, f"no key {key}", "one")
@@ -189,7 +189,7 @@ class Tree:
     depth: int = 8
 
     def __call__(self, value: t.Any, where: str) -> t.Any:
-        """Return what may be shown."""
+        """Return the part that is shown."""
         if isinstance(value, str):
             return Prose(1 << 20, lines=True)(value, where)
         if value is None or isinstance(value, bool):
@@ -200,11 +200,11 @@ class Tree:
             return Each(Tree(self.depth - 1), 10_000)(value, where)
         if self.depth and isinstance(value, dict):
             return Named(Prose(), Tree(self.depth - 1), 10_000)(value, where)
-        raise InvalidAnswer(where, value, "mappings and lists of texts and numbers, some in each other")
+        raise InvalidAnswer(where, value, "nested mappings and lists of texts and numbers")
 
 
 def address(value: t.Any, where: str) -> str:
-    """Return an IP address; a link-local one may name its interface."""
+    """Return an IP address. A link-local one may have its interface."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]{1,15})?", value):
         raise InvalidAnswer(where, value, "an IP address")
     return _internet(value, where, ipaddress.ip_address, "an IP address")
@@ -226,7 +226,7 @@ def _internet(value: t.Any, where: str, parse: t.Callable[[str], object], expect
 
 
 def _shown(value: t.Any) -> str:
-    """Return a value in few words."""
+    """Return a short description of a value."""
     if isinstance(value, dict):
         return f"a mapping of {len(value)}"
     if isinstance(value, list):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Actions on records of the credential store: in the same process if the controller is the director, else by the module."""
+"""The base of actions on the credential store. They run in the same process if the controller is the director, else as a module."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ("StoreAction",)
 
 
 class StoreAction(ActionBase):
-    """An action that does what the module of its name does, without half a second for packing and starting it where it can."""
+    """An action that does the work of its module in process if possible, which saves half a second for packing and starting it."""
 
     TRANSFERS_FILES = False
 
     spec: dict[str, t.Any]
 
     def keep(self, store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-        """Do what the module does and return its result."""
+        """Do the work of the module and return its result."""
         raise NotImplementedError
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result."""
         result = super().run(tmp, task_vars)
-        if CRYPTOGRAPHY_ERROR or not is_local(self):  # the Python that modules run with may have the library
+        if CRYPTOGRAPHY_ERROR or not is_local(self):  # the Python of modules may have the library
             return {**result, **self._execute_module(task_vars=task_vars)}
         _validation, options = self.validate_argument_spec(argument_spec=self.spec)
         try:
