@@ -10,4 +10,4 @@ from ..plugin_utils._controller.host_action import HostAction
 
 
 class ActionModule(HostAction):
-    """The module of the same name, and what it may answer."""
+    """Run the module of the same name and validate its answer."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller's half of host_facts: which ports matter, when the module ran, and what became of a host that could not run it."""
+"""Gather the facts of a host. The controller adds the ports, the offset of the clock, and the reason if the module did not run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PAUSE = 1  # seconds between attempts to reach a host
 
 
 class ActionModule(HostAction):
-    """Run the module and say how far the host's clock can be from the controller's."""
+    """Run the module and return the range of the offset of the host's clock from the controller's."""
 
-    seconds = 60  # nothing is changed, and little is read
+    seconds = 60  # the module changes nothing and reads little
 
     def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's facts, or the reason why there are none."""
@@ -33,7 +33,7 @@ class ActionModule(HostAction):
         reports = arguments.get("on_failure") == "report"
         try:
             sent, reply = self._ask(arguments, variables)
-        except AnsibleError as error:  # no connection, not the user that was asked for, or no valid answer
+        except AnsibleError as error:  # no connection, no become user, or no valid answer
             if not reports:
                 raise
             return _report("unreachable: " if isinstance(error, AnsibleConnectionFailure) else "", str(error))
@@ -46,7 +46,7 @@ class ActionModule(HostAction):
         return reply
 
     def _ask(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> tuple[float, dict[str, t.Any]]:
-        """Return when the module was sent and what it says; a host that is about to be reached gets the time for it."""
+        """Return the time of the request and the answer. Retry a host that cannot be reached yet."""
         deadline = time.monotonic() + float(arguments.get("wait", 0))
         while True:
             sent = time.time()
@@ -60,7 +60,7 @@ class ActionModule(HostAction):
             time.sleep(_PAUSE)
 
     def _arguments(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the task's arguments, with the ports that the collection uses on this host where none are named."""
+        """Return the task's arguments, with the ports that the collection uses on this host as the default."""
         if "ports" in self._task.args:
             return self._task.args
         contract = Contract(self._loader)
@@ -69,5 +69,5 @@ class ActionModule(HostAction):
 
 
 def _report(kind: str, said: str) -> dict[str, t.Any]:
-    """Return what was said last as the host's only fact."""
+    """Return the last error as the only fact of the host."""
     return {"changed": False, "ansible_facts": {"cfcr_host": {"error": kind + last_line(said)}}}

@@ -26,10 +26,10 @@ class ActionModule(HostAction):
     """One round trip to the host, none if host_facts found the job in the desired state, two if certificates are signed."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Keep the job, and have the task notify its handlers of units that wait for a restart, not of every change."""
+        """Apply the job. Notify the handlers of the task only if units wait for a restart."""
         result = super().run(tmp, task_vars)
         if not result.get("restart"):
-            self._task.notify = None  # of the copy of the task that this worker process has
+            self._task.notify = None  # the worker process has a copy of the task
         return result
 
     def answer(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -56,9 +56,9 @@ class ActionModule(HostAction):
         return _joined(result, issued.result)
 
     def _restart(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Restart on one host first: a mistake that keeps a unit from coming back must not stop it everywhere.
+        """Restart on one host first, so that a faulty configuration does not stop a unit on all hosts.
 
-        One host that fails may be broken, or lie. But where hosts restart one at a time, the others do its work, and nobody takes the risk.
+        One failed host may be broken or compromised, so a second one may try. If hosts restart one at a time, the first failure stops the others.
         """
         with canary(self._task._uuid, variables["inventory_hostname"], failures=1 if self._task.throttle == 1 else 2) as tell:
             result = self._on_host(options, variables)
@@ -66,7 +66,7 @@ class ActionModule(HostAction):
         return result
 
     def _found(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any] | None:
-        """Return what the host would say where it has said already that it is as these options ask."""
+        """Return the answer without a round trip if host_facts found the job in the desired state with the same options."""
         found = self._unchanged(variables).get(options.get("name"))
         if not found or found["asked"] != options.get("asked"):
             return None
@@ -80,7 +80,7 @@ class ActionModule(HostAction):
 
     def _on_host(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         writes = options.get("pki", {}).get("phase") == "write"
-        changes = True  # as far as anybody knows, where there is no valid answer
+        changes = True  # without a valid answer, assume so
         try:
             result = self._execute_module(module_name="cfcr.kubernetes.job", module_args=options, task_vars=variables)
             changes = writes or result.get("failed") or result["changed"]
@@ -90,10 +90,10 @@ class ActionModule(HostAction):
         return {**({} if result.get("failed") else {"diff": {"before": {}, "after": {}}}), **result}
 
     def _unchanged(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the jobs that host_facts found as they were asked.
+        """Return the jobs that host_facts found in their recorded state.
 
-        That counts in the run that asked, whatever a cache of facts has, and until it changes a host: another job may read what was written, and
-        the health of one may hang on another host.
+        The fact is valid only in the run that gathered it, since it may come from a cache, and only until the run changes a host: another job
+        may read the changed files, and its health may depend on another host.
         """
         facts = variables.get("ansible_facts", {}).get("cfcr_jobs", {})
         counts = facts.get("run") == current_run(variables)["id"] and not changed_since(facts["time"])
@@ -105,7 +105,7 @@ def _digest(options: dict[str, t.Any]) -> str:
 
 
 def _joined(job: dict[str, t.Any], issued: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the result of a job, together with what became of its certificates."""
+    """Return the result of a job, together with the result of its certificates."""
     if job.get("failed") or job.get("unreachable"):
         return job
     if issued["changed"]:

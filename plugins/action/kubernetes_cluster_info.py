@@ -16,7 +16,7 @@ from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.local import is_local
 from ..plugin_utils._preflight.problems import failure
 
-# For the connection, in addition to the two requests of the module.
+# Time for the connection, in addition to the two requests of the module.
 _CONNECTION_SECONDS = 10
 
 
@@ -37,5 +37,5 @@ class ActionModule(ActionBase):
         except AnsibleError as error:
             reply = {"failed": True, "msg": str(error)}
         if reply.get("failed"):
-            return {**result, "changed": False, **unknown(f"the director cannot be asked: {failure(reply)}")}
+            return {**result, "changed": False, **unknown(f"the director does not answer: {failure(reply)}")}
         return {**result, **reply}

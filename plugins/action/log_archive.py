@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Put what was collected on hosts into one archive on the controller."""
+"""Merge the logs of hosts into one archive on the controller."""
 
 from __future__ import annotations
 

@@ -28,14 +28,14 @@ options:
     required: true
   builds:
     description:
-      - What to build, as the lookup P(cfcr.kubernetes.builds#lookup) returns it.
+      - Builds, as the lookup P(cfcr.kubernetes.builds#lookup) returns them.
       - The text C({architecture}) in a path or a member stands for this machine's architecture, as Go names it.
     type: list
     elements: dict
     required: true
     suboptions:
       name:
-        description: Name of the build, and of the program where it is written in C.
+        description: Name of the build, and of the program if it is written in C.
         type: str
         required: true
       version:
@@ -60,14 +60,14 @@ options:
         elements: str
         default: []
       ldflags:
-        description: Flags of the Go linker, besides those that leave out symbols.
+        description: Flags of the Go linker, in addition to those that omit symbols.
         type: str
         default: ""
       left_out:
         description:
           - Go packages that are compiled as empty packages of the same name, without their code. The packages that import them must
-            need nothing of them but their initialization.
-          - The modules are copied as C(go.sum) allows them, and the packages are replaced in the copy.
+            need only their initialization.
+          - The modules in C(go.sum) are copied, and the packages are replaced in the copy.
         type: list
         elements: str
         default: []
@@ -84,7 +84,7 @@ options:
           files:
             description:
               - Member of the archive by program; the archive is a gzipped tar.
-              - One program whose member is empty is no archive, the file is the program.
+              - If there is one program and its member is empty, the file is the program itself.
             type: dict
           image:
             description: Makes an archive of a container image instead, as C(docker save) does.
@@ -124,7 +124,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Build what the catalog has
+- name: Build the release files of the catalog
   cfcr.kubernetes.artifact_build:
     directory: /var/cache/cfcr/artifacts
     builds: "{{ lookup('cfcr.kubernetes.builds') }}"
@@ -139,13 +139,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 checksums:
-  description: SHA-256 of every output of O(builds) that is there, by its path below O(directory).
+  description: SHA-256 of every existing output of O(builds), by its path below O(directory).
   returned: success
   type: dict
   sample:
     runc/1.5.2/amd64/runc.amd64: 0f1f4c4e6b1f5ab2bd2aeb8d9d0ccb6d44b9d0fd0db5c1cd8f9ee1b30dd86a5f
 built:
-  description: Seconds that each build took which was made by this call.
+  description: Duration of each build of this call, in seconds.
   returned: success
   type: dict
   sample:
@@ -161,7 +161,7 @@ from ..module_utils._artifacts.build import Mirror, Toolchain
 from ..module_utils._errors import HostError
 from ..module_utils._result import finish
 
-GO_DIRECTORIES = ["/usr/local/go/bin", "/usr/lib/go/bin"]  # where Go is that was not put on the PATH
+GO_DIRECTORIES = ["/usr/local/go/bin", "/usr/lib/go/bin"]  # locations of Go that may not be in PATH
 
 IMAGE = {
     "reference": {"type": "str", "required": True},
@@ -201,7 +201,7 @@ OPTIONS = {
 
 
 def main() -> None:
-    """Build what is not there yet."""
+    """Build the missing outputs."""
     module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
     builds = module.params["builds"]
     checksums, built = {}, {}

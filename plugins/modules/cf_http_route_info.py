@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cf_http_route_info
-short_description: Read the HTTP routes of a gorouter of Cloud Foundry
+short_description: List the HTTP routes of a Cloud Foundry gorouter
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:

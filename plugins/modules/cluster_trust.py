@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cluster_trust
-short_description: Limit the CAs that components inside a cluster trust to the given ones
+short_description: Limit the CAs that components inside a cluster trust
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:

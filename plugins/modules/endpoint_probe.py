@@ -12,7 +12,7 @@ version_added: "0.1.0"
 description:
   - Resolves the name, connects, verifies the TLS certificate and requests C(/readyz), until all of it works or the time is up. The failure names the
     first step that does not work, and its likely cause.
-  - Without O(authority), it only resolves the name, the one step that works before the API runs.
+  - Without O(authority), it only resolves the name, which works before the API runs.
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

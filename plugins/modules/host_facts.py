@@ -46,7 +46,7 @@ EXAMPLES = r"""
 - name: Gather host facts
   cfcr.kubernetes.host_facts:
 
-- name: Find the processes that listen on the web's ports
+- name: Find the processes that listen on the ports of a web server
   cfcr.kubernetes.host_facts:
     ports: [80/tcp, 443/tcp]
 """
@@ -58,12 +58,12 @@ ansible_facts:
   type: dict
   contains:
     cfcr_host:
-      description: What the host is.
+      description: Facts of the host.
       returned: always
       type: dict
       contains:
         error:
-          description: Why there is nothing else.
+          description: Reason why there are no other facts.
           returned: when O(on_failure=report) and the host cannot be reached or cannot run the module
           type: str
           sample: "unreachable: Connection timed out"
@@ -108,7 +108,7 @@ ansible_facts:
           type: str
           sample: systemd
         systemd_version:
-          description: Version of systemd, 0 where there is none.
+          description: Version of systemd, 0 if there is none.
           returned: success
           type: int
           sample: 252
@@ -118,7 +118,7 @@ ansible_facts:
           type: bool
           sample: false
         memory_mib:
-          description: Memory in MiB; the limit of the host's control group where that is less.
+          description: Memory in MiB, or the limit of the host's control group if that is lower.
           returned: success
           type: int
           sample: 3912
@@ -166,21 +166,21 @@ ansible_facts:
           sample: {/etc/etcd/pki/ca.crt: [0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417]}
         listeners:
           description:
-            - Who listens on the ports of O(ports).
-            - The process is empty and its number 0 where the kernel itself listens, or where another user's processes cannot be examined.
+            - Processes that listen on the ports of O(ports).
+            - The name of the process is empty and its ID 0 if the kernel itself listens, or if another user's processes cannot be examined.
           returned: success
           type: list
           elements: dict
           sample: [{port: 2379, protocol: tcp, address: "::", pid: 412, process: etcd, unit: etcd.service}]
         nameservers:
           description:
-            - The nameservers of resolv.conf; in place of systemd-resolved, which nobody but the host itself reaches, those that it asks.
+            - The nameservers of resolv.conf; systemd-resolved, which only the host itself reaches, is replaced by its upstream servers.
           returned: success
           type: list
           elements: str
           sample: [10.0.0.2]
         resolved:
-          description: Whether systemd-resolved runs, and is whom resolv.conf names first.
+          description: Whether systemd-resolved runs and is the first nameserver of resolv.conf.
           returned: success
           type: bool
           sample: false
@@ -197,28 +197,28 @@ ansible_facts:
           sample: 1795255000.25
         clock_offset:
           description:
-            - How many seconds the host's clock is ahead of the controller's, as the least and the most that it can be. The module ran somewhere
-              between sending it and receiving its answer, and it is not known when.
+            - Range of seconds by which the host's clock can be ahead of the controller's. The exact time between request and answer at which the
+              module read the clock is not known.
           returned: success
           type: list
           elements: float
           sample: [-0.4, 0.3]
     cfcr_jobs:
-      description: What M(cfcr.kubernetes.job) knows of the host's jobs before it asks.
+      description: State of the host's jobs, with which M(cfcr.kubernetes.job) saves round trips.
       returned: success
       type: dict
       contains:
         run:
-          description: The run of Ansible that asked; no other one relies on what was found.
+          description: The run of Ansible that gathered the fact. It is valid in this run only.
           returned: success
           type: str
         time:
-          description: When it asked, in seconds since the epoch by the controller's clock; what is found counts until the run changes a host.
+          description: When it was gathered, in seconds since the epoch by the controller's clock. It is valid until the run changes a host.
           returned: success
           type: float
           sample: 1795255000.25
         unchanged:
-          description: The jobs that are healthy and just as they were asked last, with the digest of that, and their certificates.
+          description: The jobs that are healthy and in their recorded state, with the digest of their options and their certificates.
           returned: success
           type: dict
           sample: {containerd: {asked: 0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417, pki: null}}

@@ -13,13 +13,13 @@ short_description: Configure and run one component of a host
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - A job is one component of a host with all that it needs, as in BOSH, from which the word is taken.
+  - A job is one component of a host with all that it needs. The word is from BOSH.
   - The module applies in one call, in this order, certificates, packages, kernel modules, sysctls, accounts, directories, release files,
     virtual environments of Python, files and systemd units, waits for the health of the units, and imports container images.
   - The environment of every unit has a digest of its configuration, so the running process shows which configuration it was started with.
     O(state=present) starts units that are not running. It reports units that run with another digest in RV(restart) with RV(ignore:changed)
     true. Only then does the task notify its handlers, which restart these units with O(state=restarted).
-  - A unit with O(units[].reload) is reloaded instead if only files that it reads then have changed.
+  - A unit with O(units[].reload) is reloaded instead if only files that it reads when it is reloaded have changed.
   - A handler that restarts one member of a group at a time checks the other members first, see O(peers).
   - If M(cfcr.kubernetes.host_facts) has found the job in the desired state and healthy earlier in the same run, the host is not contacted again.
     This excludes jobs with O(secrets), which are not recorded on the host.
@@ -184,7 +184,7 @@ options:
         description:
           - Files that a reload is enough for. C(ExecReload=) in O(units[].settings) reloads the service. It should fail on a wrong configuration before
             the service reads it, and also runs before each restart.
-          - The service itself reports the files that it has loaded, since a reload leaves its process unchanged. The report is right after a failed
+          - The service itself reports the files that it has loaded, since a reload leaves its process unchanged. The report stays correct after a failed
             reload, a reload by systemd alone, a crash and an interrupted run, too.
         type: dict
         suboptions:
@@ -350,10 +350,10 @@ def main() -> None:
         before, after = differences(job.actual(), job.wanted())
         restart = job.outdated()
         if pki and pki["phase"] == "read":
-            there, healthy = files.read(pki, module.check_mode), job.is_healthy()
+            found, healthy = files.read(pki, module.check_mode), job.is_healthy()
             if before == after and healthy and not module.check_mode:
                 records.write(options)
-            module.exit_json(changed=before != after, diff={"before": before, "after": after}, restart=restart, healthy=healthy, pki=there)
+            module.exit_json(changed=before != after, diff={"before": before, "after": after}, restart=restart, healthy=healthy, pki=found)
         if not module.check_mode:
             if after:
                 job.apply(after)

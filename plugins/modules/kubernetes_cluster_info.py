@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kubernetes_cluster_info
-short_description: Return the health of the endpoint and of the nodes of a cluster
+short_description: Return the health of the endpoint and the nodes of a cluster
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Checks whether the endpoint, the server of the kubeconfig, is ready, and lists the nodes. If the endpoint does not answer, it lists them by
+  - Checks whether the endpoint, the server of the kubeconfig, is ready, and lists the nodes. If the endpoint does not answer, it lists them through
     another server.
   - It runs on the director, which has the kubeconfig. It changes nothing and does not fail. If the director cannot be reached or has no usable
     kubeconfig, it returns that as the problem of the endpoint.

@@ -13,7 +13,7 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Writes one tar.gz on the controller with a directory for each host. Only the user that runs Ansible may read it.
   - A host may be compromised, so the module accepts only archives that M(cfcr.kubernetes.host_logs) could have made. It refuses an archive that is
-    damaged, has extended tar headers, sparse files or two files of one name, or exceeds 32 MiB, 200 MB unpacked or 10,000 files. It still writes
+    damaged, has extended tar headers, sparse files or two files of the same name, or exceeds 32 MiB, 200 MB unpacked or 10,000 files. It still writes
     the archives of all other hosts. Check RV(refused) after this module.
   - It takes only names and contents of plain files. It leaves out links and devices, and puts every file below the directory of its host, whatever
     the name of the file is.
@@ -70,8 +70,8 @@ missing:
   elements: str
   sample: [worker-0]
 refused:
-  description: Reason of the refusal by host. The archive has no files of these hosts.
+  description: Reasons for refused archives, by host. The merged archive has no files of these hosts.
   returned: success
   type: dict
-  sample: {worker-1: found a tar file that is cut off}
+  sample: {worker-1: found a truncated tar file}
 """

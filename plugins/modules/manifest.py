@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: manifest
-short_description: Apply a set of Kubernetes objects and prune others
+short_description: Apply a set of Kubernetes objects and prune former ones
 description:
   - Applies a list of objects server-side, deletes former objects of the set that are no longer in the list, and waits until the applied objects are
     available, in one call and over one connection.
-  - The set is an ApplySet (KEP-3659). Its owner, a ConfigMap of the name of the set, records which kinds the set holds, so that
+  - The set is an ApplySet (KEP-3659). Its owner, a ConfigMap of the name of the set, records the kinds of the set, so that
     pruning takes one request per kind. Its members have the set's ID in the label C(applyset.kubernetes.io/part-of).
   - A dry run on the server finds the differences, so that check mode and diff include defaults and admission. Only objects that differ are
     written.
@@ -35,13 +35,13 @@ options:
     default: kube-system
   objects:
     description:
-      - The objects that the set holds. Namespaces and custom resource definitions are applied first, the others in the order of the
+      - The objects of the set. Namespaces and custom resource definitions are applied first, the others in the order of the
         list. An empty list removes the set.
     type: list
     elements: dict
     required: true
   secrets:
-    description: Secrets that the set holds, apart from O(objects) so that their data is never logged.
+    description: Secrets of the set, separate from O(objects) so that their data is never logged.
     type: list
     elements: dict
     default: []
@@ -69,7 +69,7 @@ options:
     type: bool
     default: false
   timeout:
-    description: Seconds that everything may take, also waiting for an API server that does not answer yet.
+    description: Seconds after which the module fails, including the wait for an API server that does not answer yet.
     type: int
     default: 120
 extends_documentation_fragment:
@@ -77,7 +77,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Keep a namespace with one Deployment in it
+- name: Apply a namespace with one Deployment
   cfcr.kubernetes.manifest:
     kubeconfig: /var/lib/cfcr/cfcr/kubeconfig
     name: hello
@@ -119,7 +119,7 @@ Objects = t.Dict[applyset.Identity, t.Dict[str, t.Any]]
 
 
 def as_object(secret: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the Secret that an item of the option asks for."""
+    """Return the Secret of an item of the option."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -134,7 +134,7 @@ def _namespace(obj: dict[str, t.Any]) -> applyset.Identity:
 
 
 class Set:
-    """A set of objects in a cluster: as it is, as it would be, and the way from one to the other."""
+    """The actual and the desired state of a set of objects, and how to apply it."""
 
     def __init__(self, cluster: Kubernetes, name: str, namespace: str, objects: list[dict[str, t.Any]]) -> None:
         self.cluster = cluster
@@ -147,9 +147,9 @@ class Set:
         self.leaving: Objects = {}
 
     def observe(self) -> None:
-        """Read what the set holds, and what already has the place of what it shall hold."""
+        """Read the objects of the set, and existing objects that would join it."""
         home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-        while self.cluster.get(home) is None:  # a server that has just started makes kube-system in the background
+        while self.cluster.get(home) is None:  # a server that has just started creates kube-system in the background
             self.cluster.pause(lambda: f"{title(home)} does not exist")
         owner = self.cluster.get(self.owner)
         found = [owner] if owner else []
@@ -161,13 +161,13 @@ class Set:
                 self._take_in(filter(None, [self.cluster.get(obj)]))
 
     def predict(self) -> None:
-        """Ask the server what would become of every object, were it applied."""
+        """Find the result for every object by a dry run on the server."""
         for obj in [self.owner, *self.members] if self.members else []:
             unknowable = self._comes_with_the_set(obj) or applyset.identity(obj) in self.leaving
             self.after[applyset.identity(obj)] = obj if unknowable else self.cluster.apply(obj, dry_run=True)
 
     def apply(self) -> None:
-        """Write what differs and delete what is too much; at no time does the owner record less than there may be."""
+        """Write objects that differ and prune others. The owner always records at least the kinds that may exist."""
         if self.members:
             self.cluster.apply(applyset.owner(self.name, self.namespace, self._identities(self.before, self.after)))
         for obj in self.members:
@@ -184,7 +184,7 @@ class Set:
             self._await(obj)
 
     def _take_in(self, found: t.Iterable[dict[str, t.Any]]) -> None:
-        """Tell what is there from what is on its way out, alone or with its namespace."""
+        """Separate existing objects from those that are being deleted, alone or with their namespace."""
         for obj in sorted(found, key=lambda obj: obj["kind"] != "Namespace"):
             goes = obj["metadata"].get("deletionTimestamp") or _namespace(obj) in self.leaving
             (self.leaving if goes else self.before)[applyset.identity(obj)] = obj
@@ -193,7 +193,7 @@ class Set:
         return {key for side in sides for key in side} - {applyset.identity(self.owner)}
 
     def _comes_with_the_set(self, obj: dict[str, t.Any]) -> bool:
-        """Tell whether an object cannot be asked for yet, because the set itself brings its namespace or its kind."""
+        """Return whether the set itself creates the namespace or the kind of an object, so that it cannot be read yet."""
         namespace = _namespace(obj)
         if namespace not in self.before and any(applyset.identity(member) == namespace for member in self.members):
             return True
@@ -223,7 +223,7 @@ class Set:
             self.cluster.pause(lambda found=found, lacks=lacks: "; ".join([f"{title(obj)} is not available: {lacks}", *self._pods(found)]))
 
     def _pods(self, obj: dict[str, t.Any] | None) -> list[str]:
-        """Return what is wrong with the pods of an object."""
+        """Return the problems of the pods of an object."""
         labels = ((obj or {}).get("spec", {}).get("selector") or {}).get("matchLabels")
         if not labels:
             return []
@@ -233,7 +233,7 @@ class Set:
 
 
 def main() -> None:
-    """Keep one set of objects as listed."""
+    """Apply a set of objects and prune others."""
     secret = {
         "name": {"type": "str", "required": True},
         "namespace": {"type": "str", "required": True},

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Restart units and wait until they are well."""
+"""Restart units and wait until they are healthy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ short_description: Restart units of jobs and wait until they are healthy
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Restarts units of jobs that M(cfcr.kubernetes.job) keeps, and waits for their health, which it checks as the descriptors of the jobs on the host say.
+  - Restarts units of jobs of M(cfcr.kubernetes.job), and waits until the health checks in the descriptors of these jobs succeed.
   - The module does not fail if a unit is not healthy in time. It reports the unit in RV(problems), since another repair may help.
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 attributes:
@@ -72,7 +72,7 @@ def problems(probes: dict[str, list[dict[str, t.Any]]]) -> dict[str, str]:
 
 
 def wait(probes: dict[str, list[dict[str, t.Any]]], seconds: float) -> dict[str, str]:
-    """Return the problems that remain when the time is up, none as soon as all units are healthy."""
+    """Wait until all units are healthy, and return the problems that remain when the time is up."""
     deadline = time.monotonic() + seconds
     while True:
         found = problems(probes)

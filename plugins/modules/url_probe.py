@@ -27,7 +27,7 @@ options:
         required: true
       url:
         description:
-          - An URL with the scheme C(http), which must answer with status 200, or C(tcp), as in C(tcp://10.0.0.11:22), which must accept a connection.
+          - A URL with the scheme C(http), which must answer with status 200, or C(tcp), as in C(tcp://10.0.0.11:22), which must accept a connection.
         type: str
         required: true
       name_server:
@@ -71,7 +71,7 @@ checks:
       description: Whether it succeeded.
       type: bool
     seconds:
-      description: Seconds until it succeeded, or was given up.
+      description: Seconds until it succeeded or timed out.
       type: float
     detail:
       description: The beginning of the answer, the address that accepted the connection, or the error.
@@ -118,7 +118,7 @@ PROBES = {"http": request, "tcp": connect}
 
 
 def is_valid(url: str) -> bool:
-    """Tell whether the URL has a known scheme, a host, and a port where the scheme has no default."""
+    """Return whether the URL has a known scheme, a host, and a port if the scheme has no default."""
     try:
         parts = urllib.parse.urlsplit(url)
         return bool(parts.scheme in PROBES and parts.hostname and (parts.port or parts.scheme != "tcp"))

@@ -79,7 +79,7 @@ from ..module_utils._files import write_atomically
 from ..module_utils._result import finish
 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-# Of the oldest C library among the supported systems, Ubuntu 22.04's 2.35, and older ones.
+# For the oldest C library of the supported systems, 2.35 of Ubuntu 22.04, and older ones.
 PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
 
