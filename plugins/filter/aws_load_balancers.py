@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: aws_load_balancers
-short_description: Describe load balancers as the modules for AWS take them
+short_description: Convert load balancers to arguments of the AWS modules
 version_added: "0.1.0"
 description:
   - Turns load balancers into options of C(community.aws.elb_network_lb) and C(community.aws.elb_target_group).

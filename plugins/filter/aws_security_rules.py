@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: aws_security_rules
-short_description: Turn openings of a firewall into rules of a security group
+short_description: Convert firewall rules to rules of an AWS security group
 version_added: "0.1.0"
 description:
   - Returns what C(amazon.aws.ec2_security_group) takes as C(rules).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: dns_records
-short_description: Make records of a PowerDNS zone for groups of hosts and for aliases
+short_description: Make DNS records of hosts and aliases for a PowerDNS zone
 version_added: "0.1.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: missing_requirements
-short_description: Collections and Python libraries that a provider needs and the controller does not have
+short_description: Return the requirements of a provider that the controller lacks
 description:
   - Compares what is installed on the controller with C(requirements-<provider>.yml) and C(requirements-<provider>.txt) of this collection.
   - It looks for libraries in the Python of C(ansible-playbook). If tasks on localhost run with another Python, set C(ansible_python_interpreter)
