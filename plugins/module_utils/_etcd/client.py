@@ -149,7 +149,7 @@ class Etcd:
         return self._post(url, "/v3/auth/authenticate", {**login, "password": self._former_password}, None)["token"]
 
     def _post(self, url: str, path: str, body: dict[str, t.Any], token: str | None) -> dict[str, t.Any]:
-        # Without an Accept header, etcd takes a request for one of the gateway's own, which uses the server certificate.
+        # Without an Accept header, etcd takes the certificate of the gateway itself for that of the client.
         headers = {"Accept": "application/json", "Content-Type": "application/json", **({"Authorization": token} if token else {})}
         try:
             status, text = self._exchange(url, "POST", path, json.dumps(body).encode(), headers)

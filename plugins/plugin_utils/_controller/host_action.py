@@ -23,7 +23,7 @@ __all__ = ("HostAction", "RefusedAnswer")
 _COLLECTION = "cfcr.kubernetes."
 _INTERPRETER = re.compile(r"/[A-Za-z0-9._/+-]{1,255}")
 _CLEANUP_SECONDS = 30
-_SECONDS = 1800  # the default of cluster_answer_seconds, for plays without roles
+_SECONDS = 1800  # the default of cluster_answer_seconds, for plays in which no role defines it
 
 
 class RefusedAnswer(AnsibleActionFail):
