@@ -49,7 +49,7 @@ def test_members_are_labelled_copies_in_order():
 
 @pytest.mark.parametrize(
     ("objects", "message"),
-    [([thing("a"), thing("a")], "ConfigMap default/a is in the list twice"), ([{"kind": "ConfigMap"}], "object 0 of the list needs")],
+    [([thing("a"), thing("a")], "ConfigMap default/a is in the list twice"), ([{"kind": "ConfigMap"}], "object 0 of the list: expected apiVersion")],
 )
 def test_members_are_checked(objects, message):
     with pytest.raises(KubernetesError, match=message):
