@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: aws_load_balancers
 short_description: Convert load balancers to arguments of the AWS modules
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Turns load balancers into options of C(community.aws.elb_network_lb) and C(community.aws.elb_target_group).
   - A target group is named after the cluster and its port, because AWS cannot change the port of a group.

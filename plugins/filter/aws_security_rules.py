@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: aws_security_rules
 short_description: Convert firewall rules to rules of an AWS security group
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Returns what C(amazon.aws.ec2_security_group) takes as C(rules).
   - Rules for pods name the security group of the workers, because packets of pods leave with their worker's address.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: dns_records
 short_description: Make DNS records of hosts and aliases for a PowerDNS zone
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns records for the names of groups, hosts and aliases. PowerDNS answers the name of a group with its hosts that are up, or with all of

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: host_vars
 short_description: Make the inventory variables of a provider's hosts
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Returns the variables with which Ansible and the other hosts of the cluster reach each host.
 author:

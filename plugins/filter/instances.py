@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: instances
 short_description: Show the hosts of a cluster
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns a report of M(cfcr.kubernetes.health_report) as text, with an overview of the hosts, the state of the cluster, and the findings.

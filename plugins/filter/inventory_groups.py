@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: inventory_groups
 short_description: Group hosts for an inventory
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Returns the value of C(children) in an inventory. Role P(cfcr.kubernetes.iaas#role) writes the cluster's inventory with it.
   - Group C(ignored) is always there, and empty.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: kubeconfig
 short_description: Make a kubeconfig with the paths of a client certificate
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns the structure of a kubeconfig for one user of one cluster.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: load_balancers
 short_description: Resolve the targets of load balancers
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Returns the load balancers that a provider must create, each listener with the hosts behind it and their health check.
   - Load balancers without listeners are left out.

@@ -11,7 +11,7 @@ import ipaddress
 DOCUMENTATION = r"""
 name: nth_address
 short_description: Return the address with a given number in a network
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns an address of a network. Number 0 is the address of the network itself.

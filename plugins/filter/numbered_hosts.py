@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: numbered_hosts
 short_description: Name the hosts of groups and give them fixed addresses
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Turns sizes of groups into a list of hosts, numbered from 0 within each group, like instances in BOSH.
   - A host keeps its address if sizes change, because every group has its own range.

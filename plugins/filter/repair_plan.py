@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: repair_plan
 short_description: Plan the repair of a cluster
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Takes a report of M(cfcr.kubernetes.health_report), and returns the actions that playbook P(cfcr.kubernetes.repair#playbook) takes. It contacts no

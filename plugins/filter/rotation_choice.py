@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rotation_choice
 short_description: Select the records of a store to rotate
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Turns the variable C(rotate) of playbook P(cfcr.kubernetes.rotate#playbook) into names, and the records of the store behind them.
   - Fails if a name is unknown.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rotation_report
 short_description: Decide and report the steps of a rotation
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Takes the steps of a run of C(rotate.yml), and returns which rotations go on, and texts about all of them. It changes nothing.
 author:

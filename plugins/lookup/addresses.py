@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: addresses
 short_description: Return the addresses of groups of hosts
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns one mapping from hosts to their addresses, in the order of the inventory. The address is a host's C(cluster_host_address), else its

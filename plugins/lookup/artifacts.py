@@ -9,7 +9,7 @@ name: artifacts
 short_description: Return the release files of components
 description:
   - Returns the artifacts that module M(cfcr.kubernetes.job) takes, from the catalog of the cluster's version of Kubernetes.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:

@@ -10,7 +10,7 @@ short_description: Return the builds of a mirror
 description:
   - Returns the option C(builds) of the module M(cfcr.kubernetes.artifact_build). It has the content of C(go.mod) and C(go.sum) of each
     project, the flags, and the resulting files of the mirror.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

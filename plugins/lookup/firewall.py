@@ -9,7 +9,7 @@ name: firewall
 short_description: Return the ports that a firewall must open to a group of hosts
 description:
   - Returns the ports of a group that other hosts and users connect to, from C(catalog/ports.yml), which preflight and the documentation use too.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

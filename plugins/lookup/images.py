@@ -9,7 +9,7 @@ name: images
 short_description: Return the container images of a cluster
 description:
   - Returns the references of images and, unless hosts pull them from a registry, the archives that hosts import.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:

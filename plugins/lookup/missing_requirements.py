@@ -11,7 +11,7 @@ description:
   - Compares what is installed on the controller with C(requirements-<provider>.yml) and C(requirements-<provider>.txt) of this collection.
   - It looks for libraries in the Python of C(ansible-playbook). If tasks on localhost run with another Python, set C(ansible_python_interpreter)
     there to C({{ ansible_playbook_python }}).
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: port
 short_description: Return the port of a component
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Returns a port of C(catalog/ports.yml) by its C(name) there. Role P(cfcr.kubernetes.cluster#role) offers the ports that more than one
     role needs as variables.

@@ -15,7 +15,7 @@ description:
   - A record next to the outputs lists their inputs, including the version of the compiler. Outputs of the same inputs are not built again.
   - Two calls on one directory wait for each other. An interrupted call leaves no partial output in the mirror.
   - Requires Go, a C compiler with a static C library, and for runc C(pkg-config) and the development files of libseccomp.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:

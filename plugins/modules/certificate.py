@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: certificate
 short_description: Manage the private keys and certificates of a host
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Manages a list of private keys, certificates and CA bundles on one host, in two round trips to it, or one if nothing changes.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: certificate_authority
 short_description: Create certificate authorities in the credential store
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Creates the CAs that the store does not have yet, and returns the certificates of all. Runs on the director.

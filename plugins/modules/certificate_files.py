@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: certificate_files
 short_description: Read and write the keys and certificates of a host
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - The host's part of M(cfcr.kubernetes.certificate), which runs it. It is not meant to be used directly.

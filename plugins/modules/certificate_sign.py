@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: certificate_sign
 short_description: Plan and sign the certificates of a host
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - The director's part of M(cfcr.kubernetes.certificate), which runs it if the director is not the controller. It is not meant to be used

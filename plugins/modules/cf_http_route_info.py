@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cf_http_route_info
 short_description: List the HTTP routes of a Cloud Foundry gorouter
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Reads the route table of one gorouter. Run the module on the gorouter's host, because gorouter offers the table on its loopback address only.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cf_router_group_info
 short_description: List the router groups of Cloud Foundry
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Lists the router groups of the routing API. The module does not fail if the named one does not exist.

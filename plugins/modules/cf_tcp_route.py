@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cf_tcp_route
 short_description: Manage the TCP route of an external port in Cloud Foundry
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Sets the backends of one external port of a router group exactly.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_lock
 short_description: Take, renew or release the lock of a cluster
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Keeps two runs from changing one cluster at once. The lock is a document in the credential store, so the task is delegated to the director.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_trust
 short_description: Limit the CAs that components inside a cluster trust
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - API servers publish the CAs of client certificates, and of the requests that they forward to extension API servers, in ConfigMap

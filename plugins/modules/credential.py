@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential
 short_description: Create and renew credentials in the credential store
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Creates the credentials that the store does not have yet, and returns the values of all. Runs on the director. Set C(no_log) on the task,

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential_info
 short_description: List the records of the credential store
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns names, types, versions, ages and expiry of CAs and credentials, but no values. Needs no passphrase. Runs on the director.

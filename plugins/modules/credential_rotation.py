@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: credential_rotation
 short_description: Rotate CAs, keys and passwords of the credential store, phase by phase
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Adds a new CA, key or password to a record, and advances the record from phase to phase. Between two phases all hosts must read the store and

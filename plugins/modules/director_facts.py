@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: director_facts
 short_description: Gather facts of the director
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Returns whether a host can be the director, and which CAs its credential store has. It changes nothing.
   - Action M(cfcr.kubernetes.preflight) runs it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: endpoint_probe
 short_description: Verify that a load balancer leads to the API
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Resolves the name, connects, verifies the TLS certificate and requests C(/readyz), until all of it works or the time is up. The failure names the
     first step that does not work, and its likely cause.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_auth
 short_description: Configure users, roles and authentication of etcd
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Waits until the cluster has a quorum, then configures roles and users, and authentication last, so that it is never enabled without them.

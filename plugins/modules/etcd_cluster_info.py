@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_cluster_info
 short_description: Return the members of an etcd cluster and their health
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Queries all members in parallel. The module does not fail if a member does not answer, but returns the reason.

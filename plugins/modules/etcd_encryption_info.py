@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_encryption_info
 short_description: Count the Secrets of a cluster by encryption provider and key
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Counts the Secrets in etcd by the encryption provider and key of the API servers that wrote them.

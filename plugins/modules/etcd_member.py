@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_member
 short_description: Join a host to an etcd cluster, or remove it
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Compares the data on the host with the cluster, and takes the steps that make the host a member.

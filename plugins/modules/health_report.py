@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: health_report
 short_description: Evaluate the health of a cluster
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Makes one report from the health of the hosts and the answer of the API, and lists each violation of a rule as a finding. It does not fail

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_facts
 short_description: Gather the facts of a host that this collection uses
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Returns properties of the host, and the processes that listen on the ports that the host will need, as the fact C(cfcr_host).
   - Returns the jobs of M(cfcr.kubernetes.job) that are in their recorded state as the fact C(cfcr_jobs), so that the same run skips them.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_logs
 short_description: Collect the journals and the configuration of a host, without secrets
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns one archive with the journals of the host's services, their configuration and certificates, and the state of the host. It changes nothing.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubernetes_cluster_info
 short_description: Return the health of the endpoint and the nodes of a cluster
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Checks whether the endpoint, the server of the kubeconfig, is ready, and lists the nodes. If the endpoint does not answer, it lists them through

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: log_archive
 short_description: Merge the logs of hosts into one archive on the controller
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Writes one tar.gz on the controller with a directory for each host. Only the user that runs Ansible may read it.

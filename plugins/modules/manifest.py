@@ -15,7 +15,7 @@ description:
     pruning takes one request per kind. Its members have the set's ID in the label C(applyset.kubernetes.io/part-of).
   - A dry run on the server finds the differences, so that check mode and diff include defaults and admission. Only objects that differ are
     written.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: podman_hosts
 short_description: Manage the hosts of one cluster as podman containers
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Manages a set of containers that serve as hosts (with systemd, SSH and kubelet), all of them in parallel.
   - Creates missing hosts, starts stopped ones, and removes unlisted ones together with their volumes.

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: preflight
 short_description: Check an inventory and its hosts before anything is changed
-version_added: "0.1.0"
+version_added: "0.9.0"
 description:
   - Fails once with a list of all problems. Each line names the host, group or variable, what was found, and what was expected.
   - It runs on the controller. With O(scope=hosts) it connects to a remote director, and to no other host.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: secret_rewrite
 short_description: Rewrite every Secret of a cluster
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - API servers encrypt a Secret with the current key when it is written. This module rewrites every Secret with its own content, so that the

@@ -12,7 +12,7 @@ description:
   - Runs all checks in parallel against the workloads of role P(cfcr.kubernetes.smoke_tests#role), and reports each with its time. The module
     does not fail if a check fails.
   - Deletes the pod of the StatefulSet C(identity), to check that it comes back.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: store_export
 short_description: Write the credential store to an encrypted file
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Writes all records of the store, with all kept versions, to one file, encrypted with AES-256-GCM and a key that scrypt derives from

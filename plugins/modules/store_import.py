@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: store_import
 short_description: Restore the credential store from an encrypted file
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Adds the records and versions of a file of M(cfcr.kubernetes.store_export) that the store does not have. The whole file is read and verified

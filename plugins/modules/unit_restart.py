@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: unit_restart
 short_description: Restart units of jobs and wait until they are healthy
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Restarts units of jobs of M(cfcr.kubernetes.job), and waits until the health checks in the descriptors of these jobs succeed.

@@ -11,7 +11,7 @@ short_description: Report which URLs and TCP ports a host reaches
 description:
   - Probes all URLs in parallel, each one repeatedly until it succeeds or the time is up, and reports the result and the duration of each.
   - The module does not fail if a probe fails.
-version_added: "0.1.0"
+version_added: "0.9.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

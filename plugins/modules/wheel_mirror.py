@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: wheel_mirror
 short_description: Mirror wheels in a directory that hosts install from
-version_added: "0.1.0"
+version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Downloads the wheels of pinned requirements for the Python versions and architectures of the hosts, and writes a page that links to them, for

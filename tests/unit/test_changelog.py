@@ -38,3 +38,13 @@ def test_plugin_was_added_in_a_known_version(path):
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_playbook_is_in_the_changelog(name):
     assert name in listed("playbook")
+
+
+# It lists a role by the version of its entry point main. A fragment lists a new role that has no such entry point.
+@pytest.mark.parametrize("path", sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")), ids=lambda path: path.parts[-3])
+def test_role_is_in_the_changelog(path):
+    main = yaml.safe_load(path.read_text())["argument_specs"].get("main")
+    if main is None:
+        assert path.parts[-3] in listed("role")
+    else:
+        assert main["version_added"] in VERSIONS
