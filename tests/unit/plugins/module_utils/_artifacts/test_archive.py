@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Archives: laid out as upstream's, and the same bytes from the same programs."""
+"""Archives have the layout of upstream, and the same programs give the same bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
-def test_tarball(tmp_path: Path, program: Path) -> None:
+def test_a_tarball_is_reproducible_and_has_the_upstream_layout(tmp_path: Path, program: Path) -> None:
     first, second = tmp_path / "1.tgz", tmp_path / "2.tgz"
     artifacts_archive.write_tarball(first, {"./bridge": program, "./host-local": program})
     program.touch()
@@ -42,7 +42,7 @@ def test_tarball(tmp_path: Path, program: Path) -> None:
         assert archive.extractfile("./bridge").read() == program.read_bytes()
 
 
-def test_image(tmp_path: Path, program: Path) -> None:
+def test_an_image_runs_the_program_as_an_unprivileged_user(tmp_path: Path, program: Path) -> None:
     target = tmp_path / "tool.tar"
     artifacts_archive.write_image(target, program, IMAGE, "arm64")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["built", "tool.tar"]

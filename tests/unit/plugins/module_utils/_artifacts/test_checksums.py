@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The forms in which projects publish checksums."""
+"""Formats of published checksums."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ GITHUB = json.dumps({"assets": [{"name": "old", "digest": None}, {"name": "f.tar
         pytest.param("", KUBELET, None, id="nothing"),
     ],
 )
-def test_published(text: str, url: str, expected: str | None) -> None:
+def test_the_published_checksum_of_a_url_is_found(text: str, url: str, expected: str | None) -> None:
     assert published(text, url) == expected

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Release files over real HTTP from a real directory."""
+"""Installation of release files from a local HTTP server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def publish(mirror, name: str, content: bytes, version: str = "1.0", sha256: str
     return {"component": "etcd", "version": version, "architectures": {name: origin for name in ("amd64", "arm64")}}
 
 
-def test_an_archive_is_unpacked_and_reached_by_symlinks(host, mirror):
+def test_an_archive_is_unpacked_and_linked(host, mirror):
     artifact = publish(mirror, "etcd.tar.gz", archive(etcd=b"server", etcdctl=b"client"), etcd="top/etcd", etcdctl="top/etcdctl")
     assert release.installed([artifact]) == {}
     release.install([artifact])
@@ -59,7 +59,7 @@ def test_an_archive_is_unpacked_and_reached_by_symlinks(host, mirror):
     assert (host / "bin/etcdctl").stat().st_mode & 0o777 == 0o755
 
 
-def test_a_program_that_is_not_reached_any_more_is_missed(host, mirror):
+def test_a_missing_symlink_is_repaired(host, mirror):
     artifact = publish(mirror, "etcd.tar.gz", archive(etcd=b"server", etcdctl=b"client"), etcd="top/etcd", etcdctl="top/etcdctl")
     release.install([artifact])
     (host / "bin/etcdctl").unlink()
@@ -73,14 +73,14 @@ def test_a_plain_program_needs_no_archive(host, mirror):
     assert (host / "bin/kubelet").read_bytes() == b"kubelet"
 
 
-def test_the_version_before_is_kept_and_older_ones_are_not(host, mirror):
+def test_only_the_previous_version_is_kept(host, mirror):
     for version in ("1.0", "1.1", "1.2"):
         release.install([publish(mirror, "kubelet", version.encode(), version, kubelet="")])
     assert sorted(path.name for path in (host / "releases/etcd").iterdir()) == ["1.1", "1.2"]
     assert (host / "bin/kubelet").read_bytes() == b"1.2"
 
 
-def test_the_version_before_is_kept_when_the_active_one_is_made_anew(host, mirror):
+def test_the_previous_version_is_kept_when_the_active_one_is_repaired(host, mirror):
     for version in ("1.0", "1.1"):
         artifact = publish(mirror, "kubelet", version.encode(), version, kubelet="")
         release.install([artifact])
@@ -90,7 +90,7 @@ def test_the_version_before_is_kept_when_the_active_one_is_made_anew(host, mirro
     assert (host / "bin/kubelet").read_bytes() == b"1.1"
 
 
-def test_where_another_run_unpacks_is_left_alone_and_what_a_killed_one_left_is_removed(host, mirror):
+def test_only_abandoned_directories_of_other_runs_are_removed(host, mirror):
     work, abandoned = (host / "releases/etcd" / name for name in (".1.0-at-work", ".1.0-abandoned"))
     for directory in (work, abandoned):
         directory.mkdir(parents=True)
@@ -101,7 +101,7 @@ def test_where_another_run_unpacks_is_left_alone_and_what_a_killed_one_left_is_r
 
 
 @pytest.mark.parametrize("damage", [b"", b"truncat", b"another content"])
-def test_a_wrong_download_names_what_was_expected_and_leaves_what_is_installed(host, mirror, damage):
+def test_a_wrong_download_is_an_error_and_keeps_the_installed_version(host, mirror, damage):
     release.install([publish(mirror, "kubelet", b"good", kubelet="")])
     bad = publish(mirror, "kubelet", damage, "1.1", sha256="0" * 64, kubelet="")
     with pytest.raises(HostError, match=rf"/kubelet: expected sha256 {'0' * 64}, found {hashlib.sha256(damage).hexdigest()}"):
@@ -110,7 +110,7 @@ def test_a_wrong_download_names_what_was_expected_and_leaves_what_is_installed(h
     assert [path.name for path in (host / "releases/etcd").iterdir()] == ["1.0"]
 
 
-def test_a_torn_archive_is_an_error(host, mirror):
+def test_a_truncated_archive_is_an_error(host, mirror):
     content = archive(etcd=b"server" * 10000)[:-40]
     with pytest.raises(HostError, match="not a complete tar archive|found no member"):
         release.install([publish(mirror, "etcd.tar.gz", content, etcd="top/etcd")])
@@ -129,7 +129,7 @@ def test_a_missing_file_names_its_url(host, mirror):
         release.install([artifact])
 
 
-def test_damage_to_an_installed_program_is_seen_and_repaired(host, mirror):
+def test_a_damaged_program_is_detected_and_repaired(host, mirror):
     artifact = publish(mirror, "kubelet", b"kubelet", kubelet="")
     release.install([artifact])
     (host / "bin/kubelet").write_bytes(b"kub")
@@ -138,7 +138,7 @@ def test_damage_to_an_installed_program_is_seen_and_repaired(host, mirror):
     assert (host / "bin/kubelet").read_bytes() == b"kubelet"
 
 
-def test_another_content_under_the_same_version_is_another_release(host, mirror):
+def test_changed_content_of_the_same_version_is_installed(host, mirror):
     release.install([publish(mirror, "kubelet", b"one", kubelet="")])
     other = publish(mirror, "kubelet", b"two", kubelet="")
     assert release.installed([other]) != release.wanted([other])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a record of the store holds in each phase of a rotation, and when it stays in one."""
+"""Records of the store in each phase of a rotation, and the conditions for the next phase."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def step(store):
-    """Return a function that begins or goes on, and tells the phases."""
+    """Return a function that starts or advances rotations and returns their phases."""
 
     def run(state="advanced", check=False, until="drop", minutes=None, **lists):
         lists = lists or {"authorities": [ETCD], "credentials": [PASSWORD, KEY, RSA]}
@@ -45,7 +45,7 @@ def step(store):
     return run
 
 
-def test_an_authority_is_trusted_before_it_signs_and_alone_in_the_end():
+def test_an_authority_is_trusted_before_it_signs_and_replaces_the_old_one():
     old, new = ({"certificates": ["A"], "signing": 0}, {"private_keys": ["a"]}), ({"certificates": ["B"], "signing": 0}, {"private_keys": ["b"]})
     trust = begun(old, new)
     assert trust == ({"certificates": ["A", "B"], "signing": 0, "rotation": "trust"}, {"private_keys": ["a", "b"]})
@@ -56,7 +56,7 @@ def test_an_authority_is_trusted_before_it_signs_and_alone_in_the_end():
     assert advanced(drop) == new
 
 
-def test_a_key_changes_places_with_the_new_one_and_both_keep_their_numbers():
+def test_old_and_new_key_swap_places_and_keep_their_generations():
     trust = begun(({"type": "key"}, {"key": "A"}), ({}, {"key": "B"}))
     assert trust == ({"type": "key", "rotation": "trust"}, {"key": "A", "others": [{"key": "B", "number": 2}]})
     use = advanced(trust)
@@ -66,7 +66,7 @@ def test_a_key_changes_places_with_the_new_one_and_both_keep_their_numbers():
     assert begun(over, ({}, {"key": "C"}))[1]["others"] == [{"key": "C", "number": 3}]
 
 
-def test_a_key_pair_takes_its_public_half_along():
+def test_both_halves_of_a_key_pair_are_rotated():
     trust = begun(({"type": "rsa", "public_key": "A"}, {"private_key": "a"}), ({"public_key": "B"}, {"private_key": "b"}))
     assert advanced(trust) == (
         {"type": "rsa", "rotation": "use", "public_key": "B", "number": 2},
@@ -74,7 +74,7 @@ def test_a_key_pair_takes_its_public_half_along():
     )
 
 
-def test_a_password_begins_in_use():
+def test_a_password_rotation_starts_in_phase_use():
     public, secret = begun(({"type": "password"}, {"password": "A"}), ({}, {"password": "B"}))
     assert (public["rotation"], secret["password"], secret["others"][0]["password"]) == ("use", "B", "A")
 
@@ -87,7 +87,7 @@ def test_a_password_begins_in_use():
         (({"type": "rsa", "public_key": "A"}, {"private_key": "a"}), ({"public_key": "B"}, {"private_key": "b"})),
     ],
 )
-def test_what_is_only_trusted_can_be_taken_back(old, new):
+def test_a_rotation_in_phase_trust_can_be_withdrawn(old, new):
     back = withdrawn(begun(old, new))
     assert back == ({**old[0], "rotation": "drop"}, old[1])
     assert advanced(back) == old
@@ -106,12 +106,12 @@ def test_what_is_only_trusted_can_be_taken_back(old, new):
         ("drop", "drop", 0, ""),
     ],
 )
-def test_why_it_stays_in_its_phase(phase, until, minutes, why):
+def test_the_reason_for_staying_in_a_phase(phase, until, minutes, why):
     moment = datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc)
     assert verdict(phase, until, moment, moment + datetime.timedelta(minutes=minutes)) == why
 
 
-def test_all_go_through_their_phases_together(step, store):
+def test_all_rotations_advance_together(step, store):
     assert step("query") == {"etcd": "", "etcd-root": "", "encryption-at-rest": "", "service-account": ""}
     first = {"etcd": "trust", "etcd-root": "use", "encryption-at-rest": "trust", "service-account": "trust"}
     assert step("begun", check=True) == first
@@ -133,12 +133,12 @@ def test_all_go_through_their_phases_together(step, store):
 
 @pytest.fixture
 def pass_minutes(monkeypatch):
-    """Return a function that sets the clock forward."""
+    """Return a function that advances the clock."""
     return lambda minutes: monkeypatch.setattr(rotation, "now", lambda then=rotation.now(): then + datetime.timedelta(minutes=minutes))
 
 
-def test_a_phase_lasts_from_when_it_has_come_to_everybody(step, store, pass_minutes):
-    """A run that failed in phase use, and is taken up a day later, has not had the masters use the new one in that day."""
+def test_a_phase_starts_when_all_hosts_have_reached_it(step, store, pass_minutes):
+    """If a run fails in phase use, the masters do not use the new key until a later run configures them."""
     options = {"credentials": [RSA], "minutes": {"service-account": {"use": 1440}}}
     step("begun", credentials=[RSA])
     assert step(**options) == {"service-account": "use"}
@@ -153,7 +153,7 @@ def test_a_phase_lasts_from_when_it_has_come_to_everybody(step, store, pass_minu
     assert store.get("credentials/service-account").public.keys() == {"type", "public_key", "number"}
 
 
-def test_the_time_that_workloads_are_given_in_phase_trust_counts(step, store, pass_minutes):
+def test_phase_trust_includes_the_time_since_it_started(step, store, pass_minutes):
     options = {"authorities": [ETCD], "minutes": {"etcd": {"trust": 15}}}
     step("begun", authorities=[ETCD])
     assert step(until="trust", **options) == {"etcd": "until is trust, it does not advance further"}
@@ -164,26 +164,26 @@ def test_the_time_that_workloads_are_given_in_phase_trust_counts(step, store, pa
     assert store.get("authorities/etcd").public.keys() == {"certificates", "signing"}
 
 
-def test_a_rotation_is_taken_back_on_all_hosts(step, store):
+def test_a_rotation_is_withdrawn_on_all_hosts(step, store):
     before = store.get("authorities/etcd")
     step("begun", authorities=[ETCD], credentials=[KEY])
     step(minutes={"etcd": {"trust": 15}}, authorities=[ETCD])
     assert step("withdrawn", authorities=[ETCD], credentials=[KEY, RSA]) == {
         "etcd": "drop", "encryption-at-rest": "drop", "service-account": "it is not being rotated"
     }
-    assert step("withdrawn", authorities=[ETCD]) == {"etcd": "drop"}, "a run that was interrupted is taken up"
+    assert step("withdrawn", authorities=[ETCD]) == {"etcd": "drop"}, "an interrupted withdrawal continues"
     assert step(authorities=[ETCD]) == {"etcd": ""}
     assert (store.get("authorities/etcd").public, store.get("authorities/etcd").secret()) == (before.public, before.secret())
 
 
-def test_what_is_in_use_is_not_taken_back(step, store):
+def test_a_rotation_in_phase_use_cannot_be_withdrawn(step, store):
     step("begun")
     with pytest.raises(HostError, match="credential etcd-root: found phase use, expected phase trust"):
         step("withdrawn")
-    assert store.get("authorities/etcd").public["rotation"] == "trust", "nothing else is taken back either"
+    assert store.get("authorities/etcd").public["rotation"] == "trust", "no other rotation is withdrawn"
 
 
-def test_what_roles_are_given_while_a_key_is_rotated(step, store):
+def test_roles_get_both_keys_during_a_rotation(step, store):
     def given():
         return keep_credentials(store, {"credentials": [KEY, RSA]}, check_mode=False)["credentials"]
 
@@ -201,13 +201,13 @@ def test_what_roles_are_given_while_a_key_is_rotated(step, store):
     assert given()["encryption-at-rest"] == {"key": using["encryption-at-rest"]["key"], "generation": 2}
 
 
-def test_what_is_rotated_is_not_given_another_value(step, store):
+def test_a_value_cannot_be_set_during_its_rotation(step, store):
     step("begun")
     with pytest.raises(HostError, match="it is being rotated; finish the rotation first"):
         keep_credentials(store, {"credentials": [{**PASSWORD, "value": "another password"}]}, check_mode=False)
 
 
-def test_an_old_authoritys_certificate_is_of_it_until_it_is_dropped(step, store):
+def test_certificates_of_the_old_authority_are_valid_until_it_is_dropped(step, store):
     leaf = sign(
         Names("admin", (), (), ("client_auth",)),
         read_public_key(public_half(new_private_key("ecdsa-p256"))),
@@ -223,7 +223,7 @@ def test_an_old_authoritys_certificate_is_of_it_until_it_is_dropped(step, store)
     assert not get_authority(store, "etcd").has_signed(leaf)
 
 
-def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
+def test_missing_records_and_other_types_are_refused(step, store):
     with pytest.raises(HostError, match="authority front-proxy: not found in the store .*, nothing to rotate"):
         step("begun", authorities=[{**ETCD, "name": "front-proxy"}])
     store.put("credentials/hosts", {"type": "ssh", "public_key": ""}, {"private_key": ""}, version=0)
@@ -233,14 +233,14 @@ def test_what_is_not_there_or_not_of_its_kind_is_refused(step, store):
         step("begun", credentials=[{**KEY, "name": "etcd-root"}])
 
 
-def test_moments():
+def test_timestamps_are_parsed():
     assert seconds("") == 0
     assert seconds("2026-11-21T09:00:00Z") == datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc).timestamp()
     with pytest.raises(HostError, match="since: found 'yesterday', expected a time in UTC"):
         seconds("yesterday")
 
 
-def test_a_certificate_of_the_store_is_made_anew_where_it_is_older(store):
+def test_a_stored_certificate_older_than_since_is_reissued(store):
     def keep(since):
         entry = {**CREDENTIAL, "name": "admin", "type": "certificate", "authority": "etcd", "common_name": "admin", "days": 50, "renew_before_days": 1}
         return keep_credentials(store, {"credentials": [{**entry, "since": since}]}, check_mode=False)["changed"]

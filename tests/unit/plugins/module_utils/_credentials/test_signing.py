@@ -29,7 +29,7 @@ def entry(key_type="ecdsa-p256", certificate=None, **changes):
 
 
 def ask(store, certificates, bundles, terms):
-    """Ask for certificates, of which the first one of each authority asks for its bundle."""
+    """Request certificates; the first one of each authority also requests its CA bundle."""
     paths = {bundle["authority"]: bundle["path"] for bundle in bundles}
     wanted = [{**request, "authority_path": paths.pop(request["authority"], None)} for request in certificates]
     assert not paths
@@ -40,14 +40,14 @@ def plan(store, request, terms=TERMS):
     return ask(store, [request], [], terms)["certificates"][0]
 
 
-def test_what_was_signed_may_stay(store):
+def test_a_valid_certificate_is_kept(store):
     request = entry()
     signed = plan(store, request)
     again = plan(store, {**request, "certificate": signed["certificate"]})
     assert (again["certificate"], again["reasons"], again["before"], again["after"]) == (None, [], signed["after"], signed["after"])
 
 
-def test_check_mode_signs_nothing_and_foretells_the_same(store):
+def test_check_mode_signs_nothing_and_predicts_the_result(store):
     request = entry()
     foretold, signed = plan(store, request, CHECK), plan(store, request)
     assert foretold["certificate"] is None
@@ -64,12 +64,12 @@ def test_check_mode_signs_nothing_and_foretells_the_same(store):
         ({"usages": ["cert_sign"]}, "usages: found cert_sign"),
     ],
 )
-def test_what_the_director_refuses(store, change, message):
+def test_invalid_requests_are_refused(store, change, message):
     with pytest.raises(HostError, match=message):
         plan(store, entry(**change))
 
 
-def test_an_authority_that_nobody_made_is_foretold_in_check_mode(store):
+def test_check_mode_predicts_a_missing_authority(store):
     result = ask(store, [entry(authority="new", public_key=None)], [{"path": "/ca.crt", "authority": "new", "content": None}], CHECK)
     assert result["certificates"][0]["after"]["issuer"] == "new (new)"
     assert result["bundles"] == [{"path": "/ca.crt", "content": None, "before": [], "after": ["new (new)"], "changed": True}]
@@ -101,12 +101,12 @@ def test_a_host_of_another_cluster_is_refused(store, other_store, tmp_path, term
             ask(asked, certificates, bundles, terms)
 
 
-def test_damaged_files_are_no_reason_to_refuse(store, other_store):
+def test_damaged_files_are_replaced(store, other_store):
     request, bundle = entry(certificate="half of a certificate"), {"path": "/ca.crt", "authority": "etcd", "content": "-----BEGIN CERTIFICATE-----\nx"}
     assert ask(other_store, [request], [bundle], TERMS)["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
 
 
-def test_another_authority_of_the_same_store_is_no_stranger(store, other_store):
+def test_a_certificate_of_another_authority_in_the_store_is_replaced(store, other_store):
     store.put("authorities/kubernetes", *make_authority("kubernetes", 3650, "ecdsa-p256", now()), version=0)
     request, bundle = entry(), {"path": "/ca.crt", "authority": "kubernetes", "content": get_authority(store, "etcd").bundle()}
     request["certificate"] = plan(store, request)["certificate"]
@@ -115,7 +115,7 @@ def test_another_authority_of_the_same_store_is_no_stranger(store, other_store):
     assert answer["bundles"][0]["content"] == get_authority(store, "kubernetes").bundle()
 
 
-def test_one_authority_in_common_is_enough(store, other_store):
+def test_a_host_with_one_known_authority_is_accepted(store, other_store):
     """A host that missed the last phase of a replacement still has the old certificate and both authorities."""
     request = entry()
     request["certificate"] = plan(store, request)["certificate"]
@@ -125,7 +125,7 @@ def test_one_authority_in_common_is_enough(store, other_store):
     assert answer["bundles"][0]["content"] == get_authority(other_store, "etcd").bundle()
 
 
-def test_replacing_an_authority_in_three_phases(store):
+def test_an_authority_is_replaced_in_three_phases(store):
     """Trust both; sign with the new one; trust only the new one."""
     request, bundle = entry(), {"path": "/ca.crt", "authority": "etcd", "content": None}
     certificate = plan(store, request)["certificate"]
@@ -152,14 +152,14 @@ def test_replacing_an_authority_in_three_phases(store):
 
 
 @pytest.mark.parametrize("kind", ["certificates", "bundles"])
-def test_a_path_that_the_host_left_out_is_an_error(store, kind):
+def test_a_missing_path_in_the_answer_of_the_host_is_an_error(store, kind):
     wanted = {**entry(), "authority_path": "/ca.crt"}
     actual = {"certificates": [wanted], "bundles": [{"path": "/ca.crt", "content": None}]}
     with pytest.raises(HostError, match="the host sent no entry for it; found none"):
         issue(store, [wanted], {**actual, kind: []}, TERMS)
 
 
-def test_what_the_host_sends_beside_keys_and_certificates_does_not_count(store):
+def test_names_sent_by_the_host_are_ignored(store):
     wanted = entry()
     actual = {"certificates": [{**wanted, "common_name": "admin", "organizations": ["system:masters"], "authority": "other"}], "bundles": []}
     after = issue(store, [{**wanted, "authority_path": None}], actual, TERMS)["certificates"][0]["after"]

@@ -23,11 +23,11 @@ DONE = State(1, True, {"flannel": [NETWORK]}, {"root": ["root"], "flannel": ["fl
 
 
 @pytest.mark.parametrize(("prefix", "end"), [("/registry/", b"/registry0"), ("a", b"b"), ("", b"\0"), ("a\x7f", b"a\x80")])
-def test_prefix_end(prefix, end):
+def test_prefix_end_is_the_next_key_after_the_prefix(prefix, end):
     assert base64.b64decode(prefix_end(prefix)) == end
 
 
-def test_everything_is_made_and_authentication_comes_last():
+def test_authentication_is_enabled_after_everything_is_created():
     wanted = auth.plan(EMPTY, PARAMS)
     assert wanted == DONE
     asked = auth.requests(EMPTY, wanted, {"root": "secret"}, set())
@@ -38,12 +38,12 @@ def test_everything_is_made_and_authentication_comes_last():
     assert ("/v3/auth/user/add", {"name": "flannel", "options": {"no_password": True}}) in asked
 
 
-def test_nothing_is_asked_where_all_is_there():
+def test_an_existing_configuration_needs_no_requests():
     assert auth.plan(DONE, PARAMS) == DONE
     assert auth.requests(DONE, DONE, {"root": "secret"}, set()) == []
 
 
-def test_permissions_and_roles_are_exact():
+def test_surplus_permissions_and_roles_are_revoked():
     stray = Permission("/registry/", prefix_end("/registry/"), "read")
     found = DONE._replace(
         roles={"flannel": [NETWORK._replace(kind="read"), stray]}, users={**DONE.users, "flannel": ["flannel", "kube-apiserver"]}
@@ -56,17 +56,17 @@ def test_permissions_and_roles_are_exact():
     ]
 
 
-def test_others_are_kept():
+def test_other_users_and_roles_are_kept():
     found = DONE._replace(roles={**DONE.roles, "root": [], "stray": []}, users={**DONE.users, "stray": []})
     assert auth.plan(found, PARAMS) == found
 
 
-def test_root_changes_its_password_last():
+def test_the_password_of_root_is_changed_last():
     asked = auth.requests(DONE, DONE, {"root": "new", "x": "new"}, {"root", "x"})
     assert [body["name"] for _path, body in asked] == ["x", "root"]
 
 
-def test_the_diff_has_words_for_passwords_and_for_foreign_ranges():
+def test_the_diff_describes_passwords_and_key_ranges():
     state = DONE._replace(roles={"r": [Permission("\0", prefix_end(""), "read"), Permission("a", to_bytes("x"), "write")]})
     described = auth.describe(state, {"root": "new"})
     assert described["users"]["root"] == {"roles": ["root"], "password": "new"}

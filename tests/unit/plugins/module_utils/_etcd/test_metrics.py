@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a member of etcd says of itself."""
+"""Metrics and health of an etcd member."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ etcd_mvcc_db_total_size_in_bytes 2.2048768e+07
 """
 
 
-def test_metrics_tell_how_a_member_stands():
+def test_the_state_of_a_member_is_read_from_its_metrics():
     assert metrics.parse(METRICS) == {
         "role": "follower",
         "member_id": "8e9e05c52164694d",
@@ -36,7 +36,7 @@ def test_a_member_has_one_role(gauge, role):
     assert metrics.parse(METRICS.replace(f"etcd_server_{gauge} 0", f"etcd_server_{gauge} 1"))["role"] == role
 
 
-def test_a_member_that_says_nothing_has_no_leader():
+def test_a_member_without_metrics_has_no_leader():
     assert not metrics.parse("")["has_leader"]
 
 
@@ -49,5 +49,5 @@ def test_a_member_that_says_nothing_has_no_leader():
         ("", "no answer"),
     ],
 )
-def test_health_tells_alarms(answer, problem):
+def test_health_reports_alarms(answer, problem):
     assert metrics.problem(answer) == problem
