@@ -87,7 +87,7 @@ def descriptions(node: t.Any) -> t.Iterator[str]:
 
 
 def prose(path: pathlib.Path) -> t.Iterator[str]:
-    """Yield the prose of a file: a document without code blocks and targets of links; or comments, descriptions in YAML, and the strings of Python, which include messages."""
+    """Yield the prose of a file: a document without code blocks and links; or comments, descriptions in YAML, and strings of Python, with messages."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".md":
         yield re.sub(r"^( *)```.*?^\1```$|\]\([^)]*\)", "", text, flags=re.DOTALL | re.MULTILINE)

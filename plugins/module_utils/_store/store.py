@@ -114,7 +114,8 @@ class Store:
     def put(self, name: str, public: dict, secret: dict, version: int, created_at: str | None = None) -> None:
         """Add a version to a record if its newest is still the given one; 0: there is none yet."""
         self._check_settings()
-        content = {"created_at": created_at or to_timestamp(datetime.datetime.now(datetime.timezone.utc)), "public": public, "secret": self._encrypt(name, secret)}
+        created_at = created_at or to_timestamp(datetime.datetime.now(datetime.timezone.utc))
+        content = {"created_at": created_at, "public": public, "secret": self._encrypt(name, secret)}
         self._write(_checked(name), content, version)
 
     def _newest(self, name: str) -> Document | None:

@@ -51,6 +51,7 @@ def _is_url(schemes: t.Collection[str], path: bool) -> t.Callable[[str], bool]:
 
     return valid
 
+
 def _is_address(value: str) -> bool:
     try:
         return bool(ipaddress.ip_address(value))

@@ -125,7 +125,7 @@ def test_all_rotations_advance_together(step, store):
     assert held == {"etcd": "drop", "etcd-root": "", "encryption-at-rest": "drop"}
     assert {name: phase for name, phase in step(minutes=minutes).items() if name != "service-account"} == dict.fromkeys(held, "")
     waits = "it starts after the rotation of service-account"
-    assert step("begun") == {"etcd": waits, "etcd-root": waits, "encryption-at-rest": waits, "service-account": "use"}, "a finished rotation does not start again"
+    assert step("begun") == {"etcd": waits, "etcd-root": waits, "encryption-at-rest": waits, "service-account": "use"}, "a finished one does not start again"
     assert step()["service-account"] == "drop"
     assert step()["service-account"] == ""
     assert [store.get(f"credentials/{name}").public["number"] for name in ("etcd-root", "encryption-at-rest", "service-account")] == [2, 2, 2]
