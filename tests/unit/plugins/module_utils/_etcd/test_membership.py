@@ -39,26 +39,26 @@ GONE = {"https://a:2379": DOWN}
     [
         pytest.param(False, seen(), "bootstrap", id="no data, no cluster"),
         pytest.param(True, seen(*ALL, health=GONE), "remove", id="disk lost"),
-        pytest.param(False, seen(*ALL, health=GONE), "remove", id="disk lost before the store knew"),
-        pytest.param(True, seen(B, C), "add", id="never was, or removed"),
+        pytest.param(False, seen(*ALL, health=GONE), "remove", id="disk lost before the cluster ID was recorded"),
+        pytest.param(True, seen(B, C), "add", id="never joined, or removed"),
         pytest.param(False, seen(B, C), "add", id="scale-out"),
-        pytest.param(False, seen(member("a", 1, started=False), B, C), "bootstrap", id="late bootstrap"),
-        pytest.param(True, seen(member("a", 1, started=False), B, C), "remove", id="may have run before"),
-        pytest.param(False, seen(member("", 9, learner=True, started=False, peer=PEERS["a"]), B, C), "remove", id="learner left over"),
+        pytest.param(False, seen(member("a", 1, started=False), B, C), "bootstrap", id="bootstrap member that starts late"),
+        pytest.param(True, seen(member("a", 1, started=False), B, C), "remove", id="not started, may have run before"),
+        pytest.param(False, seen(member("", 9, learner=True, started=False, peer=PEERS["a"]), B, C), "remove", id="abandoned learner"),
         pytest.param(True, seen(member("a", 9, learner=True), B, C, health=GONE), "remove", id="learner that lost its disk"),
         pytest.param(True, seen(*ALL, identity=MINE), None, id="member"),
         pytest.param(True, seen(identity=MINE), None, id="member without quorum"),
-        pytest.param(False, seen(identity=MINE), None, id="member before the store knows"),
+        pytest.param(False, seen(identity=MINE), None, id="member before the cluster ID is recorded"),
         pytest.param(True, seen(*ALL, identity=MINE, active=False), "start", id="stopped"),
         pytest.param(True, seen(identity=MINE, active=False), "start", id="all stopped"),
-        pytest.param(True, seen(*ALL, identity=MINE, bootstrap_file=True), "settle", id="interrupted after the log began"),
+        pytest.param(True, seen(*ALL, identity=MINE, bootstrap_file=True), "settle", id="interrupted after the log was created"),
         pytest.param(True, seen(member("a", 1, learner=True), B, C, identity=MINE), "promote", id="learner"),
         pytest.param(True, seen(member("a", 1, peer="https://old:2380"), B, C, identity=MINE), "update", id="new peer URL"),
         pytest.param(True, seen(B, C, identity=MINE), "set_aside", id="removed with data"),
         pytest.param(True, seen(member("a", 7), B, C, identity=MINE), "set_aside", id="replaced with data"),
     ],
 )
-def test_decide(bootstrapped, found, step):
+def test_the_next_step_follows_from_the_state_of_the_cluster(bootstrapped, found, step):
     wanted = Wanted("a", PEERS, bootstrapped)
     assert membership.decide(wanted, found) == step
     assert (membership.actual_state(wanted, found, step) != membership.desired_state(wanted)) is (step is not None)
@@ -79,25 +79,25 @@ def test_decide(bootstrapped, found, step):
             seen(*ALL, health={**GONE, "https://c:2379": DOWN}),
             "a cannot be removed: 1 of the 2 other members are healthy, 2 are needed "
             "(b: https://b:2379 is healthy; c: https://c:2379 connection refused)",
-            id="two down",
+            id="two members down",
         ),
-        pytest.param(seen(*ALL, identity=Identity(1, 0xD)), "a has data of cluster d, expected data of cluster c", id="stranger"),
+        pytest.param(seen(*ALL, identity=Identity(1, 0xD)), "a has data of cluster d, expected data of cluster c", id="member of another cluster"),
     ],
 )
-def test_refuse(found, message):
+def test_an_unsafe_step_is_refused(found, message):
     with pytest.raises(EtcdError) as error:
         membership.decide(Wanted("a", PEERS, True), found)
     assert message in str(error.value)
 
 
-def test_a_learner_may_always_go_and_the_last_member_never():
+def test_a_learner_can_always_be_removed_and_the_last_member_never():
     learner = member("a", 9, learner=True)
     membership.check_removal(learner, (learner, B), {})
     with pytest.raises(EtcdError, match="there is no other member"):
         membership.check_removal(A, (A,), HEALTHY)
 
 
-def test_initial_cluster_names_the_learner_and_those_that_have_not_started():
+def test_initial_cluster_includes_members_that_have_not_started():
     joining = Member(9, "", (PEERS["a"],), (), True)
     unstarted = Member(2, "", (PEERS["b"],), (), False)
     two_urls = Member(3, "c", (PEERS["c"], "https://c2:2380"), (), False)

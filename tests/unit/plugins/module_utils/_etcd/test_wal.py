@@ -34,12 +34,12 @@ def log(member, cluster):
 
 
 @pytest.mark.parametrize("numbers", [(1, 2), (0x8E9E05C52164694D, 0xCDF818194E3A8C32), (2**64 - 1, 127)])
-def test_reads_member_and_cluster(tmp_path, numbers):
+def test_member_and_cluster_ids_are_read(tmp_path, numbers):
     write(tmp_path, log(*numbers))
     assert identity(str(tmp_path)) == Identity(*numbers)
 
 
-def test_no_log_is_no_data(tmp_path):
+def test_a_directory_without_a_log_has_no_data(tmp_path):
     assert identity(str(tmp_path)) is None
     (tmp_path / "member" / "snap").mkdir(parents=True)
     assert identity(str(tmp_path)) is None
@@ -48,7 +48,7 @@ def test_no_log_is_no_data(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 50, bytes(4096), log(1, 2)[:20]])
-def test_refuse_a_file_that_is_not_a_log(tmp_path, content):
+def test_a_file_that_is_not_a_log_is_refused(tmp_path, content):
     write(tmp_path, content)
     with pytest.raises(HostError, match="expected a segment of a write-ahead log"):
         identity(str(tmp_path))
