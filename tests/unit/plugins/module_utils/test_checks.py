@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks that are tried until they pass."""
+"""Checks are repeated until they pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils import _checks
 
 
 class NotYet(Exception):
-    """What a check raises."""
+    """The exception of a failed check."""
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(_checks, "POLL_SECONDS", 0)
 
 
-def test_results_come_in_order_with_what_was_told():
+def test_results_are_in_the_order_of_the_checks():
     def never():
         raise NotYet("no answer")
 
@@ -30,7 +30,7 @@ def test_results_come_in_order_with_what_was_told():
     ]
 
 
-def test_a_check_is_tried_until_it_passes():
+def test_a_check_is_repeated_until_it_passes():
     tries = []
 
     def third_time():
@@ -42,10 +42,10 @@ def test_a_check_is_tried_until_it_passes():
     assert _checks.run({"late": third_time}, 5, NotYet)[0]["ok"] and len(tries) == 3
 
 
-def test_a_defect_of_a_check_is_not_taken_for_a_failed_check():
+def test_an_unexpected_exception_is_raised():
     with pytest.raises(ZeroDivisionError):
         _checks.run({"defect": lambda: str(1 / 0)}, 5, NotYet)
 
 
-def test_nothing_to_check():
+def test_no_checks_give_no_results():
     assert _checks.run({}, 5, NotYet) == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Messages to and from a name server."""
+"""DNS queries and answers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def message(flags=0x8580, records=(), number=7):
     return _dns.HEADER.pack(number, flags, 1, len(records), 0, 0) + QUESTION + b"".join(records)
 
 
-def test_question():
+def test_a_query_is_encoded():
     assert _dns.question(NAME, 7) == b"\x00\x07\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + QUESTION
 
 
 @pytest.mark.parametrize("records", [[ADDRESS], [ALIAS, ADDRESS]])
-def test_answer(records):
+def test_addresses_are_read_from_an_answer(records):
     assert _dns.answer(NAME, 7, message(records=records)) == "10.100.200.7"
 
 
@@ -38,6 +38,6 @@ def test_answer(records):
         (message(number=8, records=[ADDRESS]), "answered another query"),
     ],
 )
-def test_no_answer(content, problem):
+def test_an_invalid_answer_is_an_error(content, problem):
     with pytest.raises(HostError, match=problem):
         _dns.answer(NAME, 7, content)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every way in which the way to the API may end, against real sockets."""
+"""Probes of the API endpoint against real sockets: success and every failure."""
 
 from __future__ import annotations
 
@@ -89,42 +89,42 @@ def without_backend():
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_api_answers(api):
+def test_an_endpoint_that_answers_is_healthy(api):
     port, authority = api()
     assert ask("127.0.0.1", port, "/readyz", authority) == "ok"
 
 
-def test_answer_that_is_not_200(api):
+def test_an_answer_other_than_200_is_a_problem(api):
     port, authority = api()
     with pytest.raises(HostError, match="/livez: 503 ok"):
         ask("127.0.0.1", port, "/livez", authority)
 
 
-def test_certificate_of_another_authority(api):
+def test_a_certificate_of_another_authority_is_a_problem(api):
     port, _own = api()
     with pytest.raises(HostError, match="a certificate of another CA .* must pass TCP through"):
         ask("127.0.0.1", port, "/readyz", certificate("127.0.0.1")[0])
 
 
-def test_certificate_for_another_address(api):
+def test_a_certificate_for_another_address_is_a_problem(api):
     port, authority = api("10.0.0.5")
     with pytest.raises(HostError, match="check whether this run gave cluster_api_host to the masters"):
         ask("127.0.0.1", port, "/readyz", authority)
 
 
-def test_load_balancer_without_a_healthy_master(without_backend):
+def test_a_load_balancer_without_a_healthy_master_is_a_problem(without_backend):
     with pytest.raises(HostError, match="no healthy master behind it"):
         ask("127.0.0.1", without_backend, "/readyz", certificate("127.0.0.1")[0])
 
 
-def test_nobody_listens():
+def test_a_refused_connection_is_a_problem():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with pytest.raises(HostError, match="Connection refused: check whether the load balancer listens on this port"):
         ask("127.0.0.1", port, "/readyz", "")
 
 
-def test_name_without_an_address():
+def test_a_name_without_an_address_is_a_problem():
     with pytest.raises(HostError, match="nothing.invalid: found no address"):
         resolve("nothing.invalid")
     assert resolve("10.0.0.1") == ["10.0.0.1"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is written is on disk, with its name, when the call returns."""
+"""A written file and its directory entry are on disk when the call returns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWNER = pwd.getpwuid(os.geteuid()).pw_name
 
 @pytest.fixture
 def steps(tmp_path, monkeypatch):
-    """The steps that matter to a disk, in their order, each with the path below the temporary directory."""
+    """The calls that affect the disk, in their order, each with the path below the temporary directory."""
     done = []
 
     def recorded(name, real):
@@ -42,7 +42,7 @@ def test_the_directory_is_synced_after_the_rename(tmp_path, steps):
     assert ((tmp_path / "a").read_bytes(), stat.S_IMODE((tmp_path / "a").stat().st_mode)) == (b"x", 0o640)
 
 
-def test_every_directory_that_is_made_is_synced_into_its_parent(tmp_path, steps):
+def test_the_parent_of_each_new_directory_is_synced(tmp_path, steps):
     _files.make_directory(str(tmp_path / "a/b"), 0o700)
     assert steps == [("mkdir", "a"), ("fsync", "."), ("mkdir", "a/b"), ("fsync", "a")]
     _files.make_directory(str(tmp_path / "a/b"), 0o700)
@@ -50,7 +50,7 @@ def test_every_directory_that_is_made_is_synced_into_its_parent(tmp_path, steps)
     assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o700
 
 
-def test_a_new_record_of_a_new_store_survives_a_loss_of_power(tmp_path, steps):
+def test_the_first_record_of_a_store_survives_a_power_loss(tmp_path, steps):
     local_store(tmp_path / "new/store").put("authorities/etcd", {}, {}, version=0)
     names = [path for step, path in steps if step in ("mkdir", "rename")]
     assert names == ["new", "new/store", "new/store/store.json", "new/store/authorities", "new/store/authorities/etcd.json"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Questions that are all asked at once."""
+"""Concurrent calls with a time limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._in_time import ask_all
 
 
-def test_what_hangs_costs_no_more_than_the_time():
+def test_a_call_that_hangs_is_given_up_at_the_time_limit():
     begin = time.monotonic()
     answers = ask_all({"quick": lambda: 1, "hangs": threading.Event().wait, "fails": lambda: 1 / 0}, 0.3)
     assert time.monotonic() - begin < 2
@@ -21,7 +21,7 @@ def test_what_hangs_costs_no_more_than_the_time():
     assert "hangs" not in answers
 
 
-def test_nobody_waits_where_all_answer():
+def test_all_answers_are_returned_without_waiting():
     begin = time.monotonic()
     assert ask_all({number: lambda number=number: number for number in range(20)}, 60) == {number: number for number in range(20)}
     assert time.monotonic() - begin < 5

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts of hosts that are not at hand: trees of files."""
+"""Facts of hosts, read from trees of files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEBIAN = {
 
 @pytest.fixture
 def host(tmp_path):
-    """Return a function that makes a root of these files."""
+    """Return a function that creates a root directory with these files."""
 
     def make(**files):
         for name, content in {**DEBIAN, **files}.items():
@@ -42,7 +42,7 @@ def host(tmp_path):
     return make
 
 
-def test_virtual_machine(host):
+def test_facts_of_a_virtual_machine(host):
     found = host(**{"sys/fs/cgroup/cgroup.controllers": "cpu memory\n"})
     expected = {
         "operating_system": "debian",
@@ -62,7 +62,7 @@ def test_virtual_machine(host):
     assert {name: found[name] for name in expected} == expected
 
 
-def test_container_on_version_1(host):
+def test_facts_of_a_container_with_cgroup_version_1(host):
     found = host(
         **{
             "run/systemd/container": "podman",
@@ -79,7 +79,7 @@ def test_container_on_version_1(host):
     assert {name: found[name] for name in expected} == expected
 
 
-def test_authorities_that_components_trust(host):
+def test_trusted_authorities_are_found_in_the_bundles_of_components(host):
     certificate = f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(bytes(100)).decode()}-----END CERTIFICATE-----\n"
     found = host(**{
         "etc/etcd/pki/ca.crt": certificate * 2,
@@ -90,7 +90,7 @@ def test_authorities_that_components_trust(host):
 
 
 @pytest.mark.parametrize("limit", ["max\n", "9223372036854771712\n"])
-def test_no_limit_of_memory(host, limit):
+def test_a_host_without_a_memory_limit(host, limit):
     assert host(**{"sys/fs/cgroup/memory.max": limit})["memory_mib"] == 3920
 
 
@@ -101,14 +101,14 @@ STUB = "nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch a.example\n"
     ("resolv_conf", "behind", "nameservers"),
     [
         pytest.param(STUB, "nameserver 10.0.0.2\nnameserver 10.0.0.3\n", ["10.0.0.2", "10.0.0.3"], id="a fresh Ubuntu"),
-        pytest.param("nameserver 127.0.0.2\n" + STUB, "nameserver 10.0.0.2\n", ["127.0.0.2", "10.0.0.2"], id="behind a resolver of ours"),
-        pytest.param(STUB, "nameserver 127.0.0.53\n", [], id="it asks itself"),
-        pytest.param("nameserver 10.0.0.2\n", "nameserver 10.0.0.9\n", ["10.0.0.2"], id="it is not asked"),
+        pytest.param("nameserver 127.0.0.2\n" + STUB, "nameserver 10.0.0.2\n", ["127.0.0.2", "10.0.0.2"], id="behind the resolver of role dns"),
+        pytest.param(STUB, "nameserver 127.0.0.53\n", [], id="systemd-resolved asks itself"),
+        pytest.param("nameserver 10.0.0.2\n", "nameserver 10.0.0.9\n", ["10.0.0.2"], id="systemd-resolved is not used"),
         pytest.param("nameserver 127.0.0.1\n", "", ["127.0.0.1"], id="another resolver of the host"),
-        pytest.param("\n# nothing\n", "", [], id="nobody is asked"),
+        pytest.param("\n# nothing\n", "", [], id="no name server"),
     ],
 )
-def test_name_servers(host, resolv_conf, behind, nameservers):
+def test_name_servers_are_found_behind_systemd_resolved(host, resolv_conf, behind, nameservers):
     assert host(**{"etc/resolv.conf": resolv_conf, "run/systemd/resolve/resolv.conf": behind})["nameservers"] == nameservers
 
 
@@ -120,17 +120,17 @@ LISTENS = f"{SOCKETS} 6310: 3500007F:0035 00000000:0000 07\n"
 @pytest.mark.parametrize(
     ("resolv_conf", "sockets", "resolved"),
     [
-        pytest.param(STUB, LISTENS, True, id="it is asked"),
-        pytest.param(STUB, SOCKETS, False, id="it does not run, and left its file"),
-        pytest.param(STUB, "", False, id="nobody listens"),
-        pytest.param("nameserver 10.0.0.2\n", LISTENS, False, id="it is not asked"),
-        pytest.param("nameserver 127.0.0.2\n" + STUB, LISTENS, False, id="it is asked where a resolver of ours is away"),
+        pytest.param(STUB, LISTENS, True, id="systemd-resolved is used"),
+        pytest.param(STUB, SOCKETS, False, id="systemd-resolved is stopped, its file is left"),
+        pytest.param(STUB, "", False, id="no listener"),
+        pytest.param("nameserver 10.0.0.2\n", LISTENS, False, id="systemd-resolved is not used"),
+        pytest.param("nameserver 127.0.0.2\n" + STUB, LISTENS, False, id="systemd-resolved is the fallback of role dns"),
     ],
 )
-def test_systemd_resolved(host, resolv_conf, sockets, resolved):
+def test_systemd_resolved_is_detected_by_file_and_listener(host, resolv_conf, sockets, resolved):
     assert host(**{"etc/resolv.conf": resolv_conf, "proc/net/udp": sockets})["resolved"] is resolved
 
 
-def test_disk_of_a_directory_that_is_not_there_yet(tmp_path):
+def test_a_missing_directory_has_the_disk_of_its_parent(tmp_path):
     path = str(tmp_path / "not/yet")
     assert disks([path])[path] == disks([str(tmp_path)])[str(tmp_path)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Features of kernels that are not at hand."""
+"""Detection of kernel features, with a simulated kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEATURES = ("overlay", "br_netfilter", "vxlan", "nftables")
 
 @pytest.fixture
 def kernel(tmp_path, monkeypatch):
-    """Return a function that says what a kernel has and what modprobe and nftables answer."""
+    """Return a function that simulates a kernel with these features and answers of modprobe and nftables."""
 
     def features(*traces, modprobe=None, may_load=True, nftables=False, filesystems="nodev\tproc\n"):
         (tmp_path / "proc").mkdir()
@@ -38,16 +38,16 @@ def kernel(tmp_path, monkeypatch):
     return features
 
 
-def test_nothing_is_there(kernel):
+def test_a_kernel_without_features(kernel):
     assert kernel() == dict.fromkeys(FEATURES, "missing")
 
 
-def test_traces_and_answers_without_modprobe(kernel):
+def test_features_are_detected_without_modprobe(kernel):
     found = kernel("sys/module/vxlan", "proc/sys/net/bridge/bridge-nf-call-iptables", filesystems="nodev\toverlay\n", nftables=True)
     assert found == dict.fromkeys(FEATURES, "present")
 
 
-def test_loaded_modules(kernel):
+def test_features_are_detected_by_loaded_modules(kernel):
     assert kernel(*(f"sys/module/{module}" for module in ("overlay", "br_netfilter", "vxlan", "nf_tables"))) == dict.fromkeys(FEATURES, "present")
 
 
@@ -61,9 +61,9 @@ def test_loaded_modules(kernel):
         ((1, ""), True, "missing"),
     ],
 )
-def test_modprobe(kernel, answer, may_load, expected):
+def test_features_are_detected_by_modprobe(kernel, answer, may_load, expected):
     assert kernel(modprobe={"vxlan": answer}, may_load=may_load)["vxlan"] == expected
 
 
-def test_this_kernel_is_not_changed_by_asking():
+def test_features_of_the_running_kernel_have_valid_states():
     assert set(kernel_features.kernel_features().values()) <= {"present", "loadable", "missing"}

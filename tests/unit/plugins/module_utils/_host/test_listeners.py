@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Listeners and their owners, from a tree that looks like /proc, and from the kernel itself."""
+"""Listeners and their owners, from a simulated /proc and from the kernel."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def proc(tmp_path):
     return tmp_path
 
 
-def test_owners(proc):
+def test_listeners_have_their_owners(proc):
     assert listeners(["2379-2380/tcp", "8472/udp"], proc) == [
         {"protocol": "tcp", "address": "127.0.0.1", "port": 2379, "pid": 200, "process": "etcd", "unit": "etcd.service"},
         {"protocol": "tcp", "address": "::", "port": 2380, "pid": 200, "process": "etcd", "unit": "etcd.service"},
@@ -56,12 +56,12 @@ def test_search_ends_with_the_last_owner(proc, monkeypatch):
     assert looked_at == [str(proc / "100" / "fd")]
 
 
-def test_nothing_is_looked_at_where_nobody_listens(proc, monkeypatch):
+def test_without_a_listener_no_process_is_inspected(proc, monkeypatch):
     monkeypatch.setattr(os, "scandir", lambda path: pytest.fail(str(path)))
     assert listeners(["2381/tcp"], proc) == []
 
 
-def test_this_process():
+def test_a_listener_of_this_process_is_found():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         (found,) = listeners([f"{port}/tcp"])
@@ -71,5 +71,5 @@ def test_this_process():
 @pytest.mark.parametrize(
     ("ports", "expected"), [(["80/tcp"], True), (["80/udp"], False), (["79-81/tcp"], True), (["81-90/tcp"], False), ([], False)]
 )
-def test_matches(ports, expected):
+def test_ports_match_ranges(ports, expected):
     assert matches(ports, 80, "tcp") is expected

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host sends of its logs when there is more than it may send."""
+"""Logs are shortened to the size that a host may send."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unpacked(packed):
         return {member.name: archive.extractfile(member).read().decode() for member in archive}
 
 
-def test_everything_is_sent_if_there_is_room():
+def test_everything_is_sent_within_the_limit():
     texts = {"journal/a.log": "1\n2\n", "state/disks.txt": "full é"}
     packed, files = pack(texts, 7)
     assert unpacked(packed) == texts
@@ -43,7 +43,7 @@ def test_the_largest_texts_lose_their_first_lines():
     assert sent[LEFT_OUT] == "journal/a.log: the first 3650 of 5000 bytes\njournal/b.log: the first 150 of 1500 bytes\n"
 
 
-def test_less_is_sent_until_it_is_small_enough_when_packed():
+def test_texts_are_shortened_until_the_package_is_small_enough():
     noise = base64.b64encode(random.Random(1).randbytes(300_000)).decode()
     journal = "".join(f"{noise[at : at + 80]}\n" for at in range(0, len(noise), 80))
     packed, files = pack({"journal/a.log": journal, "state/x": "fine"}, 7, most_packed=100_000)
@@ -56,12 +56,12 @@ def test_less_is_sent_until_it_is_small_enough_when_packed():
     assert sent[LEFT_OUT] == f"journal/a.log: the first {gone} of {len(journal)} bytes\n"
 
 
-def test_a_line_that_has_no_room_is_not_cut_in_two():
+def test_a_line_is_never_cut():
     packed, _files = pack({"journal/a.log": "first\n" + "x" * 5000}, 7, most=100)
     assert unpacked(packed) == {"journal/a.log": "", LEFT_OUT: "journal/a.log: the first 5006 of 5006 bytes\n"}
 
 
-def test_a_name_that_is_too_long_is_left_out_and_told():
+def test_a_name_that_is_too_long_is_left_out_and_reported():
     name = f"configuration/{'n' * 120}"
     packed, files = pack({name: "x", "state/x": "fine"}, 7)
     assert unpacked(packed) == {"state/x": "fine", LEFT_OUT: f"{name}: all of it, the name is too long\n"}
@@ -70,7 +70,7 @@ def test_a_name_that_is_too_long_is_left_out_and_told():
 
 @settings(max_examples=50, database=None, deadline=None)
 @given(st.dictionaries(st.sampled_from([f"journal/{letter}.log" for letter in "abcdef"]), st.text("xyé\n", max_size=400)), st.integers(0, 1000))
-def test_never_more_than_the_limit_and_always_the_end(texts, most):
+def test_the_package_keeps_the_limit_and_the_last_lines(texts, most):
     packed, _files = pack(texts, 7, most=most)
     sent = unpacked(packed)
     left_out = sent.pop(LEFT_OUT, "")
@@ -81,7 +81,7 @@ def test_never_more_than_the_limit_and_always_the_end(texts, most):
     assert not merge({"host": base64.b64encode(packed).decode()}, 7).refused
 
 
-def test_an_honest_host_stays_below_what_the_controller_refuses():
+def test_the_largest_package_is_accepted_by_the_controller():
     assert log_package.MOST_PACKED_BYTES < log_archive.MOST_PACKED_BYTES
     # A header and padding for each file.
     assert log_package.MOST_BYTES + log_archive.MOST_FILES * 2 * tarfile.BLOCKSIZE < log_archive.MOST_BYTES

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What leaves a host when its logs are collected: everything that helps, and no key."""
+"""Collected logs contain everything that helps, and no secret."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PASSWORD = "Zk4nP9wQ2rT7yU1x"
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """Return a host with a job, its secrets, and a journal into which one of its services has written all of them."""
+    """Return a host with a job, its secrets, and a journal to which one of its services has logged all of them."""
     key = x509.new_private_key("ecdsa-p256")
     certificate = x509.new_authority("cfcr", 10, key, x509.now())
     encoded = base64.b64encode(key.encode()).decode()
     files = {
         "/etc/x/config.yaml": f"listen: 127.0.0.1\npassword: {PASSWORD}\nclient-key-data: {encoded}\nalso: {PASSWORD}\n",
         "/etc/x/password": PASSWORD,
-        "/etc/x/pki/x.crt": certificate + key,  # somebody has put both into one file
+        "/etc/x/pki/x.crt": certificate + key,  # both in one file
         "/etc/x/pki/x.key": key,
         "/etc/x/pki/ca.crt": certificate,
         "/etc/x/pki/account.pub": x509.public_half(key),
@@ -54,7 +54,7 @@ def collected(host):
     return logs.collect(jobs, "-1h", root)
 
 
-def test_everything_that_helps_is_there(host):
+def test_logs_configuration_and_states_are_collected(host):
     texts = collected(host)
     assert sorted(texts) == [
         "configuration/etc/cfcr/jobs/x.json",
@@ -72,13 +72,13 @@ def test_everything_that_helps_is_there(host):
     assert json.loads(texts["configuration/etc/cfcr/jobs/x.json"]) == host[1][0]
 
 
-def test_no_secret_is_there(host):
+def test_no_secret_is_collected(host):
     everything = "".join(collected(host).values())
     key = host[2]
     assert PASSWORD not in everything
     assert "PRIVATE KEY" not in everything
     assert base64.b64encode(key.encode()).decode() not in everything
-    # The public half of a key stands in its certificate, too.
+    # The certificate contains the public half of the key, too.
     public = "".join(collected(host)[f"configuration/etc/x/pki/{name}.crt"] for name in ("x", "ca"))
     secret = [line for line in key.splitlines()[1:-1] if line not in public]
     assert secret

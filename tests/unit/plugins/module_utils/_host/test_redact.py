@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Texts without their secrets."""
+"""Secrets are removed from texts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
         ("-----BEGIN PRIVATE KEY-----\nabc\ncut off", "(removed)"),
     ],
 )
-def test_what_looks_like_a_secret_is_taken_out(text, rest):
+def test_values_that_look_like_secrets_are_removed(text, rest):
     assert Redaction([])(text) == rest
 
 
@@ -43,30 +43,30 @@ def test_what_looks_like_a_secret_is_taken_out(text, rest):
         "2026-11-21T16:31:07+0000 etcd-0 etcd[170]: elected leader 5b1a75d9711f2335 at term 2",
     ],
 )
-def test_what_tells_nothing_stays(text):
+def test_harmless_values_are_kept(text):
     assert Redaction([])(text) == text
 
 
-def test_what_stands_in_secret_files_is_taken_out_wherever_it_stands():
+def test_contents_of_secret_files_are_removed_everywhere():
     encryption = "kind: EncryptionConfiguration\nkeys:\n- {name: key-1, secret: 9dKj2Lm0Qx7Yw3Rt5Zp8Vb1Nc4Hs6Gf=}\n"
     redact = Redaction(["correct-horse\n", encryption])
     assert redact("logged in with correct-horse, key 9dKj2Lm0Qx7Yw3Rt5Zp8Vb1Nc4Hs6Gf=") == "logged in with (removed), key (removed)"
     assert redact("kind: EncryptionConfiguration") == "kind: EncryptionConfiguration"
 
 
-def test_a_line_of_a_key_is_taken_out_even_without_its_frame():
+def test_single_lines_of_a_key_are_removed():
     key = x509.new_private_key("rsa-2048")
     redact = Redaction([key])
     for line in key.splitlines()[1:-1]:
         assert line not in redact(f"before {line} after")
 
 
-def test_a_line_of_a_key_without_a_digit_is_one_too():
+def test_a_line_of_a_key_without_a_digit_is_removed():
     key = "-----BEGIN PRIVATE KEY-----\nguTMpmxXmNicDNvtnXmFybIa\n-----END PRIVATE KEY-----\n"
     assert Redaction([key])("before guTMpmxXmNicDNvtnXmFybIa after") == "before (removed) after"
 
 
-def test_of_certificates_nothing_else_is_left():
+def test_only_certificates_are_kept():
     key = x509.new_private_key("ecdsa-p256")
     certificate = x509.new_authority("cfcr", 10, key, x509.now())
     assert certificates_only(f"{key}comment\n{certificate}") == certificate

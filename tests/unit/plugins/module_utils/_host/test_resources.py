@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a host is, read from files."""
+"""Resources of a host, read from files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def limit(root, text, used):
     (root / "sys/fs/cgroup/memory.current").write_text(used)
 
 
-def test_a_host_tells_load_memory_and_uptime(root):
+def test_load_memory_and_uptime_are_reported(root):
     found = resources.resources(root)
     assert found["load"] == [0.31, 0.4, 0.38]
     assert found["memory"] == {"total_mib": 4000, "available_mib": 2000}
@@ -42,13 +42,13 @@ def test_a_host_tells_load_memory_and_uptime(root):
     assert found["boot_id"].startswith("5d0bf2d5/")
 
 
-def test_a_container_has_the_memory_of_its_limit(root):
+def test_the_memory_of_a_container_is_its_limit(root):
     limit(root, f"{1024**3}\n", f"{1024**3 // 4}\n")
     assert resources.resources(root)["memory"] == {"total_mib": 1024, "available_mib": 768}
 
 
 @pytest.mark.parametrize("text", ["max\n", f"{2**63 - 4096}\n"])
-def test_a_limit_that_is_none_is_ignored(root, text):
+def test_a_limit_without_a_value_is_ignored(root, text):
     limit(root, text, "1\n")
     assert resources.resources(root)["memory"]["total_mib"] == 4000
 

@@ -38,12 +38,12 @@ def test_a_descriptor_names_files_and_holds_no_content():
     assert "hidden" not in text and "plain" not in text
 
 
-def test_a_job_without_certificates_has_none():
+def test_a_job_without_certificates_lists_none():
     descriptor = json.loads(job_descriptor.render({**OPTIONS, "pki": None}, []))
     assert descriptor["certificates"] == descriptor["bundles"] == descriptor["secret_files"] == []
 
 
-def test_a_descriptor_says_how_a_unit_is_reloaded():
+def test_a_descriptor_has_the_reload_of_a_unit():
     reload = {"watch": ["/etc/a.cfg"], "url": "http://127.0.0.1/loaded"}
     descriptor = json.loads(job_descriptor.render({**OPTIONS, "units": [{"name": "a", "health": [], "reload": reload}]}, []))
     assert descriptor["units"] == [{"name": "a", "health": [], "reload": reload}]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Images in containerd, with a ctr that keeps a list of references in a file."""
+"""Images in containerd, with a fake ctr that stores references in a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from _http import files, serving
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import images
 
-# Keeps references in a file, imports what an archive says that it holds, and pulls only what begins with "registry".
+# It stores references in a file, imports the references of an archive, and pulls only references that begin with "registry".
 CTR = """#!/bin/sh
 shift 3
 case $1 in
@@ -77,7 +77,7 @@ def test_a_wrong_archive_is_an_error(mirror, change, says):
 
 
 @pytest.mark.usefixtures("store")
-def test_an_image_that_cannot_be_pulled_is_named():
+def test_a_failed_pull_names_the_image():
     with pytest.raises(HostError, match="example/unknown:1: not found"):
         images.bring([pulled("example/unknown:1")])
 
@@ -88,6 +88,6 @@ def test_an_archive_for_another_architecture_is_an_error():
         images.bring([{**archived("http://127.0.0.1/"), "archive": {"architectures": {}}}])
 
 
-def test_nothing_is_present_before_containerd_is(tmp_path, monkeypatch):
+def test_without_containerd_no_image_is_present(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "CTR", (str(tmp_path / "ctr"),))
     assert images.present() == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a job is and what it should be."""
+"""Desired and actual state of a job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import job as
 OPTIONS = {"name": "etcd", "kernel_modules": [], "sysctls": {}, "files": [], "secrets": {}}
 
 
-def test_only_what_differs_is_shown():
+def test_the_diff_has_only_differences():
     actual = {"files": {"/a": "1", "/b": "2"}, "sysctls": {}}
     wanted = {"files": {"/a": "1", "/b": "3", "/c": "4"}, "sysctls": {"x": "1"}}
     assert job_module.differences(actual, wanted) == (
@@ -23,11 +23,11 @@ def test_only_what_differs_is_shown():
     )
 
 
-def test_nothing_is_shown_where_all_is_as_wanted():
+def test_the_diff_of_a_job_in_the_desired_state_is_empty():
     assert job_module.differences({"files": {"/a": "1", "/more": "x"}}, {"files": {"/a": "1"}}) == ({}, {})
 
 
-def test_kernel_modules_and_sysctls_are_kept_for_the_next_boot():
+def test_kernel_modules_and_sysctls_persist_across_reboots():
     files = job_module.all_files({**OPTIONS, "kernel_modules": ["vxlan", "overlay"], "sysctls": {"net.ipv4.ip_forward": "1"}})
     assert [(entry["path"], entry["content"]) for entry in files] == [
         ("/etc/modules-load.d/cfcr-etcd.conf", "vxlan\noverlay\n"),
@@ -35,7 +35,7 @@ def test_kernel_modules_and_sysctls_are_kept_for_the_next_boot():
     ]
 
 
-def test_a_secret_is_named_and_not_shown():
+def test_the_diff_names_a_secret_without_its_value():
     entry = {"path": "/key", "content": "the key", "secret": True, "mode": "0600", "owner": "root"}
     (file,) = job_module.all_files({**OPTIONS, "files": [entry], "secrets": {"the key": "hidden"}})
     assert file["content"] == "hidden"
@@ -49,7 +49,7 @@ def test_an_unknown_secret_is_an_error():
         job_module.all_files({**OPTIONS, "files": [entry], "secrets": {"another": "x"}})
 
 
-def test_a_unit_depends_on_its_program_and_on_what_it_watches(tmp_path):
+def test_the_digest_of_a_unit_covers_its_program_and_watched_files(tmp_path):
     artifact = {"component": "etcd", "version": "3.6.16", "architectures": {name: {"files": {"etcd": ""}} for name in ("amd64", "arm64")}}
     unit = {"program": "etcd", "watch": [str(tmp_path / "certificate")]}
     before = job_module.digest_of_dependencies(unit, [artifact], {})
@@ -61,7 +61,7 @@ def test_a_unit_depends_on_its_program_and_on_what_it_watches(tmp_path):
     assert "3.6.16" not in job_module.digest_of_dependencies({**unit, "program": "another"}, [artifact], {})
 
 
-def test_what_a_reload_is_enough_for_restarts_nothing(tmp_path):
+def test_files_for_a_reload_do_not_cause_a_restart(tmp_path):
     unit = {"program": "/usr/sbin/haproxy", "watch": [], "reload": {"watch": ["/haproxy.cfg", str(tmp_path / "missing")], "url": "http://127.0.0.1/"}}
     assert job_module.digest_of_dependencies(unit, [], {"/haproxy.cfg": "a"}) == job_module.digest_of_dependencies(unit, [], {"/haproxy.cfg": "b"})
     first, second = (job_module.digests_of_loaded(unit, {"/haproxy.cfg": content}) for content in "ab")
@@ -72,7 +72,7 @@ def test_what_a_reload_is_enough_for_restarts_nothing(tmp_path):
 
 @pytest.fixture
 def job(monkeypatch):
-    """Make a job of one unit that runs with this configuration, and return it with what was done to the unit."""
+    """Create a job with one unit that runs with this configuration; return the job and the actions on the unit."""
     monkeypatch.setattr(job_module.systemd, "has_capability", lambda _capability, process: True)
     monkeypatch.setattr(job_module.system, "loaded_kernel_modules", lambda _names: [])
 
@@ -98,14 +98,14 @@ def job(monkeypatch):
     [
         ({}, {}, []),
         ({"not_loaded": "has not loaded /a.cfg"}, {"a": "reload"}, ["reload", "waited"]),
-        # A wrong configuration is refused by the reload, before the restart would find it out.
+        # The reload refuses a wrong configuration before the restart would fail.
         ({"running": "former", "not_loaded": "has not loaded /a.cfg"}, {"a": "restart"}, ["reload", "restart", "waited"]),
         ({"running": "former"}, {"a": "restart"}, ["reload", "restart", "waited"]),
         ({"active": False, "running": "former", "not_loaded": "refused"}, {}, []),
     ],
-    ids=["as it should be", "other files", "another unit and other files", "another unit", "not running"],
+    ids=["desired state", "other files", "another unit and other files", "another unit", "not running"],
 )
-def test_a_unit_is_reloaded_where_that_is_enough(state, pending, expected, job):
+def test_a_unit_is_reloaded_if_no_restart_is_needed(state, pending, expected, job):
     made, done = job(**state)
     assert made.pending == pending
     assert made.outdated() == list(pending)
@@ -113,7 +113,7 @@ def test_a_unit_is_reloaded_where_that_is_enough(state, pending, expected, job):
     assert done == expected
 
 
-def test_what_has_not_loaded_everything_is_not_healthy(job):
+def test_a_unit_that_has_not_loaded_its_files_is_unhealthy(job):
     assert job()[0].is_healthy()
     made, _done = job(not_loaded="has not loaded /a.cfg")
     assert made._problem(made.options["units"][0], made.states["a"]) == "has not loaded /a.cfg"
@@ -130,8 +130,8 @@ def test_a_later_run_reports_a_unit_with_its_former_configuration(start, running
     assert (services["actual"] != services["wanted"]) is bool(restart)
 
 
-def test_a_unit_that_another_module_starts_may_be_down(job):
-    """etcd_member starts etcd, for it alone knows how."""
+def test_a_unit_without_start_may_be_stopped(job):
+    """Only etcd_member starts etcd."""
     made, _done = job(active=False, running="former", start=False)
     assert made.actual()["services"] == made.wanted()["services"]
     assert made.outdated() == []

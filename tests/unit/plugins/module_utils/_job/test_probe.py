@@ -52,17 +52,17 @@ def closed_port():
         ("/new", "Ready", "/new: has no condition Ready yet"),
     ],
 )
-def test_problem(server, path, condition, found):
+def test_a_failed_check_reports_its_problem(server, path, condition, found):
     said = probe.problem({"url": server + path, "condition": condition})
     assert said == (server + found if found else None)
 
 
-def test_a_service_that_does_not_listen_is_named(closed_port):
+def test_a_refused_connection_names_the_url(closed_port):
     url = f"http://127.0.0.1:{closed_port}/readyz"
     assert probe.problem({"url": url}) == f"{url}: [Errno 111] Connection refused"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_problem(tmp_path):
+def test_a_certificate_of_an_unknown_authority_is_a_problem(tmp_path):
     def issue(name):
         subject = ["-x509", "-days", "1", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.crt"]
@@ -78,17 +78,17 @@ def test_a_certificate_that_nobody_vouches_for_is_a_problem(tmp_path):
     assert "CERTIFICATE_VERIFY_FAILED" in found["another"]
 
 
-def test_waiting_ends_with_the_last_problem():
+def test_waiting_ends_when_the_problem_is_gone():
     problems = iter(["starting", "still starting", None])
     probe.wait(lambda: next(problems), 5, lambda: None)
     assert next(problems, "asked no more often than needed") == "asked no more often than needed"
 
 
-def test_waiting_has_an_end():
+def test_waiting_times_out():
     with pytest.raises(HostError, match="not healthy after 0 seconds: starting"):
         probe.wait(lambda: "starting", 0, lambda: None)
 
 
-def test_nobody_waits_for_the_dead():
+def test_waiting_ends_if_the_unit_has_failed():
     with pytest.raises(HostError, match="etcd.service has failed; connection refused"):
         probe.wait(lambda: "connection refused", 60, lambda: "etcd.service has failed")

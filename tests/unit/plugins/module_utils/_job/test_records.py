@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host knows of the jobs that it was asked for."""
+"""Records of the jobs that a host has been given."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PKI = {"key_type": "ecdsa-p256", "since": 12.5}
 
 
 class Job:
-    """A job in the state that the test says, which keeps what it was given."""
+    """A job in the state that the test sets, which stores its options."""
 
     given: list[dict] = []
     found: dict = {"files": {"/file": "content"}}
@@ -58,19 +58,19 @@ def options(**given):
     return ArgumentSpecValidator(SPEC).validate({"name": "a-job", "asked": "digest", **given}).validated_parameters
 
 
-def test_an_unchanged_job_is_known_by_its_digest(tmp_path):
+def test_an_unchanged_job_is_reported_with_its_digest(tmp_path):
     records.write(options())
     assert records.unchanged() == {"a-job": {"asked": "digest", "pki": None}}
     assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "jobs/a-job.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_host_without_jobs_knows_none():
+def test_a_host_without_jobs_reports_none():
     assert records.unchanged() == {}
 
 
-def test_what_is_asked_is_compared_as_it_was_given(job):
-    """The order of flags and of sysctls is that of the lines that are made of them."""
+def test_recorded_options_keep_their_order(job):
+    """The lines that are generated from flags and sysctls have the order of the options."""
     given = options(sysctls={"b": "1", "a": "2"}, files=[{"path": "/file", "content": "content", "mode": "0640"}])
     records.write(given)
     records.unchanged()
@@ -83,14 +83,14 @@ def test_what_is_asked_is_compared_as_it_was_given(job):
     [{"found": {"files": {"/file": "changed"}}}, {"units_with_an_old_digest": ["kubelet"]}, {"healthy": False}],
     ids=["changed", "waits for a restart", "unhealthy"],
 )
-def test_any_other_job_is_not_known(state, monkeypatch):
+def test_a_job_in_another_state_is_not_reported(state, monkeypatch):
     records.write(options())
     for name, value in state.items():
         monkeypatch.setattr(Job, name, value)
     assert records.unchanged() == {}
 
 
-def test_a_job_that_cannot_be_looked_at_is_not_known(monkeypatch):
+def test_a_job_that_cannot_be_checked_is_not_reported(monkeypatch):
     def refuse(self):
         raise HostError("systemctl show: failed")
 
@@ -100,19 +100,19 @@ def test_a_job_that_cannot_be_looked_at_is_not_known(monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"name": "a-job", "an_option_of_another_version": 1}'])
-def test_a_record_that_is_not_understood_is_none(content, tmp_path):
+def test_an_invalid_record_is_ignored(content, tmp_path):
     records.write(options())
     (tmp_path / "jobs/a-job.json").write_text(content, encoding="utf-8")
     assert records.unchanged() == {}
 
 
-def test_a_job_with_secrets_is_not_kept(tmp_path):
-    """Its action gives it no digest."""
+def test_a_job_with_secrets_is_not_recorded(tmp_path):
+    """The action sends no digest for it."""
     records.write(options(asked="", secrets={"password": "hidden"}))
     assert not (tmp_path / "jobs").exists()
 
 
-def test_of_certificates_the_places_are_kept_and_the_files_looked_at(tmp_path):
+def test_paths_of_certificates_are_recorded_and_the_files_are_read(tmp_path):
     path = str(tmp_path / "server")
     signed = {"path": path, "owner": OWNER, "public_key": "der", "certificate": "signed"}
     bundle = {"path": f"{path}-ca.crt", "content": "authority"}

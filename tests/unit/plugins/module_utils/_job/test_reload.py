@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a service says of the files that it has loaded, asked of a real HTTP server."""
+"""Checksums of loaded files, read from a real HTTP server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTENT = "global\n    # Grüße\r\n"
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory):
-    """Return a URL, what it answers is that of sha256sum, and the path of the one file."""
+    """Return a URL that answers with the output of sha256sum, and the path of the only file."""
     path = tmp_path_factory.mktemp("etc") / "a.cfg"
     path.write_bytes(CONTENT.encode())
     said = subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True).stdout
@@ -25,22 +25,22 @@ def loaded(tmp_path_factory):
         yield url, str(path)
 
 
-def test_what_is_loaded_as_it_should_be_is_no_problem(loaded):
+def test_current_files_are_no_problem(loaded):
     url, path = loaded
     assert reload.problem(f"{url}/loaded", {path: reload.digest(CONTENT)}) is None
 
 
 @pytest.mark.parametrize("content", ["another", None])
-def test_files_with_other_contents_are_named(content, loaded):
+def test_outdated_files_are_named(content, loaded):
     url, path = loaded
     wanted = {path: reload.digest(content), "/not/loaded": reload.digest(content)}
     assert reload.problem(f"{url}/loaded", wanted) == f"{url}/loaded: has not loaded the current {path}, /not/loaded"
 
 
-def test_only_a_good_answer_counts(loaded):
+def test_an_error_answer_is_a_problem(loaded):
     url, path = loaded
     assert "has not loaded" in reload.problem(f"{url}/failing", {path: reload.digest(CONTENT)})
 
 
-def test_a_service_that_does_not_listen_is_named():
+def test_a_refused_connection_is_a_problem():
     assert reload.problem("http://127.0.0.1:1/loaded", {}) == "http://127.0.0.1:1/loaded: [Errno 111] Connection refused"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a job needs of the host beneath it, on a host made of a few files."""
+"""Packages, sysctls and kernel modules of a job, on a host simulated by files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Status: install ok installed
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """A directory that is taken for the root of the host."""
+    """A directory that replaces the root of the host."""
     for name, content in {
         "var/lib/dpkg/status": DPKG,
         "proc/sys/net/ipv4/ip_forward": "0\n",
@@ -42,7 +42,7 @@ def host(tmp_path, monkeypatch):
 
 @pytest.fixture
 def commands(monkeypatch):
-    """The commands that are run, each with whether services may be started while it runs."""
+    """The commands that are run, each with the policy for starting services at that time."""
     ran = []
 
     def run(*arguments, environment=None):
@@ -58,7 +58,7 @@ def commands(monkeypatch):
 
 
 @pytest.mark.usefixtures("host")
-def test_a_package_is_installed_when_dpkg_says_so_and_its_files_are_there():
+def test_a_package_is_installed_if_dpkg_lists_it_and_its_files_exist():
     assert system.installed_packages(["conntrack", "nftables", "haproxy", "unknown"]) == ["conntrack", "haproxy"]
 
 
@@ -71,7 +71,7 @@ def test_packages_do_not_start_their_services(host, commands):
     assert [path.name for path in (host / "usr/sbin").iterdir()] == ["dpkg"]
 
 
-def test_services_may_start_again_after_a_failure(host, commands):
+def test_the_policy_is_removed_after_a_failure(host, commands):
     with pytest.raises(HostError):
         system.install_packages(["broken"])
     assert len(commands) == 2
@@ -79,7 +79,7 @@ def test_services_may_start_again_after_a_failure(host, commands):
 
 
 @pytest.mark.parametrize("code", [0, 101])
-def test_an_operators_own_policy_is_left_alone(host, commands, code):
+def test_a_policy_of_the_operator_is_kept(host, commands, code):
     policy = host / "usr/sbin/policy-rc.d"
     own = f"#!/bin/sh\nexit {code}\n"
     policy.write_text(own)
@@ -88,7 +88,7 @@ def test_an_operators_own_policy_is_left_alone(host, commands, code):
     assert policy.exists()
 
 
-def test_the_policy_of_a_run_that_was_killed_does_not_stay(host, commands):
+def test_the_policy_of_a_killed_run_is_removed(host, commands):
     policy = host / "usr/sbin/policy-rc.d"
     policy.write_text(system._POLICY)
     system.install_packages(["haproxy"])
@@ -97,7 +97,7 @@ def test_the_policy_of_a_run_that_was_killed_does_not_stay(host, commands):
 
 
 @pytest.mark.usefixtures("host")
-def test_what_a_run_that_was_killed_left_half_done_is_finished_first(commands):
+def test_an_interrupted_installation_is_completed(commands):
     system.install_packages(["interrupted"])
     assert [command[:2] for command, _policy in commands] == [
         ("apt-get", "update"), ("apt-get", "install"), ("dpkg", "--configure"), ("apt-get", "install"),
@@ -113,7 +113,7 @@ def test_sysctls_are_read_and_set():
 
 
 @pytest.mark.usefixtures("host")
-def test_a_sysctl_that_cannot_be_set_is_named():
+def test_a_failed_sysctl_is_named():
     with pytest.raises(HostError, match="sysctl net.bridge.x: cannot be set to 1: No such file"):
         system.apply_sysctls({"net.bridge.x": "1"})
 
@@ -127,6 +127,6 @@ def test_kernel_modules_are_loaded_or_built_in(host, monkeypatch):
     assert system.loaded_kernel_modules(["vxlan", "br_netfilter", "overlay"]) == ["vxlan", "br_netfilter"]
 
 
-def test_the_kernel_of_a_container_is_not_ours(monkeypatch):
+def test_the_kernel_of_a_container_is_not_managed(monkeypatch):
     monkeypatch.setattr(system.os.path, "exists", lambda path: path == "/run/systemd/container")
     assert system.loaded_kernel_modules(["vxlan"]) == ["vxlan"]

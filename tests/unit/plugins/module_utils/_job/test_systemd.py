@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Units as data."""
+"""Unit files and their digests."""
 
 from __future__ import annotations
 
@@ -49,31 +49,31 @@ def test_flags_become_arguments(flags, expected):
     assert f"ExecStart=/opt/cfcr/bin/etcd {expected}".rstrip() in lines(flags=flags)
 
 
-def test_settings_are_laid_over_the_defaults():
+def test_settings_override_the_defaults():
     text = lines(settings={"Service": {"Type": "notify", "ReadWritePaths": ["/a", "/b"], "NoNewPrivileges": True}})
     assert {"Type=notify", "ReadWritePaths=/a", "ReadWritePaths=/b", "NoNewPrivileges=true", "Restart=always"} <= set(text)
     assert "Type=exec" not in text
 
 
-def test_only_other_accounts_than_root_are_named():
+def test_a_unit_names_its_account_unless_it_is_root():
     assert "User=etcd" in lines(account="etcd")
     assert not [line for line in lines() if line.startswith("User=")]
 
 
-def test_the_digest_covers_the_unit_and_what_it_depends_on():
+def test_the_digest_covers_the_unit_and_its_dependencies():
     plain = systemd.digest(systemd.render(UNIT))
     assert plain == systemd.digest(systemd.render(UNIT))
     assert plain != systemd.digest(systemd.render(UNIT, "another configuration"))
     assert plain != systemd.digest(systemd.render({**UNIT, "flags": {"a": "b"}}))
 
 
-def test_the_digest_stands_beside_the_environment_of_the_unit():
+def test_the_digest_is_added_to_the_environment_of_the_unit():
     environment = [line for line in lines(settings={"Service": {"Environment": "PATH=/bin"}}) if line.startswith("Environment=")]
     assert environment[0] == "Environment=PATH=/bin"
     assert environment[1].startswith("Environment=CFCR_DIGEST=")
 
 
-def test_a_host_is_asked_only_for_what_it_may_give(monkeypatch):
+def test_limits_are_reduced_to_those_of_the_host(monkeypatch):
     monkeypatch.setattr(systemd, "has_capability", lambda _capability, process: False)
     monkeypatch.setattr(systemd.resource, "prlimit", lambda pid, what: (1024, 20000))
     text = lines(settings={"Service": {"LimitNOFILE": 1048576, "OOMScoreAdjust": -999}})
@@ -90,9 +90,9 @@ ExecReload={ path=/bin/kill ; argv[]=/bin/kill -USR2 $MAINPID ; ignore_errors=no
 @pytest.mark.parametrize(
     ("shown", "reason"),
     [(EXEC_RELOAD, "unknown keyword"), ("ExecReload=\n", "Job type reload is not applicable")],
-    ids=["what the command said that refused", "no command"],
+    ids=["output of the failed command", "no command"],
 )
-def test_what_refuses_a_reload_says_why(shown, reason, monkeypatch):
+def test_a_refused_reload_has_a_reason(shown, reason, monkeypatch):
     def run(*arguments):
         if arguments[:2] == ("systemctl", "reload"):
             raise HostError("systemctl reload: Job type reload is not applicable")

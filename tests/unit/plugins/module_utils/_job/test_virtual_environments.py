@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Virtual environments, made by the real venv and pip of a wheel that the test makes."""
+"""Virtual environments, created by the real venv and pip from a wheel that the test builds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import virtua
 
 @pytest.fixture
 def environment(tmp_path):
-    """An environment with the package example, of version 1.0, which says hello."""
+    """An environment with package example 1.0, which prints hello."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     wheel = wheels / "example-1.0-py3-none-any.whl"
@@ -30,7 +30,7 @@ def environment(tmp_path):
     return {"path": str(tmp_path / "venv"), "requirements": f"example==1.0 --hash=sha256:{digest}\n", "wheels": str(wheels)}
 
 
-def test_an_environment_is_made_once(environment):
+def test_an_environment_is_created_once(environment):
     assert environments.actual(environment) is None
     environments.make(environment)
     assert environments.actual(environment) == environments.wanted(environment)
@@ -39,7 +39,7 @@ def test_an_environment_is_made_once(environment):
     assert environments.actual({**environment, "requirements": "other"}) == environments.wanted(environment)
 
 
-def test_a_wheel_with_another_checksum_is_refused_and_leaves_no_whole_environment(environment):
+def test_a_wheel_with_another_checksum_is_refused(environment):
     wrong = {**environment, "requirements": f"example==1.0 --hash=sha256:{'0' * 64}\n"}
     with pytest.raises(HostError, match="(?i)hash"):
         environments.make(wrong)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sets of objects as plain values."""
+"""ApplySets: labels, validation and differences."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def by_identity(*objects):
     return {applyset.identity(obj): obj for obj in objects}
 
 
-def test_id_is_that_of_the_specification():
+def test_the_id_follows_the_specification():
     """base64url(sha256("addons.kube-system.ConfigMap.")), by `printf … | openssl sha256 -binary | basenc --base64url`."""
     assert applyset.set_id("addons", "kube-system") == "applyset-zYpUDXLOf99WZlUjDFGohrnbIYOzsYhw3log3u9EezY-v1"
 
 
-def test_owner_records_kinds_and_namespaces():
+def test_the_parent_records_kinds_and_namespaces():
     identities = [("apps", "Deployment", "web", "a"), ("", "ConfigMap", "kube-system", "b"), ("", "Namespace", "", "web")]
     owner = applyset.owner("set", "kube-system", identities)
     annotations = owner["metadata"]["annotations"]
@@ -34,7 +34,7 @@ def test_owner_records_kinds_and_namespaces():
     assert applyset.recorded_kinds(None) == applyset.recorded_kinds(thing("other")) == set()
 
 
-def test_members_are_labelled_copies_in_order():
+def test_members_are_labelled_and_keep_their_order():
     objects = [thing("a"), thing("d", kind="CustomResourceDefinition"), thing("b"), thing("n", kind="Namespace")]
     objects[0]["metadata"]["labels"] = {"own": "label"}
     found = applyset.members(objects, "the-set")
@@ -51,7 +51,7 @@ def test_members_are_labelled_copies_in_order():
     ("objects", "message"),
     [([thing("a"), thing("a")], "ConfigMap default/a is in the list twice"), ([{"kind": "ConfigMap"}], "object 0 of the list: expected apiVersion")],
 )
-def test_members_are_checked(objects, message):
+def test_invalid_members_are_refused(objects, message):
     with pytest.raises(KubernetesError, match=message):
         applyset.members(objects, "the-set")
 
@@ -61,7 +61,7 @@ def test_the_same_name_in_another_group_is_another_object():
     assert len(applyset.members(objects, "the-set")) == 2
 
 
-def test_what_the_server_keeps_for_itself_is_no_difference():
+def test_fields_of_the_server_are_ignored():
     was = thing("a", data={"k": "v"}, status={"ready": False})
     was["metadata"].update(resourceVersion="1", uid="u", managedFields=[], generation=1, creationTimestamp="then")
     will = thing("a", data={"k": "v"}, status={"ready": True})
@@ -77,7 +77,7 @@ def test_differences_are_created_changed_and_removed_objects():
     )
 
 
-def test_data_of_secrets_is_hidden_but_its_change_is_not():
+def test_data_of_secrets_is_hidden_and_its_change_is_shown():
     was = thing("s", kind="Secret", data={"kept": "a", "changed": "b", "removed": "c"})
     will = thing("s", kind="Secret", data={"kept": "a", "changed": "B", "created": "d"})
     old, new = applyset.differences(by_identity(was), by_identity(will))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What objects lack to be available."""
+"""Availability of objects and problems of pods."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ROLLED = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availab
         (api("CustomResourceDefinition", {"type": "Established", "status": "True"}), ""),
     ],
 )
-def test_shortfall(obj, lacks):
+def test_an_unavailable_object_has_a_reason(obj, lacks):
     assert shortfall(obj) == lacks
 
 
@@ -75,5 +75,5 @@ def test_shortfall(obj, lacks):
         ({"initContainerStatuses": [{"name": "i", "state": {"waiting": {"reason": "ErrImagePull"}}}]}, "i: ErrImagePull"),
     ],
 )
-def test_pod_problem(status, problem):
+def test_a_failing_pod_has_a_problem(status, problem):
     assert pod_problem({"metadata": {"name": "p"}, "status": status}) == problem

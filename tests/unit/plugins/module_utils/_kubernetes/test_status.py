@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a node is, in the words of the report."""
+"""Status of nodes in the health report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def conditions(**statuses):
 
 
 @pytest.mark.parametrize(("status", "condition"), [("True", "Ready"), ("False", "NotReady"), ("Unknown", "Unknown")])
-def test_a_node_is_what_its_condition_says(status, condition):
+def test_the_status_of_a_node_is_its_condition(status, condition):
     obj = {"spec": {}, "status": {"conditions": conditions(Ready=status, DiskPressure="False", PIDPressure="True")}}
     assert kubernetes_status.node(obj) == {
         "ready": status == "True",
@@ -27,12 +27,12 @@ def test_a_node_is_what_its_condition_says(status, condition):
     }
 
 
-def test_a_new_node_is_unknown_and_a_cordoned_one_not_schedulable():
+def test_a_new_node_is_unknown_and_a_cordoned_node_unschedulable():
     node = kubernetes_status.node({"spec": {"unschedulable": True}})
     assert (node["condition"], node["schedulable"]) == ("Unknown", False)
 
 
-def test_without_a_kubeconfig_that_is_the_problem(tmp_path):
+def test_a_missing_kubeconfig_is_the_problem(tmp_path):
     found = kubernetes_status.cluster_status({"kubeconfig": str(tmp_path / "kubeconfig"), "servers": [], "seconds": 1})
     assert "No such file" in found["endpoint"]["problem"]
     assert found["nodes"] is None

@@ -29,7 +29,7 @@ def why(actual=ACTUAL, names=NAMES, issuer="CN=ca", key="ecdsa-p256 SHA256:00", 
     return reasons(actual, names, issuer, key, NOW, renew_before_days, end)
 
 
-def test_names_have_one_form():
+def test_names_are_normalized():
     assert names_of(
         "", [], ["2001:DB8:0::1", "A.b", "10.0.0.1", "a.b", "*.c.d"], ["server_auth", "client_auth", "server_auth"]
     ) == names_of("", [], ["*.c.d", "a.b", "10.0.0.1", "2001:db8::1"], ["client_auth", "server_auth"])
@@ -52,12 +52,12 @@ def test_names_have_one_form():
         (("a", [], ["-a"], ["client_auth"]), "expected an IP address or a DNS name"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, message):
+def test_invalid_names_are_refused(arguments, message):
     with pytest.raises(HostError, match=message):
         names_of(*arguments)
 
 
-def test_what_is_as_wanted_stays():
+def test_a_certificate_in_the_desired_state_is_kept():
     assert why() == []
 
 
@@ -74,15 +74,15 @@ def test_what_is_as_wanted_stays():
         ({"renew_before_days": 101}, "expires at 2027-03-01 00:00"),
     ],
 )
-def test_what_is_other_is_issued(change, reason):
+def test_a_certificate_that_differs_is_reissued(change, reason):
     assert why(**change) == [reason]
 
 
-def test_what_ends_with_its_authority_is_not_renewed_in_every_run():
+def test_a_certificate_that_expires_with_its_authority_is_not_renewed():
     assert why(renew_before_days=101, end=ACTUAL.not_after) == []
 
 
-def test_nothing_outlives_its_authority():
+def test_a_certificate_expires_no_later_than_its_authority():
     assert expiry(NOW, 365, NOW + 10 * DAY) == NOW + 10 * DAY
     assert expiry(NOW, 5, NOW + 10 * DAY) == NOW + 5 * DAY
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates read without a library: what cryptography makes is read back."""
+"""Expiry of certificates, read without a library and compared with cryptography."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ def authority(request):
     return x509.new_authority("cfcr etcd", 3650, x509.new_private_key(request.param), AT)
 
 
-def test_a_certificate_tells_its_end(authority):
+def test_the_expiry_of_a_certificate_is_read(authority):
     (dates,) = expiry.read(authority)
     assert dates.summary(AT) == {"common_name": "cfcr etcd", "issuer": "cfcr etcd", "not_after": "2036-11-18T16:00:00Z", "days_left": 3650}
 
 
-def test_days_are_whole_ones_and_negative_after_the_end(authority):
+def test_days_are_whole_and_negative_after_expiry(authority):
     (dates,) = expiry.read(authority)
     second = datetime.timedelta(seconds=1)
     assert dates.summary(dates.not_after - second)["days_left"] == 0
     assert dates.summary(dates.not_after + second)["days_left"] == -1
 
 
-def test_an_end_after_2049_has_another_form():
+def test_an_expiry_after_2049_is_read():
     far = x509.new_authority("far", 36500, x509.new_private_key("ecdsa-p256"), AT)
     assert expiry.read(far)[0].not_after.year == 2126
 
 
-def test_a_bundle_has_several(authority):
+def test_all_certificates_of_a_bundle_are_read(authority):
     assert len(expiry.read(f"a comment\n{authority}{authority}")) == 2
 
 
-def test_nothing_is_found_where_there_is_nothing():
+def test_a_text_without_certificates_has_none():
     assert expiry.read("") == []
 
 
@@ -50,7 +50,7 @@ def test_a_damaged_certificate_is_an_error(authority):
         expiry.read("".join(lines[:3] + lines[-1:]))
 
 
-def test_without_a_common_name_the_organization_names_it():
+def test_without_a_common_name_the_organization_is_the_name():
     key = x509.new_private_key("ecdsa-p256")
     issuer = x509.Authority("etcd", (x509.new_authority("cfcr etcd", 30, key, AT),))
     names = x509.Names("", ("etcd",), ("10.0.0.1",), ("server_auth",))

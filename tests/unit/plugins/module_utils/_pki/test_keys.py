@@ -12,7 +12,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.keys import K
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
-def test_public_half_is_the_one_that_openssl_sees(key_type):
+def test_the_public_half_equals_that_of_openssl(key_type):
     pem = generate(key_type)
     key = parse(pem)
     der = subprocess.run(["openssl", "pkey", "-pubout", "-outform", "DER"], input=pem, capture_output=True, check=True).stdout
@@ -20,7 +20,7 @@ def test_public_half_is_the_one_that_openssl_sees(key_type):
 
 
 @pytest.mark.parametrize("key_type", ["ecdsa-p256", "rsa-2048"])
-def test_a_key_cut_anywhere_is_no_key(key_type, tmp_path):
+def test_a_truncated_key_is_unreadable(key_type, tmp_path):
     pem = generate(key_type)
     path = tmp_path / "torn.key"
     for length in (0, 10, 30, len(pem) // 2, len(pem) - 40, len(pem) - 5):
@@ -30,7 +30,7 @@ def test_a_key_cut_anywhere_is_no_key(key_type, tmp_path):
     assert public_key(str(path)) is None
 
 
-def test_no_file_is_no_key(tmp_path):
+def test_a_missing_file_has_no_key(tmp_path):
     assert public_key(str(tmp_path / "none.key")) is None
 
 
@@ -51,7 +51,7 @@ def test_an_encrypted_key_is_unreadable(tmp_path):
     assert public_key(str(path)) is None
 
 
-def test_a_key_of_another_kind_has_no_type_of_ours(tmp_path):
+def test_a_key_of_another_kind_is_unsupported(tmp_path):
     path = tmp_path / "p521.key"
     path.write_bytes(
         subprocess.run(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys are replaced because of their age."""
+"""Replacement of keys by age."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import files
 
 @pytest.fixture
 def keep(tmp_path):
-    """Return a function that keeps a key of at most some age, and returns it."""
+    """Return a function that replaces a key older than the given age, and returns the current key."""
 
     def run(since, check_mode=False):
         wanted = {"certificates": [{"path": f"{tmp_path}/server", "owner": "root"}], "bundles": [], "key_type": "ecdsa-p256", "since": since}
@@ -25,7 +25,7 @@ def keep(tmp_path):
 
 
 @pytest.mark.parametrize("behind", [-3600, 0, 2, 3600])
-def test_a_key_is_made_anew_once_however_the_hosts_clock_goes(keep, tmp_path, behind):
+def test_a_key_is_replaced_once_despite_a_wrong_clock(keep, tmp_path, behind):
     old = keep(0)
     os.rename(tmp_path / "server.key.new", tmp_path / "server.key")
     os.utime(tmp_path / "server.key", (1, 1))

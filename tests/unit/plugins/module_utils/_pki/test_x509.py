@@ -38,7 +38,7 @@ def extension(pem, kind):
 
 @pytest.mark.parametrize("of_authority", ["ecdsa-p256", "ecdsa-p384", "rsa-2048"])
 @pytest.mark.parametrize("of_leaf", ["ecdsa-p256", "rsa-2048"])
-def test_openssl_accepts_what_is_signed(of_authority, of_leaf, tmp_path):
+def test_openssl_accepts_signed_certificates(of_authority, of_leaf, tmp_path):
     ca, key = authority(key_type=of_authority)
     names = names_of("", [], ["10.0.0.1", "a.b"], ["server_auth", "client_auth"])
     (tmp_path / "ca.crt").write_text(ca.bundle())
@@ -52,7 +52,7 @@ def test_openssl_accepts_what_is_signed(of_authority, of_leaf, tmp_path):
         assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "a.crt: OK\n"
 
 
-def test_a_certificate_reads_as_it_was_asked_for():
+def test_a_certificate_has_the_requested_names():
     ca, key = authority()
     names = names_of("system:node:10.0.0.1", ["system:nodes", "b"], ["10.0.0.1", "2001:db8::1", "a.b"], ["client_auth"])
     leaf = public_key()
@@ -77,7 +77,7 @@ def test_extensions():
     assert extension(named, x509.AuthorityKeyIdentifier).value.key_identifier == identifier
 
 
-def test_it_is_backdated_and_does_not_outlive_its_authority():
+def test_a_certificate_is_backdated_and_expires_with_its_authority():
     ca, key = authority(days=10)
     certificate = x509.load_pem_x509_certificate(
         x509_module.sign(names_of("a", [], [], ["client_auth"]), public_key(), 365, ca, key, NOW).encode()
@@ -86,7 +86,7 @@ def test_it_is_backdated_and_does_not_outlive_its_authority():
     assert certificate.not_valid_after_utc == ca.not_after() == NOW + 10 * DAY
 
 
-def test_an_ended_authority_does_not_sign():
+def test_an_expired_authority_does_not_sign():
     ca, key = authority(days=10)
     with pytest.raises(HostError, match="CA etcd expired at"):
         x509_module.sign(names_of("a", [], [], ["client_auth"]), public_key(), 365, ca, key, NOW + 11 * DAY)
@@ -97,14 +97,14 @@ def test_an_authority_does_not_sign_with_the_key_of_another():
         x509_module.sign(names_of("a", [], [], ["client_auth"]), public_key(), 365, authority()[0], authority()[1], NOW)
 
 
-def test_the_authority_is_known_by_its_signature_not_by_its_name():
+def test_the_authority_is_identified_by_its_signature():
     (ca, key), (impostor, _key) = authority(), authority()
     pem = x509_module.sign(names_of("a", [], [], ["client_auth"]), public_key(), 365, ca, key, NOW)
     assert x509_module.read(pem, ca).issuer == ca.issuer()
     assert x509_module.read(pem, impostor).issuer != impostor.issuer()
 
 
-def test_while_an_authority_is_replaced_both_are_trusted_and_the_signing_one_is_known():
+def test_both_authorities_are_trusted_during_a_replacement():
     (old, old_key), (new, new_key) = authority(), authority()
     phases = [x509_module.Authority("etcd", old.certificates + new.certificates, signing) for signing in (0, 1)]
     leaf = public_key()
@@ -116,7 +116,7 @@ def test_while_an_authority_is_replaced_both_are_trusted_and_the_signing_one_is_
     assert len(x509_module.describe(phases[0].bundle())) == 2
 
 
-def test_what_is_torn_or_no_certificate_of_a_service_is_none():
+def test_damaged_certificates_and_cas_are_not_read():
     ca, key = authority()
     pem = x509_module.sign(names_of("a", [], [], ["client_auth"]), public_key(), 365, ca, key, NOW)
     for text in (None, "", pem[:-40], pem[: len(pem) // 2], pem + "x", "\0" * 900, ca.certificate()):

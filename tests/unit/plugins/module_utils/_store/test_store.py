@@ -26,7 +26,7 @@ def files(store):
     return [os.path.join(directory, name) for directory, _names, names in os.walk(str(store)) for name in names]
 
 
-def test_what_is_put_is_there(store):
+def test_a_written_record_is_read_back(store):
     assert store.get(NAME) is None
     assert store.names("credentials") == []
     store.put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
@@ -43,7 +43,7 @@ def test_only_the_owner_can_read(store):
         assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
 
 
-def test_versions(store):
+def test_a_write_needs_the_current_version(store):
     store.put(NAME, {}, {"key": "1"}, version=0)
     with pytest.raises(Conflict):
         store.put(NAME, {}, {"key": "2"}, version=0)
@@ -53,14 +53,14 @@ def test_versions(store):
     assert (store.get(NAME).version, store.get(NAME).secret()) == (15, {"key": "15"})
 
 
-def test_a_passphrase_hides_secrets_and_nothing_else(store):
+def test_a_passphrase_encrypts_only_secrets(store):
     store.put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
     content = "".join(open(path).read() for path in files(store))
     assert ("s3cret" in content) == (store._passphrase is None)
     assert '"type": "key"' in content
 
 
-def test_wrong_passphrase(tmp_path):
+def test_a_wrong_passphrase_is_refused(tmp_path):
     local_store(tmp_path / "s", "right").put(NAME, {"type": "key"}, {"key": "s3cret"}, version=0)
     for passphrase, message in (
         ("wrong", "credentials/a.json: not encrypted with this passphrase"),
@@ -83,7 +83,7 @@ def test_a_passphrase_for_a_plain_store_is_an_error(tmp_path):
         local_store(tmp_path / "s", "late")
 
 
-def test_of_two_first_runs_the_one_with_another_passphrase_is_refused(tmp_path):
+def test_a_concurrent_first_run_with_another_passphrase_is_refused(tmp_path):
     cases = (("a", "b", "not encrypted with this"), (None, "b", "without encryption"), ("a", None, "no passphrase, expected"))
     for number, (first, second, message) in enumerate(cases):
         stores = [local_store(tmp_path / str(number), passphrase) for passphrase in (first, second)]
@@ -94,7 +94,7 @@ def test_of_two_first_runs_the_one_with_another_passphrase_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"versions": []}', b"\0" * 100])
-def test_a_damaged_file_is_named_and_stays(store, damage):
+def test_a_damaged_file_is_named_and_kept(store, damage):
     store.put(NAME, {}, {"key": "x"}, version=0)
     path = os.path.join(str(store), f"{NAME}.json")
     with open(path, "wb") as stream:
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_named_and_stays(store, damage):
         assert stream.read() == damage
 
 
-def test_a_sealed_value_cannot_be_moved_to_another_name(tmp_path):
+def test_an_encrypted_value_cannot_be_moved_to_another_name(tmp_path):
     store = local_store(tmp_path / "s", "p")
     store.put(NAME, {}, {"key": "x"}, version=0)
     os.rename(os.path.join(str(store), "credentials/a.json"), os.path.join(str(store), "credentials/b.json"))
@@ -114,7 +114,7 @@ def test_a_sealed_value_cannot_be_moved_to_another_name(tmp_path):
         store.get("credentials/b").secret()
 
 
-def test_lost_settings_lose_nothing(tmp_path):
+def test_records_are_readable_without_the_settings_file(tmp_path):
     store = local_store(tmp_path / "s", "p")
     store.put(NAME, {}, {"key": "x"}, version=0)
     os.unlink(os.path.join(str(store), "store.json"))
@@ -126,7 +126,7 @@ def test_lost_settings_lose_nothing(tmp_path):
 @pytest.mark.parametrize(
     "name", ["credentials/", "credentials/../x", "credentials/A", "credentials/.a", "a", "credentials/a/b", "credentials/a."]
 )
-def test_names(store, name):
+def test_invalid_names_are_refused(store, name):
     with pytest.raises(HostError, match="expected a-z, 0-9 and, inside it"):
         store.get(name)
 
@@ -136,7 +136,7 @@ def _make(directory):
     return [keep(store, f"credentials/{index}", lambda: ({}, {"key": os.urandom(8).hex()})).secret()["key"] for index in range(10)]
 
 
-def test_of_many_runs_at_once_all_get_what_one_made(tmp_path):
+def test_concurrent_runs_get_the_same_record(tmp_path):
     with concurrent.futures.ProcessPoolExecutor(6, mp_context=multiprocessing.get_context("spawn")) as pool:
         results = list(pool.map(_make, [str(tmp_path / "s")] * 6))
     assert len({tuple(result) for result in results}) == 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A director without the library that Vault needs, or with an old one."""
+"""A director without hvac, or with an old version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXPECTED = f"expected 2.0 or later, which the store in Vault needs: {sys.executa
 
 @pytest.fixture
 def problem():
-    """Return the line that preflight shows."""
+    """Return the problem that preflight reports."""
 
     def read():
         backend = vault.VaultBackend({"vault": OPTIONS, "versions": 10})
@@ -30,11 +30,11 @@ def problem():
     return read
 
 
-def test_without_hvac(problem, monkeypatch):
+def test_a_missing_hvac_is_reported(problem, monkeypatch):
     monkeypatch.setitem(sys.modules, "hvac", None)
     assert problem() == f"found no library hvac in the Python of the director ({sys.executable}), {EXPECTED}"
 
 
-def test_with_an_old_hvac(problem, monkeypatch):
+def test_an_old_hvac_is_reported(problem, monkeypatch):
     monkeypatch.setattr(vault.importlib.metadata, "version", lambda _name: "1.2.1")
     assert problem() == f"found hvac 1.2.1 in the Python of the director ({sys.executable}), {EXPECTED}"
