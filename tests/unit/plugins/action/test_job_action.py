@@ -41,32 +41,32 @@ def digest(ask, options):
     return sent["asked"]
 
 
-def test_an_unchanged_job_is_not_run_again(ask):
+def test_an_unchanged_job_is_not_sent_again(ask):
     result, asked = ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
     assert asked == []
     assert result == UNCHANGED
 
 
-def test_without_facts_the_host_is_asked(ask):
+def test_without_facts_the_job_is_sent(ask):
     result, asked = ask(OPTIONS, None)
     assert len(asked) == 1
     assert result == UNCHANGED
 
 
-def test_facts_of_another_run_do_not_count(ask):
+def test_facts_of_another_run_are_ignored(ask):
     """A cache of facts returns them hours later."""
     _result, asked = ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}}, in_run="another run")
     assert len(asked) == 1
 
 
-def test_another_option_is_another_job(ask):
+def test_a_job_with_changed_options_is_sent(ask):
     known = {"asked": digest(ask, OPTIONS), "pki": None}
     _result, asked = ask({**OPTIONS, "files": []}, {"dns": known})
     assert asked[0]["asked"] != known["asked"]
 
 
 @pytest.mark.parametrize("on_host", [{"changed": True}, {"failed": True}], ids=["changed", "failed halfway"])
-def test_nothing_that_was_known_counts_after_a_change(ask, on_host):
+def test_facts_from_before_a_change_are_ignored(ask, on_host):
     """The file that one job writes is read by another one."""
     known = {"asked": digest(ask, OPTIONS), "pki": None}
     assert ask(OPTIONS, {"dns": known})[1] == []
@@ -74,20 +74,20 @@ def test_nothing_that_was_known_counts_after_a_change(ask, on_host):
     assert len(ask(OPTIONS, {"dns": known})[1]) == 1
 
 
-def test_what_is_found_after_a_change_counts(ask, monkeypatch):
+def test_facts_gathered_after_a_change_are_used(ask, monkeypatch):
     known = {"asked": digest(ask, OPTIONS), "pki": None}
     monkeypatch.setattr(changes.time, "time", lambda: ASKED_AT - 1)
     changes.note_change()
     assert ask(OPTIONS, {"dns": known})[1] == []
 
 
-def test_a_restart_is_always_asked_for(ask):
+def test_a_restart_is_always_sent(ask):
     restarted = {**OPTIONS, "state": "restarted"}
     _result, asked = ask(restarted, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
     assert asked == [restarted]
 
 
-def test_of_a_job_with_secrets_there_is_no_digest(ask):
+def test_a_job_with_secrets_has_no_digest(ask):
     secret = {**OPTIONS, "secrets": {"password": "hidden"}}
     _result, asked = ask(secret, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
     assert asked == [secret]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two action plugins as Ansible runs them, on inventories whose hosts nobody may touch or nobody can."""
+"""Both preflight actions, run by Ansible on inventories whose hosts must not or cannot be reached."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_all_problems_of_the_hosts_are_told_at_once(play, local):
     assert any(line.startswith("  p0: found /bin/sh: ") and "/nowhere/python3" in line for line in lines)
 
 
-def test_hosts_beyond_the_limit_are_not_asked_for_anything(play, local):
+def test_hosts_beyond_the_limit_are_not_checked(play, local):
     code, hosts = play(local, "--limit", "w0", tasks_from="hosts")
     assert code != 0
     (result,) = hosts.values()
@@ -116,7 +116,7 @@ def test_director_that_cannot_be_reached_is_told_also_under_a_limit(play, local)
     assert names == ["boss", "w0"] and "found ssh: connect to host 127.0.0.9 port 9" in message.splitlines()[1]
 
 
-def test_director_that_nobody_may_be_root_on_is_told(play, local):
+def test_a_director_without_root_access_is_reported(play, local):
     local["all"]["children"]["director"] = {
         "hosts": {"boss": {"ansible_become": True, "ansible_become_method": "su", "ansible_become_user": "no-such-user"}}
     }

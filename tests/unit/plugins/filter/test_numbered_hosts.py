@@ -32,7 +32,7 @@ def test_hosts_are_numbered_from_zero():
         ({"master": 1}, "10.30.0.1/24", "subnet: 10.30.0.1/24 has host bits set"),
     ],
 )
-def test_what_does_not_fit_is_said(sizes, subnet, message):
+def test_a_group_that_exceeds_the_subnet_is_an_error(sizes, subnet, message):
     """A group never takes an address of the next one, nor one outside of the subnet."""
     with pytest.raises(AnsibleFilterError, match=message):
         numbered_hosts(sizes, subnet, FIRST)

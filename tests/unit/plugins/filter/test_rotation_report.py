@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rotation does next, and what it reports."""
+"""Next steps and reports of rotations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def steps(*every):
     return [{"at": 60.0 * number, "rotations": list(rotations), **({"since": SINCE} if not number else {})} for number, rotations in enumerate(every)]
 
 
-def test_before_the_first_step_nothing_goes_on():
+def test_no_rotation_continues_before_the_first_step():
     assert rotation_report([], ["etcd"]) == {"going": [], "rewrites_secrets": False, "plan": [], "report": []}
 
 
@@ -35,7 +35,7 @@ def test_before_the_first_step_nothing_goes_on():
         pytest.param(rotation("etcd", "trust", "trust", "not before noon"), [], id="waits"),
     ],
 )
-def test_rotations_go_on_until_they_are_done_or_wait(last, going):
+def test_rotations_continue_until_they_are_done_or_wait(last, going):
     assert rotation_report(steps([rotation("etcd", "", "trust")], [last]), ["etcd"])["going"] == going
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ports of the catalog by name, and who may write them as numbers."""
+"""Ports of the catalog by name; roles do not repeat their numbers."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Honest answers come through as they are; of any other one nothing does, and it is said what is wrong with it."""
+"""Valid answers of hosts are accepted unchanged; invalid answers are refused with a reason."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ def lies(draw):
     return module, arguments, changed({"changed": False, **answer}, draw(st.sampled_from(list(places(answer)))), draw(JSON))
 
 
-def test_every_kind_of_answer_is_tried():
+def test_every_module_has_an_honest_answer():
     assert ANSWERS.keys() == HONEST.keys()
 
 
 @pytest.mark.parametrize("module", HONEST)
-def test_an_honest_answer_comes_through_as_it_is(module):
+def test_an_honest_answer_is_accepted_unchanged(module):
     arguments, answer = HONEST[module]
     said = {"changed": True, "invocation": {"module_args": {}}, **answer}
     assert read(module, arguments, f"Welcome!\n\n{json.dumps(said)}\nbye") == {"changed": True, **answer}
@@ -131,7 +131,7 @@ def test_an_honest_answer_comes_through_as_it_is(module):
 
 @pytest.mark.parametrize("module", HONEST)
 @pytest.mark.parametrize("key", ["ansible_facts", "add_host", "ansible_stats", "_ansible_notify", "common_name", "skipped", "unreachable", "results"])
-def test_what_a_module_does_not_answer_is_refused(module, key):
+def test_keys_that_the_module_does_not_return_are_refused(module, key):
     if (module, key) == ("host_facts", "ansible_facts"):
         return  # see the next test
     with pytest.raises(InvalidAnswer, match=key):
@@ -139,7 +139,7 @@ def test_what_a_module_does_not_answer_is_refused(module, key):
 
 
 @pytest.mark.parametrize("fact", ["cluster_director", "ansible_connection", "discovered_interpreter_python", "cluster_host_address"])
-def test_no_other_facts_are_taken(fact):
+def test_other_facts_are_refused(fact):
     answer = copy.deepcopy(HONEST["host_facts"][1])
     answer["ansible_facts"][fact] = "worker-0"
     with pytest.raises(InvalidAnswer, match=f"ansible_facts: found the key {fact}"):
@@ -159,13 +159,13 @@ def test_no_other_facts_are_taken(fact):
         (("pki", "drift", "/etc/shadow"), PKI["drift"]["/pki/a.key"]),
     ],
 )
-def test_certificates_are_those_that_were_asked_for(path, lie):
+def test_only_requested_certificates_are_accepted(path, lie):
     arguments, answer = HONEST["job"]
     with pytest.raises(InvalidAnswer, match=r"^pki\."):
         validated("job", arguments, changed(answer, path, lie))
 
 
-def test_the_order_of_certificates_is_the_controllers():
+def test_certificates_are_in_the_order_of_the_request():
     arguments, answer = HONEST["job"]
     turned = changed(answer, ("pki", "certificates"), PKI["certificates"][::-1])
     assert validated("job", arguments, turned)["pki"] == PKI
@@ -173,7 +173,7 @@ def test_the_order_of_certificates_is_the_controllers():
 
 @settings(max_examples=400, deadline=None)
 @given(lies())
-def test_a_lie_is_refused_or_is_as_good_as_the_truth(lie):
+def test_a_lie_is_refused_or_valid(lie):
     """Whatever comes through is valid itself, and nothing but refusal keeps it from coming through."""
     module, arguments, answer = lie
     try:
@@ -188,7 +188,7 @@ def test_a_lie_is_refused_or_is_as_good_as_the_truth(lie):
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(list(places(HEALTH))), JSON)
-def test_no_health_that_is_valid_ends_the_report(path, lie):
+def test_valid_health_never_fails_the_report(path, lie):
     try:
         health = validated("host_health", {}, {"health": changed(HEALTH, path, lie)})["health"]
     except InvalidAnswer:
@@ -201,7 +201,7 @@ def test_no_health_that_is_valid_ends_the_report(path, lie):
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(list(places(FACTS))), JSON)
-def test_no_facts_that_are_valid_end_preflight(path, lie):
+def test_valid_facts_never_fail_preflight(path, lie):
     facts = {"cfcr_host": changed(FACTS, path, lie), "cfcr_jobs": {"unchanged": {}}}
     try:
         host = validated("host_facts", {}, {"ansible_facts": facts})["ansible_facts"]["cfcr_host"]
@@ -238,26 +238,26 @@ def test_a_failure_says_why_and_nothing_else():
         ({}, "found no key problems, expected one"),
     ],
 )
-def test_it_is_said_what_is_wrong(answer, complaint):
+def test_an_invalid_answer_is_refused_with_a_reason(answer, complaint):
     with pytest.raises(InvalidAnswer, match=f"^{re.escape(complaint)}"):
         validated("unit_restart", {}, answer)
 
 
 @pytest.mark.parametrize("text", ["x" * (9 << 20), '{"a":[' + "[]," * 200_000 + "[]]}"])
-def test_what_is_too_large_is_not_parsed(text, monkeypatch):
+def test_an_answer_that_is_too_large_is_not_parsed(text, monkeypatch):
     monkeypatch.setattr("json.JSONDecoder.raw_decode", lambda *_arguments: pytest.fail("it was parsed"))
     with pytest.raises(InvalidAnswer):
         read("job", {}, text)
 
 
 @pytest.mark.parametrize("text", ["", "Traceback", '{"a":' * 90_000, '{"a": 1' + "0" * 10_000 + "}", "[1, 2]", '{"a": '])
-def test_what_is_no_answer_is_told_from_a_wrong_one(text):
+def test_a_missing_answer_differs_from_an_invalid_one(text):
     """A module that crashes says why in other words."""
     with pytest.raises(NoAnswer):
         read("job", {}, text)
 
 
-def test_warnings_of_ansible_are_texts():
+def test_warnings_become_texts():
     said = {"restart": [], "warnings": ["plain", {"__ansible_type": "WarningSummary", "event": {"msg": "an object"}}]}
     assert validated("job", {}, said)["warnings"] == ["plain", "an object"]
 
@@ -269,13 +269,13 @@ def test_every_module_that_runs_on_hosts_has_an_action():
 
 
 @pytest.mark.parametrize("version", ["3.9rc1", "3", "3.", "three", "3.9.1.1 x"])
-def test_a_version_of_python_is_one_that_can_be_compared(version):
+def test_an_invalid_version_of_python_is_refused(version):
     with pytest.raises(InvalidAnswer, match="python_version"):
         validated("host_facts", {}, changed(HONEST["host_facts"][1], ("ansible_facts", "cfcr_host", "python_version"), version))
 
 
 @pytest.mark.parametrize("address", ["fe80::1%\nforward-zones=x=6.6.6.6", "10.0.0.1 ", "ns.example.com", "::ffff:1.2.3.4/1"])
-def test_a_name_server_is_an_address(address):
+def test_a_name_server_without_an_address_is_refused(address):
     with pytest.raises(InvalidAnswer, match="nameservers"):
         validated("host_facts", {}, changed(HONEST["host_facts"][1], ("ansible_facts", "cfcr_host", "nameservers"), [address]))
 
@@ -286,17 +286,17 @@ def test_a_large_diff_is_not_shown():
     assert told["diff"] == {"before": {}, "after": {"too large to show": "70013 characters"}}
 
 
-def test_no_mapping_becomes_an_object_of_ansibles():
+def test_serialized_objects_of_ansible_are_refused():
     with pytest.raises(InvalidAnswer, match="__ansible_type"):
         validated("etcd_key", {}, {"diff": {"before": {}, "after": {"x": {"__ansible_type": "datetime"}}}})
 
 
-def test_what_stands_in_a_report_is_one_line():
+def test_texts_of_a_report_become_one_line():
     health = changed(HEALTH, ("jobs", "etcd", "etcd", "problem"), "down\n  master-0  critical  unit")
     assert validated("host_health", {}, {"health": health})["health"]["jobs"]["etcd"]["etcd"]["problem"] == "down   master-0  critical  unit"
 
 
 @pytest.mark.parametrize("output", [b"x" * (9 << 20), b"\n" * 200_000, "\u2028".encode() * 200_000])
-def test_an_output_is_not_made_a_text_if_it_is_too_large(output):
+def test_an_output_that_is_too_large_is_refused(output):
     with pytest.raises(InvalidAnswer):
         check_output("job", output)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Workers of Ansible, which are processes, agree on who goes first."""
+"""Worker processes of Ansible agree on the first host."""
 
 from __future__ import annotations
 
@@ -52,37 +52,37 @@ def run(tmp_path, monkeypatch):
     return start
 
 
-def test_one_goes_first_and_the_others_together(run):
+def test_one_host_goes_first_and_the_others_follow_together(run):
     journal = run()
     assert journal[:2] == [("begin", "a"), ("end", "a")]
     assert {entry[0] for entry in journal[2:4]} == {"begin"}
 
 
-def test_a_failure_of_the_first_keeps_the_others_as_they_are(run):
+def test_a_failure_of_the_first_host_stops_the_others(run):
     journal = run(a="kubelet does not stay up")
     assert journal[:2] == [("begin", "a"), ("end", "a")]
     told = "not restarted, because it failed on the first host: a: kubelet does not stay up"
     assert sorted(journal[2:]) == [("refused", "b", told), ("refused", "c", told)]
 
 
-def test_a_host_that_nobody_believes_is_no_canary(run):
+def test_a_host_without_a_valid_answer_is_no_canary(run):
     """Else a host that lies could keep the others from being restarted."""
     journal = run(a=OSError("no valid answer"))
     assert journal[:2] == [("begin", "a"), ("lost", "a")]
     assert [entry[0] for entry in journal[2:]] == ["begin", "end", "begin", "end"]
 
 
-def test_one_failure_may_be_a_lie(run):
+def test_one_failure_is_tolerated_if_two_are_required(run):
     journal = run(failures=2, a="I failed")
     assert journal[:4] == [("begin", "a"), ("end", "a"), ("begin", "b"), ("end", "b")]
     assert journal[4:] == [("begin", "c"), ("end", "c")]
 
 
-def test_two_failures_are_a_mistake(run):
+def test_two_failures_stop_the_others(run):
     journal = run(failures=2, a="no", b="no")
     assert journal[4:] == [("refused", "c", "not restarted, because it failed on the first host: a: no; b: no")]
 
 
-def test_what_fails_later_is_that_hosts_own(run):
+def test_a_failure_after_the_first_host_stops_no_other(run):
     journal = run(b="disk full")
     assert [entry for entry in journal if entry[0] == "refused"] == []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an action waits for ends, whatever it is."""
+"""Time and memory limits of an action."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.deadline import TooLargeError, deadline
 
 
-def test_what_is_in_time_is_left_alone():
+def test_a_call_within_the_deadline_is_not_interrupted():
     with deadline(0.5):
         time.sleep(0.1)
     time.sleep(0.6)  # no alarm is left
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_what_never_comes_is_given_up_and_ended():
+def test_a_child_is_terminated_at_the_deadline():
     begin = time.monotonic()
     child = subprocess.Popen(["sh", "-c", "sleep 60 & wait"])
     with pytest.raises(AnsibleConnectionFailure, match="no answer within 0.3 seconds"), deadline(0.3):
@@ -31,7 +31,7 @@ def test_what_never_comes_is_given_up_and_ended():
     assert time.monotonic() - begin < 5
 
 
-def test_what_never_ends_is_given_up():
+def test_a_call_beyond_the_memory_limit_is_interrupted():
     kept = []
     for _attempt in range(2):  # what one attempt has had is not allowed to the next one on top
         kept.clear()

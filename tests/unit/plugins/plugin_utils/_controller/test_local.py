@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an action does its work in this process or leaves it to its module."""
+"""Conditions for running an action in the local process."""
 
 from __future__ import annotations
 

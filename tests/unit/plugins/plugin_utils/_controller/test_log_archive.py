@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Archives of hosts that lie: what is taken of them, what is refused, and that the other hosts do not notice."""
+"""Log archives of dishonest hosts: accepted files, refused archives, and no effect on other hosts."""
 
 from __future__ import annotations
 

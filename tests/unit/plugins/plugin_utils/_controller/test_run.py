@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which runs of this controller are seen to be dead."""
+"""Detection of dead runs on this controller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.run import is_gone, current_run
 
 
-def test_a_process_is_known_by_its_number_and_its_start():
+def test_a_process_is_identified_by_its_id_and_start_time():
     holder = current_run({})
     assert not is_gone(holder)
     assert is_gone({**holder, "started": "1"})
