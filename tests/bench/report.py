@@ -157,7 +157,7 @@ def _effort(measured: Measurement) -> str:
         ("processor time of the controller", *(_seconds(run.cost.controller) for run in runs)),
         ("processor time of the hosts", *(_seconds(run.cost.hosts) for run in runs)),
     ]
-    return f"## What a run is made of\n{_table(('', 'fresh', 'second run'), rows)}\n{ROUND_TRIPS}"
+    return f"## Tasks and round trips of a run\n{_table(('', 'fresh', 'second run'), rows)}\n{ROUND_TRIPS}"
 
 
 def _outcomes(run: Run) -> Counter[str]:
