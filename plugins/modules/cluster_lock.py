@@ -88,12 +88,12 @@ held:
   sample: >-
     site.yml has been changing the cluster for 65 s (user root on controller, process 4711; last renewed 20 s ago, lease 15 min 0 s)
 holder:
-  description: Who holds the lock; empty if it is free.
+  description: Holder of the lock; empty if it is free.
   type: dict
   returned: success
   sample: {hostname: controller, pid: 4711, user: root, playbook: site.yml, job: ""}
 serial:
-  description: How often the lock has been taken so far.
+  description: Number of times that the lock has been taken.
   type: int
   returned: success
   sample: 7

@@ -204,7 +204,7 @@ class SmokeTests:
         return answer
 
     def kubectl_logs(self) -> str:
-        """What a pod logs can be read."""
+        """Read the log of a pod."""
         answer = self.kubectl.run("logs", self.pods[-1]["metadata"]["name"])
         expect("Started HTTP server" in answer, f"answers {answer}")
         return answer.splitlines()[0]

@@ -37,7 +37,7 @@ class Permission(t.NamedTuple):
 
 
 class State(t.NamedTuple):
-    """Whether authentication is enabled, the permissions of each role, the roles of each user."""
+    """Authentication: whether it is enabled, the permissions of each role, the roles of each user."""
 
     cluster: int
     enabled: bool

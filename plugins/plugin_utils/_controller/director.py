@@ -47,7 +47,7 @@ class Director:
 
     @property
     def is_local(self) -> bool:
-        """Whether a module would run as the same user on the same host, and so needs neither a process nor a connection."""
+        """Return whether a module would run as the same user on the same host: then the action needs neither a process nor a connection."""
         return runs_locally(self._connection_name, self._become, self._get("ansible_become_user", self._action._task.become_user))
 
     def execute_module(self, name: str, arguments: dict) -> dict:

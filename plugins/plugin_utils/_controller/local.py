@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a module would run as the user and on the host of its action, and so needs no other process."""
+"""Tell whether a module would run as the user and on the host of its action: then the action needs no other process."""
 
 from __future__ import annotations
 

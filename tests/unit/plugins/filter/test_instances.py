@@ -108,7 +108,7 @@ def test_an_unknown_format_is_an_error(report):
 
 
 class Page(html.parser.HTMLParser):
-    """What is in a page: its elements, and what they refer to."""
+    """The elements of a page, and their references."""
 
     def __init__(self, text):
         super().__init__()

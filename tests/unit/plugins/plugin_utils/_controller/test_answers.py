@@ -63,7 +63,7 @@ JOBS = {"etcd": {"asked": DIGEST, "pki": PKI}, "dns": {"asked": DIGEST, "pki": N
 QUORUM = {"voters": 3, "healthy": 3, "needed": 2, "reached": True}
 MEMBER = {"id": "8e9e", "name": "etcd-0", "peer_urls": ["https://10.0.0.1:2380"], "client_urls": [], "learner": False, "healthy": True, "problem": ""}
 CHECK = {"check": "service by name", "ok": True, "seconds": 0.1, "detail": "web-5d9c"}
-# What each module answers where all is well, given these arguments.
+# An honest answer of each module, given these arguments.
 HONEST = {
     "certificate_files": (ASKED, PKI),
     "etcd_auth": ({}, {"cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
