@@ -74,3 +74,7 @@ def test_every_unit_that_listens_is_a_unit_of_a_job():
     units = {unit["name"] for job in jobs for unit in job.get("units", [])}
     ports = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
     assert {port["unit"] for port in ports} <= units
+
+
+def test_role_iaas_knows_its_providers():
+    assert load("iaas", "vars/main.yml")["__iaas_providers"] == sorted(docs.options("iaas")["iaas_provider"]["choices"])

@@ -47,9 +47,12 @@ def read_all(root: Path = Path("/")) -> list[dict[str, t.Any]]:
 
 def _read(path: Path) -> dict[str, t.Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        descriptor = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise HostError(f"{path}: {error}") from error
+    # Before 0.9.0, bundles were called authorities. A host has such descriptors until site.yml has configured it.
+    descriptor.setdefault("bundles", descriptor.pop("authorities", []))
+    return descriptor
 
 
 def _unit(unit: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -20,7 +20,7 @@ Facts = t.Mapping[str, t.Any]
 
 _PYTHON = (3, 9)
 _ARCHITECTURES = ("amd64", "arm64")
-_SYSTEMD = 247  # of Debian 11; the units use only older features
+_SYSTEMD = 248  # flanneld's sandbox needs ExecPaths and NoExecPaths
 
 # The kernel features that each group needs: VXLAN for the overlay network, nftables for kube-proxy, overlayfs and a bridge for pods.
 _FEATURES = {

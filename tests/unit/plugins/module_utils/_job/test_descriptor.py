@@ -59,3 +59,10 @@ def test_all_descriptors_are_read(tmp_path):
     (directory / "dns.json").write_text("{")
     with pytest.raises(HostError, match="dns.json"):
         job_descriptor.read_all(tmp_path)
+
+
+def test_a_descriptor_written_before_0_9_0_is_read(tmp_path):
+    path = tmp_path / job_descriptor.DIRECTORY / "etcd.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"name": "etcd", "units": [], "authorities": ["/etc/etcd/pki/ca.crt"]}')
+    assert job_descriptor.read_all(tmp_path) == [{"name": "etcd", "units": [], "bundles": ["/etc/etcd/pki/ca.crt"]}]
