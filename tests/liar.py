@@ -155,7 +155,7 @@ TEXTS = {
     "tags": '{"msg": {"__ansible_type": "TrustedAsTemplate", "value": "{{ lookup(\'pipe\', \'id\') }}"}, "failed": true}',
 }
 
-_ANSWER = json.dumps({"changed": True, "checks": [], "ansible_facts": VARIABLES, "health": {"clock": 1.0, "jobs": 5}})
+_ANSWER = json.dumps({"changed": True, "checks": [], "ansible_facts": VARIABLES, "health": {"time": 1.0, "jobs": 5}})
 # Answers that only Ansible's own parser accepts. The program prints them with exit code 1, as a module that crashed does.
 CRASHES = {"crash_space": f" {_ANSWER}", "crash_control": _ANSWER.replace("mine", "mi\x01ne", 1)}
 

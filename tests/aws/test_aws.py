@@ -26,7 +26,7 @@ import yaml
 ROOT = pathlib.Path(__file__).parents[2]
 CLUSTER = "aws-test"
 REGION = "eu-central-1"
-OTHERS = "not-ours"
+OTHERS = f"{CLUSTER}-9000"  # has a name like ours and the tag of another cluster
 KUBECTL = b"#!/bin/sh\n"
 GROUPS = {"master": 2, "worker": 2, "etcd": 1}
 LISTENERS = [{"name": "smoke", "port": 8080, "node_port": 30080}, {"name": "https", "port": 443, "node_port": 30443}]
@@ -100,7 +100,8 @@ def variables(clients, mirror, tmp_path_factory):
     vpc = ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
     # Resources that do not belong to the cluster.
     ec2.allocate_address(Domain="vpc")
-    clients("elbv2").create_target_group(Name=OTHERS, Protocol="TCP", Port=80, VpcId=vpc)
+    tags = [{"Key": "cfcr.cluster", "Value": "another"}]
+    clients("elbv2").create_target_group(Name=OTHERS, Protocol="TCP", Port=80, VpcId=vpc, Tags=tags)
     checksum = hashlib.sha256(KUBECTL).hexdigest()
     return {
         "cluster_name": CLUSTER,
