@@ -35,19 +35,21 @@ def _rotations(steps: t.Sequence[Values]) -> list[Values]:
     return list(steps[-1]["rotations"]) if steps else []
 
 
+def _going(steps: t.Sequence[Values]) -> list[Values]:
+    return [rotation for rotation in _rotations(steps) if rotation["phase"] and not rotation["waits"]]
+
+
 def going(steps: t.Sequence[Values]) -> list[str]:
     """Return the records that go on by one phase.
 
     A rotation that waits does so for the rest of the run: no site.yml would follow a phase that starts after the last one.
     """
-    return [rotation["name"] for rotation in _rotations(steps) if rotation["phase"] and not rotation["waits"]]
+    return [rotation["name"] for rotation in _going(steps)]
 
 
 def rewrites_secrets(steps: t.Sequence[Values]) -> bool:
     """Say whether the Secrets in etcd must be encrypted with the new key now."""
-    return any(
-        rotation["name"] == "encryption-at-rest" and rotation["phase"] == "use" and not rotation["waits"] for rotation in _rotations(steps)
-    )
+    return any(rotation["name"] == "encryption-at-rest" and rotation["phase"] == "use" for rotation in _going(steps))
 
 
 def plan_lines(steps: t.Sequence[Values], names: t.Collection[str]) -> list[str]:
