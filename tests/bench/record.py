@@ -31,8 +31,8 @@ def record(inventory: Json, events: list[Json], state: Path, target: Path) -> No
         list(pool.map(lambda host: _record_host(state, target / host, host), hosts))
     for host in hosts:
         jobs = [arguments for name, action, arguments in given if name == host and action == "job"]
-        _write(target / host / "packages", sorted({package for job in jobs for package in job["packages"]}))
-        _write(target / host / "health", [_health(health) for job in jobs for unit in job["units"] for health in unit.get("health", [])])
+        _write(target / host / "packages", sorted({package for job in jobs for package in job.get("packages", [])}))
+        _write(target / host / "health", [_health(health) for job in jobs for unit in job.get("units", []) for health in unit.get("health", [])])
         _write(target / host / "images", _images(inventory["_meta"]["hostvars"][host]))
     for host, action, arguments in given:
         if action in ("etcd_auth", "etcd_key"):

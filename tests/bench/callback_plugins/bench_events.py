@@ -19,8 +19,13 @@ short_description: Write the events of a run as JSON lines
 description: A part of tools/bench.
 """
 
-# The floor repeats the work of these modules from their arguments. Ansible has removed values of no_log options here.
-RECORDED = ("cfcr.kubernetes.job", "cfcr.kubernetes.etcd_auth", "cfcr.kubernetes.etcd_key", "cfcr.kubernetes.manifest")
+# The floor repeats the work of these modules from these arguments.
+RECORDED = {
+    "cfcr.kubernetes.job": ("packages", "units"),
+    "cfcr.kubernetes.etcd_auth": ("roles", "users"),
+    "cfcr.kubernetes.etcd_key": ("key", "value"),
+    "cfcr.kubernetes.manifest": ("objects",),
+}
 
 
 class CallbackModule(CallbackBase):
@@ -57,7 +62,11 @@ class CallbackModule(CallbackBase):
         self._result(result, "failed")
 
     def _result(self, result, outcome):
-        arguments = result.result.get("invocation", {}).get("module_args") if result.task.action in RECORDED else None
+        # The arguments of the task: an action returns only what it has validated of a host's answer.
+        given = result.task_fields["args"] if result.task.action in RECORDED else {}
+        arguments = {name: given[name] for name in RECORDED.get(result.task.action, ()) if name in given}
+        for user in arguments.get("users", []):
+            user.pop("password", None)
         self._write("result", host=result.host.get_name(), action=result.task.action, outcome=outcome, arguments=arguments)
 
     def _write(self, event, **values):
