@@ -59,7 +59,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
 from ..module_utils._result import finish
-from ..module_utils._store.backup import BACKUP, Records, check_passphrase, export_records, read_backup, versions_of, write_backup
+from ..module_utils._store.backup import BACKUP, Records, export_records, read_backup, versions_of, write_backup
+from ..module_utils._store.encryption import check_passphrase
 from ..module_utils._store.options import STORE, open_store
 
 

@@ -34,7 +34,7 @@ def run(capsys):
 
 @pytest.fixture
 def local(tmp_path):
-    return {"directory": str(tmp_path / "store"), "passphrase": "of the store"}
+    return {"directory": str(tmp_path / "store"), "passphrase": "the store's own"}
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_export_and_import(run, full, local, backup, vault, tmp_path):
     again = run(store_export, store=local, **backup)
     assert not again["changed"] and again["diff"]["before"] == again["diff"]["after"]
     info = run(credential_info, store=local)["credentials"]
-    for target in ({"directory": str(tmp_path / "other")}, {"directory": str(tmp_path / "sealed"), "passphrase": "another"}, vault.store()):
+    for target in ({"directory": str(tmp_path / "other")}, {"directory": str(tmp_path / "sealed"), "passphrase": "another passphrase"}, vault.store()):
         predicted = run(store_import, check=True, store=target, **backup)
         assert predicted["changed"] and predicted["records"] == NAMES and run(credential_info, store=target)["credentials"] == []
         imported = run(store_import, store=target, **backup)

@@ -64,10 +64,10 @@ def test_versions(store, vault):
 
 
 def test_passphrases(vault):
-    opened({**vault.store(), "passphrase": "right"}).put(NAME, {}, {"key": "x"}, version=0)
+    opened({**vault.store(), "passphrase": "the right one"}).put(NAME, {}, {"key": "x"}, version=0)
     where = f"{vault.options['address']} secret/cfcr/test"
     with pytest.raises(HostError, match=f"{where}/credentials/a: not encrypted with this passphrase"):
-        opened({**vault.store(), "passphrase": "wrong"}).get(NAME).secret()
+        opened({**vault.store(), "passphrase": "wrong"}).get(NAME)
     with pytest.raises(HostError, match=f"{where}/store: found an encrypted value and no passphrase"):
         opened(vault.store()).put("credentials/b", {}, {}, version=0)
     opened(vault.store(path="cfcr/plain")).put(NAME, {}, {"key": "x"}, version=0)
@@ -77,7 +77,7 @@ def test_passphrases(vault):
 
 def test_concurrent_runs_share_the_values_of_the_first_writer(vault):
     def make(_run):
-        store = opened({**vault.store(), "passphrase": "p"})
+        store = opened({**vault.store(), "passphrase": "a passphrase"})
         return [keep(store, f"credentials/{index}", lambda: ({}, {"key": os.urandom(8).hex()})).secret()["key"] for index in range(5)]
 
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
@@ -171,6 +171,14 @@ def test_vault_is_sealed_while_in_use(vault):
             attempt()
     vault.state.sealed = False
     assert store.get(NAME).secret() == {"key": "x"}
+
+
+@pytest.mark.parametrize("login", [{}, {"token": None, "role_id": "role", "secret_id": "its secret"}], ids=["token", "approle"])
+def test_a_redirect_is_not_followed_with_the_token(vault, login):
+    vault.state.active = vault.options["address"]
+    with pytest.raises(HostError, match="Vault redirects to https://.*, expected an address that answers: of the active node"):
+        opened(vault.store(**login)).get(NAME)
+    assert len(vault.state.requests) == 1
 
 
 def test_a_partly_refused_write_leaves_the_record_unchanged(vault):

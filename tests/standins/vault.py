@@ -25,6 +25,7 @@ import urllib.parse
 import uuid
 
 SEALED = (503, {"errors": ["Vault is sealed"]})
+REDIRECT = (307, None)
 DENIED = (403, {"errors": ["permission denied"]})
 ABSENT = (404, {"errors": []})
 NO_CONTENT = (204, None)
@@ -92,6 +93,7 @@ class Vault:
 
     def __init__(self, token: str) -> None:
         self.sealed = False
+        self.active = ""  # the address of the active node, to which a standby redirects
         self.tokens: dict[str, t.Callable[[str, str], bool]] = {token: lambda _capability, _path: True}
         self.roles: dict[str, str] = {}
         self.namespaces: dict[str, dict[str, Secret]] = {"": {}}
@@ -108,6 +110,8 @@ class Vault:
             self.requests.append((method, path))
             if self.sealed:
                 return SEALED
+            if self.active:
+                return REDIRECT
             if path == "auth/approle/login":
                 return self.log_in(body)
             allowed = self.tokens.get(headers.get("X-Vault-Token") or "")
@@ -178,6 +182,8 @@ class Vault:
                 status, said = vault.answer(self.command, self.path, self.headers, json.loads(self.rfile.read(length) or b"{}"))
                 content = b"" if said is None else json.dumps(said).encode()
                 self.send_response(status)
+                if status == REDIRECT[0]:
+                    self.send_header("Location", vault.active + self.path)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

@@ -13,10 +13,10 @@ import typing as t
 
 from .._errors import HostError
 from .._files import write_atomically
-from .encryption import decrypt, encrypt, is_encrypted, new_salt
+from .encryption import BACKUP_COST, decrypt, encrypt, is_encrypted, new_salt
 from .store import KINDS, Conflict, Record, Store
 
-__all__ = ("BACKUP", "check_passphrase", "export_records", "import_plan", "import_records", "read_backup", "versions_of", "write_backup")
+__all__ = ("BACKUP", "export_records", "import_plan", "import_records", "read_backup", "versions_of", "write_backup")
 
 BACKUP: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
@@ -26,16 +26,7 @@ BACKUP: dict[str, t.Any] = {
 Records = t.Dict[str, t.List[t.Dict[str, t.Any]]]  # by name, the oldest version first
 
 _BOUND_TO = "backup of a store"  # part of the format
-# The file leaves the director, and passphrases can be guessed offline: each guess costs 64 MiB of memory and a quarter of a second.
-_COST = 2**16
-_LEAST_CHARACTERS = 12
 _PARTS = {"created_at", "public", "secret"}
-
-
-def check_passphrase(passphrase: str) -> None:
-    """Refuse a passphrase that is easy to guess."""
-    if len(passphrase) < _LEAST_CHARACTERS:
-        raise HostError(f"passphrase: found {len(passphrase)} characters, expected {_LEAST_CHARACTERS} or more")
 
 
 def export_records(store: Store, names: t.Iterable[str] | None = None) -> Records:
@@ -52,7 +43,7 @@ def versions_of(records: Records) -> dict[str, t.Any]:
 
 def write_backup(path: str, records: Records, passphrase: str) -> None:
     """Write the file."""
-    content = {"format": 1, **encrypt(records, _BOUND_TO, passphrase, new_salt(), _COST)}
+    content = {"format": 1, **encrypt(records, _BOUND_TO, passphrase, new_salt(), BACKUP_COST)}
     try:
         write_atomically(path, json.dumps(content).encode() + b"\n", 0o600, pwd.getpwuid(os.geteuid()).pw_name)
     except OSError as error:

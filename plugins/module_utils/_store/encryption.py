@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Encryption of values with a passphrase: AES-256-GCM with a key from scrypt, bound to a name, stored as JSON."""
+"""Encryption of values with a passphrase: AES-256-GCM with a key from scrypt, bound to a text, stored as JSON."""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import hashlib
 import json
@@ -21,10 +22,26 @@ try:
 except ImportError:
     pass  # _pki.x509.CRYPTOGRAPHY_ERROR has the reason
 
-__all__ = ("decrypt", "encrypt", "is_encrypted", "new_salt", "salt_of")
+__all__ = ("BACKUP_COST", "FORMER_COST", "STORE_COST", "Cost", "check_passphrase", "decrypt", "encrypt", "is_encrypted", "new_salt", "salt_of")
 
-_COST = 2**14
 _ENCRYPTED = "sealed"  # the name of the field in existing stores and backups
+_LEAST_CHARACTERS = 12
+_HIGHEST_COST = 2**24  # n * p; whoever can write to a store could otherwise make a director run out of memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Parameters of scrypt with r=8: a guess takes n KiB of memory, and time in proportion to n * p."""
+
+    n: int
+    p: int
+
+
+# Encrypted values can be guessed offline by whoever gets the files. These are settings that OWASP's Password Storage Cheat Sheet recommends.
+# Each process derives a key, so the store has the one that needs less memory.
+STORE_COST = Cost(2**15, 3)
+BACKUP_COST = Cost(2**16, 2)
+FORMER_COST = Cost(2**14, 1)  # of values that do not name it
 
 
 def new_salt() -> bytes:
@@ -42,22 +59,31 @@ def salt_of(encrypted: dict) -> bytes:
     return base64.b64decode(encrypted[_ENCRYPTED]["salt"])
 
 
-def encrypt(value: t.Any, name: str, passphrase: str, salt: bytes, cost: int = _COST) -> dict:
-    """Return an encrypted value, which can be decrypted under this name only."""
+def check_passphrase(passphrase: str) -> None:
+    """Refuse a passphrase that is easy to guess."""
+    if len(passphrase) < _LEAST_CHARACTERS:
+        raise HostError(f"passphrase: found {len(passphrase)} characters, expected {_LEAST_CHARACTERS} or more")
+
+
+def encrypt(value: t.Any, bound_to: str, passphrase: str, salt: bytes, cost: Cost) -> dict:
+    """Return an encrypted value, which can only be decrypted with the text that it is bound to."""
     nonce = os.urandom(12)
-    text = AESGCM(_key(passphrase, salt, cost)).encrypt(nonce, json.dumps(value).encode(), name.encode())
+    text = AESGCM(_key(passphrase, salt, cost)).encrypt(nonce, json.dumps(value).encode(), bound_to.encode())
     parts = {part: base64.b64encode(content).decode() for part, content in (("salt", salt), ("nonce", nonce), ("text", text))}
-    return {_ENCRYPTED: {**parts, **({} if cost == _COST else {"cost": cost})}}
+    return {_ENCRYPTED: {**parts, **({} if cost == FORMER_COST else {"cost": cost.n, "parallelism": cost.p})}}
 
 
-def decrypt(encrypted: dict, name: str, passphrase: str | None, where: str) -> t.Any:
+def decrypt(encrypted: dict, bound_to: str, passphrase: str | None, where: str) -> t.Any:
     """Return the value. Its place is for error messages."""
     if not passphrase:
         raise HostError(f"{where}: found an encrypted value and no passphrase, expected the passphrase of the store")
     try:
         parts = encrypted[_ENCRYPTED]
         salt, nonce, text = (base64.b64decode(parts[part], validate=True) for part in ("salt", "nonce", "text"))
-        return json.loads(AESGCM(_key(passphrase, salt, parts.get("cost", _COST))).decrypt(nonce, text, name.encode()))
+        cost = Cost(parts.get("cost", FORMER_COST.n), parts.get("parallelism", FORMER_COST.p))
+        if cost.n * cost.p > _HIGHEST_COST:
+            raise ValueError("cost")
+        return json.loads(AESGCM(_key(passphrase, salt, cost)).decrypt(nonce, text, bound_to.encode()))
     except InvalidTag as error:
         raise HostError(f"{where}: not encrypted with this passphrase, or damaged") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -65,6 +91,6 @@ def decrypt(encrypted: dict, name: str, passphrase: str | None, where: str) -> t
 
 
 @functools.lru_cache(maxsize=8)
-def _key(passphrase: str, salt: bytes, cost: int) -> bytes:
+def _key(passphrase: str, salt: bytes, cost: Cost) -> bytes:
     # OpenSSL's default limit of memory is too low for these parameters.
-    return hashlib.scrypt(passphrase.encode(), salt=salt, n=cost, r=8, p=1, dklen=32, maxmem=160 * cost * 8)
+    return hashlib.scrypt(passphrase.encode(), salt=salt, n=cost.n, r=8, p=cost.p, dklen=32, maxmem=160 * cost.n * 8 + 1024 * cost.p)

@@ -4,6 +4,9 @@
 
 """The credential store: named records with versions, each with a public and a secret part.
 
+With a passphrase, the secret part is encrypted, and bound to the name and the public part: without the passphrase, nobody can change either
+part, or move it to another record. Someone who can write to the store can still remove versions, or put former ones back.
+
 A backend keeps versions of opaque documents. Its write is a compare-and-set on the version, so no lock is needed: if two runs create the same
 record at once, one fails and reads the record of the other.
 """
@@ -14,12 +17,13 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import json
 import re
 import typing as t
 
 from .._errors import HostError
 from .._timestamp import to_timestamp
-from .encryption import decrypt, encrypt, is_encrypted, new_salt, salt_of
+from .encryption import FORMER_COST, STORE_COST, check_passphrase, decrypt, encrypt, is_encrypted, new_salt, salt_of
 
 __all__ = ("KINDS", "Backend", "Conflict", "Document", "Record", "Store", "keep")
 
@@ -27,6 +31,9 @@ KINDS = ("authorities", "credentials")
 
 # The settings hold a value encrypted with the passphrase of the store, which tells a wrong passphrase.
 _SETTINGS = "store"
+# Stores of format 1, made by version 0.9.0, bind a secret part to the name only. The value that proves the passphrase proves the format, too.
+_FORMAT = 2
+_CHECK = {1: "check", 2: "check of format 2"}
 _NAME = re.compile(r"[a-z]+/[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
 
 
@@ -115,8 +122,8 @@ class Store:
         """Add a version to a record if its newest is still the given one; 0: there is none yet."""
         self._check_settings()
         created_at = created_at or to_timestamp(datetime.datetime.now(datetime.timezone.utc))
-        content = {"created_at": created_at, "public": public, "secret": self._encrypt(name, secret)}
-        self._write(_checked(name), content, version)
+        content = {"created_at": created_at, "public": public}
+        self._write(_checked(name), {**content, "secret": self._encrypt(secret, self._bound_to(name, content))}, version)
 
     def _newest(self, name: str) -> Document | None:
         if name not in self._read:
@@ -130,44 +137,65 @@ class Store:
     def _record(self, name: str, document: Document) -> Record:
         content, where = document.content, self._backend.where(name)
         try:
-            secret = functools.partial(self._decrypt, name, content["secret"], where)
-            return Record(document.version, content.get("created_at"), content["public"], secret)
+            public, encrypted = content["public"], content["secret"]
+            created_at = content.get("created_at")
         except (KeyError, AttributeError, TypeError) as error:
             raise HostError(f"{where}: damaged; restore it from a backup; nothing was changed") from error
+        secret = functools.partial(self._secret, encrypted, name, {"created_at": created_at, "public": public}, where)
+        if self._passphrase:
+            secret()  # proves the public part
+        return Record(document.version, created_at, public, secret)
 
     @property
     def _settings(self) -> dict[str, t.Any] | None:
         document = self._newest(_SETTINGS)
         return document.content if document else None
 
+    @property
+    def _format(self) -> int:
+        found = (self._settings or {}).get("format", _FORMAT)
+        if found not in _CHECK:
+            raise HostError(f"{self._backend.where(_SETTINGS)}: found format {found}, expected {' or '.join(map(str, _CHECK))}")
+        return found
+
     def _check_settings(self) -> None:
         """Keep one store from holding secrets under two passphrases."""
         if self._settings is None:
+            if self._passphrase:
+                check_passphrase(self._passphrase)
             with contextlib.suppress(Conflict):
-                check = {"check": self._encrypt(_CHECK, {})} if self._passphrase else {}
-                self._write(_SETTINGS, {"format": 1, **check}, version=0)
+                check = {"check": self._encrypt({}, _CHECK[_FORMAT])} if self._passphrase else {}
+                self._write(_SETTINGS, {"format": _FORMAT, **check}, version=0)
         if self._passphrase:
             self._refuse_plain()
         if self._settings.get("check"):
-            self._decrypt(_CHECK, self._settings["check"], self._backend.where(_SETTINGS))
+            decrypt(self._settings["check"], _CHECK[self._format], self._passphrase, self._backend.where(_SETTINGS))
 
     def _refuse_plain(self) -> None:
         if not self._settings.get("check"):
             raise HostError(f"{self._backend.where(_SETTINGS)}: found a store without encryption and a passphrase, expected no passphrase")
 
-    def _encrypt(self, name: str, secret: dict) -> dict:
-        return encrypt(secret, name, self._passphrase, self._salt) if self._passphrase else secret
+    def _bound_to(self, name: str, content: dict[str, t.Any]) -> str:
+        """Return the text that a secret part is bound to."""
+        return name if self._format == 1 else json.dumps([name, content["created_at"], content["public"]], sort_keys=True)
 
-    def _decrypt(self, name: str, secret: dict, where: str) -> dict:
-        return decrypt(secret, name, self._passphrase, where) if is_encrypted(secret) else secret
+    def _encrypt(self, secret: dict, bound_to: str) -> dict:
+        if not self._passphrase:
+            return secret
+        return encrypt(secret, bound_to, self._passphrase, self._salt, FORMER_COST if self._format == 1 else STORE_COST)
+
+    def _secret(self, secret: dict, name: str, content: dict[str, t.Any], where: str) -> dict:
+        if is_encrypted(secret):
+            return decrypt(secret, self._bound_to(name, content), self._passphrase, where)
+        # Someone who can write to an encrypted store may not add records of their own.
+        if self._passphrase:
+            raise HostError(f"{where}: found a secret that is not encrypted in an encrypted store; find out who wrote it, and restore it from a backup")
+        return secret
 
     @functools.cached_property
     def _salt(self) -> bytes:
         """The salt of the store, which every encrypted value also holds."""
         return salt_of(self._settings["check"]) if self._settings else new_salt()
-
-
-_CHECK = "check"
 
 
 def _checked(name: str) -> str:

@@ -107,7 +107,9 @@ class VaultBackend:
         client, exceptions = self._connect()
         where = self.where(name)
         try:
-            return call(client.secrets.kv.v2, {"path": f"{self._path}/{name}", "mount_point": self._options["mount"]})
+            answer = call(client.secrets.kv.v2, {"path": f"{self._path}/{name}", "mount_point": self._options["mount"]})
+            self._refuse_redirect(answer)
+            return answer
         except exceptions.InvalidPath as error:
             if _NO_MOUNT in str(error):
                 raise HostError(f"{self}: Vault has no secrets engine at the mount {self._options['mount']}") from error
@@ -144,6 +146,7 @@ class VaultBackend:
                 namespace=options["namespace"],
                 verify=options["ca_path"] or True,
                 timeout=options["timeout"],
+                allow_redirects=False,  # the other server would get the token
             )
             if not options["token"]:
                 self._log_in(client, hvac.exceptions)
@@ -153,11 +156,21 @@ class VaultBackend:
     def _log_in(self, client: t.Any, exceptions: t.Any) -> None:
         options = self._options
         try:
-            client.auth.approle.login(options["role_id"], options["secret_id"], mount_point=options["auth_mount"])
+            login = {"role_id": options["role_id"], "secret_id": options["secret_id"], "mount_point": options["auth_mount"]}
+            answer = client.auth.approle.login(**login, use_token=False)
+            self._refuse_redirect(answer)
+            client.token = answer["auth"]["client_token"]
         except (exceptions.InvalidRequest, exceptions.Forbidden, exceptions.InvalidPath) as error:
             raise HostError(f"{self}: Vault refuses the login with role_id and secret_id at auth/{options['auth_mount']}: {_reason(error)}") from error
         except (exceptions.VaultError, OSError) as error:
             raise self._failed(error, exceptions) from error
+
+    def _refuse_redirect(self, answer: t.Any) -> None:
+        if getattr(answer, "is_redirect", False):
+            raise HostError(
+                f"{self}: Vault redirects to {answer.headers['Location']}, expected an address that answers: of the active node, of a load "
+                "balancer in front of it, or of a standby that forwards requests"
+            )
 
     def _failed(self, error: Exception, exceptions: t.Any) -> HostError:
         """Return the reason why Vault does not answer."""

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.redact import Redaction, certificates_only
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import x509
@@ -26,6 +28,14 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"
         ("GET http://me:pass@mirror/x", "GET http://(removed)@mirror/x"),
         ("key:\n-----BEGIN EC PRIVATE KEY-----\nabc\n-----END EC PRIVATE KEY-----\nafter", "key:\n(removed)\nafter"),
         ("-----BEGIN PRIVATE KEY-----\nabc\ncut off", "(removed)"),
+        ("db_pass=hunter2 pwd: hunter2", "db_pass=(removed) pwd: (removed)"),
+        ("The password is hunter2.", "The password is (removed)"),
+        ("login --token hunter2 --quiet", "login --token (removed) --quiet"),
+        ("password:\n  hunter2\nuser: x", "password:\n  (removed)\nuser: x"),
+        ("password: |\n  hunter2\nuser: x", "password: |\n  (removed)\nuser: x"),
+        ("secret: /9dKj2Lm0Qx7Yw3Rt5Zp8Vb1Nc4Hs6Gf=", "secret: (removed)"),
+        ("login as hvs.CAESIJ0Qx7Yw3Rt5Zp8Vb1Nc4Hs6Gf failed", "login as (removed) failed"),
+        ("kubeadm join 07401b.f395accd246ae52d", "kubeadm join (removed)"),
     ],
 )
 def test_values_that_look_like_secrets_are_removed(text, rest):
@@ -40,6 +50,10 @@ def test_values_that_look_like_secrets_are_removed(text, rest):
         "client-key: /etc/kubernetes/pki/kubelet.key",
         'qps=100 burstTokens=10 service="podresources"',
         "token:\n  next: value",
+        "tokens:\n  - name: x",
+        "--token-file /var/lib/x --service-account-issuer x",
+        "the token is /var/run/secrets/kubernetes.io/serviceaccount/token",
+        "etcd-server 3.6.16 passes; coredns.kube-system 1.2.3",
         "2026-11-21T16:31:07+0000 etcd-0 etcd[170]: elected leader 5b1a75d9711f2335 at term 2",
     ],
 )
@@ -71,3 +85,11 @@ def test_only_certificates_are_kept():
     certificate = x509.new_authority("cfcr", 10, key, x509.now())
     assert certificates_only(f"{key}comment\n{certificate}") == certificate
     assert certificates_only(key) == ""
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+def test_base64_of_a_known_secret_is_removed(before):
+    redact = Redaction(["correct-horse-battery\n"])
+    encoded = base64.b64encode(f"{before}correct-horse-battery\n".encode()).decode()
+    left = redact(f"data: {encoded}")
+    assert left.startswith("data: ") and "(removed)" in left and len(left) <= len("data: (removed)") + 6
