@@ -4,7 +4,7 @@
 
 """Generate the tables of the documentation from argument specs and catalogs. Unit tests fail if the tables are out of date.
 
-The tables are between markers in the README of every role that has variables, in docs/variables.md and in docs/ports.md.
+The tables are between markers in the README of every role that has variables, in docs/variables.md, docs/ports.md and docs/security.md.
 """
 
 from __future__ import annotations
@@ -51,6 +51,17 @@ def ports() -> str:
         for entry in entries
     ]
     return table(("port", "component", "hosts", "clients", "purpose"), rows)
+
+
+def unpinned() -> str:
+    """Return a list of the components and images whose checksums are not in the catalog."""
+    catalogs = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("catalog/[0-9]*.yml"))}
+
+    def without(entries: dict[str, dict[str, t.Any]]) -> str:
+        return ", ".join(f"{name} {entry['version']}" for name, entry in entries.items() if "sha256" not in entry)
+
+    rows = [(minor, without(catalog["components"]), without(catalog["images"])) for minor, catalog in catalogs.items()]
+    return table(("catalog", "components without a pin", "images without a digest"), rows)
 
 
 def table(heading: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
@@ -108,6 +119,7 @@ def contents() -> dict[pathlib.Path, str]:
         **readmes,
         ROOT / "docs/variables.md": variables("cluster", "../roles/cluster/defaults/main.yml"),
         ROOT / "docs/ports.md": ports(),
+        ROOT / "docs/security.md": unpinned(),
     }
 
 

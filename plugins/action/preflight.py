@@ -20,6 +20,7 @@ from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
+from ..plugin_utils._preflight.downloads import check_downloads
 from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_hosts
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
@@ -86,6 +87,7 @@ class ActionModule(ControllerAction):
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
+            *check_downloads(contract.of(variables["hostvars"].raw_get(names[0])), {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         return problems, bool(director.facts.get("authorities"))
 

@@ -32,8 +32,9 @@ options:
       - name: cluster_artifact_mirror
   checksums:
     description:
-      - SHA-256 of the files of the mirror, by their path below O(mirror).
-      - Other files are verified against C(SHA256SUMS) of the mirror over https; over http they are an error.
+      - SHA-256 of downloads, by their path below O(mirror). They hold for every O(source).
+      - Other files of a mirror are verified against its C(SHA256SUMS) over https; over http they are an error. Other files of V(upstream) are
+        verified against the pins of the catalog, or the checksum file that their project publishes.
     type: dict
     default: {}
     vars:

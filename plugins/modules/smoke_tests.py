@@ -194,7 +194,8 @@ class SmokeTests:
             port = self.read(self.cluster(), "v1", "Service", "front")["spec"]["ports"][0]["nodePort"]
         url = f"http://{self.params['front_host']}:{port}/hostname"
         answer = fetch(url)
-        expect(answer in {pod["metadata"]["name"] for pod in self.pods}, f"{url} answers {answer}")
+        names = {pod["metadata"]["name"] for pod in self.cluster().list("", "Pod", self.namespace, labelSelector="app=front")}
+        expect(answer in names, f"{url} answers {answer}")
         return url
 
     def kubectl_exec(self) -> str:

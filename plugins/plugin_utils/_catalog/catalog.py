@@ -13,15 +13,27 @@ from pathlib import Path
 
 from ansible.module_utils.common.yaml import yaml_load
 
-__all__ = ("CatalogError", "Source", "artifacts", "builds", "images", "load")
+__all__ = ("CatalogError", "Source", "Unpinned", "artifacts", "builds", "images", "load", "unpinned", "wrong_checksums")
 
 CATALOG = Path(__file__).resolve().parents[3] / "catalog"
 INPUTS = CATALOG / "build"
 SOURCES = ("upstream", "mirror", "build")
+_SHA256 = r"[0-9a-f]{64}"
 
 
 class CatalogError(Exception):
     """The catalog lacks an entry, or an entry cannot be downloaded safely. The message names the variable, what was found and what was expected."""
+
+
+class Unpinned(t.NamedTuple):
+    """A download without a pin."""
+
+    what: str  # component or image, version and architecture
+    url: str
+    path: str  # its key in cluster_artifact_checksums
+
+    def __str__(self) -> str:
+        return f"{self.what}, {self.url}"
 
 
 class Source(t.NamedTuple):
@@ -39,9 +51,17 @@ class Source(t.NamedTuple):
             expected = f"expected an http or https URL with cluster_artifact_source {self.kind}"
             raise CatalogError(f"cluster_artifact_mirror: found {self.mirror!r}, {expected}")
         for path, checksum in self.checksums.items():
-            if not re.fullmatch(r"[0-9a-f]{64}", str(checksum)):
+            if not re.fullmatch(_SHA256, str(checksum)):
                 raise CatalogError(f"cluster_artifact_checksums, {path}: found {checksum!r}, expected a SHA-256 of 64 hexadecimal digits")
         return self
+
+    def upstream(self, path: str, url: str, checksum_url: str, pin: str | None) -> dict[str, str]:
+        """Return URL and checksum of a file of a project. The operator's pin holds, but may not contradict the one of the catalog."""
+        given = self.checksums.get(path)
+        if pin and given and pin != given:
+            raise CatalogError(f"cluster_artifact_checksums, {path}: found {given}, expected {pin}, the pin of the catalog for {url}")
+        pin = given or pin
+        return {"url": url, "sha256": pin} if pin else {"url": url, "checksum_url": checksum_url}
 
     def mirrored(self, paths: dict[str, str]) -> dict[str, dict[str, str]]:
         """Return URL and checksum of a file of the mirror, for each architecture whose file can be verified."""
@@ -81,12 +101,79 @@ def images(catalog: dict[str, t.Any], names: t.Iterable[str], source: Source) ->
     found = []
     for name in names:
         image = _find(catalog, "images", name)
-        archive = None
+        reference, archive = image["reference"].format(version=image["version"]), None
         if source.kind != "upstream":
             paths = {architecture: _image_path(name, image).format(architecture=architecture) for architecture in catalog["architectures"]}
             archive = {"architectures": source.mirrored(paths)}
-        found.append({"name": name, "reference": image["reference"].format(version=image["version"]), "archive": archive})
+        elif digest := source.checksums.get(_image_key(name, image)):
+            # The kubelet and containerd drop the tag of a reference with both.
+            reference = f"{reference.rpartition(':')[0]}@sha256:{digest}"
+        found.append({"name": name, "reference": reference, "archive": archive})
     return found
+
+
+def unpinned(catalog: dict[str, t.Any], source: Source, architectures: t.Collection[str]) -> list[Unpinned]:
+    """Return the downloads of hosts of these architectures that have no pin: files with a published checksum, and images by tag."""
+    files = [
+        Unpinned(f"{artifact['component']} {artifact['version']} for {architecture}", origin["url"], _path(catalog, artifact, architecture))
+        for artifact in artifacts(catalog, catalog["components"], source)
+        for architecture, origin in artifact["architectures"].items()
+        if architecture in architectures and "sha256" not in origin
+    ]
+    pulled = []
+    for image in images(catalog, catalog["images"], source):
+        entry = catalog["images"][image["name"]]
+        title = f"image {image['name']} {entry['version']}"
+        if image["archive"] is None:
+            if "@" not in image["reference"]:
+                pulled.append(Unpinned(title, image["reference"], _image_key(image["name"], entry)))
+            continue
+        for architecture, origin in image["archive"]["architectures"].items():
+            if architecture in architectures and "sha256" not in origin:
+                path = _image_path(image["name"], entry).format(architecture=architecture)
+                pulled.append(Unpinned(f"{title} for {architecture}", origin["url"], path))
+    return files + pulled
+
+
+def wrong_checksums(catalog: dict[str, t.Any], source: Source) -> list[tuple[str, str, str]]:
+    """Return the checksums of the operator that cannot be right, each as (path, found, expected).
+
+    Checksums of other versions may be there, so that they can be added before an update. A mirror may hold other files than the projects'.
+    """
+    wrong = []
+    for path, checksum in source.checksums.items():
+        pin = _pins(catalog).get(path)
+        if not re.fullmatch(_SHA256, str(checksum)):
+            wrong.append((path, repr(checksum), "a SHA-256 of 64 hexadecimal digits"))
+        elif source.kind == "upstream" and not _is_download(catalog, path):
+            wrong.append((path, "the path of no download", "<component>/<version>/<architecture>/<file name>, or images/<name>/<version>, as in the catalog"))
+        elif source.kind == "upstream" and pin and pin != checksum:
+            wrong.append((path, checksum, f"{pin}, the pin of the catalog"))
+    return wrong
+
+
+def _pins(catalog: dict[str, t.Any]) -> dict[str, str]:
+    """Return the pins of the catalog by path."""
+    return {
+        _component_path(name, component, architecture): pin
+        for name, component in catalog["components"].items()
+        for architecture, pin in component.get("sha256", {}).items()
+    }
+
+
+def _is_download(catalog: dict[str, t.Any], path: str) -> bool:
+    """Return whether a path belongs to any version of a component or image."""
+    parts = path.split("/")
+    if parts[0] == "images":
+        return len(parts) == 3 and parts[1] in catalog["images"]
+    component = catalog["components"].get(parts[0])
+    if component is None or len(parts) != 4:
+        return False
+    return parts[2] in catalog["architectures"] and path == _component_path(parts[0], {**component, "version": parts[1]}, parts[2])
+
+
+def _path(catalog: dict[str, t.Any], artifact: dict[str, t.Any], architecture: str) -> str:
+    return _component_path(artifact["component"], catalog["components"][artifact["component"]], architecture)
 
 
 def builds(catalog: dict[str, t.Any], names: t.Iterable[str], inputs: Path = INPUTS) -> list[dict[str, t.Any]]:
@@ -123,10 +210,15 @@ def _image_path(name: str, image: dict[str, t.Any]) -> str:
     return f"images/{name}/{image['version']}/{{architecture}}/{name}.tar"
 
 
+def _image_key(name: str, image: dict[str, t.Any]) -> str:
+    """Return the key of a digest in cluster_artifact_checksums, which holds for all architectures."""
+    return f"images/{name}/{image['version']}"
+
+
 def _artifact(catalog: dict[str, t.Any], name: str, component: dict[str, t.Any], source: Source) -> dict[str, t.Any]:
     architectures = catalog["architectures"]
     if source.kind == "upstream":
-        origins = {architecture: _upstream(name, component, architecture) for architecture in architectures}
+        origins = {architecture: _upstream(name, component, architecture, source) for architecture in architectures}
     else:
         origins = source.mirrored({architecture: _component_path(name, component, architecture) for architecture in architectures})
     return {
@@ -136,10 +228,9 @@ def _artifact(catalog: dict[str, t.Any], name: str, component: dict[str, t.Any],
     }
 
 
-def _upstream(name: str, component: dict[str, t.Any], architecture: str) -> dict[str, str]:
+def _upstream(name: str, component: dict[str, t.Any], architecture: str, source: Source) -> dict[str, str]:
     url, checksum_url = _urls(name, component, architecture)
-    pin = component.get("sha256", {}).get(architecture)
-    return {"url": url, "sha256": pin} if pin else {"url": url, "checksum_url": checksum_url}
+    return source.upstream(_component_path(name, component, architecture), url, checksum_url, component.get("sha256", {}).get(architecture))
 
 
 def _build(catalog: dict[str, t.Any], name: str, build: dict[str, t.Any], inputs: Path) -> dict[str, t.Any]:

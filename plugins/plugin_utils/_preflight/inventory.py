@@ -16,6 +16,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .._catalog.catalog import Source, load, wrong_checksums
 from .._catalog.ports import port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
 from .problems import Problem, merge
@@ -294,6 +295,10 @@ def _artifacts(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
             yield Problem("cluster_artifact_mirror", mirror or "nothing", f"a URL, because cluster_artifact_source is {source}")
         elif source == "mirror" and mirror.startswith("http://") and not values.get("cluster_artifact_checksums", True):
             yield Problem("cluster_artifact_checksums", "none", "checksums, because cluster_artifact_mirror is plain http; or a mirror over https")
+    checksums = values.get("cluster_artifact_checksums")
+    if version in inventory.versions and source and checksums:
+        for path, found, expected in wrong_checksums(load(version), Source(source, checksums=checksums)):
+            yield Problem(f"cluster_artifact_checksums, {path}", found, expected)
 
 
 def _addresses(inventory: Inventory) -> t.Iterator[Problem]:

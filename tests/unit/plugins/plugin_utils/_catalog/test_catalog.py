@@ -52,6 +52,79 @@ def test_a_pin_replaces_the_checksum_file() -> None:
     assert "sha256" not in artifact["architectures"]["arm64"]
 
 
+def test_pins_of_the_catalog_name_their_source() -> None:
+    pinned = {name: component for name, component in CATALOG["components"].items() if "sha256" in component}
+    assert set(pinned) == {"kubelet", "kubectl", "cni-plugins"}
+    for component in pinned.values():
+        assert set(component["sha256"]) == {"amd64", "arm64"}
+        assert all(re.fullmatch("[0-9a-f]{64}", pin) for pin in component["sha256"].values())
+        assert component["pinned_from"]
+
+
+def test_a_pin_of_the_operator_holds_upstream() -> None:
+    (artifact,) = catalog.artifacts(CATALOG, ["etcd"], Source("upstream", checksums={etcd_path("amd64"): A}))
+    assert artifact["architectures"]["amd64"]["sha256"] == A
+    assert "checksum_url" not in artifact["architectures"]["amd64"]
+    assert "sha256" not in artifact["architectures"]["arm64"]
+
+
+def kubelet_path(version: str = CATALOG["components"]["kubelet"]["version"]) -> str:
+    return f"kubelet/{version}/amd64/kubelet"
+
+
+def test_a_pin_of_the_operator_may_not_contradict_the_catalog() -> None:
+    with pytest.raises(CatalogError, match=f"cluster_artifact_checksums, {kubelet_path()}: found {A}, expected "):
+        catalog.artifacts(CATALOG, ["kubelet"], Source("upstream", checksums={kubelet_path(): A}))
+
+
+@pytest.mark.parametrize(
+    ("path", "checksum", "expected"),
+    [
+        (kubelet_path(), A, "the pin of the catalog"),
+        (kubelet_path(), "12", "a SHA-256 of 64 hexadecimal digits"),
+        ("kubelet/1.36.3/amd64/kubelt", A, "<component>/<version>"),
+        ("kubelet/1.36.3/riscv64/kubelet", A, "<component>/<version>"),
+        ("kublet/1.36.3/amd64/kubelet", A, "<component>/<version>"),
+        ("images/pauze/3.10", A, "<component>/<version>"),
+        ("images/pause/3.10.2/amd64/pause.tar", A, "<component>/<version>"),
+    ],
+)
+def test_wrong_checksums(path: str, checksum: str, expected: str) -> None:
+    ((named, _found, wanted),) = catalog.wrong_checksums(CATALOG, Source("upstream", checksums={path: checksum}))
+    assert named == path and expected in wanted
+
+
+@pytest.mark.parametrize("path", [kubelet_path("1.36.99"), etcd_path("arm64"), "images/pause/3.10.2", "images/pause/9.9"])
+def test_checksums_that_may_be_right(path: str) -> None:
+    assert catalog.wrong_checksums(CATALOG, Source("upstream", checksums={path: A})) == []
+
+
+def test_a_mirror_may_hold_other_files() -> None:
+    assert catalog.wrong_checksums(CATALOG, Source("mirror", "http://m", {"wheels/x.whl": A, kubelet_path(): A})) == []
+
+
+def test_downloads_without_a_pin() -> None:
+    found = {str(download.path): str(download) for download in catalog.unpinned(CATALOG, Source("upstream"), ["amd64"])}
+    assert etcd_path("amd64") in found and etcd_path("arm64") not in found and kubelet_path() not in found
+    version = CATALOG["images"]["pause"]["version"]
+    assert found[f"images/pause/{version}"] == f"image pause {version}, registry.k8s.io/pause:{version}"
+    # With these pins, nothing is left.
+    assert catalog.unpinned(CATALOG, Source("upstream", checksums=dict.fromkeys(found, A)), ["amd64"]) == []
+
+
+def test_a_mirror_with_a_checksum_file_is_not_pinned() -> None:
+    everything = Source("mirror", "https://mirror")
+    paths = [download.path for download in catalog.unpinned(CATALOG, everything, ["amd64"])]
+    assert len(paths) == len(CATALOG["components"]) + len(CATALOG["images"])
+    assert catalog.unpinned(CATALOG, Source("mirror", "https://mirror", dict.fromkeys(paths, A)), ["amd64"]) == []
+
+
+def test_an_image_is_pulled_by_its_digest() -> None:
+    version = CATALOG["images"]["coredns"]["version"]
+    (image,) = catalog.images(CATALOG, ["coredns"], Source("upstream", checksums={f"images/coredns/{version}": A}))
+    assert image == {"name": "coredns", "reference": f"docker.io/coredns/coredns@sha256:{A}", "archive": None}
+
+
 @pytest.mark.parametrize("kind", ["mirror", "build"])
 def test_mirror_with_checksums(kind: str) -> None:
     (artifact,) = catalog.artifacts(CATALOG, ["etcd"], Source(kind, "http://10.0.0.1:8000/", {etcd_path("amd64"): A}))
