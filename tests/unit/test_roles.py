@@ -76,5 +76,12 @@ def test_every_unit_that_listens_is_a_unit_of_a_job():
     assert {port["unit"] for port in ports} <= units
 
 
+def test_policy_of_pod_security_has_the_documented_defaults():
+    """Preflight takes them from the argument spec, roles from the policy."""
+    policy = load("cluster", "vars/main.yml")["cluster_pod_security_policy"]
+    documented = {name: option["default"] for name, option in docs.options("cluster")["cluster_pod_security"]["options"].items()}
+    assert f"{documented} | combine(cluster_pod_security)" in policy
+
+
 def test_role_iaas_knows_its_providers():
     assert load("iaas", "vars/main.yml")["__iaas_providers"] == sorted(docs.options("iaas")["iaas_provider"]["choices"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import ssl
 import tempfile
 import time
@@ -29,6 +30,7 @@ REQUEST_SECONDS = 15
 # Status of an API server, or of a proxy in front of it, that starts or is overloaded. For errors of etcd it answers 500.
 PASSING = {429, 502, 503, 504}
 ETCD_ERROR = "etcdserver: "
+WARNING = re.compile(r'\b299 \S+ "((?:[^"\\]|\\.)*)"')
 AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -67,6 +69,7 @@ class Kubernetes:
         self._resources: dict[tuple[str, str], dict[str, Resource]] | None = None
         self._deadline = time.monotonic() + timeout
         self._timeout = timeout
+        self.warnings: list[str] = []  # of the last answer
 
     def request(self, method: str, path: str, body: t.Any = None, headers: dict[str, str] | None = None, **query: t.Any) -> t.Any:
         """Return the answer, or None if the object is not found. Retry while the server is not available.
@@ -174,7 +177,13 @@ class Kubernetes:
             self._connection = http.client.HTTPSConnection(self._server, timeout=REQUEST_SECONDS, context=self._tls)
         self._connection.request(method, url, content, headers)
         response = self._connection.getresponse()
+        self.warnings = _warnings(response.headers.get_all("Warning", []))
         return response.status, response.read()
+
+
+def _warnings(headers: list[str]) -> list[str]:
+    """Return the texts of the headers with which an API server warns of a request."""
+    return [re.sub(r"\\(.)", r"\1", text) for header in headers for text in WARNING.findall(header)]
 
 
 def _message(answer: bytes) -> str:

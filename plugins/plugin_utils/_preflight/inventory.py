@@ -37,7 +37,7 @@ _INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer replaces", "cf_routing": "Cloud
 _SHARED = (
     "cluster_name", "cluster_topology", "cluster_kubernetes_version", "cluster_api_host", "cluster_api_port", "cluster_service_cidr",
     "cluster_dns_address", "cluster_pod_cidr", "cluster_domain", "cluster_internal_domain", "cluster_director", "cluster_store_backend",
-    "cluster_store_directory",
+    "cluster_store_directory", "cluster_pod_security",
 )  # fmt: skip
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -80,6 +80,10 @@ def check_values(values: Values, options: t.Mapping[str, t.Mapping[str, t.Any]])
         except AnsibleError as error:
             problems.append(Problem(name, f"a template that fails: {error}", _kind(option)))
             continue
+        unconverted = list(_unconverted(name, value, option))
+        if unconverted:
+            problems += unconverted
+            continue
         result = ArgumentSpecValidator({name: dict(option)}).validate({name: value})
         if result.error_messages:
             # The message names the part of a structure that is wrong.
@@ -88,6 +92,17 @@ def check_values(values: Values, options: t.Mapping[str, t.Mapping[str, t.Any]])
         else:
             valid[name] = result.validated_parameters[name]
     return valid, problems
+
+
+def _unconverted(name: str, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Iterator[Problem]:
+    """Check a dictionary and its lists of strings. The validator would convert other values, but roles use them as they are."""
+    if option.get("options") and option["type"] == "dict" and not isinstance(value, dict):
+        yield Problem(name, _shown(name, value), _kind(option))
+        return
+    for part, its in option.get("options", {}).items():
+        found = value.get(part, []) if isinstance(value, dict) else []
+        if its.get("elements") == "str" and not (isinstance(found, list) and all(isinstance(element, str) for element in found)):
+            yield Problem(f"{name}.{part}", _shown(part, found), "a list of strings")
 
 
 def check_inventory(inventory: Inventory) -> list[Problem]:
@@ -156,6 +171,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _director(values, inventory)
     yield from _names_and_domains(values)
     yield from _networks(values, inventory)
+    yield from _pod_security(values)
     yield from _lifetimes(values)
     yield from _artifacts(values, inventory)
     yield from check_cloud_foundry(values)
@@ -273,6 +289,15 @@ def _dns_address(values: Values, services: Network | None) -> t.Iterator[Problem
         yield Problem("cluster_dns_address", str(address), f"neither the first nor the last of {services}, nor that of the service kubernetes, {services[1]}")
 
 
+def _pod_security(values: Values) -> t.Iterator[Problem]:
+    """Check the exempt namespaces: the API server does not start if one is no name, or is there twice."""
+    for name, times in Counter(values.get("cluster_pod_security", {}).get("exempt_namespaces", [])).items():
+        if not re.fullmatch(_LABEL, name):
+            yield Problem("cluster_pod_security", f"the exempt namespace {name!r}", "at most 63 lower-case letters, digits and hyphens")
+        if times > 1:
+            yield Problem("cluster_pod_security", f"the exempt namespace {name} {times} times", "a list without duplicates")
+
+
 def _lifetimes(values: Values) -> t.Iterator[Problem]:
     before, days, authority = (
         values.get(f"cluster_{name}_days") for name in ("certificate_renew_before", "certificate", "authority")
@@ -358,6 +383,8 @@ def _kind(option: t.Mapping[str, t.Any]) -> str:
     """Return in words what an argument spec expects."""
     if option.get("choices"):
         return f"{'a list of' if option['type'] == 'list' else 'one of'} {', '.join(str(choice) for choice in option['choices'])}"
+    if option.get("options") and option["type"] == "dict":
+        return f"a dictionary with {', '.join(option['options'])}"
     if option.get("options"):
         return f"a list of dictionaries with {', '.join(option['options'])}"
     names = {"str": "a string", "int": "a whole number", "bool": "true or false", "path": "a path", "dict": "a dictionary", "list": "a list"}

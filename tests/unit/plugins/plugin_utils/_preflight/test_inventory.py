@@ -179,6 +179,8 @@ def test_slice_is_not_counted():
         ({"cluster_certificate_days": 0}, "cluster_certificate_days", "0", "1 or more"),
         ({"cluster_certificate_renew_before_days": 365}, "cluster_certificate_renew_before_days", "365", "less than"),
         ({"cluster_authority_days": 365}, "cluster_authority_days", "365", "more than"),
+        ({"cluster_pod_security": {"exempt_namespaces": ["Kube_System"]}}, "cluster_pod_security", "the exempt namespace 'Kube_System'", "lower-case"),
+        ({"cluster_pod_security": {"exempt_namespaces": ["a", "a"]}}, "cluster_pod_security", "the exempt namespace a 2 times", "without duplicates"),
         ({"cluster_kubernetes_version": "1.63"}, "cluster_kubernetes_version", "1.63", "1.35, 1.36"),
         ({"cluster_artifact_source": "mirror"}, "cluster_artifact_mirror", "nothing", "a URL"),
         ({"cluster_artifact_source": "build", "cluster_artifact_mirror": "/srv"}, "cluster_artifact_mirror", "/srv", "a URL"),
@@ -272,6 +274,21 @@ def test_unknown_names_are_told_once_with_what_was_meant():
 )
 def test_types_and_choices(option, value, found, expected):
     assert check_values({"cluster_x": value}, {"cluster_x": option}) == ({}, [Problem("cluster_x", found, expected)])
+
+
+@pytest.mark.parametrize(
+    ("value", "subject", "found", "expected"),
+    [
+        ({"enforce": "strict"}, "cluster_pod_security", "one of: privileged, baseline, restricted, got: strict", "a dictionary with enforce,"),
+        ({"enforced": "baseline"}, "cluster_pod_security", "enforced", "a dictionary with enforce,"),
+        ("baseline", "cluster_pod_security", "baseline", "a dictionary with enforce,"),
+        ({"exempt_namespaces": "kube-system"}, "cluster_pod_security.exempt_namespaces", "'kube-system'", "a list of strings"),
+        ({"exempt_namespaces": [7]}, "cluster_pod_security.exempt_namespaces", "[7]", "a list of strings"),
+    ],
+)
+def test_levels_of_pod_security(value, subject, found, expected):
+    _valid, (problem,) = check_values({"cluster_pod_security": value}, {"cluster_pod_security": OPTIONS["cluster_pod_security"]})
+    assert problem.subject == subject and found in problem.found and expected in problem.expected, problem
 
 
 def test_values_get_their_type():
