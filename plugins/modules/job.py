@@ -170,8 +170,21 @@ options:
         description: System account of the service. It is created if it is missing.
         type: str
         default: root
+      mode:
+        description: Permissions of the unit file, in octal.
+        type: str
+        default: "0644"
+        version_added: "0.10.0"
+      sandbox:
+        description:
+          - Whether systemd confines the service. It then has no capabilities, no devices, read-only directories except those in C(ReadWritePaths=),
+            C(RuntimeDirectory=) and the like, and only the system calls of network services. O(units[].settings) relax single directives.
+          - Switch it off for services that start containers, because these inherit most of it.
+        type: bool
+        default: true
+        version_added: "0.10.0"
       settings:
-        description: Sections of the unit with their settings, merged over the defaults.
+        description: Sections of the unit with their settings, merged over the defaults and the sandbox.
         type: dict
         default: {}
       watch:

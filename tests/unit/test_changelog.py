@@ -30,7 +30,7 @@ def listed(kind: str) -> set[str]:
 # antsibull-changelog lists a plugin as new if it was added in the version that is released.
 @pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_plugin_was_added_in_a_known_version(path):
-    (version,) = re.findall(r'^ *version_added: "?([0-9.]+)"?$', path.read_text(), re.MULTILINE)
+    (version,) = re.findall(r'^version_added: "?([0-9.]+)"?$', path.read_text(), re.MULTILINE)
     assert version in VERSIONS
 
 

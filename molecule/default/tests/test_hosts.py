@@ -6,11 +6,29 @@
 
 from __future__ import annotations
 
+# They start the containers of pods, which inherit most of a sandbox.
+UNCONFINED = {"containerd.service": 9.6, "kubelet.service": 8.5}
+
 testinfra_hosts = ["ansible://all?force_ansible=False"]
 
 
 def test_every_unit_runs(host):
     assert host.run("systemctl is-system-running --wait").stdout.strip() == "running"
+
+
+def test_units_are_confined(host):
+    """The units of our jobs have at most the exposure that docs/security.md states."""
+    for unit in host.check_output("grep --files-with-matches CFCR_DIGEST /etc/systemd/system/*.service").split():
+        name = unit.rpartition("/")[2]
+        highest = UNCONFINED.get(name, 5.0)
+        verdict = host.check_output(f"systemd-analyze security --no-pager --threshold={highest * 10:.0f} {name} | tail -1")
+        assert f"Overall exposure level for {name}: " in verdict, name
+
+
+def test_only_root_can_read_the_configuration_of_the_node(host):
+    """CIS 1.1.9, 1.1.15, 1.1.17, 4.1.1, 4.1.3, 4.1.5 and 4.1.9."""
+    paths = "/etc/cni/net.d/* /etc/kubernetes/*.kubeconfig /etc/kubernetes/kubelet.yaml /etc/systemd/system/kubelet.service"
+    assert host.check_output(f"find {paths} -perm /077 2>/dev/null || true") == ""
 
 
 def test_only_their_owner_can_read_private_keys(host):

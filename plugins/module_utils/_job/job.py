@@ -119,6 +119,7 @@ class Job:
         self.units = {
             unit["name"]: systemd.render(unit, digest_of_dependencies(unit, options["artifacts"], contents)) for unit in options["units"]
         }
+        self.unit_modes = {unit["name"]: unit["mode"] for unit in options["units"]}
         self.loads = {unit["name"]: digests_of_loaded(unit, contents) for unit in options["units"]}
         self.states = systemd.state(list(self.units)) if self.units else {}
         pending = {unit["name"]: self._pending(unit, self.states[unit["name"]]) for unit in options["units"]}
@@ -135,7 +136,7 @@ class Job:
             "releases": release.wanted(options["artifacts"]),
             "virtual environments": {entry["path"]: virtual_environments.wanted(entry) for entry in options["virtual_environments"]},
             "files": {entry["path"]: self._shown(entry, entry["content"]) for entry in self.files}
-            | {self._unit_path(name): {"content": text, "mode": "0644", "owner": "root"} for name, text in self.units.items()},
+            | {self._unit_path(name): {"content": text, "mode": self.unit_modes[name], "owner": "root"} for name, text in self.units.items()},
             "services": {
                 unit["name"]: {"enabled": True, "configuration": "current", **({"active": True} if unit["start"] else {})}
                 for unit in options["units"]
@@ -268,7 +269,7 @@ class Job:
         # Units come last, since their digest implies that all other files are written.
         for name, text in self.units.items():
             if self._unit_path(name) in wanted:
-                write_atomically(self._unit_path(name), text.encode(), 0o644)
+                write_atomically(self._unit_path(name), text.encode(), int(self.unit_modes[name], 8))
 
     def _run_units(self, wanted: dict[str, t.Any]) -> None:
         if any(self._unit_path(name) in wanted.get("files", {}) for name in self.units) or any(unit.stale for unit in self.states.values()):

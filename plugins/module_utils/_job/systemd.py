@@ -34,9 +34,38 @@ UNIT = {
     "arguments": {"type": "list", "elements": "str", "default": []},
     "flags": {"type": "dict", "default": {}},
     "account": {"type": "str", "default": "root"},
+    "mode": {"type": "str", "default": "0644"},
+    "sandbox": {"type": "bool", "default": True},
     "settings": {"type": "dict", "default": {}},
     "watch": {"type": "list", "elements": "path", "default": []},
     "start": {"type": "bool", "default": True},
+}
+
+
+# What a network service does not need. Every directive is known to systemd 248.
+SANDBOX: dict[str, t.Any] = {
+    "CapabilityBoundingSet": "",
+    "LockPersonality": True,
+    "MemoryDenyWriteExecute": True,
+    "NoNewPrivileges": True,
+    "PrivateDevices": True,
+    "PrivateTmp": True,
+    "ProtectClock": True,
+    "ProtectControlGroups": True,
+    "ProtectHome": True,
+    "ProtectHostname": True,
+    "ProtectKernelLogs": True,
+    "ProtectKernelModules": True,
+    "ProtectKernelTunables": True,
+    "ProtectSystem": "strict",
+    "RestrictAddressFamilies": "AF_INET AF_INET6 AF_NETLINK AF_UNIX",
+    "RestrictNamespaces": True,
+    "RestrictRealtime": True,
+    "RestrictSUIDSGID": True,
+    "SystemCallArchitectures": "native",
+    "SystemCallErrorNumber": "EPERM",
+    "SystemCallFilter": "@system-service",
+    "UMask": "0077",
 }
 
 
@@ -149,6 +178,8 @@ def _sections(unit: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     }
     if unit["account"] != "root":
         sections["Service"]["User"] = unit["account"]
+    if unit["sandbox"]:
+        sections["Service"].update(SANDBOX)
     for section, settings in unit["settings"].items():
         sections.setdefault(section, {}).update(settings)
     _fit_limits(sections["Service"])

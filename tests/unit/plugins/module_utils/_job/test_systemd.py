@@ -17,6 +17,8 @@ UNIT = {
     "arguments": [],
     "flags": {},
     "account": "root",
+    "mode": "0644",
+    "sandbox": False,
     "settings": {},
     "watch": [],
     "start": True,
