@@ -155,9 +155,7 @@ class World:
 
     def _user_of_cluster(self, apiserver: t.Any) -> str:
         """Return the kubeconfig of a user with the permissions in rbac.yml only."""
-        for item in yaml.safe_load((PACKAGE / "rbac.yml").read_text())["items"]:
-            with contextlib.suppress(urllib.error.HTTPError):
-                self.kube("POST", self.place(item), item)
+        self.apply_manifest()
         certificate, key = Pair("cf-route-sync", "nobody", apiserver.authority).write(self.directory / "cf-route-sync")
         config = {
             "current-context": "test",
@@ -171,6 +169,12 @@ class World:
             "users": [{"name": "test", "user": {"client-certificate": certificate, "client-key": key}}],
         }
         return self.file("kubeconfig", json.dumps(config))
+
+    def apply_manifest(self) -> None:
+        """Create the objects of rbac.yml that do not exist, as site.yml does."""
+        for item in yaml.safe_load((PACKAGE / "rbac.yml").read_text())["items"]:
+            with contextlib.suppress(urllib.error.HTTPError):
+                self.kube("POST", self.place(item), item)
 
     def _nats(self) -> str:
         tls = {"cert_file": self.certificate, "key_file": self.key, "ca_file": self.ca, "verify": True}
@@ -370,14 +374,21 @@ class World:
                 if item["metadata"]["name"] != "kubernetes" and not item["metadata"]["name"].startswith("kubernetes-"):
                     self.kube("DELETE", f"{path}/{item['metadata']['name']}")
         self.kube("DELETE", "/api/v1/namespaces/default/events")
-        for path in ("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", "/api/v1/namespaces/kube-system/configmaps"):
-            with contextlib.suppress(urllib.error.HTTPError):
-                self.kube("DELETE", f"{path}/cf-route-sync")
+        self.forget("leases/cf-route-sync", "configmaps/cf-route-sync", "configmaps/cf-route-sync-holders")
+        self.apply_manifest()
         pathlib.Path(self.secret_file).write_text(ROUTING_SECRET)
         pathlib.Path(self.password_file).write_text(NATS_PASSWORD)
         clients = {"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES}}
         self.set_state(down=[], clients=clients, token_seconds=3600, forget=True)
         self.ask_gorouter("forget")
+
+
+    def forget(self, *objects: str) -> None:
+        """Delete objects of kube-system, if they exist."""
+        for name in objects:
+            api = "/apis/coordination.k8s.io/v1" if name.startswith("leases") else "/api/v1"
+            with contextlib.suppress(urllib.error.HTTPError):
+                self.kube("DELETE", f"{api}/namespaces/kube-system/{name}")
 
 
 class Admin:

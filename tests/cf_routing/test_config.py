@@ -55,11 +55,20 @@ def test_defaults(tmp_path, sync):
         ({"routing_api": []}, "routing_api: found [], expected an object"),
         ({"nats": {"servers": []}}, "nats.servers: found [], expected a list of at least 1"),
         ({"domains": ["example.com", "*"]}, 'domains[1]: found "*", expected a DNS name such as apps.example.com'),
+        ({"reserved": {"ports": [0]}}, "reserved.ports[0]: found 0, expected a whole number from 1 to 65535"),
+        ({"namespaces": {"A": {}}}, "namespaces: found key \"A\", expected a name of lower-case letters, digits, '-' and '.'"),
+        ({"namespaces": {"shop": {"hosts": ["*.x.org"]}}}, 'namespaces.shop.hosts[0]: found "*.x.org", expected a DNS name such as apps.example.com'),
+        (
+            {"namespaces": {"shop": {"ports": [10000, "10010-10001"]}}},
+            'namespaces.shop.ports[1]: found "10010-10001", expected a port such as 10000, or a range such as 10000-10009',
+        ),
+        ({"bound_only": "yes"}, 'bound_only: found "yes", expected true or false'),
         ({"uaa": None}, "uaa: missing, but routing_api needs it for its tokens"),
         ({"uaa": None, "routing_api": None}, "routing_api, nats: both missing, expected at least one"),
         (
             {"more": 1},
-            "more: unknown key, expected one of cluster, kubeconfig, lease, listen, app_domain, domains, uaa, routing_api, nats",
+            "more: unknown key, expected one of cluster, kubeconfig, lease, listen, app_domain, domains, reserved, namespaces, bound_only, uaa, "
+            "routing_api, nats",
         ),
     ],
 )

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 
+import pytest
 from _world import NATS_PASSWORD, ROUTING_SECRET, SCOPES, until
 
 # The ttl of TCP routes is 9 s here: routes that are not renewed after an outage would expire during a test.
@@ -170,13 +171,55 @@ def test_no_such_router_group(world):
     assert not world.events("web")
 
 
-def test_damaged_record(world):
-    """A damaged record loses earlier routes, but not the current ones."""
-    metadata = {"name": "cf-route-sync", "namespace": "kube-system"}
-    world.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {"http-routes.json.gz": "H4sIAAAA"}})
+def configmap(name: str) -> dict:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "kube-system"}}
+
+
+@pytest.mark.parametrize("damage", [True, False], ids=["damaged", "missing"])
+def test_lost_records(world, damage):
+    """Lost records lose earlier routes, but not the current ones; and a route that two Services request goes to neither."""
+    names = ("cf-route-sync", "cf-route-sync-holders")
+    for name in names:
+        key = "http-routes.json.gz" if name == names[0] else "holders.json.gz"
+        if damage:
+            world.patch(configmap(name), {"binaryData": {key: "H4sIAAAA"}})
+        else:
+            world.forget(f"configmaps/{name}")
+    world.service("one", {"http-route-sync": "two-want-it"}, 31005)
+    world.service("two", {"http-route-sync": "two-want-it"}, 31006)
     program = world.start_leader()
     create_routes(world)
-    assert "is damaged" in program.output and program.health()["healthy"]
+    assert "is damaged" in program.output if damage else "run site.yml" in program.output
+    until(lambda: world.events("one") and world.events("two"), 5, world.output)
+    assert "the record of its holder is lost" in world.events("one")[0][1]
+    assert program.health()["healthy"] == damage
+    world.apply_manifest()
+    # A new active instance still knows that nobody has it. As soon as one Service remains, that one gets it.
+    more = world.service("three", {"http-route-sync": "three"}, 31007)
+    until(lambda: "three.apps.example.com" in world.http() and program.health()["healthy"], 15, world.output)
+    program.stop(signal.SIGKILL)
+    world.forget("leases/cf-route-sync")
+    world.start_leader("master-1")
+    world.delete(more)
+    until(lambda: "three.apps.example.com" not in world.http(), 5, world.output)
+    assert "two-want-it.apps.example.com" not in world.http()
+    world.delete({**more, "apiVersion": "v1", "kind": "Service", "metadata": {"name": "one", "namespace": "default"}})
+    until(lambda: world.http().get("two-want-it.apps.example.com") == {"127.0.0.2:31006"}, 5, world.output)
+
+
+def test_new_routes_wait_for_the_record(world):
+    """If the record cannot be written, routes that exist stay, and new ones wait, so that the next active instance knows every holder."""
+    program = world.start_leader()
+    tcp, http = create_routes(world)
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "cf-route-sync", "namespace": "kube-system"}}
+    rules = world.kube("GET", world.place(role, "cf-route-sync"))["rules"]
+    world.patch(role, {"rules": [{**rule, "verbs": ["get"]} if rule["resources"] == ["configmaps"] else rule for rule in rules]})
+    world.service("more", {"http-route-sync": "more"}, 31003)
+    until(lambda: "holders" in program.health()["troubles"], 5, world.output)
+    time.sleep(3)
+    assert world.tcp() == tcp and world.http().keys() == http
+    world.patch(role, {"rules": rules})
+    until(lambda: "more.apps.example.com" in world.http() and program.health()["healthy"], 15, world.output)
 
 
 def test_wrong_configuration(world):

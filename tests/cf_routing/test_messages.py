@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from cf_routing.http_routes import interval, registrations, table, unregistrations
-from cf_routing.record import decode, encode
+from cf_routing.holders import NOBODY, Holders
+from cf_routing.http_routes import MAX_UNREGISTRATIONS, Unregistered, interval
+from cf_routing.messages import registrations, table, unregistrations
+from cf_routing.record import decode, decode_holders, encode, encode_holders
+from cf_routing.routes import HttpRoute
 from cf_routing.routing_api import Listed, Mapping
 from cf_routing.tables import union, without
 from cf_routing.tcp_routes import mappings, read
-from cf_routing.wanted import HttpRoute
 
 BOTH = frozenset({"10.0.0.1", "10.0.0.2"})
 ONE, OTHER = frozenset({"10.0.0.1"}), frozenset({"10.0.0.2"})
@@ -50,6 +52,31 @@ def test_unregistrations():
         {"host": "10.0.0.1", "tls_port": 30443, "uris": ["c.example.com"]},
         {"host": "10.0.0.2", "port": 30080, "uris": ["a.example.com"]},
     ]
+
+
+def test_long_unregistrations_are_split():
+    """A Service may have changed its hosts often, and NATS refuses large messages."""
+    gone = {(f"{index:03}-{'x' * 300}.example.com", 30080, ""): ONE for index in range(1000)}
+    messages = list(unregistrations(gone))
+    assert len(messages) == 50 and max(map(len, messages)) < 8000
+    assert [uri for message in messages for uri in json.loads(message)["uris"]] == sorted(key[0] for key in gone)
+
+
+@pytest.mark.parametrize("address", ['10.0.0.1","port":1,"x":"', "10.0.0.1\n", "\u2028"])
+def test_addresses_are_encoded(address):
+    """Nodes with such addresses are no backends, but the messages must not depend on that."""
+    (message,) = registrations([HttpRoute(("a.example.com",), 30080, frozenset({address}), "", "default/s")], "cfcr")
+    assert json.loads(message)["host"] == address and json.loads(message)["port"] == 30080
+
+
+def test_unregistered_routes_are_remembered_for_a_while():
+    unregistered = Unregistered()
+    unregistered.add(1, {("a", 30080, ""): ONE, ("b", 30080, ""): ONE})
+    unregistered.add(2, {("a", 30080, ""): OTHER})
+    assert unregistered.since(0) == {("a", 30080, ""): BOTH, ("b", 30080, ""): ONE}
+    assert unregistered.since(1) == {("a", 30080, ""): BOTH}
+    unregistered.add(3, {(str(index), 30080, ""): ONE for index in range(2 * MAX_UNREGISTRATIONS)})
+    assert len(unregistered.since(0)) == MAX_UNREGISTRATIONS
 
 
 @pytest.mark.parametrize(
@@ -97,3 +124,9 @@ def test_record():
     text = encode(routes)
     assert decode(text) == routes and encode(dict(reversed(routes.items()))) == text and len(text) < 20_000
     assert decode(encode({})) == {}
+
+
+def test_record_of_holders():
+    tcp, http = Holders({1024: "a", 1025: "b"}), Holders({"x.example.com": "a", "y.example.com/v2": NOBODY})
+    assert decode_holders(encode_holders(tcp, http)) == (tcp, http)
+    assert decode_holders(encode_holders(Holders(lost=True), Holders())) == (Holders(lost=True), Holders())

@@ -19,14 +19,16 @@ from .config import REGISTRAR
 from .errors import FAULTS, RoutingError, reason
 from .files import Tls
 from .program import STOP_SECONDS, notify, start, until
-from .routing_api import Mapping, RoutingApi
-from .status import HEARTBEAT, REQUESTS, Status, log
+from .routing_api import Mapping, RouterGroup, RoutingApi
+from .status import FOREIGN, HEARTBEAT, REQUESTS, Status, log
 from .uaa import Uaa
 
 CHECK_SECONDS = 2
 TIMEOUT = aiohttp.ClientTimeout(total=2)
 # A single failure does not delete the route, two in a row do.
 TOLERATED_FAILURES = 1
+# The list of all TCP routes may be long.
+STRANGERS_SECONDS = 300
 
 
 class Registrar:
@@ -38,6 +40,7 @@ class Registrar:
         self._mapping = Mapping(config["routing_api"]["port"], config["backend"]["ip"], config["backend"]["port"])
         self._tls = Tls(config["ready"]["ca_file"])
         self._ready: bool | None = None
+        self._strangers_at = 0.0
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -102,6 +105,17 @@ class Registrar:
         await self._api.register(group, [self._mapping])
         self._status.succeeded("routing_api")
         HEARTBEAT.labels("tcp").set(time.monotonic() - started)
+        if started >= self._strangers_at:
+            self._strangers_at = started + STRANGERS_SECONDS
+            await self._look_for_strangers(group)
+
+    async def _look_for_strangers(self, group: RouterGroup) -> None:
+        """Warn if the port of the API also leads to backends that no registrar has registered."""
+        found = sorted({(entry.mapping.ip, entry.mapping.backend_port, entry.owner) for entry in await self._api.strangers(group, self._mapping.port)})
+        FOREIGN.set(len(found))
+        named = ", ".join(f"{ip}:{port}{f' of {owner}' if owner else ''}" for ip, port, owner in found[:5])
+        text = f"found {len(found)} backends that are no masters ({named}), expected none: clients may reach them instead of the API"
+        self._status.warn(f"TCP port {self._mapping.port}", text if found else "")
 
     async def _delete(self) -> None:
         await self._api.delete(await self._api.router_group(), {self._mapping})

@@ -79,6 +79,20 @@ listener = matching("an IP address and a port, such as 127.0.0.1:10280", _is_lis
 port = number(range(1, 65536))
 
 
+def boolean(value: t.Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
+def _is_ports(value: t.Any) -> str | None:
+    expected = "a port such as 10000, or a range such as 10000-10009"
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", value):
+        return expected
+    first, _dash, last = value.partition("-")
+    return None if 0 < int(first) <= int(last or first) < 65536 else expected
+
+
 class ListOf:
     """A list whose entries pass a check, with a minimum length."""
 
@@ -93,6 +107,13 @@ class Table:
         self.required, self.optional = required, optional or {}
 
 
+class MapOf:
+    """An object whose keys and values pass a check."""
+
+    def __init__(self, key: Check, value: t.Any) -> None:
+        self.key, self.value = key, value
+
+
 UAA = Table({"url": https, "client_id": string, "client_secret_file": file}, {"ca_file": (file, None)})
 ROUTING_API = Table(
     {"url": https, "router_group": string},
@@ -101,6 +122,7 @@ ROUTING_API = Table(
 NATS = Table(
     {"servers": ListOf(server, least=1), "user": string, "password_file": file, "ca_file": file, "certificate_file": file, "key_file": file},
 )
+BINDING = Table({}, {"hosts": (ListOf(domain), []), "domains": (ListOf(domain), []), "ports": (ListOf(_is_ports), [])})
 ROUTE_SYNC = Table(
     {
         "cluster": name,
@@ -111,6 +133,9 @@ ROUTE_SYNC = Table(
     {
         "app_domain": (domain, None),
         "domains": (ListOf(domain), []),
+        "reserved": (Table({}, {"hosts": (ListOf(string), []), "ports": (ListOf(port), [])}), {"hosts": [], "ports": []}),
+        "namespaces": (MapOf(name, BINDING), {}),
+        "bound_only": (boolean, False),
         "uaa": (UAA, None),
         "routing_api": (ROUTING_API, None),
         "nats": (NATS, None),
@@ -155,6 +180,12 @@ def validate(value: t.Any, rule: t.Any, path: str, mistakes: list[str]) -> t.Any
             mistakes.append(f"{path}: found {_shown(value)}, expected a list{f' of at least {rule.least}' if rule.least else ''}")
             return value
         return [validate(entry, rule.check, f"{path}[{index}]", mistakes) for index, entry in enumerate(value)]
+    if isinstance(rule, MapOf):
+        if not isinstance(value, dict):
+            mistakes.append(f"{path}: found {_shown(value)}, expected an object")
+            return value
+        mistakes += [f"{path}: found key {_shown(key)}, expected {expected}" for key in value if (expected := rule.key(key))]
+        return {key: validate(entry, rule.value, f"{path}.{key}", mistakes) for key, entry in value.items()}
     if expected := rule(value):
         mistakes.append(f"{path}: found {_shown(value)}, expected {expected}")
     return value

@@ -16,8 +16,8 @@ import typing as t
 from .backoff import Backoff
 from .errors import FAULTS
 from .kubernetes import ApiError, Kubernetes
+from .routes import Complaint
 from .status import Status, log
-from .wanted import Complaint
 
 # The API server keeps events for an hour, so a lasting complaint is posted again before that.
 REPEAT_SECONDS = 1800

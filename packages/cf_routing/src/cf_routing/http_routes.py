@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
-import functools
 import json
 import time
 import typing as t
 
 from .backoff import Backoff
 from .errors import FAULTS, RoutingError, reason
+from .messages import Key, Table, registrations, table, unregistrations
 from .nats_bus import Bus
-from .record import Record
+from .record import RouteRecord
+from .routes import HttpRoute
 from .status import HEARTBEAT, MESSAGES, Status, log
 from .tables import union, without
-from .wanted import HttpRoute
 
 # The registration interval until a gorouter requests another one, and the bounds of such a request.
 INTERVAL_SECONDS = 20.0
@@ -28,37 +27,7 @@ MIN_SECONDS, MAX_SECONDS = 1.0, 60.0
 # Flush after this many messages.
 BATCH = 500
 # Unregistrations are repeated for this long, for gorouters that lost their connection to NATS and learn of them in no other way.
-REMEMBER_SECONDS, MAX_UNREGISTRATIONS = 600, 1000
-
-# The URI, the node port, and the name in the backend's certificate if it speaks TLS; the value is the addresses of the backends.
-Key = tuple[str, int, str]
-Table = dict[Key, frozenset[str]]
-
-
-def table(routes: t.Iterable[HttpRoute]) -> Table:
-    return {(uri, route.node_port, route.tls_name): route.addresses for route in routes if route.addresses for uri in route.uris}
-
-
-def registrations(routes: t.Iterable[HttpRoute], cluster: str) -> t.Iterator[bytes]:
-    """Yield a message for each backend, with all its URIs."""
-    for route in routes:
-        port = {"tls_port": route.node_port, "server_cert_domain_san": route.tls_name} if route.tls_name else {"port": route.node_port}
-        tags = {"component": "cf-route-sync", "cluster": cluster, "service": route.service}
-        # Only the host and the instance ID differ between the messages of a route, so the rest is encoded once.
-        rest = json.dumps({"uris": route.uris, **port, "tags": tags}, separators=(",", ":"))[1:]
-        for ip in sorted(route.addresses):
-            # The gorouter identifies backends by this for sticky sessions.
-            yield f'{{"host":"{ip}","private_instance_id":"{cluster}-{ip}-{route.node_port}",{rest}'.encode()
-
-
-def unregistrations(gone: Table) -> t.Iterator[bytes]:
-    """Yield a message for each backend, with the URIs that it has lost."""
-    backends = collections.defaultdict(list)
-    for (uri, node_port, tls_name), ips in gone.items():
-        for ip in ips:
-            backends[ip, node_port, bool(tls_name)].append(uri)
-    for (ip, node_port, tls), uris in sorted(backends.items()):
-        yield json.dumps({"host": ip, "tls_port" if tls else "port": node_port, "uris": sorted(uris)}, separators=(",", ":")).encode()
+REMEMBER_SECONDS, MAX_UNREGISTRATIONS = 600, 5000
 
 
 def interval(answers: t.Iterable[dict[str, t.Any]]) -> float:
@@ -70,30 +39,57 @@ def interval(answers: t.Iterable[dict[str, t.Any]]) -> float:
     return min(max(min(requested, default=INTERVAL_SECONDS), MIN_SECONDS), MAX_SECONDS)
 
 
+class Unregistered:
+    """The routes that were unregistered last, with the time."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, tuple[float, frozenset[str]]] = {}
+
+    def add(self, now: float, gone: Table) -> None:
+        for key, ips in gone.items():
+            _when, earlier = self._entries.pop(key, (now, frozenset()))
+            self._entries[key] = (now, earlier | ips)
+        while len(self._entries) > MAX_UNREGISTRATIONS:
+            del self._entries[next(iter(self._entries))]
+
+    def since(self, begin: float) -> Table:
+        return {key: ips for key, (when, ips) in self._entries.items() if when > begin}
+
+
 class HttpRoutes:
     """Registers the wanted routes periodically, and unregisters those that are no longer wanted."""
 
-    def __init__(self, config: dict[str, t.Any], cluster: str, status: Status, record: Record) -> None:
+    def __init__(
+        self, config: dict[str, t.Any], cluster: str, status: Status, record: RouteRecord, changed: t.Callable[[], None]
+    ) -> None:
         self._bus = Bus(config)
-        self._cluster, self._status, self._record = cluster, status, record
+        self._cluster, self._status, self._record, self._changed = cluster, status, record, changed
+        # Input of the plan.
+        self.max_message = 0
         self._wanted: tuple[HttpRoute, ...] = ()
         self._registered: Table = {}
-        # Unregistered routes, with the time.
-        self._unregistered: list[tuple[float, Table]] = []
+        self._unregistered = Unregistered()
         # The last greeting of each gorouter, by its ID.
         self._answers: dict[str, dict[str, t.Any]] = {}
         self._wake = asyncio.Event()
         self._heartbeat_at = 0.0
-        self._planned = self._record_read = self._resend = False
+        self._planned = self._resend = False
 
     def want(self, routes: t.Iterable[HttpRoute]) -> None:
         self._wanted, self._planned = tuple(routes), True
         self._wake.set()
 
+    async def recall(self) -> None:
+        """Read the routes of the last active instance."""
+        self._registered, self._heartbeat_at, self._planned = await self._record.read(), 0.0, False
+
+    @property
+    def registered(self) -> t.Iterator[tuple[str, int]]:
+        """The URIs and node ports that may be registered."""
+        return ((uri, node_port) for uri, node_port, _tls_name in self._registered)
+
     async def run(self) -> None:
         """Keep the routes registered until cancelled."""
-        self._registered, self._heartbeat_at = {}, 0.0
-        self._planned = self._record_read = False
         backoff = Backoff()
         try:
             while True:
@@ -121,6 +117,9 @@ class HttpRoutes:
         await self._bus.subscribe("router.start", self._on_start)
         await self._bus.ask("router.greet", b"{}", self._on_greeting)
         self._resend_all()
+        if self._bus.max_message != self.max_message:
+            self.max_message = self._bus.max_message
+            self._changed()
         log.info("connected to NATS at %s", self._bus.server)
 
     def _on_start(self, message: bytes) -> None:
@@ -156,13 +155,11 @@ class HttpRoutes:
         new, gone = without(now, self._registered), without(self._registered, now)
         self._registered = union(self._registered, now)
         if resend:
-            self._unregistered = [(when, left) for when, left in self._unregistered if when > started - REMEMBER_SECONDS]
-            unregistered = functools.reduce(union, (left for _when, left in self._unregistered), {})
-            await self._publish("router.unregister", unregistrations(without(unregistered, now)))
+            await self._publish("router.unregister", unregistrations(without(self._unregistered.since(started - REMEMBER_SECONDS), now)))
         if gone:
             await self._publish("router.unregister", unregistrations(gone))
             self._registered = without(self._registered, gone)
-            self._unregistered = [*self._unregistered[-MAX_UNREGISTRATIONS:], (started, gone)]
+            self._unregistered.add(started, gone)
             log.info("unregistered %d URIs: %s", len(gone), shown(gone))
         if heartbeat:
             self._heartbeat_at = started + interval(self._answers.values())
@@ -177,14 +174,8 @@ class HttpRoutes:
             await self._write_record(now)
 
     async def _write_record(self, now: Table) -> None:
-        """Record the routes that may be registered, for the next active instance; first read the record of the last one.
-
-        A failure does not prevent the registration.
-        """
+        """Record the routes that may be registered, for the next active instance. A failure does not prevent the registration."""
         try:
-            if not self._record_read:
-                self._registered = union(await self._record.read(), self._registered)
-                self._record_read = True
             await self._record.write(union(self._registered, now))
             self._status.succeeded("record")
         except FAULTS as error:
@@ -192,8 +183,12 @@ class HttpRoutes:
 
     async def _publish(self, subject: str, messages: t.Iterable[bytes]) -> None:
         count = 0
-        for count, message in enumerate(messages, 1):
+        for message in messages:
+            # NATS would close the connection. The plan reports it on the Service.
+            if len(message) > self._bus.max_message:
+                continue
             await self._bus.publish(subject, message)
+            count += 1
             if count % BATCH == 0:
                 await self._bus.flush()
         await self._bus.flush()

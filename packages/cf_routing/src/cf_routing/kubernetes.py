@@ -24,6 +24,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 # The API server ends a watch after this time; the next one continues where it ended.
 WATCH_SECONDS = 300
 PAGE = 500
+# Tenants can fill a Service up to the limit of the API server, more than a MiB, so fewer are read at a time.
+SERVICES_PAGE = 20
 
 
 class ApiError(RoutingError):
@@ -164,8 +166,10 @@ class Watch(t.Generic[T]):
         reduce: t.Callable[[dict[str, t.Any]], T],
         changed: t.Callable[[], None],
         selector: str = "",
+        page: int = PAGE,
     ) -> None:
         self._api, self._status, self._path, self._reduce, self._changed = api, status, path, reduce, changed
+        self._page = page
         self._selector = {"labelSelector": selector} if selector else {}
         self._peer = f"kubernetes {path.rpartition('/')[2]}{f' {selector}' if selector else ''}"
         self.items: dict[str, T] = {}
@@ -199,9 +203,9 @@ class Watch(t.Generic[T]):
         found, token = {}, ""
         while True:
             more = {"continue": token} if token else {}
-            page = await self._api.request("GET", self._path, limit=str(PAGE), **self._selector, **more)
+            page = await self._api.request("GET", self._path, limit=str(self._page), **self._selector, **more)
             for item in page["items"] or []:
-                found[item["metadata"]["uid"]] = self._reduce(item)
+                self._keep(found, item)
             token = page["metadata"].get("continue", "")
             if not token:
                 break
@@ -219,7 +223,16 @@ class Watch(t.Generic[T]):
         if event["type"] == "DELETED":
             self.items.pop(uid, None)
         else:
-            self.items[uid] = self._reduce(event["object"])
+            self._keep(self.items, event["object"])
         # A node's heartbeat, for example, changes nothing that is needed.
         if self.items.get(uid) != before:
             self._changed()
+
+    def _keep(self, items: dict[str, T], item: dict[str, t.Any]) -> None:
+        """Reduce an object. One that cannot be read is left out, and does not affect the others."""
+        metadata = item["metadata"]
+        try:
+            items[metadata["uid"]] = self._reduce(item)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            items.pop(metadata["uid"], None)
+            log.warning("%s: cannot read %s/%s: %s", self._peer, metadata.get("namespace", ""), metadata.get("name"), type(error).__name__)

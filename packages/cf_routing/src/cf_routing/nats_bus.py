@@ -37,6 +37,11 @@ class Bus:
     def connected(self) -> bool:
         return self._client is not None and self._client.is_connected
 
+    @property
+    def max_message(self) -> int:
+        """The size of the largest message that the server accepts."""
+        return self._client.max_payload if self._client else 0
+
     async def connect(self, closed: t.Callable[[], None]) -> None:
         """Connect to the first server that answers."""
         await self.close()

@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 
 TCP_LABEL = "tcp-route-sync"
 HTTP_LABEL = "http-route-sync"
 ANNOTATIONS = "cfcr.io/"
+NAMES = ("http-route-hosts", "http-route-path", "http-route-port", "http-route-tls-name", "tcp-route-port", "tcp-routes")
+# Annotations are cut to this length and one character more, which shows that they are longer. So the copies of all Services stay small.
+ANNOTATION_LENGTH = 8192
 EXCLUDED_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 
@@ -54,8 +58,11 @@ def service(item: dict[str, t.Any]) -> Service:
     metadata, spec = item["metadata"], item["spec"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     deleted = "deletionTimestamp" in metadata
+    # Only these can be behind a route, and there are no more of them in a cluster than node ports.
     ports = [
-        Port(port.get("name", ""), port["port"], port.get("protocol", "TCP"), port.get("nodePort", 0)) for port in spec.get("ports") or []
+        Port(port.get("name", ""), port["port"], "TCP", port["nodePort"])
+        for port in spec.get("ports") or []
+        if port.get("protocol", "TCP") == "TCP" and port.get("nodePort")
     ]
     return Service(
         namespace=metadata["namespace"],
@@ -67,17 +74,27 @@ def service(item: dict[str, t.Any]) -> Service:
         local=spec.get("externalTrafficPolicy") == "Local",
         tcp=None if deleted else labels.get(TCP_LABEL),
         http=None if deleted else labels.get(HTTP_LABEL),
-        annotations={key[len(ANNOTATIONS) :]: value for key, value in annotations.items() if key.startswith(ANNOTATIONS)},
+        annotations={name: annotations[ANNOTATIONS + name][: ANNOTATION_LENGTH + 1] for name in NAMES if ANNOTATIONS + name in annotations},
     )
 
 
 def node(item: dict[str, t.Any]) -> Node:
     metadata, status = item["metadata"], item.get("status") or {}
-    addresses = [entry["address"] for entry in status.get("addresses") or [] if entry["type"] == "InternalIP"]
+    addresses = [entry["address"] for entry in status.get("addresses") or [] if entry["type"] == "InternalIP" and is_host(entry["address"])]
     ready = any(entry["type"] == "Ready" and entry["status"] == "True" for entry in status.get("conditions") or [])
     leaves = "deletionTimestamp" in metadata or bool((item.get("spec") or {}).get("unschedulable"))
     excluded = EXCLUDED_LABEL in (metadata.get("labels") or {})
     return Node(metadata["name"], addresses[0] if addresses else "", bool(addresses) and ready and not leaves and not excluded)
+
+
+def is_host(text: str) -> bool:
+    """Return whether a text is the address of a host. A kubelet writes it, and the API server does not check it."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    # An IPv6 address may have a scope, which is any text.
+    return "%" not in text and not (address.is_multicast or address.is_unspecified or address.is_link_local)
 
 
 def endpoint_slice(item: dict[str, t.Any]) -> Slice:

@@ -71,13 +71,23 @@ class RoutingApi:
 
     async def mappings(self, group: RouterGroup) -> list[Listed]:
         """List the mappings of the group with the configured SNI host name, or those without one if none is configured."""
-        routes = await self._request("GET", "tcp_routes")
+        return await self._list(group, lambda row: (row.get("backend_sni_hostname") or None) == self._config["sni_hostname"])
+
+    async def strangers(self, group: RouterGroup, port: int) -> list[Listed]:
+        """List the mappings of others on a port that clients of the configured SNI host name, or clients without one, may reach."""
+        names = (None, self._config["sni_hostname"])
+        listed = await self._list(group, lambda row: row["port"] == port and (row.get("backend_sni_hostname") or None) in names)
+        return [entry for entry in listed if entry.owner != self.owner]
+
+    async def _list(self, group: RouterGroup, wanted: t.Callable[[dict[str, t.Any]], bool]) -> list[Listed]:
+        def reduce(row: dict[str, t.Any]) -> Listed | None:
+            # Called for each object as it is parsed, because the whole list may have tens of thousands. A modification tag is an object, too.
+            if "router_group_guid" not in row or row["router_group_guid"] != group.guid or not wanted(row):
+                return None
+            return Listed(Mapping(row["port"], row["backend_ip"], row["backend_port"]), row.get("instance_id") or "")
+
         try:
-            return [
-                Listed(Mapping(route["port"], route["backend_ip"], route["backend_port"]), route.get("instance_id") or "")
-                for route in routes
-                if route["router_group_guid"] == group.guid and (route.get("backend_sni_hostname") or None) == self._config["sni_hostname"]
-            ]
+            return [entry for entry in await self._request("GET", "tcp_routes", reduce=reduce) if entry]
         except (KeyError, TypeError) as error:
             raise RoutingError(f"cannot read the list of TCP routes: {type(error).__name__} {error}") from error
 
@@ -113,7 +123,9 @@ class RoutingApi:
             body["backend_sni_hostname"] = self._config["sni_hostname"]
         return body
 
-    async def _request(self, method: str, path: str, body: list | None = None) -> t.Any:
+    async def _request(
+        self, method: str, path: str, body: list | None = None, reduce: t.Callable[[dict[str, t.Any]], t.Any] | None = None
+    ) -> t.Any:
         status, text = await self._send(method, path, body)
         if status == 401:
             # The token may have expired meanwhile, or UAA's keys may have changed.
@@ -126,7 +138,7 @@ class RoutingApi:
         if method != "GET":
             return None
         try:
-            return json.loads(text)
+            return json.loads(text, object_hook=reduce)
         except ValueError as error:
             raise RoutingError(f"{method} {path}: found {_message(text)!r}, expected JSON") from error
 

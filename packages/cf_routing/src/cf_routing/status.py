@@ -27,6 +27,7 @@ LEADER = Gauge("cf_routing_leader", "Whether this instance is active")
 ROUTES = Gauge("cf_routing_routes", "Routes to register", ["kind"])
 BACKENDS = Gauge("cf_routing_backends", "Backends of all routes to register", ["kind"])
 COMPLAINTS = Gauge("cf_routing_refused_routes", "Requested routes that cannot be registered, by reason", ["reason"])
+FOREIGN = Gauge("cf_routing_foreign_backends", "Backends of others on the TCP port of the API")
 HEARTBEAT = Gauge("cf_routing_heartbeat_seconds", "Duration of the last complete registration", ["kind"])
 
 
@@ -35,6 +36,8 @@ class Status:
 
     def __init__(self) -> None:
         self.troubles: dict[str, str] = {}
+        # Conditions that an operator must know, and that no restart cures.
+        self.warnings: dict[str, str] = {}
         self.leader: bool | None = None
 
     def succeeded(self, peer: str) -> None:
@@ -51,6 +54,14 @@ class Status:
             self.troubles[peer] = text
             log.warning("%s: %s", peer, text)
 
+    def warn(self, subject: str, text: str) -> None:
+        """Report a condition, or that it is over if the text is empty."""
+        if text and self.warnings.get(subject) != text:
+            log.warning("%s: %s", subject, text)
+        elif not text and subject in self.warnings:
+            log.info("%s: over", subject)
+        self.warnings = {**self.warnings, subject: text} if text else {key: value for key, value in self.warnings.items() if key != subject}
+
     def forget(self, peer: str) -> None:
         """Drop the state of a peer that this instance no longer uses."""
         self.troubles.pop(peer, None)
@@ -62,7 +73,12 @@ class Status:
         LEADER.set(leader)
 
     def report(self) -> dict[str, object]:
-        return {"healthy": not self.troubles, **({} if self.leader is None else {"leader": self.leader}), "troubles": self.troubles}
+        return {
+            "healthy": not self.troubles,
+            **({} if self.leader is None else {"leader": self.leader}),
+            "troubles": self.troubles,
+            **({"warnings": self.warnings} if self.warnings else {}),
+        }
 
 
 async def serve(listen: str, status: Status) -> web.AppRunner:

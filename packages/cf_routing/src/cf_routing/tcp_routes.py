@@ -14,10 +14,10 @@ import typing as t
 from .backoff import Backoff
 from .errors import FAULTS, RoutingError
 from .ports import Ports
+from .routes import TcpRoute
 from .routing_api import Listed, Mapping, RouterGroup, RoutingApi
 from .status import HEARTBEAT, Status, log
 from .tables import union, without
-from .wanted import TcpRoute
 
 # The external port and the node port; the value is the addresses of the backends.
 Table = dict[tuple[int, int], frozenset[str]]
@@ -63,6 +63,11 @@ class TcpRoutes:
     def want(self, routes: t.Iterable[TcpRoute]) -> None:
         self._wanted, self._planned = table(routes), True
         self._wake.set()
+
+    @property
+    def registered(self) -> t.Iterable[tuple[int, int]]:
+        """The ports and node ports that may be registered."""
+        return self._registered
 
     async def run(self) -> None:
         """Keep the routes registered until cancelled. First read the routes of the last active instance."""
