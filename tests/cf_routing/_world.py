@@ -176,10 +176,24 @@ class World:
             with contextlib.suppress(urllib.error.HTTPError):
                 self.kube("POST", self.place(item), item)
 
-    def _nats(self) -> str:
+    @contextlib.contextmanager
+    def message_limit(self, size: int) -> t.Iterator[None]:
+        """Run NATS with a limit on the size of messages inside the block."""
+        self._restart_nats(max_payload=size)
+        try:
+            yield
+        finally:
+            self._restart_nats()
+
+    def _restart_nats(self, **options: t.Any) -> None:
+        self.nats.stop()
+        self._nats(**options)
+        self.nats.start()
+
+    def _nats(self, **options: t.Any) -> str:
         tls = {"cert_file": self.certificate, "key_file": self.key, "ca_file": self.ca, "verify": True}
         login = {"user": "nats", "password": NATS_PASSWORD}
-        return self.file("nats.conf", json.dumps({"listen": f"127.0.0.1:{self.nats_port}", "tls": tls, "authorization": login}))
+        return self.file("nats.conf", json.dumps({"listen": f"127.0.0.1:{self.nats_port}", "tls": tls, "authorization": login, **options}))
 
     def _routing_api(self) -> dict[str, t.Any]:
         first, *_more = self.reservable
@@ -351,16 +365,28 @@ class World:
         return self.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status})
 
     def service(
-        self, name: str, labels: dict[str, str], *node_ports: int, annotations: dict[str, str] | None = None, **spec: t.Any
+        self,
+        name: str,
+        labels: dict[str, str],
+        *node_ports: int,
+        annotations: dict[str, str] | None = None,
+        namespace: str = "default",
+        **spec: t.Any,
     ) -> dict[str, t.Any]:
         ports = [{"name": f"p{index}", "port": 80 + index, "nodePort": port} for index, port in enumerate(node_ports)]
-        metadata = {"name": name, "namespace": "default", "labels": labels, "annotations": annotations or {}}
+        metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": annotations or {}}
         whole = {"type": "NodePort", "ports": ports, "selector": {"app": name}, **spec}
         return self.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": whole})
 
-    def events(self, service: str) -> list[tuple[str, str]]:
+    def namespace(self, name: str) -> str:
+        """Create a namespace, if it does not exist."""
+        with contextlib.suppress(urllib.error.HTTPError):
+            self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        return name
+
+    def events(self, service: str, namespace: str = "default") -> list[tuple[str, str]]:
         """Return the Events of cf-route-sync. The API server reports some on a new Service as well."""
-        items = self.kube("GET", "/api/v1/namespaces/default/events")["items"]
+        items = self.kube("GET", f"/api/v1/namespaces/{namespace}/events")["items"]
         ours = [item for item in items if item["source"].get("component") == "cf-route-sync"]
         return [(item["reason"], item["message"]) for item in ours if item["involvedObject"]["name"] == service]
 
@@ -369,11 +395,14 @@ class World:
         for program in self.programs:
             program.stop(signal.SIGKILL)
         self.programs = []
-        for path in ("/api/v1/nodes", "/api/v1/namespaces/default/services", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"):
+        namespaces = [item["metadata"]["name"] for item in self.kube("GET", "/api/v1/namespaces")["items"]]
+        places = [f"{api}/namespaces/{{}}/{kind}" for api, kind in (("/api/v1", "services"), ("/apis/discovery.k8s.io/v1", "endpointslices"))]
+        for path in ["/api/v1/nodes", *(place.format(namespace) for namespace in namespaces for place in places)]:
             for item in self.kube("GET", path)["items"]:
                 if item["metadata"]["name"] != "kubernetes" and not item["metadata"]["name"].startswith("kubernetes-"):
                     self.kube("DELETE", f"{path}/{item['metadata']['name']}")
-        self.kube("DELETE", "/api/v1/namespaces/default/events")
+        for namespace in namespaces:
+            self.kube("DELETE", f"/api/v1/namespaces/{namespace}/events")
         self.forget("leases/cf-route-sync", "configmaps/cf-route-sync", "configmaps/cf-route-sync-holders")
         self.apply_manifest()
         pathlib.Path(self.secret_file).write_text(ROUTING_SECRET)

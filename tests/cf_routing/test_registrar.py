@@ -11,6 +11,7 @@ import signal
 import pytest
 from _etcd import free_ports
 from _world import Program, until
+from test_routes import fetch_token, post
 
 
 @pytest.fixture
@@ -72,6 +73,27 @@ def test_clusters_share_a_port_by_sni(world, registrar):
         5,
         world.output,
     )
+
+
+def test_foreign_backends_are_reported(world, registrar):
+    """Somebody else's route on the port of the API is a warning, also one for clients without a server name. Other masters and clusters are none."""
+    port = world.reservable[0]
+    token = fetch_token(world)
+    group = next(group["guid"] for group in world.table()["groups"] if group["name"] == "tcp")
+    row = {"router_group_guid": group, "port": port, "backend_tls_port": -1, "ttl": 120}
+    rows = [
+        {**row, "backend_ip": "127.0.0.2", "backend_port": 30080, "instance_id": "cfcr-evil"},
+        {**row, "backend_ip": "127.0.0.3", "backend_port": 8443, "instance_id": "cfcr-api"},
+        {**row, "backend_ip": "127.0.0.4", "backend_port": 8443, "instance_id": "x", "backend_sni_hostname": "two.example.com"},
+    ]
+    post(world, "tcp_routes/create", rows, token)
+    program = registrar(sni_hostname="one.example.com")
+    until(lambda: program.health().get("warnings"), 5, world.output)
+    (warning,) = program.health()["warnings"].values()
+    assert "found 1 backends that are no masters (127.0.0.2:30080 of cfcr-evil), expected none" in warning
+    # A restart would not help.
+    assert program.health()["healthy"] and program.metrics()["cf_routing_foreign_backends"] == 1
+    post(world, "tcp_routes/delete", rows, token)
 
 
 def test_port_not_reservable(world, registrar):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 
+import pytest
 from _world import fetch, until, workload
 
 SECONDS = 5  # the promised time from a change to its route
@@ -57,7 +59,8 @@ def answer(port: int, host: str = "") -> str | None:
 def test_annotations(world):
     """Annotations set ports, hosts, a path and TLS. Gorouters never remove a TLS route by themselves."""
     world.node("n1", "127.0.0.2")
-    program = world.start_leader()
+    # Wildcards need a domain that is bound to the namespace.
+    program = world.start_leader(namespaces={"default": {"domains": ["wild.apps.example.com"]}})
     annotations = {
         "cfcr.io/tcp-route-port": "p1",
         "cfcr.io/tcp-routes": f"{world.reservable[1]}=80",
@@ -76,12 +79,12 @@ def test_annotations(world):
     # There is no leader while the Service is deleted. The next leader must know the routes that gorouters will not remove.
     program.stop(9)
     world.delete(service)
-    world.start_leader("master-1", lease={**program.config["lease"], "identity": "master-0"})
+    world.start_leader("master-1", lease={**program.config["lease"], "identity": "master-0"}, namespaces=program.config["namespaces"])
     until(lambda: not world.http() and not world.tcp(), SECONDS, world.output)
 
 
 def test_clash(world):
-    """The older Service keeps a route that two ask for, and the other one gets an event. It gets the route when the older one is deleted."""
+    """The first Service keeps a route that two ask for, and the other one gets an event. It gets the route when the first one is deleted."""
     world.node("n1", "127.0.0.2")
     world.start_leader()
     port = str(world.reservable[0])
@@ -95,6 +98,90 @@ def test_clash(world):
     world.delete(first)
     until(lambda: world.http() == {"web.apps.example.com": {"127.0.0.2:31002"}}, SECONDS, world.output)
     until(lambda: world.tcp() == {(int(port), "127.0.0.2:31002")}, SECONDS, world.output)
+
+
+def label(world, item, labels) -> None:
+    world.patch({**item, "apiVersion": "v1", "kind": "Service"}, {"metadata": {"labels": labels}})
+
+
+@pytest.mark.parametrize("upgraded", [False, True], ids=["", "upgraded"])
+def test_an_older_service_does_not_take_a_route(world, upgraded):
+    """Not when it is labelled, and not when another instance takes over, nor when the former one was of a version without a record of holders."""
+    world.node("n1", "127.0.0.2")
+    program = world.start_leader()
+    port = world.reservable[0]
+    labels = {"tcp-route-sync": str(port), "http-route-sync": "shop"}
+    old = world.service("old", {}, 31001, namespace=world.namespace("evil"))
+    until(lambda: not old["metadata"]["creationTimestamp"].startswith(now()), 2)
+    shop = world.service("web", {}, 31002, namespace=world.namespace("shop"))
+    label(world, shop, labels)
+    tcp, http = {(port, "127.0.0.2:31002")}, {"shop.apps.example.com": {"127.0.0.2:31002"}}
+    until(lambda: world.tcp() == tcp and world.http() == http, SECONDS, world.output)
+    if not upgraded:
+        label(world, old, labels)
+        until(lambda: len(world.events("old", "evil")) == 2, SECONDS, world.output)
+        assert all("belongs to Service shop/web" in message for _reason, message in world.events("old", "evil"))
+        assert world.tcp() == tcp and world.http() == http
+    program.stop(9)
+    if upgraded:
+        label(world, old, labels)
+        holders = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cf-route-sync-holders", "namespace": "kube-system"}}
+        world.patch(holders, {"binaryData": None})
+    world.forget("leases/cf-route-sync")
+    program = world.start_leader("master-1")
+    until(lambda: len(world.events("old", "evil")) == 2 and program.health()["healthy"], SECONDS, world.output)
+    assert not world.events("web", "shop")
+    # A clean stop without another instance withdraws the routes, but their holder keeps them.
+    program.stop()
+    assert not world.tcp() and not world.http()
+    world.start_leader("master-1")
+    until(lambda: world.tcp() == tcp and world.http() == http, SECONDS, world.output)
+    time.sleep(1)
+    assert world.tcp() == tcp and world.http() == http
+    label(world, shop, {"tcp-route-sync": None, "http-route-sync": None})
+    until(lambda: world.tcp() == {(port, "127.0.0.2:31001")}, SECONDS, world.output)
+    until(lambda: world.http() == {"shop.apps.example.com": {"127.0.0.2:31001"}}, SECONDS, world.output)
+
+
+def test_boundaries(world):
+    """Bound hosts, domains and ports go to their namespace only. The API's port and host and Cloud Foundry's hosts go to nobody."""
+    world.node("n1", "127.0.0.2")
+    first, second, third = world.reservable
+    binding = {"hosts": ["www.example.org"], "domains": ["shop.apps.example.com"], "ports": [second]}
+    world.start_leader(namespaces={"shop": binding}, reserved={"hosts": ["tcp.apps.example.com"], "ports": [first]})
+    hosts = "www.example.org, shop.apps.example.com, a.shop.apps.example.com, *.shop.apps.example.com"
+    for namespace, node_port in (("evil", 31001), ("shop", 31003)):
+        world.namespace(namespace)
+        routes = {"cfcr.io/http-route-hosts": hosts, "cfcr.io/tcp-routes": f"{second}=80"}
+        world.service("bound", {"http-route-sync": "tcp", "tcp-route-sync": str(first)}, node_port, annotations=routes, namespace=namespace)
+    names = "apps.example.com, example.org, *, *.x.example.org, api.example.org"
+    labels = {"http-route-sync": "free", "tcp-route-sync": str(third)}
+    world.service("free", labels, 31005, annotations={"cfcr.io/http-route-hosts": names}, namespace="evil")
+    shop = {host.strip(): {"127.0.0.2:31003"} for host in hosts.split(",")}
+    free = {"free.apps.example.com": {"127.0.0.2:31005"}, "api.example.org": {"127.0.0.2:31005"}}
+    until(lambda: world.http() == {**shop, **free}, SECONDS, world.output)
+    until(lambda: world.tcp() == {(second, "127.0.0.2:31003"), (third, "127.0.0.2:31005")}, SECONDS, world.output)
+    until(lambda: len(world.events("bound", "evil")) == 7 and len(world.events("bound", "shop")) == 2, SECONDS, world.output)
+    until(lambda: len(world.events("free", "evil")) == 4, SECONDS, world.output)
+    found = {reason for service, namespace in (("bound", "evil"), ("bound", "shop"), ("free", "evil")) for reason, _ in world.events(service, namespace)}
+    assert found == {"RouteForbidden"}
+
+
+def test_a_message_that_nats_refuses_stops_no_other_route(world):
+    """It is not sent, and reported on its Service."""
+    world.node("n1", "127.0.0.2")
+    with world.message_limit(1024):
+        program = world.start_leader()
+        hosts = ",".join(f"{'x' * 60}{index}" for index in range(19))
+        world.service("a-big", {"http-route-sync": "big"}, 31001, annotations={"cfcr.io/http-route-hosts": hosts})
+        until(lambda: world.events("a-big"), SECONDS, world.output)
+        world.service("web", {"http-route-sync": "web"}, 31002)
+        until(lambda: "web.apps.example.com" in world.http(), SECONDS, world.output)
+        assert world.events("a-big")[0][0] == "RouteLimit" and "the limit of NATS" in world.events("a-big")[0][1]
+        sent = program.metrics()['cf_routing_nats_messages_total{subject="router.register"}']
+        until(lambda: program.metrics()['cf_routing_nats_messages_total{subject="router.register"}'] > sent + 2, 8, world.output)
+        assert program.health()["healthy"] and world.http().keys() == {"web.apps.example.com"}
+    until(lambda: len(world.http()) == 21, 10, world.output)
 
 
 def now() -> str:
@@ -145,7 +232,8 @@ def test_impossible_routes_are_reported(world):
     )
     assert world.events("outside")[0][0] == "PortNotReservable" and "40000-42000" in world.events("outside")[0][1]
     assert "expected a name below one of" in world.events("foreign")[0][1]
-    assert not world.http() and not world.tcp()
+    # The other host of that Service is not affected.
+    assert world.http().keys() == {"x.apps.example.com"} and not world.tcp()
 
 
 def test_nodes(world):
