@@ -10,6 +10,7 @@ import base64
 import concurrent.futures
 import contextlib
 import json
+import subprocess
 import time
 import urllib.request
 
@@ -130,6 +131,76 @@ def test_the_first_service_keeps_a_name_that_two_ask_for(workload):
         assert tcp_backends(10001) == http_backends()[f"front.{APPS}"] == {"10.30.6.21:30081", "10.30.6.22:30081"}
     finally:
         kubectl("delete", "service/late", "daemonset/late", "--wait=false")
+
+
+@pytest.fixture
+def namespaces():
+    """Create a namespace with a bound domain and port, and one without."""
+    names = ("shop", "evil")
+    apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names))
+    yield
+    kubectl("delete", "namespace", *names)
+
+
+def service(namespace: str, name: str, node_port: int, labels: dict[str, str], annotations: dict[str, str] | None = None) -> dict:
+    """Return a Service without pods: the routers' tables are enough."""
+    metadata = {"namespace": namespace, "name": name, "labels": labels, "annotations": annotations or {}}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": node_port}]}}
+
+
+def backends(node_port: int) -> set[str]:
+    return {f"10.30.6.21:{node_port}", f"10.30.6.22:{node_port}"}
+
+
+def refusals(namespace: str, name: str) -> list[str]:
+    return [event["reason"] for event in get("events", f"--namespace={namespace}", f"--field-selector=involvedObject.name={name}")["items"]]
+
+
+def test_an_older_service_does_not_take_a_route(namespaces, figures):
+    """Not when it is labelled later, nor when another master takes over. It gets the route when the holder gives it up."""
+    labels = ("http-route-sync=wanted", "tcp-route-sync=10003")
+    apply(service("evil", "old", 30091, {}))
+    time.sleep(1.1)  # the API server counts ages in seconds
+    apply(service("shop", "young", 30092, dict(label.split("=") for label in labels)))
+    wait(lambda: tcp_backends(10003) == http_backends().get(f"wanted.{APPS}") == backends(30092), 5)
+    kubectl("label", "service", "--namespace=evil", "old", *labels)
+    wait(lambda: refusals("evil", "old").count("RouteClash") == 2, 10)
+    former = leader()
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(host(former).check_output, "systemctl start cf-route-sync")
+        host(former).check_output("systemctl stop cf-route-sync")
+        takeover = wait(lambda: leader() not in ("", former), 30)
+        time.sleep(3)
+    assert tcp_backends(10003) == http_backends()[f"wanted.{APPS}"] == backends(30092)
+    kubectl("label", "service", "--namespace=shop", "young", "http-route-sync-", "tcp-route-sync-")
+    given = wait(lambda: tcp_backends(10003) == http_backends().get(f"wanted.{APPS}") == backends(30091), 5)
+    figures("an older Service requests a route", takeover=takeover, given_up_after=given)
+
+
+def test_bound_and_reserved_routes(namespaces):
+    """Bound hosts and ports go to their namespace only, the port of the API and the domain itself to nobody."""
+    hosts = {"cfcr.io/http-route-hosts": f"shop.{APPS}, *.shop.{APPS}, {APPS}", "cfcr.io/tcp-routes": "8443=80"}
+    apply(service("evil", "web", 30091, {"http-route-sync": "a.shop", "tcp-route-sync": "10010"}, hosts))
+    wait(lambda: refusals("evil", "web").count("RouteForbidden") == 6, 10)
+    apply(service("shop", "web", 30092, {"http-route-sync": "a.shop", "tcp-route-sync": "10010"}, hosts))
+    names = {f"shop.{APPS}", f"a.shop.{APPS}", f"*.shop.{APPS}"}
+    wait(lambda: tcp_backends(10010) == backends(30092) and {name for name in http_backends() if "shop" in name} == names, 5)
+    assert all(http_backends()[name] == backends(30092) for name in names)
+    wait(lambda: refusals("shop", "web").count("RouteForbidden") == 2, 10)
+    assert APPS not in http_backends()
+    assert tcp_backends(8443) == {"10.30.6.11:8443", "10.30.6.12:8443"}
+
+
+def test_memory_and_permissions_of_the_services():
+    """The units have a limit on memory, and cf-route-sync may create no ConfigMap."""
+    for unit in ("cf-api-registrar", "cf-route-sync"):
+        limit, peak = host("master-0").check_output(f"systemctl show --property MemoryMax --property MemoryPeak --value {unit}").split()
+        assert limit.isdigit() and (not peak.isdigit() or int(peak) < int(limit) / 2)
+    may = ["auth", "can-i", "--as=cf-route-sync", "--namespace=kube-system"]
+    assert kubectl(*may, "update", "configmaps/cf-route-sync-holders").strip() == "yes"
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        kubectl(*may, "create", "configmaps")
+    assert refused.value.stdout.strip() == "no"
 
 
 def test_a_cordoned_worker_loses_its_routes(workload, figures):
