@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import concurrent.futures
 import itertools
+import json
 import signal
 import string
 import time
 
-from _world import until
+from _etcd import free_ports
+from _world import Program, until
 
 SERVICES, NODES = 1000, 100
 HALF = SERVICES // 2
 TTL, INTERVAL = 60, 20
 # MiB, in the units of role cf_routing.
-MEMORY_MAX = 512
+MEMORY_MAX, REGISTRAR_MEMORY_MAX = 256, 192
 LABELS = [{"tcp-route-sync": str(40000 + index)} if index < HALF else {"http-route-sync": f"app-{index}"} for index in range(SERVICES)]
 
 
@@ -31,6 +33,7 @@ def test_scale(world):
         program = world.start_leader(routing_api={**world.peers()["routing_api"], "ttl": TTL})
         try:
             measure(world, program)
+            measure_registrar(world)
             take_over(world, program)
         finally:
             program.stop(signal.SIGKILL)
@@ -59,6 +62,29 @@ def measure(world, program) -> None:
     print(f"label removed: routes gone after {took:.1f} s; Service added: routes exist after {more:.1f} s")
 
 
+def measure_registrar(world) -> None:
+    """Print the memory of a registrar, which reads all routes to find foreign ones on its port."""
+    (port,) = free_ports(1)
+    config = {
+        "listen": f"127.0.0.1:{port}",
+        "uaa": world.peers()["uaa"],
+        "routing_api": {**world.peers()["routing_api"], "port": world.reservable[0], "ttl": TTL},
+        "backend": {"ip": "127.0.0.1", "port": world.apiserver.port},
+        "ready": {"url": f"https://127.0.0.1:{world.apiserver.port}/readyz", "ca_file": world.authority_of_cluster},
+    }
+    program = Program(world.directory, "registrar", "api_registrar", config)
+    world.programs.append(program)
+    rows = world.counts()["rows"]
+    program.start()
+    until(lambda: world.counts()["rows"] == rows + 1, 20, world.output)
+    time.sleep(3)
+    assert program.health() == {"healthy": True, "troubles": {}}
+    memory = program.usage()[1]
+    print(f"a registrar that reads {HALF * NODES} routes needs {memory:.0f} MiB of memory at most")
+    assert memory < REGISTRAR_MEMORY_MAX / 1.5
+    program.stop()
+
+
 def take_over(world, program) -> None:
     """Print the memory of an instance that takes over: it reads all routes of the former one."""
     program.stop(signal.SIGKILL)
@@ -77,7 +103,7 @@ def take_over(world, program) -> None:
 
 WORDS = ["".join(word) for word in itertools.islice(itertools.product(string.ascii_lowercase + string.digits, repeat=3), 46_000)]
 LONG = [f"{index:02}{'x' * 61}.{'y' * 63}.{'z' * 63}.{'v' * 44}.apps.example.com" for index in range(19)]
-HONEST, HOSTILE = 300, 300
+HONEST, HOSTILE, HUGE = 300, 300, 30
 ATTACKS = [
     {"http-route-hosts": ",".join(WORDS)},
     {"http-route-hosts": ",".join(LONG), "http-route-path": f"/{'p' * 127}"},
@@ -104,6 +130,7 @@ def test_hostile_services(world):
         list(pool.map(lambda index: world.node(f"n{index}", f"127.1.0.{index + 1}"), range(10)))
         world.node("liar", '10.0.0.1","port":1,"x":"')
         list(pool.map(lambda index: world.service(f"s{index}", honest_labels(index), 30000 + index), range(HONEST)))
+        list(pool.map(lambda index: huge(world, index, namespace), range(HUGE)))
         program = world.start_leader()
         until(lambda: honest(world), 30, world.output)
 
@@ -136,9 +163,17 @@ def test_hostile_services(world):
     program = world.start_leader("master-1")
     until(lambda: program.metrics().get('cf_routing_heartbeat_seconds{kind="http"}', 0) > 0, 20, world.output)
     time.sleep(2)
+    size = len(json.dumps(world.kube("GET", f"/api/v1/namespaces/{namespace}/services/huge-0")))
     assert honest(world), world.output()
-    print(f"an instance that takes over needs {program.usage()[1]:.0f} MiB of memory at most")
-    assert program.usage()[1] < MEMORY_MAX / 2
+    memory = program.usage()[1]
+    print(f"an instance that takes over reads {HUGE} Services of {size / 2**20:.1f} MiB, among others, and needs {memory:.0f} MiB of memory at most")
+    assert memory < MEMORY_MAX / 2
+
+
+def huge(world, index: int, namespace: str) -> None:
+    """Create a Service with so many ports that it is near the API server's limit on the size of an object."""
+    ports = [{"name": f"p{port}", "port": port} for port in range(1, 6000)]
+    world.service(f"huge-{index}", {"http-route-sync": f"huge-{index}"}, namespace=namespace, type="ClusterIP", ports=ports)
 
 
 def honest(world) -> bool:
@@ -149,6 +184,5 @@ def honest(world) -> bool:
         backends = {f"{address}:{30000 + index}" for address in addresses}
         found = {backend for port, backend in tcp if port == 40_000 + index} if index % 2 else http.get(f"app-{index}.apps.example.com")
         if found != backends:
-            print(index, found)
             return False
     return True

@@ -25,7 +25,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 WATCH_SECONDS = 300
 PAGE = 500
 # Tenants can fill a Service up to the limit of the API server, more than a MiB, so fewer are read at a time.
-SERVICES_PAGE = 20
+SERVICES_PAGE = 10
 
 
 class ApiError(RoutingError):
@@ -94,13 +94,20 @@ class Kubernetes:
         self._config = Kubeconfig(kubeconfig)
 
     async def request(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json", **parameters: str
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        content_type: str = "application/json",
+        reduce: t.Callable[[dict[str, t.Any]], t.Any] | None = None,
+        **parameters: str,
     ) -> dict[str, t.Any]:
+        """Send a request, and return the answer. `reduce` replaces each object as soon as it is parsed."""
         async with self._send(method, path, body, content_type, parameters, TIMEOUT) as answer:
             content = await answer.read()
             _raise_for(method, answer.status, content)
             try:
-                return json.loads(content)
+                return json.loads(content, object_hook=reduce)
             except ValueError as error:
                 raise RoutingError(f"{method} {path}: expected JSON from the API server") from error
 
@@ -203,9 +210,8 @@ class Watch(t.Generic[T]):
         found, token = {}, ""
         while True:
             more = {"continue": token} if token else {}
-            page = await self._api.request("GET", self._path, limit=str(self._page), **self._selector, **more)
-            for item in page["items"] or []:
-                self._keep(found, item)
+            page = await self._api.request("GET", self._path, reduce=self._reduce_item, limit=str(self._page), **self._selector, **more)
+            found.update(item for item in page["items"] or [] if item)
             token = page["metadata"].get("continue", "")
             if not token:
                 break
@@ -219,20 +225,22 @@ class Watch(t.Generic[T]):
         if event["type"] == "BOOKMARK":
             return
         uid = event["object"]["metadata"]["uid"]
-        before = self.items.get(uid)
-        if event["type"] == "DELETED":
-            self.items.pop(uid, None)
-        else:
-            self._keep(self.items, event["object"])
+        before = self.items.pop(uid, None)
+        if event["type"] != "DELETED" and (item := self._reduced(event["object"])):
+            self.items[uid] = item[1]
         # A node's heartbeat, for example, changes nothing that is needed.
         if self.items.get(uid) != before:
             self._changed()
 
-    def _keep(self, items: dict[str, T], item: dict[str, t.Any]) -> None:
-        """Reduce an object. One that cannot be read is left out, and does not affect the others."""
+    def _reduce_item(self, value: dict[str, t.Any]) -> t.Any:
+        """Reduce an object of a list at once, so that only one is in memory as a whole. Leave other parts of the list as they are."""
+        return self._reduced(value) if "metadata" in value and "items" not in value else value
+
+    def _reduced(self, item: dict[str, t.Any]) -> tuple[str, T] | None:
+        """Return the UID and the reduced object, or None if it cannot be read, which must not affect the others."""
         metadata = item["metadata"]
         try:
-            items[metadata["uid"]] = self._reduce(item)
+            return metadata["uid"], self._reduce(item)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            items.pop(metadata["uid"], None)
             log.warning("%s: cannot read %s/%s: %s", self._peer, metadata.get("namespace", ""), metadata.get("name"), type(error).__name__)
+            return None
