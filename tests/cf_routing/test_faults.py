@@ -191,7 +191,7 @@ def test_lost_records(world, damage):
     create_routes(world)
     assert "is damaged" in program.output if damage else "run site.yml" in program.output
     until(lambda: world.events("one") and world.events("two"), 5, world.output)
-    assert "the record of its holder is lost" in world.events("one")[0][1]
+    assert "no record of the one that has it" in world.events("one")[0][1]
     assert program.health()["healthy"] == damage
     world.apply_manifest()
     # A new active instance still knows that nobody has it. As soon as one Service remains, that one gets it.

@@ -14,13 +14,15 @@ import tracemalloc
 
 import pytest
 from cf_routing.claims import MAX_HOSTS, MAX_TCP_PORTS, Settings
+from cf_routing.events import by_turns
 from cf_routing.holders import NAMESPACE_LENGTH, NOBODY, TOTAL_LENGTH, Holders, assign, inherit
 from cf_routing.messages import largest_registration, table
 from cf_routing.objects import ANNOTATION_LENGTH, Node, Port, Service, node, service
 from cf_routing.ports import Ports
 from cf_routing.record import encode, encode_holders
+from cf_routing.routes import Complaint
 from cf_routing.rules import Rules
-from cf_routing.wanted import plan
+from cf_routing.wanted import NEW, plan
 
 DOMAIN = "apps.example.com"
 SETTINGS = Settings(Rules(domains=(DOMAIN,)), Ports.parse("1024-2047"), cluster="cfcr")
@@ -35,7 +37,7 @@ def make(name: str, created: str = OLD, node_port: int = 30080, namespace: str =
     return Service(**{**fields, "namespace": namespace, "name": name, "uid": f"uid-{name}", "created": created, **more})
 
 
-def planned(*services: Service, tcp=Holders(), http=Holders(), settings=SETTINGS):  # noqa: B008
+def planned(*services: Service, tcp=NEW, http=NEW, settings=SETTINGS):
     return plan(services, NODES, (), settings, tcp, http)
 
 
@@ -154,9 +156,9 @@ LONG_HOST = ".".join(["x" * 63] * 3) + "." + "y" * 44
 @pytest.mark.parametrize(
     ("annotations", "expected"),
     [
-        ({"http-route-hosts": ",".join(WORDS)}, "found more than 8192 characters"),
+        ({"http-route-hosts": ",".join(WORDS)}, "expected at most 8192 characters"),
         ({"http-route-hosts": ",".join(WORDS[:1000])}, "found 1000 entries, expected at most 19"),
-        ({"http-route-hosts": ",".join(WORDS), "http-route-path": f"/{'x' * 130_000}"}, "found more than 128 characters"),
+        ({"http-route-hosts": ",".join(WORDS), "http-route-path": f"/{'x' * 130_000}"}, "expected at most 128 characters"),
         ({"http-route-hosts": f"{'a.' * 200}example.com"}, "expected at most 253"),
         ({"http-route-hosts": f"{LONG_HOST}x.{DOMAIN}"}, "of 254 characters, expected at most 253"),
         ({"http-route-hosts": "\u202emoc.elpmaxe, \ud83d\ude00, \u0000, a\nb, \"}],{"}, "expected a DNS name"),
@@ -164,7 +166,7 @@ LONG_HOST = ".".join(["x" * 63] * 3) + "." + "y" * 44
         ({"http-route-path": '/"},{"host":"10.0.0.9'}, "expected a path such as /v2"),
         ({"http-route-tls-name": "x" * 100_000}, "expected at most 253"),
         ({"http-route-port": "9" * 100_000}, "expected one of web"),
-        ({"tcp-routes": ",".join(f"{port}=80" for port in range(1024, 2100))}, "found more than 8192 characters"),
+        ({"tcp-routes": ",".join(f"{port}=80" for port in range(1024, 2100))}, "expected at most 8192 characters"),
         ({"tcp-routes": ",".join(f"{port}=80" for port in range(1024, 1124))}, "found 100 entries, expected at most 19"),
         ({"tcp-routes": "１０２５=80, 1e3=80, -1=80, 99999=80, \u0661=80"}, "expected a number from 1 to 65535"),
         ({"tcp-routes": "=" * 8192}, "expected a number from 1 to 65535"),
@@ -246,6 +248,12 @@ def test_a_message_that_nats_would_refuse_is_not_planned():
     wanted = planned(big, good, settings=SETTINGS._replace(max_message=500))
     assert [route.uid for route in wanted.http] == ["uid-good"]
     assert "the limit of NATS" in [complaint.message for complaint in wanted.complaints if complaint.reason == "RouteLimit"][-1]
+
+
+def test_a_service_with_many_complaints_does_not_delay_those_of_others():
+    one, two = make("one"), make("two")
+    complaints = [Complaint(one, "a", ""), Complaint(one, "b", ""), Complaint(one, "c", ""), Complaint(two, "d", ""), Complaint(two, "e", "")]
+    assert "".join(complaint.reason for complaint in by_turns(complaints)) == "adbec"
 
 
 def test_assign_nothing():

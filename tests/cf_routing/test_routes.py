@@ -163,7 +163,7 @@ def test_boundaries(world):
     until(lambda: world.tcp() == {(second, "127.0.0.2:31003"), (third, "127.0.0.2:31005")}, SECONDS, world.output)
     until(lambda: len(world.events("bound", "evil")) == 7 and len(world.events("bound", "shop")) == 2, SECONDS, world.output)
     until(lambda: len(world.events("free", "evil")) == 4, SECONDS, world.output)
-    found = {reason for service, namespace in (("bound", "evil"), ("bound", "shop"), ("free", "evil")) for reason, _ in world.events(service, namespace)}
+    found = {reason for service, namespace in (("bound", "evil"), ("bound", "shop"), ("free", "evil")) for reason, _message in world.events(service, namespace)}
     assert found == {"RouteForbidden"}
 
 

@@ -120,8 +120,7 @@ def http_claims(service: Service, settings: Settings, complaints: list[Complaint
 def requested_path(service: Service) -> str:
     path = service.annotations.get("http-route-path", "").strip()
     if len(path) > MAX_PATH_LENGTH:
-        message = f"annotation cfcr.io/http-route-path: found more than {MAX_PATH_LENGTH} characters, expected at most as many"
-        raise Refused("RouteLimit", message)
+        raise Refused("RouteLimit", f"annotation cfcr.io/http-route-path: found {shown(path)}, expected at most {MAX_PATH_LENGTH} characters")
     if path not in ("", "/") and not PATH.fullmatch(path):
         raise Refused("RouteInvalid", f"annotation cfcr.io/http-route-path: found {shown(path)}, expected a path such as /v2")
     return path
@@ -190,7 +189,7 @@ def listed(service: Service, name: str, limit: int, complaints: list[Complaint])
     """Return the entries of a list in an annotation, at most as many as the limit."""
     text = service.annotations.get(name, "")
     if len(text) > ANNOTATION_LENGTH:
-        message = f"annotation cfcr.io/{name}: found more than {ANNOTATION_LENGTH} characters, expected at most as many; the rest is ignored"
+        message = f"annotation cfcr.io/{name}: found {shown(text)}, expected at most {ANNOTATION_LENGTH} characters; the rest is ignored"
         complaints.append(Complaint(service, "RouteLimit", message))
         text = text[:ANNOTATION_LENGTH].rpartition(",")[0]
     entries = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import datetime
 import hashlib
@@ -33,7 +34,7 @@ class Events:
         self._wake = asyncio.Event()
 
     def complain(self, complaints: t.Iterable[Complaint]) -> None:
-        self._complaints = {name(complaint): complaint for complaint in complaints}
+        self._complaints = {name(complaint): complaint for complaint in by_turns(complaints)}
         self._posted_at = {key: when for key, when in self._posted_at.items() if key in self._complaints}
         self._wake.set()
 
@@ -83,6 +84,16 @@ class Events:
         patch = {"lastTimestamp": timestamp(), "reportingInstance": self._identity}
         with contextlib.suppress(ApiError):  # it has just expired; the next round posts it
             await self._api.request("PATCH", path, patch, "application/merge-patch+json")
+
+
+def by_turns(complaints: t.Iterable[Complaint]) -> list[Complaint]:
+    """Order complaints so that the first one of every Service comes before the second ones: a Service with many must not delay others."""
+    counts: collections.Counter[str] = collections.Counter()
+    turns = []
+    for complaint in complaints:
+        turns.append((counts[complaint.service.uid], complaint))
+        counts[complaint.service.uid] += 1
+    return [complaint for _turn, complaint in sorted(turns, key=lambda turn: turn[0])]
 
 
 def name(complaint: Complaint) -> str:

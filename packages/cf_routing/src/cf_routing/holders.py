@@ -18,8 +18,8 @@ Key = t.Union[str, int]
 NOBODY = ""
 # Limits on the characters of all URIs, so that the record of the holders fits into one ConfigMap.
 NAMESPACE_LENGTH, TOTAL_LENGTH = 64 * 1024, 512 * 1024
-LOST = "several Services request it, and the record of its holder is lost; expected that only one does, or a binding to a namespace"
-FULL = f"found more than {NAMESPACE_LENGTH} characters of routes in this namespace, or {TOTAL_LENGTH} in all, expected at most as many"
+LOST = "found several Services that request it, but no record of the one that has it: withdraw all requests but one, or bind it to a namespace"
+FULL = f"there is no room for it, expected at most {NAMESPACE_LENGTH} characters of hosts and paths in a namespace, and {TOTAL_LENGTH} in all"
 
 
 class Holders(t.NamedTuple):

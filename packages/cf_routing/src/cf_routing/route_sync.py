@@ -136,8 +136,13 @@ class RouteSync:
             if not all(watch.synced for watch in (*self._services, self._nodes)) or (local and not self._slices.synced):
                 continue
             holders = self._holders(services.values())
+            # The routers' ports may become known while the record is written, but this plan does not know them.
+            tcp_known = bool(self._tcp and self._tcp.known)
             wanted = plan(services.values(), self._nodes.items.values(), self._slices.items.values(), self._settings(), *holders)
-            self._apply(await self._hold(wanted, *holders))
+            if not tcp_known:
+                # Nor does it know who has a TCP port.
+                wanted = wanted._replace(tcp_holders=self._tcp_holders)
+            self._apply(await self._hold(wanted, *holders), tcp_known)
 
     def _holders(self, services: t.Iterable[Service]) -> tuple[Holders, Holders]:
         """Return the recorded holders of TCP ports and URIs, and those that an earlier version registered without a record."""
@@ -148,9 +153,6 @@ class RouteSync:
 
     async def _hold(self, wanted: Wanted, tcp: Holders, http: Holders) -> Wanted:
         """Record the new holders. If that fails, return a plan without the routes of Services that did not hold them before."""
-        if not (self._tcp and self._tcp.known):
-            # Who had a TCP port is not known yet.
-            wanted = wanted._replace(tcp_holders=self._tcp_holders)
         try:
             await self._record.write(wanted.tcp_holders, wanted.http_holders)
             self._status.succeeded("holders")
@@ -175,10 +177,10 @@ class RouteSync:
             max_message=self._http.max_message if self._http else 0,
         )
 
-    def _apply(self, wanted: Wanted) -> None:
+    def _apply(self, wanted: Wanted, tcp_known: bool) -> None:
         complaints = wanted.complaints
         if self._tcp:
-            if self._tcp.known:
+            if tcp_known and self._tcp.known:
                 self._tcp.want(wanted.tcp)
             else:
                 # The reservable ports are not known yet.
