@@ -411,7 +411,6 @@ class World:
         self.set_state(down=[], clients=clients, token_seconds=3600, forget=True)
         self.ask_gorouter("forget")
 
-
     def forget(self, *objects: str) -> None:
         """Delete objects of kube-system, if they exist."""
         for name in objects:
