@@ -58,7 +58,8 @@ class ActionModule(HostAction):
                     raise
                 return {"changed": False, "health": {"error": last_line(str(error)), "attempts": attempts}}
             if reply.get("failed") and reports:
-                return {"changed": False, "health": {"error": f"module failed: {failure(reply)}", "attempts": attempts}}
+                # A host that answers is not dead, whatever it says.
+                return {"changed": False, "health": {"error": f"module failed: {failure(reply)}", "attempts": attempts, "invalid": True}}
             if not reply.get("failed"):
                 reply["health"]["attempts"] = attempts
             return reply

@@ -35,6 +35,30 @@ options:
     description: Whether the endpoint is a load balancer that the provider creates.
     type: bool
     default: false
+  witnesses:
+    description:
+      - The answers of those that were asked because hosts are unreachable. Without an answer, only etcd's peers in the report are witnesses.
+      - C(provider) has the states of hosts, C(running), C(stopped) or C(absent), by name. C(api) is a result of
+        M(cfcr.kubernetes.kubernetes_cluster_info) with probes of masters and proxies, and with volumes.
+    type: dict
+    default: {}
+    version_added: "0.10.0"
+  record:
+    description: The result of M(cfcr.kubernetes.host_recreations). Without it, no host has been recreated in the last hour.
+    type: dict
+    default: {}
+    version_added: "0.10.0"
+  recreations_per_hour:
+    description: Recreate at most this many hosts per hour.
+    type: int
+    default: 2
+    version_added: "0.10.0"
+  recreate:
+    description: Hosts that an operator wants recreated. Each one is recreated if it is unreachable or its answer is invalid.
+    type: list
+    elements: str
+    default: []
+    version_added: "0.10.0"
 """
 
 EXAMPLES = r"""
@@ -50,16 +74,61 @@ _value:
     - C(meltdown) has the unreachable hosts, or is V(null). C(recreate) lists hosts to recreate, C(start) hosts to start only, C(restart) has units to
       restart by host, C(configure) lists hosts for which C(site.yml) runs, C(load_balancers) tells whether the provider repairs the load balancers.
     - C(waiting) has the reasons by host for what is not repaired in this run, C(manual) for what needs an operator.
+    - C(witnesses) has the second witness by host for hosts to recreate or start, C(losses) the data that recreated hosts lose with their disks.
   type: dict
 """
 
-from ..plugin_utils._health.repair_plan import Policy, plan, text
+import re
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils._controller.shapes import Prose
+from ..plugin_utils._health.repair_plan import Evidence, Policy, Record, plan, text
 
 
-def repair_plan(report, meltdown_share=0.34, meltdown_minimum=3, creates_hosts=False, creates_load_balancers=False):
+def repair_plan(
+    report,
+    meltdown_share=0.34,
+    meltdown_minimum=3,
+    creates_hosts=False,
+    creates_load_balancers=False,
+    witnesses=None,
+    record=None,
+    recreations_per_hour=2,
+    recreate=None,
+):
     """Return the plan."""
-    made = plan(report, Policy(meltdown_share, meltdown_minimum, creates_hosts, creates_load_balancers))
+    policy = Policy(meltdown_share, meltdown_minimum, creates_hosts, creates_load_balancers, _limit(recreations_per_hour))
+    api = (witnesses or {}).get("api") or {}
+    probes = {name: _shown(problem) if problem else None for name, problem in (api.get("probes") or {}).items()}
+    volumes = api.get("volumes")
+    if volumes is not None:
+        volumes = {name: [_shown(title) for title in titles] for name, titles in volumes.items()}
+    evidence = Evidence((witnesses or {}).get("provider") or {}, api.get("nodes"), probes, _hosts(recreate or [], report["hosts"]))
+    told = record or {}
+    made = plan(report, policy, evidence, Record(told.get("recreations", []), told.get("now", 0.0), told.get("problem")), volumes)
     return {**made, "text": text(made)}
+
+
+def _limit(value):
+    """Return the limit, which is a text if it comes from the command line."""
+    if not re.fullmatch("[0-9]{1,4}", str(value)):
+        raise AnsibleFilterError(f"repair_recreations_per_hour: found {value}, expected a whole number from 0 to 9999")
+    return int(value)
+
+
+def _hosts(value, known):
+    """Return the hosts of the operator, which are one text with commas if they come from the command line."""
+    names = [name for name in value.split(",") if name] if isinstance(value, str) else list(value)
+    unknown = [str(name) for name in names if name not in known]
+    if unknown:
+        raise AnsibleFilterError(f"repair_recreate: found {', '.join(unknown)}, expected hosts of the cluster")
+    return names
+
+
+def _shown(told):
+    """Return a text of another program, which may hold anything, as it is shown."""
+    return Prose(300)(told, "")
 
 
 class FilterModule:

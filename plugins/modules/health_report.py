@@ -64,15 +64,16 @@ RETURN = r"""
 hosts:
   description:
     - The hosts that were asked, and those of group C(ignored), which are not, in the order of the groups.
-    - The state is C(ignored); C(unreachable) if the host cannot be reached or cannot run the module; C(failing) if it has a critical finding; or
-      C(healthy).
+    - The state is C(ignored); C(unreachable) if the host cannot be reached; C(failing) if it has a critical finding; or C(healthy).
     - A host that answered has the values of M(cfcr.kubernetes.host_health), with the C(units) of all its jobs together, its C(fullest_disk), of
       which the larger share of space or inodes counts, and C(certificate_days_left) of the certificate that expires first. A worker has its C(node).
+    - RV(ignore:active_peer) tells of an etcd host without a valid answer whether the other members exchange messages with its member. It is V(null) if
+      they do not agree or cannot say.
   returned: always
   type: dict
   sample:
     worker-0:
-      {group: worker, index: 0, address: 10.0.0.21, zone: "", state: unreachable, node: {ready: false, condition: Unknown},
+      {group: worker, index: 0, address: 10.0.0.21, zone: "", state: unreachable, node: {ready: false, condition: Unknown}, active_peer: null,
        error: "no answer within 15 seconds"}
 cluster:
   description: The endpoint, the quorum of etcd, the nodes by name (V(null) if the API did not answer), the CAs, and the rotations in progress.
@@ -85,14 +86,14 @@ cluster:
 findings:
   description:
     - The findings, critical ones first. A finding without a host is about the cluster.
-    - The kind is one of C(unreachable), C(answer) (it is invalid), C(job) (it is not installed), C(unit), C(disk), C(memory), C(clock),
+    - The kind is one of C(unreachable), C(answer) (the module failed, or its answer is invalid), C(job) (it is not installed), C(unit), C(disk), C(memory), C(clock),
       C(certificate), C(node), C(etcd), C(endpoint), C(rotation) (it was left unfinished) and C(store) (it cannot be read).
   returned: always
   type: list
   elements: dict
   sample:
     - {host: worker-0, kind: unreachable, subject: 10.0.0.21, found: "no answer within 15 seconds (2 attempts)",
-       expected: a host that Ansible reaches and that runs the module, severity: critical}
+       expected: a host that Ansible reaches, severity: critical}
 seconds:
   description: Duration of the whole check in seconds, from the first request on; V(null) if no host answered.
   returned: always

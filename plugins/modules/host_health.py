@@ -66,8 +66,10 @@ health:
       type: str
       sample: "no answer within 15 seconds"
     invalid:
-      description: V(true) if the answer does not have the documented form. Somebody may have tampered with the host.
-      returned: when O(on_failure=report) and the answer is invalid
+      description:
+        - V(true) if the host answers, but not with its health. The answer does not have the documented form, or the module failed. Somebody may have
+          tampered with the host.
+      returned: when O(on_failure=report) and the host gives another answer
       type: bool
       sample: true
     attempts:
@@ -94,9 +96,11 @@ health:
     etcd:
       description:
         - The etcd member of the host, V(null) if there is none. RV(ignore:problem) tells of alarms and of a missing leader.
+          RV(ignore:active_peers) are the IDs of the members that it exchanges messages with.
       returned: success
       type: dict
-      sample: {role: leader, member_id: 8e9e05c52164694d, has_leader: true, db_mib: 2.1, quota_mib: 2048, problem: null}
+      sample:
+        {role: leader, member_id: 8e9e05c52164694d, has_leader: true, db_mib: 2.1, quota_mib: 2048, active_peers: [91bc3c398fb3c146], problem: null}
     certificates:
       description:
         - Certificates of the jobs by path. RV(ignore:days_left) is a number of whole days, negative if the certificate has expired.

@@ -29,6 +29,17 @@ options:
     description: Seconds within which each server must answer.
     type: float
     default: 5
+  probes:
+    description:
+      - URLs of API servers, or of proxies before them, by name. Each one is asked for C(/readyz). It need not be ready, it must only answer.
+    type: dict
+    default: {}
+    version_added: "0.10.0"
+  volumes:
+    description: Whether to list the PersistentVolumes that are on the disk of one node.
+    type: bool
+    default: false
+    version_added: "0.10.0"
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes.info
   - cfcr.kubernetes._attributes.action
@@ -53,11 +64,24 @@ endpoint:
   type: dict
   sample: {url: "https://10.0.0.91:8443", problem: null, seconds: 0.02}
 nodes:
-  description: The nodes by name, V(null) if no server answered.
+  description: The nodes by name, V(null) if no server answered. RV(ignore:seconds) is how long the condition has lasted.
   returned: always
   type: dict
   sample:
-    10.0.0.21: {ready: true, condition: Ready, message: "kubelet is posting ready status", schedulable: true, version: v1.36.3, pressure: []}
+    10.0.0.21:
+      {ready: true, condition: Ready, seconds: 86400, message: "kubelet is posting ready status", schedulable: true, version: v1.36.3, pressure: []}
+volumes:
+  description:
+    - With O(volumes), the volumes on the disk of each node, with their claims; a node without any is not listed.
+    - V(null) if the API does not list volumes or nodes.
+  returned: always
+  type: dict
+  sample: {10.0.0.21: [pvc-5f2c (default/data-db-0)]}
+probes:
+  description: Why a URL of O(probes) does not answer, V(null) if it does.
+  returned: always
+  type: dict
+  sample: {master-1: "[Errno 113] No route to host"}
 certificate:
   description: The administrator's certificate in the kubeconfig, V(null) if there is none.
   returned: always

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import datetime
+import socket
 import time
 
 import pytest
@@ -13,6 +15,22 @@ from _etcd import free_ports
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics as etcd_metrics
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import cluster_status
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._timestamp import to_timestamp
+
+VOLUME = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolume",
+    "metadata": {"name": "on-one-disk"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"},
+        "storageClassName": "local",
+        "local": {"path": "/data"},
+        "nodeAffinity": {
+            "required": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["10.0.0.21"]}]}]}
+        },
+    },
+}
 
 
 @pytest.fixture
@@ -38,6 +56,11 @@ def test_members_report_their_role_and_problem(etcd_hosts, metrics):
         assert (member["has_leader"], member["problem"], member["quota_mib"]) == (True, None, 64)
         assert 0 <= member["db_mib"] < 10
 
+    # Members that are silent for the others are witnesses against their hosts.
+    ids = {name: member["member_id"] for name, member in reports.items()}
+    for name, member in reports.items():
+        assert member["active_peers"] == sorted(identity for other, identity in ids.items() if other != name)
+
     for host in etcd_hosts.hosts[1:]:
         host.systemctl("stop")
     deadline = time.monotonic() + 30
@@ -45,14 +68,18 @@ def test_members_report_their_role_and_problem(etcd_hosts, metrics):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert alone["role"] == "follower"
+    assert alone["active_peers"] == []
     assert alone["problem"] in ("RAFT NO LEADER", "its health: no answer within 3 seconds")
 
 
 def test_nodes_are_read_through_the_endpoint_or_from_a_server_behind_it(apiserver, tmp_path):
     cluster = Kubernetes(apiserver.kubeconfig, 10)
-    condition = {"type": "Ready", "status": "True", "message": "fine"}
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "10.0.0.21"}, "spec": {"unschedulable": True}}
+    since = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=90)
+    condition = {"type": "Ready", "status": "True", "message": "fine", "lastTransitionTime": to_timestamp(since)}
+    labels = {"kubernetes.io/hostname": "10.0.0.21"}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "10.0.0.21", "labels": labels}, "spec": {"unschedulable": True}}
     cluster.apply(node)
+    cluster.apply(VOLUME)
     try:
         status = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "10.0.0.21"}, "status": {"conditions": [condition]}}
         headers = {"Content-Type": "application/merge-patch+json"}
@@ -60,6 +87,7 @@ def test_nodes_are_read_through_the_endpoint_or_from_a_server_behind_it(apiserve
         options = {"kubeconfig": apiserver.kubeconfig, "servers": [], "seconds": 5}
         found = cluster_status(options)
         assert found["endpoint"]["problem"] is None
+        assert 90 <= found["nodes"]["10.0.0.21"].pop("seconds") < 120
         assert found["nodes"]["10.0.0.21"] == {
             "ready": True,
             "condition": "Ready",
@@ -70,8 +98,18 @@ def test_nodes_are_read_through_the_endpoint_or_from_a_server_behind_it(apiserve
         }
         assert found["certificate"]["common_name"] == "admin"
 
-        # The endpoint refuses connections, but a server behind it answers.
+        assert (found["volumes"], found["probes"]) == (None, {})
         own, (free,) = f"https://127.0.0.1:{apiserver.port}", free_ports(1)
+        with socket.create_server(("127.0.0.1", 0)) as hanging:
+            probes = {"here": own, "refusing": f"https://127.0.0.1:{free}", "hanging": f"https://127.0.0.1:{hanging.getsockname()[1]}"}
+            found = cluster_status({**options, "volumes": True, "probes": probes, "seconds": 2})
+        assert found["volumes"] == {"10.0.0.21": ["on-one-disk"]}
+        assert found["nodes"]["10.0.0.21"]["ready"]
+        assert found["probes"] == {
+            "here": None, "refusing": "[Errno 111] Connection refused", "hanging": "no answer within 2 seconds",
+        }  # fmt: skip
+
+        # The endpoint refuses connections, but a server behind it answers.
         elsewhere = tmp_path / "kubeconfig"
         with open(apiserver.kubeconfig, encoding="utf-8") as file:
             elsewhere.write_text(file.read().replace(own, f"https://127.0.0.1:{free}"))
@@ -81,3 +119,4 @@ def test_nodes_are_read_through_the_endpoint_or_from_a_server_behind_it(apiserve
         assert cluster_status({**options, "kubeconfig": str(elsewhere)})["nodes"] is None
     finally:
         cluster.request("DELETE", "/api/v1/nodes/10.0.0.21")
+        cluster.request("DELETE", "/api/v1/persistentvolumes/on-one-disk")

@@ -31,6 +31,7 @@ REQUEST_SECONDS = 15
 PASSING = {429, 502, 503, 504}
 ETCD_ERROR = "etcdserver: "
 WARNING = re.compile(r'\b299 \S+ "((?:[^"\\]|\\.)*)"')
+_OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -95,6 +96,23 @@ class Kubernetes:
                 problem = str(error) or type(error).__name__
                 self._connection = None
             self.pause(lambda told=problem: f"{method} https://{self._server}{path}: {told}")
+
+    def silence(self, path: str) -> str | None:
+        """Return why the server does not answer a request, or None if it does: any status will do, and so will an end of the connection.
+
+        A proxy ends the connection if it has no server, and the certificate need not have the name of every way to the server.
+        """
+        try:
+            self._send("GET", path, None, {})
+        except ssl.SSLCertVerificationError as error:
+            return None if error.verify_code in _OTHER_NAME else str(error)
+        except (ConnectionResetError, ssl.SSLEOFError, http.client.HTTPException):
+            return None
+        except OSError as error:
+            return str(error) or type(error).__name__
+        finally:
+            self._connection = None
+        return None
 
     def pause(self, problem: t.Callable[[], str]) -> None:
         """Wait before a retry. Fail with the problem when the time is up."""

@@ -12,6 +12,8 @@ import typing as t
 
 from .._in_time import ask_all
 from .._pki import expiry
+from .._timestamp import from_timestamp
+from . import volumes
 from .client import Kubernetes, KubernetesError
 
 __all__ = ("SPEC", "cluster_status", "node", "unknown")
@@ -20,37 +22,54 @@ SPEC = {
     "kubeconfig": {"type": "path", "required": True},
     "servers": {"type": "list", "elements": "str", "default": []},
     "seconds": {"type": "float", "default": 5},
+    "probes": {"type": "dict", "default": {}},
+    "volumes": {"type": "bool", "default": False},
 }
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+_NODES, _VOLUMES, _READY = "/api/v1/nodes", "/api/v1/persistentvolumes", "/readyz"
 
 
 def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Query the endpoint and, if it does not answer, all servers behind it in parallel."""
+    """Query the endpoint and, if it does not answer, all servers behind it in parallel. Probe further URLs at the same time."""
     kubeconfig, seconds = options["kubeconfig"], options["seconds"]
+    lists = [_NODES, _VOLUMES] if options.get("volumes") else [_NODES]
+    probes = options.get("probes") or {}
+    now = datetime.datetime.now(datetime.timezone.utc)
+
+    def client(server: str | None = None) -> Kubernetes:
+        return Kubernetes(kubeconfig, timeout=0, server=server)
+
     try:
-        endpoint = Kubernetes(kubeconfig, timeout=0)
+        endpoint = client()
+        questions = {(endpoint.url, path): _request(client(), path) for path in lists}
+        questions |= {(name, _READY): _probe(client(url)) for name, url in probes.items()}
     except KubernetesError as error:
         return unknown(str(error))
     begin = time.monotonic()
-    answer = _nodes({endpoint.url: endpoint}, seconds)[endpoint.url]
+    answers = _answers(questions, seconds)
+    server, answer = endpoint.url, answers[endpoint.url, _NODES]
     found = {"url": endpoint.url, "problem": _problem(answer), "seconds": round(time.monotonic() - begin, 2)}
     if found["problem"]:
-        behind = _nodes({url: Kubernetes(kubeconfig, timeout=0, server=url) for url in options["servers"]}, seconds)
-        answer = next((other for other in behind.values() if _problem(other) is None), None)
+        answers |= _answers({(url, path): _request(client(url), path) for url in options["servers"] for path in lists}, seconds)
+        server = next((url for url in options["servers"] if _problem(answers[url, _NODES]) is None), None)
+    nodes, claimed = answers.get((server, _NODES)), answers.get((server, _VOLUMES))
+    known = isinstance(nodes, dict)
     dates = expiry.read(endpoint.certificate)[0]
     return {
         "endpoint": found,
-        "nodes": answer if isinstance(answer, dict) else None,
-        "certificate": dates.summary(datetime.datetime.now(datetime.timezone.utc)),
+        "nodes": {obj["metadata"]["name"]: node(obj, now) for obj in nodes["items"]} if known else None,
+        "volumes": volumes.by_node(claimed["items"], nodes["items"]) if known and isinstance(claimed, dict) else None,
+        "probes": {name: _problem(answers[name, _READY]) or answers[name, _READY] for name in probes},
+        "certificate": dates.summary(now),
     }
 
 
 def unknown(problem: str) -> dict[str, t.Any]:
     """Return the status of a cluster that cannot be queried."""
-    return {"endpoint": {"url": "", "problem": problem, "seconds": 0}, "nodes": None, "certificate": None}
+    return {"endpoint": {"url": "", "problem": problem, "seconds": 0}, "nodes": None, "volumes": None, "probes": {}, "certificate": None}
 
 
-def node(obj: dict[str, t.Any]) -> dict[str, t.Any]:
+def node(obj: dict[str, t.Any], now: datetime.datetime) -> dict[str, t.Any]:
     """Return the status of a node."""
     status = obj.get("status", {})
     conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
@@ -58,6 +77,7 @@ def node(obj: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
         "ready": ready["status"] == "True",
         "condition": {"True": "Ready", "False": "NotReady"}.get(ready["status"], "Unknown"),
+        "seconds": _age(ready.get("lastTransitionTime"), now),
         "message": ready.get("message", ""),
         "schedulable": not obj["spec"].get("unschedulable", False),
         "version": status.get("nodeInfo", {}).get("kubeletVersion", ""),
@@ -65,16 +85,28 @@ def node(obj: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def _nodes(servers: dict[str, Kubernetes], seconds: float) -> dict[str, t.Any]:
-    """Return the nodes, or the error, by URL."""
+def _age(timestamp: t.Any, now: datetime.datetime) -> int:
+    """Return the seconds since a time of the API; 0 if it is unknown or in the future."""
+    try:
+        since = from_timestamp(timestamp)
+    except (TypeError, ValueError):
+        return 0
+    return max(0, int((now - since).total_seconds()))
 
-    def ask(server: Kubernetes) -> dict[str, t.Any]:
-        answer = server.request("GET", "/api/v1/nodes")
-        return {obj["metadata"]["name"]: node(obj) for obj in answer["items"]}
 
-    answers = ask_all({url: lambda server=server: ask(server) for url, server in servers.items()}, seconds)
+def _request(server: Kubernetes, path: str) -> t.Callable[[], t.Any]:
+    return lambda: server.request("GET", path) or {"items": []}
+
+
+def _probe(server: Kubernetes) -> t.Callable[[], str | None]:
+    return lambda: server.silence(_READY)
+
+
+def _answers(questions: dict[t.Any, t.Callable[[], t.Any]], seconds: float) -> dict[t.Any, t.Any]:
+    """Return the answer or the error by question."""
+    answers = ask_all(questions, seconds)
     late = KubernetesError(f"no answer within {seconds:g} seconds")
-    return {url: answers.get(url, late) for url in servers}
+    return {question: answers.get(question, late) for question in questions}
 
 
 def _problem(answer: t.Any) -> str | None:

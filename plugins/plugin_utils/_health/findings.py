@@ -42,11 +42,11 @@ class Finding:
 def check_host(name: str, address: str, jobs: t.Iterable[str], health: Values, limits: Limits) -> t.Iterator[Finding]:
     """Check the health of a host, and that it has these jobs."""
     if health.get("invalid"):
-        yield Finding(name, "answer", name, health["error"], "a valid answer of the module: somebody may have tampered with the host")
+        yield Finding(name, "answer", name, health["error"], "a valid answer of the module: Python may be broken, or tampered with")
         return
     if "error" in health:
         attempts = f" ({health['attempts']} attempts)" if health.get("attempts", 1) > 1 else ""
-        yield Finding(name, "unreachable", address, f"{health['error']}{attempts}", "a host that Ansible reaches and that runs the module")
+        yield Finding(name, "unreachable", address, f"{health['error']}{attempts}", "a host that Ansible reaches")
         return
     for job in jobs:
         if job not in health["jobs"]:
