@@ -37,8 +37,8 @@ options:
     default: false
   witnesses:
     description:
-      - The answers of those that were asked because hosts are unreachable. Without an answer, only etcd's peers in the report are witnesses.
-      - C(provider) has the states of hosts, C(running), C(stopped) or C(absent), by name. C(api) is a result of
+      - The answers of those that were asked because hosts are unreachable. Without answers no host is recreated.
+      - C(members) has the health of etcd members by host, from a second call of M(cfcr.kubernetes.host_health). C(provider) has the states of hosts, C(running), C(stopped) or C(absent), by name. C(api) is a result of
         M(cfcr.kubernetes.kubernetes_cluster_info) with probes of masters and proxies, and with volumes.
     type: dict
     default: {}
@@ -104,7 +104,8 @@ def repair_plan(
     volumes = api.get("volumes")
     if volumes is not None:
         volumes = {name: [_shown(title) for title in titles] for name, titles in volumes.items()}
-    evidence = Evidence((witnesses or {}).get("provider") or {}, api.get("nodes"), probes, _hosts(recreate or [], report["hosts"]))
+    members = {name: member for name, member in ((witnesses or {}).get("members") or {}).items() if member}
+    evidence = Evidence((witnesses or {}).get("provider") or {}, api.get("nodes"), members, probes, _hosts(recreate or [], report["hosts"]))
     told = record or {}
     made = plan(report, policy, evidence, Record(told.get("recreations", []), told.get("now", 0.0), told.get("problem")), volumes)
     return {**made, "text": text(made)}

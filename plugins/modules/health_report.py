@@ -67,13 +67,11 @@ hosts:
     - The state is C(ignored); C(unreachable) if the host cannot be reached; C(failing) if it has a critical finding; or C(healthy).
     - A host that answered has the values of M(cfcr.kubernetes.host_health), with the C(units) of all its jobs together, its C(fullest_disk), of
       which the larger share of space or inodes counts, and C(certificate_days_left) of the certificate that expires first. A worker has its C(node).
-    - RV(ignore:active_peer) tells of an etcd host without a valid answer whether the other members exchange messages with its member. It is V(null) if
-      they do not agree or cannot say.
   returned: always
   type: dict
   sample:
     worker-0:
-      {group: worker, index: 0, address: 10.0.0.21, zone: "", state: unreachable, node: {ready: false, condition: Unknown}, active_peer: null,
+      {group: worker, index: 0, address: 10.0.0.21, zone: "", state: unreachable, node: {ready: false, condition: Unknown},
        error: "no answer within 15 seconds"}
 cluster:
   description: The endpoint, the quorum of etcd, the nodes by name (V(null) if the API did not answer), the CAs, and the rotations in progress.

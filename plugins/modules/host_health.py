@@ -96,11 +96,12 @@ health:
     etcd:
       description:
         - The etcd member of the host, V(null) if there is none. RV(ignore:problem) tells of alarms and of a missing leader.
-          RV(ignore:active_peers) are the IDs of the members that it exchanges messages with.
+          RV(ignore:received) are the bytes that it has received from each member since it started, by the ID of the member.
       returned: success
       type: dict
       sample:
-        {role: leader, member_id: 8e9e05c52164694d, has_leader: true, db_mib: 2.1, quota_mib: 2048, active_peers: [91bc3c398fb3c146], problem: null}
+        {role: leader, member_id: 8e9e05c52164694d, has_leader: true, db_mib: 2.1, quota_mib: 2048, problem: null,
+         received: {91bc3c398fb3c146: 169369}}
     certificates:
       description:
         - Certificates of the jobs by path. RV(ignore:days_left) is a number of whole days, negative if the certificate has expired.

@@ -18,8 +18,7 @@ __all__ = ("ask", "parse", "problem")
 _SECONDS = 3
 _SAMPLE = re.compile(r"^(etcd_[a-z_]+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'="([^"]*)"')
-# Both have the labels Local and Remote, the IDs of two members.
-_ACTIVE, _KNOWN = "etcd_network_active_peers", "etcd_network_known_peers"
+_RECEIVED = "etcd_network_peer_received_bytes_total"
 
 
 def ask(url: str) -> dict[str, t.Any]:
@@ -37,13 +36,12 @@ def parse(metrics: str) -> dict[str, t.Any]:
     """Return the state of the member in its metrics."""
     values: dict[str, float] = {}
     labels: dict[str, str] = {}
-    peers: dict[str, set[str]] = {_ACTIVE: set(), _KNOWN: set()}
+    received: dict[str, int] = {}
     for name, label, value in _SAMPLE.findall(metrics):
         values[name] = float(value)
-        found = _LABEL.findall(label)
-        labels[name] = "".join(found[:1])
-        if name in peers and float(value) > 0:
-            peers[name].add(found[-1])
+        labels[name] = "".join(_LABEL.findall(label)[:1])
+        if name == _RECEIVED:
+            received[labels[name]] = int(float(value))
     role = "learner" if values.get("etcd_server_is_learner") else "leader" if values.get("etcd_server_is_leader") else "follower"
     return {
         "role": role,
@@ -51,8 +49,8 @@ def parse(metrics: str) -> dict[str, t.Any]:
         "has_leader": bool(values.get("etcd_server_has_leader")),
         "db_mib": round(values.get("etcd_mvcc_db_total_size_in_bytes", 0) / 1024 / 1024, 1),
         "quota_mib": round(values.get("etcd_server_quota_backend_bytes", 0) / 1024 / 1024),
-        # A removed member can stay active in the metrics.
-        "active_peers": sorted(peers[_ACTIVE] & peers[_KNOWN]),
+        # Every heartbeat of a member counts. etcd_network_active_peers does not tell: a member that hangs keeps its connections.
+        "received": received,
     }
 
 

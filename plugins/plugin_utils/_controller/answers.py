@@ -104,7 +104,7 @@ _ETCD_HEALTH = Fields(
         "has_leader": Flag,
         "db_mib": Number(0, 1 << 40, whole=False),
         "quota_mib": _MIB,
-        "active_peers": Each(_CLUSTER_ID, most=100),
+        "received": Named(_CLUSTER_ID, Number(0, 1 << 62), most=100),
         "problem": Maybe(Prose()),
     }
 )

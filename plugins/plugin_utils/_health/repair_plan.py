@@ -94,7 +94,7 @@ def plan(
     meltdown = _meltdown(hosts, policy)
     if meltdown:
         return made.as_values(meltdown)
-    _plan_hosts(made, hosts, _has_quorum(report), policy, evidence, record)
+    _plan_hosts(made, report, policy, evidence, record)
     made.losses = {name: _losses(hosts[name], volumes) for name in made.recreate if hosts[name]["group"] in ("etcd", "worker")}
     made.losses = {name: lost for name, lost in made.losses.items() if lost}
     _plan_units(made, hosts, report["findings"], _broken_dependencies(report))
@@ -110,8 +110,9 @@ def _meltdown(hosts: Values, policy: Policy) -> dict[str, t.Any] | None:
     return {"down": down, "hosts": len(asked), "share": policy.meltdown_share, "minimum": policy.meltdown_minimum}
 
 
-def _plan_hosts(made: _Plan, hosts: Values, quorum: bool, policy: Policy, evidence: Evidence, record: Record) -> None:
+def _plan_hosts(made: _Plan, report: Values, policy: Policy, evidence: Evidence, record: Record) -> None:
     """Start or recreate unreachable hosts if a second witness agrees, those first on which others depend."""
+    hosts, quorum = report["hosts"], _has_quorum(report)
     for name in evidence.operator:
         if not _is_silent(name, hosts[name], evidence):
             made.waiting.setdefault(name, "is not recreated as option repair_recreate says, because it answers")
@@ -121,7 +122,7 @@ def _plan_hosts(made: _Plan, hosts: Values, quorum: bool, policy: Policy, eviden
         if host["group"] == "director":
             made.manual[name] = "the director has the store: bring the host back, or restore the store from a backup"
             continue
-        verdict = witnesses.hear(name, host, evidence)
+        verdict = witnesses.hear(name, report, evidence)
         if not verdict.down:
             _leave(made, name, host, verdict, policy)
         elif not policy.creates_hosts:

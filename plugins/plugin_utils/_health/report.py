@@ -36,8 +36,7 @@ def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limi
     nodes = api.get("nodes")
     asked = {name: host.health for name, host in hosts.items() if host.health is not None}
     answered = {name: health for name, health in asked.items() if "error" not in health}
-    members = {name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}
-    etcd, active = _etcd(members, voters), _active_peer(members, voters)
+    etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, voters)
     authorities, rotations = _authorities(answered), _rotations(store)
     findings = [
         *check_endpoint(api, limits),
@@ -52,7 +51,7 @@ def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limi
         if host.group == "worker" and nodes is not None:
             findings += check_node(name, nodes.get(host.address))
     return {
-        "hosts": {name: _row(name, host, nodes, active, findings) for name, host in hosts.items()},
+        "hosts": {name: _row(name, host, nodes, findings) for name, host in hosts.items()},
         "cluster": {
             "endpoint": api["endpoint"],
             "etcd": etcd,
@@ -65,16 +64,11 @@ def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limi
     }
 
 
-def _row(name: str, host: Host, nodes: Values | None, active: bool | None, findings: t.Iterable[Finding]) -> dict[str, t.Any]:
+def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding]) -> dict[str, t.Any]:
     """Return the report on one host."""
     health = host.health or {}
     known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
-    row = {
-        **known,
-        "state": _state(name, host, findings),
-        "node": (nodes or {}).get(host.address) if host.group == "worker" else None,
-        "active_peer": active if host.group == "etcd" and "error" in health else None,
-    }
+    row = {**known, "state": _state(name, host, findings), "node": (nodes or {}).get(host.address) if host.group == "worker" else None}
     if "error" in health or not health:
         return {**row, "error": health.get("error")}
     units = {unit: status for job in health["jobs"].values() for unit, status in job.items()}
@@ -123,18 +117,6 @@ def _etcd(healths: t.Mapping[str, Values | None], voters: int) -> dict[str, t.An
         "healthy": len(healthy),
         "leader": next((name for name in healthy if members[name]["role"] == "leader"), None),
     }
-
-
-def _active_peer(healths: t.Mapping[str, Values | None], voters: int) -> bool | None:
-    """Return whether members exchange messages with all of the members that did not answer, or with none; None if neither or unknown.
-
-    Members know each other by ID, and only a member that answers says which ID it has. A host may lie: one that says that a peer is active is believed.
-    """
-    members = [health["etcd"] for health in healths.values() if health and health["etcd"]]
-    if not members:
-        return None
-    active = {peer for member in members for peer in member["active_peers"]} - {member["member_id"] for member in members}
-    return False if not active else True if len(active) >= voters - len(members) else None
 
 
 def _authorities(answered: t.Mapping[str, Values]) -> list[dict[str, t.Any]]:

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.cfcr.kubernetes.plugins.filter.repair_plan import repair_plan
 
 ETCD = {"voters": 1, "needed": 1, "asked": 1, "healthy": 1}
-HOST = {"group": "worker", "address": "10.0.0.21", "state": "unreachable", "error": "timed out", "active_peer": None}
+HOST = {"group": "worker", "address": "10.0.0.21", "state": "unreachable", "error": "timed out"}
 REPORT = {"hosts": {"worker-0": HOST}, "cluster": {"etcd": ETCD}, "findings": []}
 API = {"nodes": {}, "volumes": {"10.0.0.21": ["pv\x1b[31m"]}, "probes": {}}
 

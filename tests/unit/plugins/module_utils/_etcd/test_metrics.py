@@ -18,13 +18,8 @@ etcd_server_is_leader 0
 etcd_server_is_learner 0
 etcd_server_quota_backend_bytes 2.147483648e+09
 etcd_mvcc_db_total_size_in_bytes 2.2048768e+07
-etcd_network_active_peers{Local="8e9e05c52164694d",Remote="91bc3c398fb3c146"} 1
-etcd_network_active_peers{Local="8e9e05c52164694d",Remote="fd422379fda50e48"} 0
-etcd_network_active_peers{Local="8e9e05c52164694d",Remote="removed"} 1
-etcd_network_known_peers{Local="8e9e05c52164694d",Remote="8e9e05c52164694d"} 1
-etcd_network_known_peers{Local="8e9e05c52164694d",Remote="91bc3c398fb3c146"} 1
-etcd_network_known_peers{Local="8e9e05c52164694d",Remote="fd422379fda50e48"} 1
-etcd_network_known_peers{Local="8e9e05c52164694d",Remote="removed"} 0
+etcd_network_peer_received_bytes_total{From="0"} 8360
+etcd_network_peer_received_bytes_total{From="91bc3c398fb3c146"} 2.235756e+06
 """
 
 
@@ -35,7 +30,7 @@ def test_the_state_of_a_member_is_read_from_its_metrics():
         "has_leader": True,
         "db_mib": 21.0,
         "quota_mib": 2048,
-        "active_peers": ["91bc3c398fb3c146"],
+        "received": {"0": 8360, "91bc3c398fb3c146": 2235756},
     }
 
 

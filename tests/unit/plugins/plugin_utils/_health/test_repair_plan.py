@@ -27,13 +27,19 @@ def finding(host, kind, subject="x", found="y", severity="critical"):
     return {"host": host, "kind": kind, "subject": subject, "found": found, "expected": "z", "severity": severity}
 
 
+def member(index, heard=()):
+    """Return a member of etcd. etcd-1 is the leader; the members that it has heard have sent it more than they had by the report."""
+    received = {"0": 100 + len(heard), **{f"a{other}": 1000 + (other in heard) for other in range(5) if other != index}}
+    return {"role": "leader" if index == 1 else "follower", "member_id": f"a{index}", "has_leader": True, "received": received}
+
+
 def report(*findings, groups=None, **states):
     """Return the report of a cluster whose hosts are healthy but for those whose state is given; master_0 is master-0."""
     named = {name.replace("_", "-"): state for name, state in states.items()}
     hosts = {
         f"{group}-{index}": {
             "group": group, "address": f"10.0.0.{group}-{index}", "state": named.get(f"{group}-{index}", "healthy"), "units": {"kubelet": {}},
-            "active_peer": None,
+            "etcd": member(index) if group == "etcd" and f"{group}_{index}" not in states else None,
         }
         for group, number in (groups or GROUPS).items()
         for index in range(number)
@@ -117,9 +123,7 @@ def test_ignored_hosts_do_not_count_for_a_meltdown():
 
 def test_without_a_quorum_no_member_loses_its_disk():
     report_ = report(etcd_0="unreachable", etcd_1="unreachable")
-    for name in ("etcd-0", "etcd-1"):
-        report_["hosts"][name]["active_peer"] = False
-    made = planned(report_, evidence=Evidence())
+    made = planned(report_, evidence=Evidence(operator=["etcd-0", "etcd-1"]))
     assert made["recreate"] == []
     assert made["start"] == ["etcd-0", "etcd-1"]
     assert "no quorum" in made["manual"]["etcd-1"]
@@ -215,15 +219,16 @@ def witnessed(group, service, state):
     host["error"] = "timed out"
     states = {other: "running" for other in report_["hosts"]}
     states = {**states, name: state} if state != "unknown" else {}
-    nodes, probes = None, {}
+    nodes, probes, members = None, {}, {}
     if group == "worker" and service != "unknown":
         moment = {"ready": False, "condition": "NotReady", "seconds": 4}
         nodes = {host["address"]: {"works": READY, "down": SILENT, "a moment": moment}[service]}
     elif group == "etcd":
-        host["active_peer"] = {"works": True, "down": False}.get(service)
+        heard = {"works": [0, 2], "down": [2]}.get(service)
+        members = {} if heard is None else {"etcd-1": member(1, heard), "etcd-2": member(2, [1])}
     elif service in ("works", "down"):
         probes = {name: None if service == "works" else "timed out"}
-    return report_, Evidence(states, nodes, probes)
+    return report_, Evidence(states, nodes, members, probes)
 
 
 @pytest.mark.parametrize(("group", "service", "state"), list(itertools.product(GROUPS, SERVICES, PROVIDERS)))
@@ -254,7 +259,7 @@ def test_a_host_is_recreated_only_if_a_second_witness_says_that_it_is_down(group
     ("service", "says"),
     [
         ("worker", "its Node is Ready"),
-        ("etcd", "other members exchange messages with its etcd member"),
+        ("etcd", "other members receive messages of its etcd member"),
         ("master", "its API server answers"),
         ("proxy", "its HAProxy answers"),
     ],
@@ -262,6 +267,37 @@ def test_a_host_is_recreated_only_if_a_second_witness_says_that_it_is_down(group
 def test_the_plan_names_the_witness_that_says_that_a_host_works(service, says):
     report_, evidence = witnessed(service, "works", "running")
     assert f"{service}-0: needs an operator; not reachable by SSH (timed out), but {says}: " in text(plan(report_, POLICY, evidence))
+
+
+@pytest.mark.parametrize(
+    ("silent", "now", "says"),
+    [
+        ([0], {1: [2], 2: [1]}, "down"),
+        ([0], {1: [0, 2], 2: [1]}, "works"),
+        ([0], {1: [2], 2: [0, 1]}, "works"),  # a member may lie, or be cut off
+        ([0], {2: []}, "unknown"),  # only the leader hears followers
+        ([1], {0: [1], 2: [1]}, "works"),  # it still leads
+        ([1], {0: [2], 2: [0]}, "unknown"),  # the next run finds a new leader
+        ([2, 3], {0: [1], 1: [0, 2, 3, 4], 4: [1]}, "works"),
+        ([2, 3], {0: [1], 1: [0, 4], 4: [1]}, "down"),
+        ([2, 3], {0: [1], 1: [0, 2, 4], 4: [1]}, "unknown"),  # nobody knows which one
+        ([0], {}, "unknown"),
+    ],
+)
+def test_members_of_etcd_are_witnesses_by_the_messages_that_they_receive(silent, now, says):
+    count = 5 if len(silent) > 1 else 3
+    report_ = report(groups={**GROUPS, "etcd": count}, **{f"etcd_{index}": "unreachable" for index in silent})
+    made = plan(report_, POLICY, Evidence(members={f"etcd-{index}": member(index, heard) for index, heard in now.items()}))
+    name = f"etcd-{silent[0]}"
+    assert made["recreate"] == ([name] if says == "down" else [])
+    if says != "down":
+        assert ("but other members receive" in made["manual"][name]) is (says == "works")
+
+
+def test_a_restarted_member_has_counted_from_zero():
+    restarted = {**member(1), "received": {"0": 5, "a2": 7}}
+    made = plan(report(etcd_0="unreachable"), POLICY, Evidence(members={"etcd-1": restarted, "etcd-2": member(2)}))
+    assert made["recreate"] == ["etcd-0"]
 
 
 def test_a_worker_without_a_node_is_down():

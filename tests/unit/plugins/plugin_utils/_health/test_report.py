@@ -16,7 +16,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.text impor
 
 LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_expires_within_days=60, rotation_days=2)
 UNIT = {"state": "active", "healthy": True, "problem": None, "since": "2026-11-21T16:00:00Z", "restarts": 0, "outdated": False}
-MEMBER = {"role": "follower", "member_id": "1", "has_leader": True, "db_mib": 2.0, "quota_mib": 2048, "active_peers": [], "problem": None}
+MEMBER = {"role": "follower", "member_id": "1", "has_leader": True, "db_mib": 2.0, "quota_mib": 2048, "received": {}, "problem": None}
 CERTIFICATE = {"common_name": "x", "issuer": "cfcr etcd", "not_after": "2027-11-21T16:00:00Z", "days_left": 364}
 AUTHORITY = {"common_name": "cfcr etcd", "issuer": "cfcr etcd", "not_after": "2036-11-18T16:00:00Z", "days_left": 3649}
 NODE = {"ready": True, "condition": "Ready", "message": "", "schedulable": True, "version": "v1.36.3", "pressure": [], "seconds": 60}
@@ -236,25 +236,3 @@ def test_rotations_are_reported_and_a_stale_one_is_a_finding(cluster):
 def test_an_unreadable_store_is_a_finding(cluster):
     cluster.store = {"failed": True, "msg": "Vault is sealed"}
     assert cluster.findings() == [(None, "store", "store", "warning")]
-
-
-@pytest.mark.parametrize(
-    ("seen", "others", "active"),
-    [
-        ({"etcd-1": ["1", "2"], "etcd-2": ["0", "1"]}, {"etcd-0"}, True),
-        ({"etcd-1": ["2"], "etcd-2": ["1"]}, {"etcd-0"}, False),
-        ({"etcd-1": ["2"], "etcd-2": ["0", "1"]}, {"etcd-0"}, True),  # one member may lie, or be cut off
-        ({"etcd-2": ["0", "1"]}, {"etcd-0", "etcd-1"}, True),
-        ({"etcd-2": []}, {"etcd-0", "etcd-1"}, False),
-        ({"etcd-2": ["1"]}, {"etcd-0", "etcd-1"}, None),  # nobody knows which one
-        ({}, {"etcd-0", "etcd-1", "etcd-2"}, None),
-    ],
-)
-def test_peers_tell_whether_a_member_without_an_answer_is_active(cluster, seen, others, active):
-    for name, peers in seen.items():
-        cluster.health[name]["etcd"].update(member_id=name[-1], active_peers=peers)
-    for name in others:
-        cluster.health[name] = {"error": "timed out", "attempts": 2}
-    hosts = cluster.report()["hosts"]
-    assert {hosts[name]["active_peer"] for name in others} == {active}
-    assert {host["active_peer"] for name, host in hosts.items() if name not in others} == {None}
