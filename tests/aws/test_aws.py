@@ -132,9 +132,9 @@ def role(environment, variables, tmp_path_factory):
     """Return a function that runs the role, and returns the number of changed tasks."""
     directory = tmp_path_factory.mktemp("play")
     play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "roles": ["cfcr.kubernetes.iaas"]}
-    (directory / "play.yml").write_text(json.dumps([play]))
 
-    def run(**others) -> int:
+    def run(*, tasks: list | None = None, **others) -> int:
+        (directory / "play.yml").write_text(json.dumps([{**play, "roles": [], "tasks": tasks} if tasks else play]))
         (directory / "variables.json").write_text(json.dumps({**variables, **others}))
         command = ["ansible-playbook", "-i", "localhost,", "-e", f"@{directory}/variables.json", f"{directory}/play.yml"]
         # Only the Python of the tests has boto3, which the modules import.
@@ -265,6 +265,19 @@ def test_addresses_survive_replaced_load_balancers_and_hosts(role, clients):
     assert counts(clients) == COMPLETE
     assert {name for name, identity in running_hosts(clients).items() if identity != hosts[name]} == {f"{CLUSTER}-worker-1"}
     assert {address["PublicIp"] for address in own_addresses(clients)} == before
+
+
+def test_repair_is_told_which_hosts_exist_and_run(role, clients, tmp_path):
+    ec2, hosts = clients("ec2"), running_hosts(clients)
+    ec2.stop_instances(InstanceIds=[hosts[f"{CLUSTER}-worker-0"]])
+    ec2.terminate_instances(InstanceIds=[hosts[f"{CLUSTER}-worker-1"]])
+    states = {"ansible.builtin.include_role": {"name": "cfcr.kubernetes.iaas", "tasks_from": "states.yml"}}
+    save = {"ansible.builtin.copy": {"content": "{{ iaas_states | to_json }}", "dest": f"{tmp_path}/states", "mode": "0600"}}
+    role(tasks=[states, save])
+    expected = {"master-0": "running", "master-1": "running", "worker-0": "stopped", "worker-1": "absent", "etcd-0": "running"}
+    assert json.loads((tmp_path / "states").read_text()) == expected
+    role()  # creates one and starts the other
+    assert counts(clients) == COMPLETE
 
 
 def test_a_listener_can_change_its_target_group(role, clients):

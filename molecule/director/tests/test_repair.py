@@ -64,6 +64,7 @@ class TestTimer:
         wait(lambda: is_healthy(name), LIMIT_SECONDS)
         healthy = time.monotonic()
         assert run.end() == 0, run.text
+        assert ("loses its copy of the etcd data" in run.text) is (name == "etcd-0")
         aim = HEALTHY_AIMS[name.rpartition("-")[0]]
         noticed_after = f"noticed after {noticed - killed:.0f} s (aim {NOTICED_AIM})"
         summarize(f"{name} killed, with its disk", f"{noticed_after}, healthy after {healthy - killed:.0f} s (aim {aim})")
@@ -86,6 +87,23 @@ def test_only_one_of_two_runs_repairs_and_none_touches_an_ignored_host(cluster, 
     assert f"{ignored}: ignored by the operator" in acted[0].text
     assert ignored not in cluster.ids()
     summarize(f"{ignored} killed before, in group ignored", "not touched")
+
+
+def test_neither_an_ssh_server_that_is_silent_nor_a_recent_repair_costs_a_host(cluster, repair):
+    silent, killed = "worker-0", "worker-1"  # the test before has killed worker-1
+    before = cluster.ids()
+    cluster.ask(silent, "systemctl", "stop", "ssh")
+    try:
+        run = repair("--extra-vars", "repair_recreations_per_hour=1")
+        assert run.end() != 0, run.text
+    finally:
+        cluster.ask(silent, "systemctl", "start", "ssh")
+    text = " ".join(run.text.split())
+    assert f"{silent}: needs an operator; not reachable by SSH" in text
+    assert "but its Node is Ready" in text
+    assert f"{killed}: its provider says that it is absent; waits: found" in text
+    assert cluster.ids() == before
+    summarize(f"{silent} without an SSH server, {killed} above the limit per hour", f"named, and neither was recreated ({run.seconds} s)")
 
 
 def test_the_next_run_completes_an_interrupted_repair(cluster, repair, is_healthy):
