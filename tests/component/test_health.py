@@ -10,6 +10,7 @@ import datetime
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -69,7 +70,7 @@ def test_members_report_their_role_and_problem(etcd_hosts, metrics):
     before, now = received_by_the_leader()
     assert {name for name, identity in ids.items() if now.get(identity) != before.get(identity)} == ids.keys() - {info["leader"]}
     follower = next(host for host in etcd_hosts.hosts if host.name != info["leader"])
-    pid = int(next(path for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if str(follower.data).encode() in path.read_bytes()).parent.name)
+    pid = int(subprocess.run(["pgrep", "--full", f"data-dir={follower.data}"], check=True, capture_output=True, text=True).stdout)
     os.kill(pid, signal.SIGSTOP)  # its connections stay
     try:
         before, now = received_by_the_leader()
