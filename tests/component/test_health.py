@@ -10,7 +10,9 @@ import datetime
 import os
 import signal
 import socket
+import socketserver
 import subprocess
+import threading
 import time
 
 import pytest
@@ -117,13 +119,15 @@ def test_nodes_are_read_through_the_endpoint_or_from_a_server_behind_it(apiserve
 
         assert (found["volumes"], found["probes"]) == (None, {})
         own, (free,) = f"https://127.0.0.1:{apiserver.port}", free_ports(1)
-        with socket.create_server(("127.0.0.1", 0)) as hanging:
-            probes = {"here": own, "refusing": f"https://127.0.0.1:{free}", "hanging": f"https://127.0.0.1:{hanging.getsockname()[1]}"}
+        with socket.create_server(("127.0.0.1", 0)) as hanging, socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as closing:
+            threading.Thread(target=closing.handle_request, daemon=True).start()  # as a proxy without servers does
+            ports = {"refusing": free, "hanging": hanging.getsockname()[1], "closing": closing.server_address[1]}
+            probes = {"here": own, **{name: f"https://127.0.0.1:{port}" for name, port in ports.items()}}
             found = cluster_status({**options, "volumes": True, "probes": probes, "seconds": 2})
         assert found["volumes"] == {"10.0.0.21": ["on-one-disk"]}
         assert found["nodes"]["10.0.0.21"]["ready"]
         assert found["probes"] == {
-            "here": None, "refusing": "[Errno 111] Connection refused", "hanging": "no answer within 2 seconds",
+            "here": None, "closing": None, "refusing": "[Errno 111] Connection refused", "hanging": "no answer within 2 seconds",
         }  # fmt: skip
 
         # The endpoint refuses connections, but a server behind it answers.
