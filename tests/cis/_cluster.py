@@ -27,6 +27,8 @@ Check = t.Dict[str, t.Any]
 
 # Bindings that Kubernetes itself creates, and roles that it owns.
 BOOTSTRAP = ("kubernetes.io/bootstrapping", "rbac-defaults")
+# The namespaces of a new cluster.
+SYSTEM = ("default", "kube-node-lease", "kube-public", "kube-system")
 _NOTHING = object()
 
 
@@ -154,7 +156,7 @@ class Cluster:
 
     def default_accounts_mount_no_token(self) -> t.Iterator[str]:
         for item in self.get("serviceaccounts", "--all-namespaces", "--field-selector=metadata.name=default")["items"]:
-            if item["metadata"]["namespace"] in ("default", "kube-system") and item.get("automountServiceAccountToken") is not False:
+            if item["metadata"]["namespace"] in SYSTEM and item.get("automountServiceAccountToken") is not False:
                 yield f"ServiceAccount {item['metadata']['namespace']}/default mounts its token"
 
     def tokens_are_mounted_by(self, pods: t.Sequence[str]) -> t.Iterator[str]:
