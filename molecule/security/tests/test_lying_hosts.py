@@ -114,9 +114,7 @@ def test_a_lying_host_gets_no_certificate_and_stops_no_other_host(director, lies
             assert re.search(rf"fatal: \[{host}\]: FAILED!.{{0,1000}}?({why})", said, re.DOTALL), said
         code, said, _recap = play("health.yml", *director)
         assert code == 2
-        crashed = sum(lie in CRASHES for lie in lies)
-        assert f"{len(honest) + 1} healthy" in said and f"{len(liars) - crashed} failing" in said, said
-        assert not crashed or f"{crashed} unreachable" in said, said
+        assert f"{len(honest) + 1} healthy" in said and f"{len(liars)} failing" in said, said
         for host in liars:
             assert on(host, "sh", "-c", f"ls {SIGNED} /root/.ssh/authorized_keys.crt 2>/dev/null || true") == "", "a certificate was signed"
     assert {host: configuration(host) for host in honest} == before

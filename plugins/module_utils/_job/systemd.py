@@ -58,6 +58,7 @@ SANDBOX: dict[str, t.Any] = {
     "ProtectKernelModules": True,
     "ProtectKernelTunables": True,
     "ProtectSystem": "strict",
+    "ReadOnlyPaths": "/run",  # the protection of the kernel's file systems makes it writable again, see MountAPIVFS= in systemd.exec(5)
     "RestrictAddressFamilies": "AF_INET AF_INET6 AF_NETLINK AF_UNIX",
     "RestrictNamespaces": True,
     "RestrictRealtime": True,
