@@ -38,7 +38,8 @@ options:
   witnesses:
     description:
       - The answers of those that were asked because hosts are unreachable. Without answers no host is recreated.
-      - C(members) has the health of etcd members by host, from a second call of M(cfcr.kubernetes.host_health). C(provider) has the states of hosts, C(running), C(stopped) or C(absent), by name. C(api) is a result of
+      - C(members) has the health of etcd members by host, from a second call of M(cfcr.kubernetes.host_health). C(provider) has the states of hosts,
+        C(running), C(stopped) or C(absent), by name. C(api) is a result of
         M(cfcr.kubernetes.kubernetes_cluster_info) with probes of masters and proxies, and with volumes.
     type: dict
     default: {}

@@ -84,8 +84,8 @@ cluster:
 findings:
   description:
     - The findings, critical ones first. A finding without a host is about the cluster.
-    - The kind is one of C(unreachable), C(answer) (the module failed, or its answer is invalid), C(job) (it is not installed), C(unit), C(disk), C(memory), C(clock),
-      C(certificate), C(node), C(etcd), C(endpoint), C(rotation) (it was left unfinished) and C(store) (it cannot be read).
+    - The kind is one of C(unreachable), C(answer) (the module failed, or its answer is invalid), C(job) (it is not installed), C(unit), C(disk), C(memory),
+      C(clock), C(certificate), C(node), C(etcd), C(endpoint), C(rotation) (it was left unfinished) and C(store) (it cannot be read).
   returned: always
   type: list
   elements: dict

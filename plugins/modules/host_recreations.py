@@ -13,7 +13,7 @@ short_description: Record which hosts repair recreates
 version_added: "0.10.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Keeps the record by which playbook P(cfcr.kubernetes.repair#playbook) limits how often it recreates hosts. The record is a document in the
+  - Keeps the record by which playbook C(repair) limits how often it recreates hosts. The record is a document in the
     credential store, so it outlasts runs and controllers. The task is delegated to the director.
   - The record has the last hour by the clock of the director. If that clock was set back by up to an hour, recreations that seem to be in the
     future count as well.

@@ -42,7 +42,10 @@ class Verdict:
 
 
 def hear(name: str, report: Values, evidence: Evidence) -> Verdict:
-    """Return what the witnesses say on a host of a health report. One that says that the host is down is enough, since Nodes and peers notice it later than others."""
+    """Return what the witnesses say on a host of a health report.
+
+    One that says that the host is down is enough, since Nodes and peers notice it later than others.
+    """
     # A provider that has none of the hosts was asked in the wrong place. One that says that a host runs does not know whether it works.
     state = evidence.provider.get(name, "") if set(evidence.provider.values()) - {ABSENT} else ""
     verdict = dataclasses.replace(_service(name, report, evidence), state=state)

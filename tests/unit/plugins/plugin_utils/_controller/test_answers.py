@@ -40,7 +40,10 @@ DIFF = {"before": {"files": {"/x": None}}, "after": {"files": {"/x": {"content":
 HEALTH = {
     "attempts": 1,
     "jobs": {"etcd": {"etcd": {"state": "active", "healthy": True, "problem": None, "since": "2026-11-21T16:20:05Z", "restarts": 0, "outdated": False}}},
-    "etcd": {"role": "leader", "member_id": "8e9e05c52164694d", "has_leader": True, "db_mib": 2.1, "quota_mib": 2048, "received": {"91bc3c398fb3c146": 169369}, "problem": None},
+    "etcd": {
+        "role": "leader", "member_id": "8e9e05c52164694d", "has_leader": True, "db_mib": 2.1, "quota_mib": 2048,
+        "received": {"91bc3c398fb3c146": 169369}, "problem": None,
+    },
     "certificates": {"/pki/a.crt": {"common_name": "a", "issuer": "b", "not_after": "2027-11-21T16:19:44Z", "days_left": 364}, "/b.crt": {"error": "torn"}},
     "bundles": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
     "load": [0.31, 0.4, 0],
