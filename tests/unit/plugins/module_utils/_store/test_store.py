@@ -85,7 +85,11 @@ def test_a_passphrase_for_a_plain_store_is_an_error(tmp_path):
 
 
 def test_a_concurrent_first_run_with_another_passphrase_is_refused(tmp_path):
-    cases = ((PASSPHRASE, "another passphrase", "not encrypted with this"), (None, "a late passphrase", "without encryption"), (PASSPHRASE, None, "no passphrase, expected"))
+    cases = (
+        (PASSPHRASE, "another passphrase", "not encrypted with this"),
+        (None, "a late passphrase", "without encryption"),
+        (PASSPHRASE, None, "no passphrase, expected"),
+    )
     for number, (first, second, message) in enumerate(cases):
         stores = [local_store(tmp_path / str(number), passphrase) for passphrase in (first, second)]
         stores[0].put(NAME, {}, {"key": "x"}, version=0)
