@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 # They start the containers of pods, which inherit most of a sandbox.
-UNCONFINED = {"containerd.service": 9.6, "kubelet.service": 8.5}
+UNCONFINED = {"containerd.service": 9.6, "kubelet.service": 8.9}
 
 testinfra_hosts = ["ansible://all?force_ansible=False"]
 
