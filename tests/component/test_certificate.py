@@ -361,11 +361,11 @@ def test_two_runs_at_once(machine):
 
 def test_a_store_with_a_passphrase(machine):
     shutil.rmtree(machine.store)
-    stores = {passphrase: {"directory": str(machine.store), "passphrase": passphrase} for passphrase in ("wrong", "", "right")}
-    authority = {"cfcr.kubernetes.certificate_authority": {**AUTHORITY["cfcr.kubernetes.certificate_authority"], "store": stores["right"]}}
+    stores = {passphrase: {"directory": str(machine.store), "passphrase": passphrase} for passphrase in ("wrong", "", "the right one")}
+    authority = {"cfcr.kubernetes.certificate_authority": {**AUTHORITY["cfcr.kubernetes.certificate_authority"], "store": stores["the right one"]}}
     tasks = [
-        {"cfcr.kubernetes.certificate": {"certificates": [SERVER], "store": stores[passphrase]}, "ignore_errors": passphrase != "right"}
-        for passphrase in ("wrong", "", "right", "right")
+        {"cfcr.kubernetes.certificate": {"certificates": [SERVER], "store": stores[passphrase]}, "ignore_errors": passphrase != "the right one"}
+        for passphrase in ("wrong", "", "the right one", "the right one")
     ]
     _made, wrong, without, right, last = machine.play(authority, *tasks)
     assert "PRIVATE" not in (machine.store / "authorities/etcd.json").read_text()
