@@ -120,7 +120,7 @@ def test_health_reports_a_lie(lied, lie):
 def test_a_crashed_module_leaves_only_an_error(lied, lie):
     _code, results = lied
     health, facts = results[lie]
-    assert set(health["health"]) == {"error", "attempts"}
+    assert set(health["health"]) == {"error", "attempts", "invalid"}
     assert health["health"]["error"].startswith("module failed: ")
     assert facts["failed"] and "ansible_facts" not in facts and "cfcr_host" not in facts
     assert facts["msg"].startswith("the module exited with code 1:")
