@@ -132,11 +132,15 @@ def killed(name: str) -> t.Iterator[None]:
         run("podman", "start", f"{CLUSTER}-{name}")
 
 
+def agnhost() -> str:
+    """Return the image of the tests' workloads, which every worker has."""
+    return next(image for image in get("nodes")["items"][0]["status"]["images"] if "agnhost" in str(image["names"]))["names"][0]
+
+
 def web(name: str, node_ports: list[int], labels: dict[str, str], annotations: dict[str, str] | None = None, **spec: t.Any) -> list[dict[str, t.Any]]:
     """Return a DaemonSet with a web server and its Service, which has one port for each node port."""
-    image = next(image for image in get("nodes")["items"][0]["status"]["images"] if "agnhost" in str(image["names"]))["names"][0]
     selector = {"app": name}
-    container = {"name": "web", "image": image, "imagePullPolicy": "Never", "command": ["/agnhost", "netexec", "--http-port=8080"]}
+    container = {"name": "web", "image": agnhost(), "imagePullPolicy": "Never", "command": ["/agnhost", "netexec", "--http-port=8080"]}
     template = {"metadata": {"labels": selector}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}
     ports = [{"name": f"port-{port}", "port": port, "targetPort": 8080, "nodePort": port} for port in node_ports]
     metadata = {"name": name, "labels": labels, "annotations": annotations or {}}

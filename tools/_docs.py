@@ -103,13 +103,13 @@ def markdown(text: str) -> str:
     return re.sub(r"\b[CVOMPE]\(([^)]*)\)", code, " ".join(text.split()))
 
 
-def filled(text: str, content: str) -> str:
+def filled(text: str, content: str, begin: str = BEGIN, end: str = END) -> str:
     """Return a document with the part between its markers replaced."""
-    before, _begin, rest = text.partition(BEGIN)
-    _old, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"Found no markers {BEGIN} and {END} in a document. Add them where the table belongs.")
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+    before, _begin, rest = text.partition(begin)
+    _old, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"Found no markers {begin} and {end} in a document. Add them where the table belongs.")
+    return f"{before}{begin}\n{content}\n{end}{after}"
 
 
 def contents() -> dict[pathlib.Path, str]:

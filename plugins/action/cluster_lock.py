@@ -8,40 +8,26 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
-
-from ..module_utils._errors import HostError
 from ..module_utils._store.lock import SPEC, operate
-from ..module_utils._store.options import find_backend
-from ..plugin_utils._controller.local import is_local
-from ..plugin_utils._controller.run import is_gone, current_run
+from ..plugin_utils._controller.run import current_run, is_gone
+from ..plugin_utils._controller.store_action import BackendAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(BackendAction):
     """Do what the module of the same name does, in this process if the director is the controller."""
 
-    TRANSFERS_FILES = False
+    spec = SPEC
+    operate = staticmethod(operate)
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the module's result."""
-        variables = task_vars or {}
-        result = super().run(tmp, variables)
-        _validation, options = self.validate_argument_spec(argument_spec=SPEC)
-        options["holder"] = current_run(variables)
+    def result_of(self, options: dict[str, t.Any], task_vars: dict[str, t.Any] | None, module_args: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the result, with this run as the holder."""
+        options["holder"] = current_run(task_vars or {})
         if options["state"] != "absent":
             # Only the controller sees whether its processes are alive.
-            current = self._operate({**options, "state": "query"}, variables)
+            query = {**options, "state": "query"}
+            current = super().result_of(query, task_vars, query)
             if current.get("failed") or current.get("unreachable"):
-                return {**result, **current}
+                return current
             if is_gone(current["holder"]):
                 options["gone"] = current["holder"]["id"]
-        return {**result, **self._operate(options, variables)}
-
-    def _operate(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        if not is_local(self):
-            return self._execute_module(module_args=options, task_vars=variables)
-        try:
-            return operate(find_backend(options["store"]), options, self._task.check_mode)
-        except HostError as error:
-            raise AnsibleActionFail(str(error)) from error
+        return super().result_of(options, task_vars, options)

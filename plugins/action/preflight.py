@@ -80,14 +80,15 @@ class ActionModule(ControllerAction):
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
                 hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks)
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
-        director = self._gather_director_facts(contract.of(variables["hostvars"].raw_get(names[0])), variables)
+        shared = contract.of(variables["hostvars"].raw_get(names[0]))
+        director = self._gather_director_facts(shared, variables)
         facts = {name: host.facts for name, host in hosts.items()}
         problems = [
             *check_director(director),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
-            *check_downloads(contract.of(variables["hostvars"].raw_get(names[0])), {host["architecture"] for host in facts.values() if "error" not in host}),
+            *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         return problems, bool(director.facts.get("authorities"))
 

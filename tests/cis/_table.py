@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 from pathlib import Path
 
 import yaml
+
+sys.path.append(str(Path(__file__).parents[2] / "tools"))
+
+import _docs  # noqa: E402 (it lies in tools)
 
 CONTROLS = Path(__file__).with_name("controls.yml")
 PAGE = Path(__file__).parents[2] / "docs/security.md"
@@ -23,17 +28,14 @@ def controls() -> list[dict[str, t.Any]]:
 
 def table(verdicts: t.Mapping[str, str]) -> str:
     """Return the table in Markdown."""
-    lines = ["| control | subject | verdict |", "| --- | --- | --- |"]
-    for control in controls():
-        remark = f": {control['reason'].strip()}" if control.get("reason") else ""
-        lines.append(f"| {control['id']} | {control['title']} | {verdicts[control['id']]}{remark} |")
-    return "\n".join(lines)
+    return _docs.table(("control", "subject", "verdict"), ((item["id"], item["title"], _verdict(item, verdicts)) for item in controls()))
 
 
 def filled(page: str, content: str) -> str:
     """Return the page with the table replaced."""
-    before, _begin, rest = page.partition(BEGIN)
-    _old, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"Found no markers {BEGIN} and {END} in the page. Add them where the table belongs.")
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+    return _docs.filled(page, content, BEGIN, END)
+
+
+def _verdict(control: dict[str, t.Any], verdicts: t.Mapping[str, str]) -> str:
+    remark = f": {control['reason'].strip()}" if control.get("reason") else ""
+    return f"{verdicts[control['id']]}{remark}"

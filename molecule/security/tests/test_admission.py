@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 from playbook import Run
-from scenario import DIRECTORY, addresses, api_answers, apply, get, host, kubectl, on, wait
+from scenario import DIRECTORY, addresses, agnhost, api_answers, apply, get, host, kubectl, on, wait
 
 NAMESPACE, RESTRICTED = "admission", "admission-restricted"
 # It tries one version and one list of ciphers of TLS, and prints the result of the handshake.
@@ -53,15 +53,11 @@ def refused(*arguments: str, **options: t.Any) -> str:
     return done.stderr
 
 
-def image() -> str:
-    return next(image for image in get("nodes")["items"][0]["status"]["images"] if "agnhost" in str(image["names"]))["names"][0]
-
-
 def pod(name: str, namespace: str, **spec: t.Any) -> dict[str, t.Any]:
     """Return a pod that passes restricted, but for what is given."""
     container = {
         "name": "main",
-        "image": image(),
+        "image": agnhost(),
         "imagePullPolicy": "Never",
         "command": ["/agnhost", "pause"],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._in_time import ask_all
+from .answers import answers
 from .client import Kubernetes, KubernetesError
 
 __all__ = ("SPEC", "preview", "refusals")
@@ -65,15 +65,15 @@ def refusals(namespace: str, warnings: t.Sequence[str]) -> list[Refusal]:
 
 def _answering(options: dict[str, t.Any]) -> tuple[Kubernetes, list[dict[str, t.Any]]]:
     """Return the first server that answers, and its namespaces. The endpoint comes first."""
-    kubeconfig = options["kubeconfig"]
-    urls = list(dict.fromkeys([Kubernetes(kubeconfig, 0).url, *options["servers"]]))
-    clients = {url: Kubernetes(kubeconfig, options["timeout"], server=url) for url in urls}
-    answers = ask_all({url: lambda client=client: client.request("GET", "/api/v1/namespaces")["items"] for url, client in clients.items()}, _ANSWER_SECONDS)
-    for url in urls:
-        if isinstance(answers.get(url), list):
-            return clients[url], answers[url]
-    late = KubernetesError(f"no answer within {_ANSWER_SECONDS} seconds")
-    raise KubernetesError("; ".join(f"{url}: {answers.get(url, late)}" for url in urls))
+    kubeconfig, timeout = options["kubeconfig"], options["timeout"]
+    endpoint = Kubernetes(kubeconfig, timeout)
+    behind = [url for url in options["servers"] if url != endpoint.url]
+    clients = {endpoint.url: endpoint, **{url: Kubernetes(kubeconfig, timeout, server=url) for url in behind}}
+    told = answers({url: lambda client=client: client.request("GET", "/api/v1/namespaces")["items"] for url, client in clients.items()}, _ANSWER_SECONDS)
+    for url, namespaces in told.items():
+        if isinstance(namespaces, list):
+            return clients[url], namespaces
+    raise KubernetesError("; ".join(f"{url}: {error}" for url, error in told.items()))
 
 
 def _refused(cluster: Kubernetes, namespace: dict[str, t.Any], options: dict[str, t.Any]) -> list[Refusal]:

@@ -10,10 +10,10 @@ import datetime
 import time
 import typing as t
 
-from .._in_time import ask_all
 from .._pki import expiry
 from .._timestamp import from_timestamp
 from . import volumes
+from .answers import answers
 from .client import Kubernetes, KubernetesError
 
 __all__ = ("SPEC", "cluster_status", "node", "unknown")
@@ -46,20 +46,20 @@ def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
     except KubernetesError as error:
         return unknown(str(error))
     begin = time.monotonic()
-    answers = _answers(questions, seconds)
-    server, answer = endpoint.url, answers[endpoint.url, _NODES]
+    told = answers(questions, seconds)
+    server, answer = endpoint.url, told[endpoint.url, _NODES]
     found = {"url": endpoint.url, "problem": _problem(answer), "seconds": round(time.monotonic() - begin, 2)}
     if found["problem"]:
-        answers |= _answers({(url, path): _request(client(url), path) for url in options["servers"] for path in lists}, seconds)
-        server = next((url for url in options["servers"] if _problem(answers[url, _NODES]) is None), None)
-    nodes, claimed = answers.get((server, _NODES)), answers.get((server, _VOLUMES))
+        told |= answers({(url, path): _request(client(url), path) for url in options["servers"] for path in lists}, seconds)
+        server = next((url for url in options["servers"] if _problem(told[url, _NODES]) is None), None)
+    nodes, claimed = told.get((server, _NODES)), told.get((server, _VOLUMES))
     known = isinstance(nodes, dict)
     dates = expiry.read(endpoint.certificate)[0]
     return {
         "endpoint": found,
         "nodes": {obj["metadata"]["name"]: node(obj, now) for obj in nodes["items"]} if known else None,
         "volumes": volumes.by_node(claimed["items"], nodes["items"]) if known and isinstance(claimed, dict) else None,
-        "probes": {name: _problem(answers[name, _READY]) or answers[name, _READY] for name in probes},
+        "probes": {name: _problem(told[name, _READY]) or told[name, _READY] for name in probes},
         "certificate": dates.summary(now),
     }
 
@@ -100,13 +100,6 @@ def _request(server: Kubernetes, path: str) -> t.Callable[[], t.Any]:
 
 def _probe(server: Kubernetes) -> t.Callable[[], str | None]:
     return lambda: server.silence(_READY)
-
-
-def _answers(questions: dict[t.Any, t.Callable[[], t.Any]], seconds: float) -> dict[t.Any, t.Any]:
-    """Return the answer or the error by question."""
-    answers = ask_all(questions, seconds)
-    late = KubernetesError(f"no answer within {seconds:g} seconds")
-    return {question: answers.get(question, late) for question in questions}
 
 
 def _problem(answer: t.Any) -> str | None:

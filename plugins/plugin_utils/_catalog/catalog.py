@@ -141,8 +141,9 @@ def wrong_checksums(catalog: dict[str, t.Any], source: Source) -> list[tuple[str
     Checksums of other versions may be there, so that they can be added before an update. A mirror may hold other files than the projects'.
     """
     wrong = []
+    pins = _pins(catalog)
     for path, checksum in source.checksums.items():
-        pin = _pins(catalog).get(path)
+        pin = pins.get(path)
         if not re.fullmatch(_SHA256, str(checksum)):
             wrong.append((path, repr(checksum), "a SHA-256 of 64 hexadecimal digits"))
         elif source.kind == "upstream" and not _is_download(catalog, path):

@@ -11,6 +11,7 @@ import re
 import typing as t
 import urllib.parse
 
+from .names import LABEL
 from .problems import Problem
 
 __all__ = ("check_cloud_foundry",)
@@ -21,7 +22,6 @@ _RESERVABLE = range(1024, 65536)  # the reservable ports that the routing API ac
 _TTL = range(10, 121)  # by default the routing API refuses more than 120 seconds
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _DOMAIN = re.compile(r"(?![0-9.]+$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _LONGEST_NAME = 253
 _KEYS = {"hosts", "domains", "ports"}
@@ -99,7 +99,7 @@ def _namespaces(values: Values) -> t.Iterator[Problem]:
     ports: list[tuple[range, str]] = []
     for namespace, binding in bound.items() if isinstance(bound, dict) else ():
         subject = f"cf_routing_namespaces.{namespace}"
-        if not _LABEL.fullmatch(str(namespace)):
+        if not re.fullmatch(LABEL, str(namespace)):
             yield Problem("cf_routing_namespaces", str(namespace), "names of namespaces")
         if not isinstance(binding, dict) or not all(isinstance(entries, list) for entries in binding.values()) or set(binding) - _KEYS:
             yield Problem(subject, str(binding)[:80], "a dictionary with lists hosts, domains and ports")

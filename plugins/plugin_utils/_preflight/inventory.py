@@ -19,6 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .._catalog.catalog import Source, load, wrong_checksums
 from .._catalog.ports import port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
+from .names import LABEL
 from .problems import Problem, merge
 
 __all__ = ("GROUPS", "Inventory", "check_inventory", "check_names", "check_values")
@@ -40,7 +41,6 @@ _SHARED = (
     "cluster_store_directory", "cluster_pod_security",
 )  # fmt: skip
 
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HAPROXY_OWN = ("api", "masters", "status")  # names that haproxy.cfg uses itself
 _HOST_SUBNET = 24  # flannel leases one to each host
 _FEWEST_SUBNETS = 4  # flannel refuses fewer
@@ -244,7 +244,7 @@ def _director(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
 
 def _names_and_domains(values: Values) -> t.Iterator[Problem]:
     name = values.get("cluster_name")
-    if name is not None and not re.fullmatch(_LABEL, name):
+    if name is not None and not re.fullmatch(LABEL, name):
         yield Problem("cluster_name", name or "nothing", "at most 63 lower-case letters, digits and hyphens: names and paths contain it")
     for variable in ("cluster_domain", "cluster_internal_domain"):
         domain = values.get(variable)
@@ -292,7 +292,7 @@ def _dns_address(values: Values, services: Network | None) -> t.Iterator[Problem
 def _pod_security(values: Values) -> t.Iterator[Problem]:
     """Check the exempt namespaces: the API server does not start if one is no name, or is there twice."""
     for name, times in Counter(values.get("cluster_pod_security", {}).get("exempt_namespaces", [])).items():
-        if not re.fullmatch(_LABEL, name):
+        if not re.fullmatch(LABEL, name):
             yield Problem("cluster_pod_security", f"the exempt namespace {name!r}", "at most 63 lower-case letters, digits and hyphens")
         if times > 1:
             yield Problem("cluster_pod_security", f"the exempt namespace {name} {times} times", "a list without duplicates")
@@ -363,7 +363,7 @@ def _address(text: str) -> ipaddress.IPv4Address | None:
 
 
 def _is_domain(text: str) -> bool:
-    return len(text) <= 253 and all(re.fullmatch(_LABEL, label) for label in text.split("."))
+    return len(text) <= 253 and all(re.fullmatch(LABEL, label) for label in text.split("."))
 
 
 def _is_host(text: str) -> bool:
