@@ -35,8 +35,8 @@ RETURN = r"""
 _raw:
   description:
     - One element, the list of openings, so that C(lookup) returns that list.
-    - Each has C(protocol), C(first), C(last), C(purpose) and C(client), which is a group of hosts, V(pods), V(users), V(director) or
-      V(load balancer).
+    - Each has C(protocol), C(first), C(last), C(purpose) and C(client), which is a group of hosts, V(pods), V(users), V(director),
+      V(load balancer) or V(routers), those of Cloud Foundry.
   type: list
   elements: list
 """

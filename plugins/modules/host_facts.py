@@ -159,6 +159,19 @@ ansible_facts:
           type: list
           elements: dict
           sample: [{interface: eth0, network: 10.0.0.0/24}]
+        addresses:
+          description:
+            - The addresses of the interfaces that connect the host with others. Loopback and link-local addresses, and the interfaces of pods and of
+              flannel, are left out.
+          returned: success
+          type: list
+          elements: str
+          sample: [10.0.0.21, "2001:db8::21"]
+        firewall_addresses:
+          description: The addresses of all hosts that the host's firewall was made of, by host.
+          returned: success
+          type: dict
+          sample: {etcd-0: [10.0.0.61]}
         authorities:
           description: SHA-256 of the certificates in each CA bundle that a component of the collection trusts, by path.
           returned: success
@@ -228,6 +241,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._host.addresses import addresses, recorded_addresses
 from ..module_utils._host.facts import disks, facts
 from ..module_utils._host.kernel_features import kernel_features
 from ..module_utils._host.listeners import listeners
@@ -247,6 +261,8 @@ def main() -> None:
     )
     cfcr_host = {
         **facts(),
+        "addresses": addresses(),
+        "firewall_addresses": recorded_addresses(),
         "disks": disks(module.params["disks"]),
         "kernel_features": kernel_features(),
         "listeners": listeners(module.params["ports"] or []),

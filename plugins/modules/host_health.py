@@ -219,7 +219,7 @@ def is_outdated(name: str, pid: int) -> bool:
 def not_loaded(unit: dict[str, t.Any]) -> str | None:
     """Return which files the unit has not loaded yet, or None."""
     reload = unit["reload"]
-    return job_reload.problem(reload["url"], {path: job_reload.digest(read(path)) for path in reload["watch"]})
+    return job_reload.problem(reload, {path: job_reload.digest(read(path)) for path in reload["watch"]})
 
 
 def certificates(paths: t.Iterable[str], now: datetime.datetime) -> dict[str, t.Any]:

@@ -209,8 +209,15 @@ options:
           url:
             description:
               - URL that returns the output of C(sha256sum) for these files from right before the service loaded them, at its start or last reload.
+              - Either this or O(units[].reload.command) is required.
             type: str
-            required: true
+          command:
+            description:
+              - Command that prints the output of C(sha256sum) for these files if what the service loaded is still in effect. It suits a unit of type
+                C(oneshot), which has no process. Its reload must do all that its start does.
+            type: list
+            elements: str
+            version_added: "0.10.0"
       start:
         description: Whether this module starts the service. Otherwise it only enables it.
         type: bool

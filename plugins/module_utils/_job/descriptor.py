@@ -57,7 +57,8 @@ def _read(path: Path) -> dict[str, t.Any]:
 
 def _unit(unit: dict[str, t.Any]) -> dict[str, t.Any]:
     health = [_without_blanks(health) for health in unit["health"]]
-    return _without_blanks({"name": unit["name"], "health": health, "reload": unit.get("reload")})
+    reload = _without_blanks(unit["reload"]) if unit.get("reload") else None
+    return _without_blanks({"name": unit["name"], "health": health, "reload": reload})
 
 
 def _without_blanks(entry: dict[str, t.Any]) -> dict[str, t.Any]:

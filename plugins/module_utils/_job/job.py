@@ -24,7 +24,7 @@ __all__ = ("SPEC", "Job", "all_files", "differences", "digest_of_dependencies", 
 _ENTRY = {"path": {"type": "path", "required": True}, "owner": {"type": "str", "default": "root"}}
 _CONTENT = {"content": {"type": "str", "required": True}, "secret": {"type": "bool", "default": False}}
 _LIST = {"type": "list", "elements": "dict", "default": []}
-_UNIT = {**systemd.UNIT, "reload": {"type": "dict", "options": reload.RELOAD}, "health": {**_LIST, "options": probe.HEALTH}}
+_UNIT = {**systemd.UNIT, "reload": reload.RELOAD, "health": {**_LIST, "options": probe.HEALTH}}
 _PEERS = {**probe.TLS, "urls": {"type": "list", "elements": "str", "required": True}, "required": {"type": "int", "required": True}}
 
 # The options of module job.
@@ -240,9 +240,9 @@ class Job:
         if not now.active:
             return f"{name} is not active"
         # During a restart, the former process may still answer.
-        if systemd.running_digest(now.pid) != systemd.digest(self.units[name]):
+        if not self._runs_current(unit, now):
             return f"{name} still runs with its former configuration"
-        if unit["reload"] and (found := reload.problem(unit["reload"]["url"], self.loads[name])) is not None:
+        if unit["reload"] and (found := reload.problem(unit["reload"], self.loads[name])) is not None:
             return found
         return next((found for health in unit["health"] if (found := probe.problem(health)) is not None), None)
 
@@ -294,9 +294,13 @@ class Job:
         """Return whether the unit needs a restart or a reload. A unit that does not run loads everything when it starts."""
         if not now.active:
             return None
-        if systemd.running_digest(now.pid) != systemd.digest(self.units[unit["name"]]):
+        if not self._runs_current(unit, now):
             return RESTART
-        return RELOAD if unit["reload"] and reload.problem(unit["reload"]["url"], self.loads[unit["name"]]) else None
+        return RELOAD if unit["reload"] and reload.problem(unit["reload"], self.loads[unit["name"]]) else None
+
+    def _runs_current(self, unit: dict[str, t.Any], now: systemd.State) -> bool:
+        """Tell whether the process was started with the current configuration. A unit without a process has only files that it loads."""
+        return not systemd.has_process(unit) or systemd.running_digest(now.pid) == systemd.digest(self.units[unit["name"]])
 
     def _actual_file(self, entry: dict[str, t.Any]) -> dict[str, str] | None:
         status = self._status(entry["path"], stat.S_ISREG)

@@ -21,7 +21,7 @@ from .._command import run
 from .._errors import HostError
 from .._host.capability import CAP_SYS_RESOURCE, has_capability
 
-__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "journal", "reload", "render", "restart", "running_digest", "show", "start", "state")
+__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "has_process", "journal", "reload", "render", "restart", "running_digest", "show", "start", "state")
 
 DIGEST = "CFCR_DIGEST"
 UNITS = Path("/etc/systemd/system")
@@ -87,6 +87,11 @@ def render(unit: dict[str, t.Any], digest_of_the_rest: str = "") -> str:
     own = hashlib.sha256((_text(sections) + digest_of_the_rest).encode()).hexdigest()[:32]
     sections["Service"]["Environment"] = [*_list(sections["Service"].get("Environment", [])), f"{DIGEST}={own}"]
     return _text(sections)
+
+
+def has_process(unit: dict[str, t.Any]) -> bool:
+    """Tell whether the unit runs a process. A unit of type oneshot only changes the host, when it is started and reloaded."""
+    return unit["settings"].get("Service", {}).get("Type") != "oneshot"
 
 
 def digest(text: str) -> str | None:

@@ -14,7 +14,7 @@ from ansible.module_utils.common.yaml import yaml_load
 
 from .catalog import CATALOG, CatalogError
 
-__all__ = ("Port", "port_number", "ports_of")
+__all__ = ("Port", "port_catalog", "port_number", "ports_of")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +44,13 @@ def port_number(name: str) -> int:
 
 # Roles look ports up for every host and task, and parsing the file takes 10 ms.
 @functools.lru_cache
+def port_catalog() -> list[dict[str, t.Any]]:
+    """Return the entries of catalog/ports.yml."""
+    return yaml_load((CATALOG / "ports.yml").read_text(encoding="utf-8"))["ports"]
+
+
 def _named_ports() -> dict[str, int]:
-    entries = yaml_load((CATALOG / "ports.yml").read_text(encoding="utf-8"))["ports"]
-    return {entry["name"]: int(entry["port"]) for entry in entries if "name" in entry}
+    return {entry["name"]: int(entry["port"]) for entry in port_catalog() if "name" in entry}
 
 
 def ports_of(catalog: t.Iterable[t.Mapping[str, t.Any]], groups: t.Collection[str], variables: t.Mapping[str, t.Any]) -> list[Port]:

@@ -14,7 +14,7 @@ import json
 import re
 import typing as t
 
-from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network
+from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network, source_address
 
 __all__ = ("ANSWERS", "NoAnswer", "certificates", "check_output", "read", "validated")
 
@@ -156,6 +156,8 @@ _HOST = Fields(
         "search": Each(_SEARCH_DOMAIN, most=100),
         "interfaces": Each(_SHORT, most=10_000),
         "networks": Each(Fields({"interface": _SHORT, "network": network}), most=10_000),
+        "addresses": Each(source_address, most=64),
+        "firewall_addresses": Named(Line, Each(source_address, most=65), most=10_000),
         "authorities": Named(_PATH, Each(_DIGEST)),
         "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB})),
         "kernel_features": Named(_IDENTIFIER, OneOf("present", "loadable", "missing")),

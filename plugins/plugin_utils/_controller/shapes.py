@@ -16,6 +16,7 @@ import typing as t
 
 __all__ = (
     "Each", "Fields", "Flag", "InvalidAnswer", "Line", "Maybe", "Named", "Number", "OneOf", "Prose", "Shape", "Text", "Tree", "Word", "address", "network",
+    "source_address",
 )  # fmt: skip
 
 Shape = t.Callable[[t.Any, str], t.Any]  # a value, and its place in the answer
@@ -208,6 +209,14 @@ def address(value: t.Any, where: str) -> str:
     if isinstance(value, str) and not re.fullmatch(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]{1,15})?", value):
         raise InvalidAnswer(where, value, "an IP address")
     return _internet(value, where, ipaddress.ip_address, "an IP address")
+
+
+def source_address(value: t.Any, where: str) -> str:
+    """Return an IP address that packets between hosts may come from."""
+    parsed = ipaddress.ip_address(address(value, where))
+    if "%" in value or parsed.is_loopback or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
+        raise InvalidAnswer(where, value, "an address that packets to other hosts may have")
+    return str(parsed)
 
 
 def network(value: t.Any, where: str) -> str:

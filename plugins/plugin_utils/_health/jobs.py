@@ -9,10 +9,10 @@ from __future__ import annotations
 __all__ = ("GROUPS", "TOPOLOGIES", "jobs_of")
 
 GROUPS = {
-    "etcd": ("dns", "etcd"),
-    "master": ("dns", "flannel", "master"),
-    "worker": ("dns", "flannel", "containerd", "kubelet", "kube-proxy"),
-    "proxy": ("dns", "flannel", "kube-proxy", "proxy"),
+    "etcd": ("dns", "firewall", "etcd"),
+    "master": ("dns", "firewall", "flannel", "master"),
+    "worker": ("dns", "firewall", "flannel", "containerd", "kubelet", "kube-proxy"),
+    "proxy": ("dns", "firewall", "flannel", "kube-proxy", "proxy"),
 }
 # Further jobs by topology and group.
 TOPOLOGIES = {"cf_routing": {"master": ("cf-api-registrar", "cf-route-sync")}}

@@ -27,20 +27,34 @@ def loaded(tmp_path_factory):
 
 def test_current_files_are_no_problem(loaded):
     url, path = loaded
-    assert reload.problem(f"{url}/loaded", {path: reload.digest(CONTENT)}) is None
+    assert reload.problem({"url": f"{url}/loaded"}, {path: reload.digest(CONTENT)}) is None
 
 
 @pytest.mark.parametrize("content", ["another", None])
 def test_outdated_files_are_named(content, loaded):
     url, path = loaded
     wanted = {path: reload.digest(content), "/not/loaded": reload.digest(content)}
-    assert reload.problem(f"{url}/loaded", wanted) == f"{url}/loaded: has not loaded the current {path}, /not/loaded"
+    assert reload.problem({"url": f"{url}/loaded"}, wanted) == f"{url}/loaded: has not loaded the current {path}, /not/loaded"
 
 
 def test_an_error_answer_is_a_problem(loaded):
     url, path = loaded
-    assert "has not loaded" in reload.problem(f"{url}/failing", {path: reload.digest(CONTENT)})
+    assert "has not loaded" in reload.problem({"url": f"{url}/failing"}, {path: reload.digest(CONTENT)})
 
 
 def test_a_refused_connection_is_a_problem():
-    assert reload.problem("http://127.0.0.1:1/loaded", {}) == "http://127.0.0.1:1/loaded: [Errno 111] Connection refused"
+    assert reload.problem({"url": "http://127.0.0.1:1/loaded"}, {}) == "http://127.0.0.1:1/loaded: [Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["sha256sum"], None),
+        (["true"], "true {path}: has not loaded the current {path}"),
+        (["false"], "false {path}: false {path}: exit code 1: "),
+    ],
+)
+def test_a_command_says_which_files_are_loaded(command, expected, loaded):
+    _url, path = loaded
+    found = reload.problem({"command": [*command, path], "url": None}, {path: reload.digest(CONTENT)})
+    assert found == (expected and expected.format(path=path))
