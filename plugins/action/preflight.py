@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import typing as t
 
@@ -21,7 +22,7 @@ from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
-from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_hosts
+from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 
@@ -83,8 +84,10 @@ class ActionModule(ControllerAction):
         shared = contract.of(variables["hostvars"].raw_get(names[0]))
         director = self._gather_director_facts(shared, variables)
         facts = {name: host.facts for name, host in hosts.items()}
+        first = contract.of(variables["hostvars"].raw_get(names[0]))
         problems = [
             *check_director(director),
+            *check_controller(_source_address(str(first["cluster_host_address"])), first),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
@@ -108,3 +111,13 @@ class ActionModule(ControllerAction):
             return DirectorHost(name, {"error": failure(reply)})
         facts = reply["ansible_facts"]["cfcr_director"]
         return DirectorHost(name, {**facts, "clock_offset": offset(facts["time"], sent, received)})
+
+
+def _source_address(host: str) -> str | None:
+    """Return the address that the controller's packets to a host have. Connecting a UDP socket sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))
+        except OSError:
+            return None
+        return probe.getsockname()[0]

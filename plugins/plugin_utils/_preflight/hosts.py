@@ -11,10 +11,12 @@ import fnmatch
 import ipaddress
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from .._catalog.ports import Port
 from .problems import Problem
 
-__all__ = ("Host", "Limits", "check_clocks", "check_hosts", "check_python")
+__all__ = ("Host", "Limits", "check_clocks", "check_controller", "check_hosts", "check_python")
 
 Facts = t.Mapping[str, t.Any]
 
@@ -148,6 +150,17 @@ def _networks(name: str, host: Host) -> t.Iterator[Problem]:
             ours = any(fnmatch.fnmatchcase(route["interface"], pattern) for pattern in _OUR_INTERFACES)
             if not ours and ipaddress.ip_network(route["network"]).overlaps(ipaddress.ip_network(cidr)):
                 yield Problem(name, f"network {route['network']} on {route['interface']}, which overlaps {variable} {cidr}", "networks that do not overlap")
+
+
+def check_controller(source: str | None, values: Facts) -> t.Iterator[Problem]:
+    """Check that the firewall does not lock out a controller that runs in a pod, given its source address on the way to the hosts."""
+    if source is None or not boolean(values["cluster_firewall"]):
+        return
+    address = ipaddress.ip_address(source)
+    allowed = any(address in ipaddress.ip_network(network) for network in values["cluster_firewall_ssh_pods"])
+    if address in ipaddress.ip_network(values["cluster_pod_cidr"]) and not allowed:
+        expected = "the address or network of the controller's pod, because the firewall closes SSH to pods"
+        yield Problem("cluster_firewall_ssh_pods", f"nothing for {source}, the address of this controller in cluster_pod_cidr", expected)
 
 
 def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Problem]:

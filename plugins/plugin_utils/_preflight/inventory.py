@@ -172,6 +172,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _names_and_domains(values)
     yield from _networks(values, inventory)
     yield from _pod_security(values)
+    yield from _firewall(values)
     yield from _lifetimes(values)
     yield from _artifacts(values, inventory)
     yield from check_cloud_foundry(values)
@@ -269,6 +270,13 @@ def _networks(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _dns_address(values, services)
 
 
+def _firewall(values: Values) -> t.Iterator[Problem]:
+    for name in ("cluster_firewall_sources", "cluster_firewall_ssh_pods"):
+        for text in values.get(name, ()):
+            if _any_network(text) is None:
+                yield Problem(name, str(text), "addresses and networks such as 192.0.2.10 and 10.8.0.0/24, without host bits")
+
+
 def _room_for_hosts(pods: Network, hosts: int) -> t.Iterator[Problem]:
     """Check that there is a subnet for each host of the overlay network. Flannel skips the first one."""
     subnets = 2 ** max(0, _HOST_SUBNET - pods.prefixlen) - 1
@@ -352,6 +360,13 @@ def _network(values: Values, name: str) -> Network | None:
     try:
         return Network(values[name])
     except (KeyError, ValueError):
+        return None
+
+
+def _any_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
         return None
 
 
