@@ -201,9 +201,9 @@ def test_security_groups_allow_required_traffic_only(clients):
     overlay = {("udp", 8472, 8472, "master"), ("udp", 8472, 8472, "worker")}
     assert found == {
         "etcd": {ssh, *(("tcp", 2379, 2379, client) for client in ("etcd", "master", "worker")), ("tcp", 2380, 2380, "etcd")},
-        "master": {ssh, *overlay, *(("tcp", 8443, 8443, client) for client in ("master", "worker", clients_network, subnet))},
+        "master": {ssh, *overlay, *(("tcp", 8443, 8443, client) for client in ("etcd", "master", "worker", clients_network, subnet))},
         "worker": {
-            ssh, *overlay, ("tcp", 10250, 10250, "master"), ("tcp", 10250, 10250, "worker"),
+            ssh, *overlay, *(("tcp", 10250, 10250, client) for client in ("etcd", "master", "worker")),
             *(("tcp", port, port, subnet) for port in (10256, 30080, 30443)),
         },
     }  # fmt: skip

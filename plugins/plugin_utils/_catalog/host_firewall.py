@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of nftables that a host has of its own: who may connect to its ports, from catalog/ports.yml.
+"""The table of nftables of one host: which addresses may connect to its ports, from catalog/ports.yml.
 
 Only ports whose clients are hosts and pods are closed to others. All functions are pure.
 """

@@ -24,9 +24,10 @@ _PYTHON = (3, 9)
 _ARCHITECTURES = ("amd64", "arm64")
 _SYSTEMD = 248  # flanneld's sandbox needs ExecPaths and NoExecPaths
 
-# The kernel features that each group needs: VXLAN for the overlay network, nftables for kube-proxy, overlayfs and a bridge for pods.
+# The kernel features that each group needs: VXLAN for the overlay network, nftables for the firewall and kube-proxy, overlayfs and a bridge for pods.
 _FEATURES = {
-    "master": ("vxlan",),
+    "etcd": ("nftables",),
+    "master": ("vxlan", "nftables"),
     "worker": ("overlay", "br_netfilter", "vxlan", "nftables"),
     "proxy": ("vxlan", "nftables"),
 }

@@ -11,7 +11,7 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.ports import ports_of
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_hosts
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts
 
 ROOT = pathlib.Path(__file__).parents[5]
 CATALOG = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
@@ -162,3 +162,18 @@ def test_ports_of_variables():
 def test_what_only_root_sees_is_not_judged_for_others():
     blind = host(euid=1000, user="joe", listeners=[listener(10250, pid=0, unit="")], kernel_features={"nftables": "missing"})
     assert check(h=blind) == [("h", "user joe")]
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "problems"),
+    [
+        ("10.200.7.5", {}, 1),
+        ("10.200.7.5", {"cluster_firewall_ssh_pods": ["10.200.7.0/24"]}, 0),
+        ("10.200.7.5", {"cluster_firewall": False}, 0),
+        ("192.0.2.10", {}, 0),
+        (None, {}, 0),
+    ],
+)
+def test_a_controller_in_a_pod_needs_permission_for_ssh(source, values, problems):
+    found = list(check_controller(source, {"cluster_firewall": True, "cluster_firewall_ssh_pods": [], "cluster_pod_cidr": "10.200.0.0/16", **values}))
+    assert [(problem.subject, "10.200.7.5" in problem.found) for problem in found] == [("cluster_firewall_ssh_pods", True)] * problems

@@ -175,6 +175,8 @@ def test_slice_is_not_counted():
         ({"cluster_dns_address": "10.100.201.10"}, "cluster_dns_address", "10.100.201.10", "an address of cluster_service_cidr"),
         ({"cluster_dns_address": "10.100.200.1"}, "cluster_dns_address", "10.100.200.1", "service kubernetes"),
         ({"cluster_dns_address": "10.100.200.255"}, "cluster_dns_address", "10.100.200.255", "neither the first nor the last"),
+        ({"cluster_firewall_sources": ["10.0.0.1/8"]}, "cluster_firewall_sources", "10.0.0.1/8", "without host bits"),
+        ({"cluster_firewall_ssh_pods": ["pods"]}, "cluster_firewall_ssh_pods", "pods", "addresses and networks"),
         ({"cluster_dns_address": "dns"}, "cluster_dns_address", "dns", "an IPv4 address"),
         ({"cluster_certificate_days": 0}, "cluster_certificate_days", "0", "1 or more"),
         ({"cluster_certificate_renew_before_days": 365}, "cluster_certificate_renew_before_days", "365", "less than"),
