@@ -217,7 +217,6 @@ options:
                 C(oneshot), which has no process. Its reload must do all that its start does.
             type: list
             elements: str
-            version_added: "0.10.0"
       start:
         description: Whether this module starts the service. Otherwise it only enables it.
         type: bool

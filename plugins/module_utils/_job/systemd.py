@@ -82,8 +82,10 @@ class State(t.NamedTuple):
 
 
 def render(unit: dict[str, t.Any], digest_of_the_rest: str = "") -> str:
-    """Return the text of a unit file. Its digest covers the text and the given dependencies."""
+    """Return the text of a unit file. Its digest covers the text and the given dependencies. A unit without a process needs none."""
     sections = _sections(unit)
+    if not has_process(unit):
+        return _text(sections)
     own = hashlib.sha256((_text(sections) + digest_of_the_rest).encode()).hexdigest()[:32]
     sections["Service"]["Environment"] = [*_list(sections["Service"].get("Environment", [])), f"{DIGEST}={own}"]
     return _text(sections)

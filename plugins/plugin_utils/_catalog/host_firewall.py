@@ -24,7 +24,7 @@ Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 GROUPS = ("etcd", "master", "worker", "proxy")
 PODS = "pods"
 NODE_PORTS = "NodePorts"
-_BRIDGE = "cni0"  # of the pods, see roles/flannel/files/flannel-cni
+_BRIDGE = "cni0"  # of the pods, as role flannel names it
 _HEADER = "# Written by the Ansible collection cfcr.kubernetes; changes are overwritten."
 _FAMILIES = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}
 

@@ -84,7 +84,7 @@ def test_every_host_is_in_the_report_and_none_ends_the_run(report_on, ports):
     assert findings["hanging", "unreachable"].endswith("timed out (2 attempts)")
     assert "No such file" in findings[None, "endpoint"]
     assert report["cluster"]["rotations"] == []
-    assert report["text"].startswith("6 findings; hosts: 1 failing, 2 unreachable, 1 ignored, checked in ")
+    assert report["text"].startswith("7 findings; hosts: 1 failing, 2 unreachable, 1 ignored, checked in ")
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,10 @@ def test_a_refused_reload_has_a_reason(shown, reason, monkeypatch):
     monkeypatch.setattr(systemd, "run", run)
     with pytest.raises(HostError, match=f"^haproxy is not reloaded and keeps its former configuration: .*{reason}$"):
         systemd.reload("haproxy")
+
+
+def test_a_unit_without_a_process_has_no_digest():
+    oneshot = {**UNIT, "settings": {"Service": {"Type": "oneshot"}}}
+    assert systemd.has_process(UNIT)
+    assert not systemd.has_process(oneshot)
+    assert systemd.digest(systemd.render(oneshot, "a configuration")) is None

@@ -148,7 +148,7 @@ def test_catalog_of_ports_is_complete():
         }  # fmt: skip
         assert entry["protocol"] in ("tcp", "udp")
         assert entry["hosts"] and set(entry["hosts"]) <= {"etcd", "master", "worker", "proxy"}
-        assert set(entry["clients"]) <= {"etcd", "master", "worker", "proxy", "pods", "users", "director", "load balancer"}
+        assert set(entry["clients"]) <= {"etcd", "master", "worker", "proxy", "pods", "users", "director", "load balancer", "routers"}
         assert entry["purpose"]
 
 
