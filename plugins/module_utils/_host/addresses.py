@@ -35,13 +35,16 @@ def addresses() -> list[str]:
 
 
 def usable(interfaces: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
-    """Return the addresses that packets to other hosts may have, given the output of ip."""
+    """Return the addresses that packets to other hosts may have, given the output of ip.
+
+    Temporary addresses of IPv6 change every day, and no component of the cluster uses them.
+    """
     found = [
         ipaddress.ip_address(address["local"])
         for interface in interfaces
         if not any(fnmatch.fnmatchcase(interface.get("ifname", ""), pattern) for pattern in _INTERNAL)
         for address in interface.get("addr_info", ())
-        if "local" in address
+        if "local" in address and not address.get("temporary")
     ]
     kept = {address for address in found if not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)}
     return [str(address) for address in sorted(kept, key=lambda address: (address.version, address))][:MOST]

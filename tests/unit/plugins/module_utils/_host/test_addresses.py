@@ -23,6 +23,7 @@ def test_only_addresses_that_other_hosts_see_are_usable():
         interface("cni0", "10.200.1.1"),
         interface("flannel.1", "10.200.1.0"),
         interface("cfcr-dns", "169.254.53.1"),
+        {"ifname": "eth2", "addr_info": [{"local": "2001:db8::7", "temporary": True}, {}]},
         {},
     ]
     assert usable(interfaces) == ["10.0.0.21", "10.1.0.21", "2001:db8::21"]
