@@ -22,7 +22,7 @@ from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
-from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts
+from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 
@@ -84,16 +84,20 @@ class ActionModule(ControllerAction):
         shared = contract.of(variables["hostvars"].raw_get(names[0]))
         director = self._gather_director_facts(shared, variables)
         facts = {name: host.facts for name, host in hosts.items()}
-        first = contract.of(variables["hostvars"].raw_get(names[0]))
+        exists = bool(director.facts.get("authorities"))
+        groups = variables["groups"]
+        reached = {*names, *groups.get("ignored", ())}
+        left_out = [name for name in Inventory(groups, {}).hosts(*GROUPS) if name not in reached] if exists else []
         problems = [
             *check_director(director),
-            *check_controller(_source_address(str(first["cluster_host_address"])), first),
+            *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
+            *check_limit(facts, left_out, shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
             *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
-        return problems, bool(director.facts.get("authorities"))
+        return problems, exists
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

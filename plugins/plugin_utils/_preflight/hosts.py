@@ -16,7 +16,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from .._catalog.ports import Port
 from .problems import Problem
 
-__all__ = ("Host", "Limits", "check_clocks", "check_controller", "check_hosts", "check_python")
+__all__ = ("Host", "Limits", "check_clocks", "check_controller", "check_hosts", "check_limit", "check_python")
 
 Facts = t.Mapping[str, t.Any]
 
@@ -162,6 +162,17 @@ def check_controller(source: str | None, values: Facts) -> t.Iterator[Problem]:
     if address in ipaddress.ip_network(values["cluster_pod_cidr"]) and not allowed:
         expected = "the address or network of the controller's pod, because the firewall closes SSH to pods"
         yield Problem("cluster_firewall_ssh_pods", f"nothing for {source}, the address of this controller in cluster_pod_cidr", expected)
+
+
+def check_limit(hosts: t.Mapping[str, Facts], left_out: t.Sequence[str], values: Facts) -> t.Iterator[Problem]:
+    """Check that a host joins in a run that reaches all hosts of the cluster, whose firewalls must learn its address. A new host has no CA yet."""
+    if not left_out or not boolean(values["cluster_firewall"]):
+        return
+    others = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    for name, facts in hosts.items():
+        if "error" not in facts and not facts["authorities"]:
+            expected = "a run for all hosts, because their firewalls must learn the address of the new host"
+            yield Problem(name, f"a new host in a run that leaves out {left_out[0]}{others}", expected)
 
 
 def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Problem]:

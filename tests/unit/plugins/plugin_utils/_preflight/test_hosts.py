@@ -177,3 +177,18 @@ def test_what_only_root_sees_is_not_judged_for_others():
 def test_a_controller_in_a_pod_needs_permission_for_ssh(source, values, problems):
     found = list(check_controller(source, {"cluster_firewall": True, "cluster_firewall_ssh_pods": [], "cluster_pod_cidr": "10.200.0.0/16", **values}))
     assert [(problem.subject, "10.200.7.5" in problem.found) for problem in found] == [("cluster_firewall_ssh_pods", True)] * problems
+
+
+@pytest.mark.parametrize(
+    ("facts", "left_out", "firewall", "found"),
+    [
+        ({"authorities": {}}, ["etcd-0", "etcd-1"], True, ["a new host in a run that leaves out etcd-0 and 1 more"]),
+        ({"authorities": {}}, [], True, []),
+        ({"authorities": {}}, ["etcd-0"], False, []),
+        ({"authorities": {"/etc/kubernetes/pki/ca.crt": ["ab"]}}, ["etcd-0"], True, []),
+        ({"authorities": {}}, ["worker-0"], True, ["a new host in a run that leaves out worker-0"]),
+        ({"error": "no route to host"}, ["etcd-0"], True, []),
+    ],
+)
+def test_a_new_host_needs_a_run_that_reaches_the_firewalls_of_all_hosts(facts, left_out, firewall, found):
+    assert [problem.found for problem in check_limit({"worker-3": facts}, left_out, {"cluster_firewall": firewall})] == found
