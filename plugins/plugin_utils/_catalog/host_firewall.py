@@ -138,7 +138,6 @@ def _match(port: Port) -> str:
     return f"{port.protocol} dport {port.first}" if port.first == port.last else f"{port.protocol} dport {port.first}-{port.last}"
 
 
-
 def _sources(name: str, networks: t.Iterable[str]) -> list[str]:
     """Return a set of addresses and networks for each family."""
     parsed = {ipaddress.ip_network(text) for text in networks}

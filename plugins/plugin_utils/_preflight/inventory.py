@@ -172,7 +172,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _names_and_domains(values)
     yield from _networks(values, inventory)
     yield from _pod_security(values)
-    yield from _firewall(values)
+    yield from _firewall(values, inventory)
     yield from _lifetimes(values)
     yield from _artifacts(values, inventory)
     yield from check_cloud_foundry(values)
@@ -270,7 +270,9 @@ def _networks(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _dns_address(values, services)
 
 
-def _firewall(values: Values) -> t.Iterator[Problem]:
+def _firewall(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
+    if not inventory.whole and values.get("cluster_firewall"):
+        yield Problem("preflight_whole_inventory", "false", "true, or cluster_firewall: false, because each host's firewall lists all hosts")
     for name in ("cluster_firewall_sources", "cluster_firewall_ssh_pods"):
         for text in values.get(name, ()):
             if _any_network(text) is None:

@@ -11,7 +11,7 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.ports import ports_of
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit
 
 ROOT = pathlib.Path(__file__).parents[5]
 CATALOG = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]

@@ -39,6 +39,7 @@ VALUES = {
     "cluster_service_cidr": "10.100.200.0/24",
     "cluster_dns_address": "10.100.200.10",
     "cluster_pod_cidr": "10.200.0.0/16",
+    "cluster_firewall": True,
     "cluster_domain": "cluster.local",
     "cluster_internal_domain": "cfcr.internal",
     "cluster_director": "localhost",
@@ -141,7 +142,12 @@ def test_topology_that_is_not_known_needs_what_all_need():
 
 
 def test_slice_is_not_counted():
-    assert check_inventory(inventory({"etcd": ["e0", "e1"], "proxy": [], "master": []}, whole=False)) == []
+    assert check_inventory(inventory({"etcd": ["e0", "e1"], "proxy": [], "master": []}, {"cluster_firewall": False}, whole=False)) == []
+
+
+def test_slice_has_no_firewall_which_would_close_the_ports_to_other_hosts():
+    (problem,) = check_inventory(inventory({"etcd": ["e0", "e1"]}, whole=False))
+    assert (problem.subject, problem.found) == ("preflight_whole_inventory", "false")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +235,7 @@ def test_listener_that_lacks_a_port_is_told_as_such():
 
 
 def test_where_there_is_no_proxy_the_port_of_the_api_is_a_load_balancers():
-    assert check_inventory(inventory({"proxy": []}, {"cluster_api_port": 10250}, whole=False)) == []
+    assert check_inventory(inventory({"proxy": []}, {"cluster_api_port": 10250, "cluster_firewall": False}, whole=False)) == []
 
 
 @pytest.mark.parametrize("hosts", range(1, 40))
