@@ -60,12 +60,19 @@ def workloads():
     ports = [{"name": "etcd", "port": 2379, "nodePort": NODE_PORT}, {"name": "ssh", "port": 22}]
     metadata = {"name": "trick-1", "labels": {"kubernetes.io/service-name": "trick"}}
     endpoints = [{"addresses": [addresses()["etcd-0"]], "conditions": {"ready": True}}]
-    ports_of_slice = [{"name": port["name"], "port": port["port"], "protocol": "TCP"} for port in ports]
+    ports_there = [{"name": port["name"], "port": port["port"], "protocol": "TCP"} for port in ports]
     objects = [
         pod(PROBE, "worker-0", "pause"),
         pod(VICTIM, "worker-1", "netexec"),
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "trick"}, "spec": {"type": "NodePort", "ports": ports}},
-        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata, "addressType": "IPv4", "endpoints": endpoints, "ports": ports_of_slice},
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": metadata,
+            "addressType": "IPv4",
+            "endpoints": endpoints,
+            "ports": ports_there,
+        },
     ]
     apply(*objects)
     kubectl("wait", "--for=condition=Ready", f"pod/{PROBE}", f"pod/{VICTIM}", "--timeout=120s")
@@ -120,7 +127,8 @@ def test_a_pod_reaches_the_api_and_kubelets():
 def test_a_pod_cannot_inject_packets_into_the_overlay():
     def arrived() -> int:
         """Return how many of five injected packets the victim gets."""
-        in_pod = "pid=$(for p in $(pgrep -x agnhost); do grep -q {} /proc/$p/cmdline && echo $p && break; done); nsenter --target $pid --net python3 -u -c \"$0\" \"$@\""
+        find = "for p in $(pgrep -x agnhost); do grep -q {} /proc/$p/cmdline && echo $p && break; done"
+        in_pod = f'nsenter --target $({find}) --net python3 -u -c "$0" "$@"'
         mac = on("worker-1", "cat", "/sys/class/net/flannel.1/address").strip()
         capture = subprocess.Popen(
             ["podman", "exec", f"{CLUSTER}-worker-1", "sh", "-c", in_pod.format("netexec"), CAPTURE], stdout=subprocess.PIPE, text=True
