@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import re
 import ssl
 import tempfile
@@ -240,14 +241,25 @@ def _credentials(config: dict[str, t.Any]) -> tuple[str, ssl.SSLContext, str]:
             for value in (cluster["certificate-authority-data"], user["client-certificate-data"], user["client-key-data"])
         )
         tls = ssl.create_default_context(cadata=authority)
-        with tempfile.NamedTemporaryFile("w", encoding="ascii") as stream:  # 0600; ssl takes a client certificate from a file only
-            stream.write(f"{key}\n{certificate}")
-            stream.flush()
-            tls.load_cert_chain(stream.name)
+        _load_client(tls, f"{key}\n{certificate}".encode())
     except (KeyError, TypeError, ValueError, StopIteration, ssl.SSLError) as error:
         problem = f"{type(error).__name__}: {error}"
         raise KubernetesError(f"the kubeconfig has no usable current context with embedded certificates: {problem}") from error
     return cluster["server"], tls, certificate
+
+
+def _load_client(tls: ssl.SSLContext, pem: bytes) -> None:
+    """Load a private key and its certificate. ssl takes them from a file only: this one is in memory, and no other process can find it by a name."""
+    if not hasattr(os, "memfd_create"):  # a director that is not Linux
+        with tempfile.NamedTemporaryFile() as stream:
+            stream.write(pem)
+            stream.flush()
+            tls.load_cert_chain(stream.name)
+        return
+    with open(os.memfd_create("client"), "wb") as stream:
+        stream.write(pem)
+        stream.flush()
+        tls.load_cert_chain(f"/proc/self/fd/{stream.fileno()}")
 
 
 def _named(items: list[dict[str, t.Any]], name: str) -> dict[str, t.Any]:
