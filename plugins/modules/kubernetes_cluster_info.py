@@ -17,7 +17,7 @@ description:
     kubeconfig, it returns that as the problem of the endpoint.
 options:
   kubeconfig:
-    description: File with the administrator's kubeconfig.
+    description: File with the kubeconfig of a user who may list nodes.
     type: path
     required: true
   servers:
@@ -83,10 +83,10 @@ probes:
   type: dict
   sample: {master-1: "[Errno 113] No route to host"}
 certificate:
-  description: The administrator's certificate in the kubeconfig, V(null) if there is none.
+  description: The client certificate in the kubeconfig, V(null) if there is none.
   returned: always
   type: dict
-  sample: {common_name: admin, issuer: cfcr kubernetes, not_after: "2027-11-21T16:19:44Z", days_left: 364}
+  sample: {common_name: health, issuer: cfcr kubernetes, not_after: "2027-11-21T16:19:44Z", days_left: 364}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -21,4 +21,5 @@ def default_settings():
 @pytest.fixture(scope="session", autouse=True)
 def copy_of_the_store():
     run("podman", "cp", f"{CLUSTER}-director-0:/var/lib/cfcr/molecule/.", DIRECTORY / "store")
-    run("podman", "cp", f"{CLUSTER}-director-0:/root/kubeconfig", DIRECTORY / "kubeconfig")
+    for name in ("kubeconfig", "health.kubeconfig"):
+        run("podman", "cp", f"{CLUSTER}-director-0:/root/{name}", DIRECTORY / name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._kubernetes.administrators import hand_over
 from .._pki.files import NAMES, USAGES
 from .._pki.x509 import now
 from .._result import outcome
@@ -70,13 +71,22 @@ def keep_credentials(store: Store, options: dict[str, t.Any], check_mode: bool) 
             files.append(KubeconfigFile(entry["kubeconfig"], credential))
     states = {item.name: item for item in (*credentials, *files)}
     returned: dict[str, dict] = {}
+
+    def apply() -> None:
+        for item in files:
+            if item.before and item.before != item.after:
+                hand_over(item.name)
+        for item in states.values():
+            if item.before != item.after:
+                item.make()
+
     if check_mode:
         returned.update({credential.name: credential.values() for credential in credentials})
     return outcome(
         check_mode,
         before={name: item.before for name, item in states.items() if item.before},
         after={name: item.after for name, item in states.items() if item.after},
-        apply=lambda: [item.make() for item in states.values() if item.before != item.after],
+        apply=apply,
         settle=lambda: returned.update({credential.name: credential.values() for credential in credentials}),
         credentials=returned,
     )

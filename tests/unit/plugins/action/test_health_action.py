@@ -38,6 +38,7 @@ def report_on(tmp_path):
         variables = {
             "ansible_python_interpreter": sys.executable,
             "cluster_kubeconfig": f"{tmp_path}/kubeconfig",
+            "cluster_health_kubeconfig": f"{tmp_path}/health.kubeconfig",
             "cluster_store_directory": f"{tmp_path}/store",
         }
         (tmp_path / "hosts.json").write_text(json.dumps({"all": {"vars": variables, "children": groups}}))
