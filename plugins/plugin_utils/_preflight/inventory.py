@@ -20,6 +20,7 @@ from .._catalog.catalog import Source, load, wrong_checksums
 from .._catalog.ports import port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
 from .names import LABEL
+from .oidc import check_oidc
 from .problems import Problem, merge
 
 __all__ = ("GROUPS", "Inventory", "check_inventory", "check_names", "check_values")
@@ -176,6 +177,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _lifetimes(values)
     yield from _artifacts(values, inventory)
     yield from check_cloud_foundry(values)
+    yield from check_oidc(values)
 
 
 def _endpoint(values: Values) -> t.Iterator[Problem]:
