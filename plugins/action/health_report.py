@@ -36,6 +36,7 @@ _OPTIONS = {
     "clock_skew": {"type": "float", "default": 2.0},
     "certificate_expires_within_days": {"type": "int", "default": 60},
     "rotation_days": {"type": "int", "default": 2},
+    "read_store": {"type": "bool", "default": True},
 }
 
 
@@ -56,7 +57,7 @@ class ActionModule(ControllerAction):
         made = report(
             self._hosts(healths, contract, variables),
             options["api"],
-            self._read_store(values, variables),
+            self._read_store(values, variables) if options["read_store"] else {},
             limits,
             voters=len(groups.get("etcd", [])),
             topology=values["cluster_topology"],

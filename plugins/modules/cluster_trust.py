@@ -17,12 +17,10 @@ description:
     C(kube-system/extension-apiserver-authentication). They add CAs there, but never remove one. This module sets exactly the given CAs.
   - The controller manager publishes the CA bundle of the API servers to every namespace, in ConfigMap C(kube-root-ca.crt). This module waits until
     all namespaces have the given one. A new pod has it at once; a running pod has it in its volume a minute later.
-extends_documentation_fragment: [cfcr.kubernetes._attributes]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._administrator, cfcr.kubernetes._store]
 options:
-  kubeconfig:
-    description: A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
-    type: path
-    required: true
+  store:
+    version_added: "0.10.0"
   kubernetes:
     description: CA bundle for API servers, kubelets and users, in PEM.
     type: str
@@ -55,7 +53,9 @@ namespaces:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, OPTIONS, MissingBinding, administrator
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, title
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.bundle import fingerprints
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
@@ -91,7 +91,7 @@ def main() -> None:
     """Set the CAs in one ConfigMap, and wait for the others."""
     module = AnsibleModule(
         argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
+            **OPTIONS,
             "kubernetes": {"type": "str", "required": True},
             "front_proxy": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 120},
@@ -101,7 +101,7 @@ def main() -> None:
     wanted = {"client-ca-file": module.params["kubernetes"], "requestheader-client-ca-file": module.params["front_proxy"]}
     result: dict[str, int] = {}
     try:
-        cluster = Kubernetes(module.params["kubeconfig"], module.params["timeout"])
+        cluster = administrator(module.params, module.check_mode)
         before, after = known(authentication(cluster), wanted), known(wanted, wanted)
         finish(
             module,
@@ -110,7 +110,10 @@ def main() -> None:
             lambda: cluster.request("PATCH", AUTHENTICATION, {"data": wanted}, {"Content-Type": "application/merge-patch+json"}),
             lambda: result.update(namespaces=wait_for_roots(cluster, module.params["kubernetes"])),
         )
-    except KubernetesError as error:
+    except MissingBinding as error:
+        module.warn(str(error))
+        finish(module, {}, {title(BINDING): BINDING}, None)
+    except (HostError, KubernetesError) as error:
         module.fail_json(msg=str(error))
 
 

@@ -19,6 +19,8 @@ description:
     A name that the store has with another type is an error.
   - A certificate is reissued with a new private key if its names or usages differ from the options, if its CA signs with another key now, if
     it was created before O(credentials[].since), or if it has fewer than O(credentials[].renew_before_days) days left.
+  - A certificate with a kubeconfig that leaves group C(system:masters) for C(cfcr:administrators), as that of version 0.9 does, first gets the binding
+    to C(cluster-admin), if the API answers.
   - Of two runs at the same time, one creates a credential and both return it.
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
@@ -51,7 +53,7 @@ EXAMPLES = r"""
         type: certificate
         authority: kubernetes
         common_name: admin
-        organizations: [system:masters]
+        organizations: ["cfcr:administrators"]
         kubeconfig:
           path: /var/lib/cfcr/cfcr/kubeconfig
           cluster: cfcr

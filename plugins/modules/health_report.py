@@ -45,6 +45,11 @@ options:
     description: Report rotations that have been in one phase for this many days or more.
     type: int
     default: 2
+  read_store:
+    description: Whether to read the credential store, for rotations that were left unfinished.
+    type: bool
+    default: true
+    version_added: "0.10.0"
 seealso:
   - module: cfcr.kubernetes.host_health
   - module: cfcr.kubernetes.kubernetes_cluster_info

@@ -13,8 +13,8 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Checks whether the endpoint, the server of the kubeconfig, is ready, and lists the nodes. If the endpoint does not answer, it lists them through
     another server.
-  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail. If the director cannot be reached or has no usable
-    kubeconfig, it returns that as the problem of the endpoint.
+  - It runs on the director, which has the kubeconfig. It changes nothing and does not fail. If the director cannot be reached, it returns that as the
+    problem of the endpoint.
 options:
   kubeconfig:
     description: File with the kubeconfig of a user who may list nodes.
@@ -63,6 +63,11 @@ endpoint:
   returned: always
   type: dict
   sample: {url: "https://10.0.0.91:8443", problem: null, seconds: 0.02}
+refusal:
+  description: Reason why the kubeconfig cannot be used, or why an API server refuses its user. V(null) if neither is the case.
+  returned: always
+  type: str
+  sample: "kubeconfig /var/lib/cfcr/prod/health.kubeconfig: No such file or directory"
 nodes:
   description: The nodes by name, V(null) if no server answered. RV(ignore:seconds) is how long the condition has lasted.
   returned: always

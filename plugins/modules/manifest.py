@@ -21,18 +21,10 @@ author:
 options:
   kubeconfig:
     description:
-      - File of a kubeconfig whose current context embeds the CA of the server, the client certificate and its key.
+      - A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
       - It may be JSON, or YAML, which requires PyYAML.
-    type: path
-    required: true
   store:
-    description:
-      - The credential store of the cluster, which makes sense for the administrator's kubeconfig only. If the server refuses the user, because somebody
-        removed the binding of group C(cfcr:administrators) or the cluster is new, the module restores it. For this it signs a certificate of group
-        C(system:masters) that is in memory only, valid for minutes, and seen in the audit log as user C(cfcr:binding).
     version_added: "0.10.0"
-    type: dict
-    required: false
   name:
     description: Name of the set, and of the ConfigMap that owns it.
     type: str
@@ -82,6 +74,7 @@ options:
     default: 120
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes
+  - cfcr.kubernetes._administrator
   - cfcr.kubernetes._store
 """
 
@@ -121,11 +114,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import applyset
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import grant_of
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, OPTIONS, MissingBinding, administrator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import pod_problem, shortfall
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, title
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.options import STORE
 
 Objects = t.Dict[applyset.Identity, t.Dict[str, t.Any]]
 
@@ -254,8 +246,7 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
-            "store": {**STORE["store"], "required": False},
+            **OPTIONS,
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "default": "kube-system"},
             "objects": {"type": "list", "elements": "dict", "required": True},
@@ -266,7 +257,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        cluster = Kubernetes(module.params["kubeconfig"], module.params["timeout"], grant=grant_of(module.params, module.check_mode))
+        cluster = administrator(module.params, module.check_mode)
         objects = [*map(as_object, module.params["secrets"]), *module.params["objects"]]
         wanted = Set(cluster, module.params["name"], module.params["namespace"], objects)
         wanted.observe()
@@ -275,6 +266,9 @@ def main() -> None:
         settle = wanted.settle if module.params["wait"] else lambda: None
         pruned = sorted(before.keys() - after.keys())
         finish(module, before, after, apply=wanted.apply, settle=settle, applied=list(after), pruned=pruned)
+    except MissingBinding as error:
+        module.warn(str(error))
+        finish(module, {}, {title(BINDING): BINDING}, apply=None, applied=[], pruned=[])
     except (HostError, KubernetesError) as error:
         module.fail_json(msg=str(error))
 

@@ -16,12 +16,9 @@ description:
   - Namespaces with a label C(pod-security.kubernetes.io/enforce) are left out, because the default level is not for them.
   - An API server names one pod for each reason and counts the others, checks 3,000 pods of a namespace at most, and shortens long lists. It does not see
     workloads that have no pods at the moment.
-  - It runs on the director, which has the kubeconfig. It changes nothing, and does not fail if no API server answers.
+  - It runs on the director, which has the administrator's kubeconfig. It changes nothing but the binding that O(store) is for, and does not fail if no API
+    server answers.
 options:
-  kubeconfig:
-    description: A kubeconfig file with embedded certificates, of a user who may change namespaces.
-    type: path
-    required: true
   servers:
     description: URLs of API servers to ask if the server of the kubeconfig does not answer.
     type: list
@@ -46,7 +43,7 @@ options:
     description: Seconds to retry a request that an API server does not answer.
     type: int
     default: 60
-extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
+extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._administrator, cfcr.kubernetes._store]
 """
 
 EXAMPLES = r"""
@@ -87,13 +84,22 @@ refused:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import MissingBinding
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.pod_security import SPEC, preview
 
 
 def main() -> None:
     """Return the pods."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    module.exit_json(changed=False, **preview(module.params))
+    try:
+        found = preview(module.params, module.check_mode)
+    except MissingBinding as error:
+        module.warn(str(error))
+        found = {"problem": None, "refused": []}
+    except HostError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

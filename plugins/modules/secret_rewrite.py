@@ -17,7 +17,7 @@ description:
     former key is no longer needed. M(cfcr.kubernetes.etcd_encryption_info) verifies that.
   - Secrets are listed in pages and written over several connections. A Secret that another client writes or deletes at the same time is
     skipped.
-extends_documentation_fragment: [cfcr.kubernetes._attributes]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._administrator, cfcr.kubernetes._store]
 attributes:
   diff_mode:
     description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
@@ -27,10 +27,8 @@ attributes:
     support: none
     details: The API does not show with which key a Secret is encrypted.
 options:
-  kubeconfig:
-    description: A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
-    type: path
-    required: true
+  store:
+    version_added: "0.10.0"
   page:
     description: Number of Secrets in one request.
     type: int
@@ -71,6 +69,8 @@ import threading
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import OPTIONS, MissingBinding, administrator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
 
 SECRETS = "/api/v1/secrets"
@@ -121,7 +121,7 @@ def main() -> None:
     """Rewrite all Secrets; in check mode, count them."""
     module = AnsibleModule(
         argument_spec={
-            "kubeconfig": {"type": "path", "required": True},
+            **OPTIONS,
             "page": {"type": "int", "default": 200},
             "connections": {"type": "int", "default": 8},
             "timeout": {"type": "int", "default": 1800},
@@ -131,7 +131,7 @@ def main() -> None:
     params = module.params
 
     def connect() -> Kubernetes:
-        return Kubernetes(params["kubeconfig"], params["timeout"])
+        return administrator(params, module.check_mode)
 
     try:
         if module.check_mode:
@@ -139,7 +139,10 @@ def main() -> None:
         else:
             counts = rewrite(connect, params["page"], params["connections"])
         module.exit_json(changed=counts["written"] > 0, **counts)
-    except KubernetesError as error:
+    except MissingBinding as error:
+        module.warn(str(error))
+        module.exit_json(changed=True, written=0, left=0)
+    except (HostError, KubernetesError) as error:
         module.fail_json(msg=str(error))
 
 

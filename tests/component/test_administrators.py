@@ -10,18 +10,26 @@ import base64
 import json
 import pathlib
 
+import jinja2
 import pytest
 import yaml
 from _apiserver import Pair, kubeconfig
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, GROUP, hand_over
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.credential_list import SPEC, keep_credentials
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import administrators
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, GROUP, MASTERS
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import cluster_status
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Store
-from ansible_collections.cfcr.kubernetes.plugins.modules import manifest
+from ansible_collections.cfcr.kubernetes.plugins.modules import cluster_trust, manifest, pod_security_info, secret_rewrite
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.director import validated
+from cryptography import x509
 
 ROOT = pathlib.Path(__file__).parents[2]
 ACCESS = ROOT / "roles/addons/templates/access.yml.j2"
+TITLE = f"ClusterRoleBinding {GROUP}"
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "administrators", "namespace": "default"}}
 
 
@@ -57,25 +65,74 @@ def master(apiserver):
 
 
 @pytest.fixture
-def apply(administrator, store, capsys):
-    def call(check=False, **options):
-        arguments = {"kubeconfig": administrator, "name": "administrators-test", "timeout": 20, "objects": [OBJECT], "store": store, **options}
+def run(administrator, store, capsys):
+    """Return a function that runs a module as administrator."""
+
+    def call(module, check=False, **options):
+        arguments = {"kubeconfig": administrator, "store": store, "timeout": 20, **options}
         with patch_module_args({**arguments, "_ansible_check_mode": check}), pytest.raises(SystemExit):
-            manifest.main()
+            module.main()
         return json.loads(capsys.readouterr().out)
 
     return call
 
 
+@pytest.fixture
+def apply(run):
+    def call(**options):
+        return run(manifest, **{"name": "administrators-test", "objects": [OBJECT], **options})
+
+    return call
+
+
+def access():
+    return list(yaml.safe_load_all(jinja2.Template(ACCESS.read_text(), trim_blocks=True).render()))
+
+
 def test_the_binding_is_created_and_restored(apply, master):
     assert "forbidden" in apply(store=None)["msg"] and master.get(BINDING) is None
-    assert "forbidden" in apply(check=True)["msg"] and master.get(BINDING) is None
     for _attempt in range(2):
         applied = apply()
         assert not applied.get("failed"), applied
         found = master.get(BINDING)
         assert (found["roleRef"], found["subjects"]) == (BINDING["roleRef"], BINDING["subjects"])
         master.delete(found)
+
+
+MODULES = [
+    (manifest, {"name": "administrators-test", "objects": [OBJECT]}),
+    (cluster_trust, {"kubernetes": "CA", "front_proxy": "CA"}),
+    (secret_rewrite, {}),
+    (pod_security_info, {"level": "baseline"}),
+]
+NAMES = ["manifest", "cluster_trust", "secret_rewrite", "pod_security_info"]
+
+
+@pytest.mark.parametrize(("module", "options"), MODULES, ids=NAMES)
+def test_check_mode_says_that_the_binding_is_missing(run, master, module, options, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda self, text: warnings.append(text))
+    said = run(module, check=True, **options)
+    assert not said.get("failed"), said
+    assert f"a run would restore {TITLE} first" in warnings[0]
+    assert said["changed"] == (module is not pod_security_info)
+    assert module not in (manifest, cluster_trust) or said["diff"] == {"before": {}, "after": {TITLE: BINDING}}
+    assert master.get(BINDING) is None
+
+
+@pytest.mark.parametrize(("module", "options"), MODULES[2:], ids=NAMES[2:])
+def test_every_module_restores_the_binding(run, master, module, options):
+    said = run(module, **options)
+    assert not said.get("failed") and not said.get("problem"), said
+    assert master.get(BINDING)["subjects"] == BINDING["subjects"]
+
+
+def test_the_trust_of_a_rotation_needs_no_binding_beforehand(run, master, apiserver):
+    """The API server of the test publishes no CA bundle to namespaces, so the module cannot finish. But it reads and writes the first ConfigMap."""
+    authority = apiserver.authority.certificate.decode()
+    said = run(cluster_trust, kubernetes=authority, front_proxy=authority, timeout=5)
+    assert "kube-root-ca.crt: found other CAs in no namespace at all" in said["msg"]
+    assert master.get(BINDING)["subjects"] == BINDING["subjects"]
 
 
 def test_a_binding_to_another_role_is_replaced(apply, master):
@@ -93,18 +150,59 @@ def test_system_masters_is_not_used_while_the_binding_is_there(apply, master, mo
     assert refused["failed"] and "_master" not in refused["msg"]
 
 
-def test_the_kubeconfig_of_an_earlier_version_creates_the_binding(apiserver, administrator, master):
-    hand_over(administrator)
+def admin(organization, path, server):
+    return {
+        "name": "admin",
+        "type": "certificate",
+        "authority": "kubernetes",
+        "common_name": "admin",
+        "organizations": [organization],
+        "kubeconfig": {"path": str(path), "cluster": "cfcr", "server": server},
+    }
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["kept", "lost"])
+def test_the_certificate_of_an_earlier_version_is_handed_over(apiserver, store, master, tmp_path, lost):
+    """The new one works at once, also if the kubeconfig file has been lost, and the binding is the only difference to the former one."""
+    opened, path = Store(LocalBackend(store), None), tmp_path / "admin"
+
+    def keep(organization, server, check_mode=False):
+        options = validated(SPEC, {"store": store, "credentials": [admin(organization, path, server)]})
+        return keep_credentials(opened, options, check_mode)
+
+    server = f"https://127.0.0.1:{apiserver.port}"
+    keep(MASTERS, server)
     assert master.get(BINDING) is None
-    hand_over(apiserver.kubeconfig)
+    if lost:
+        path.unlink()
+    assert keep(GROUP, server, check_mode=True)["changed"] and master.get(BINDING) is None
+    keep(GROUP, server)
     assert master.get(BINDING)["subjects"] == BINDING["subjects"]
+    assert Kubernetes(str(path), 5).request("GET", "/api/v1/secrets")["items"] is not None
+    master.delete(master.get(BINDING))
+    assert not keep(GROUP, server)["changed"] and master.get(BINDING) is None
+
+
+def test_an_api_that_does_not_answer_does_not_stop_the_hand_over(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(administrators, "HAND_OVER_SECONDS", 0.5)
+    opened = Store(LocalBackend(store), None)
+    for organization in (MASTERS, GROUP):
+        options = validated(SPEC, {"store": store, "credentials": [admin(organization, tmp_path / "admin", "https://127.0.0.1:1")]})
+        assert keep_credentials(opened, options, False)["changed"]
 
 
 def test_health_reads_nodes_and_nothing_else(apiserver, tmp_path, master):
-    for obj in yaml.safe_load_all(ACCESS.read_text()):
-        master.apply(obj)
     path = kubeconfig(tmp_path / "health", apiserver.port, apiserver.authority, Pair("health", "cfcr:health", apiserver.authority))
+    own = f"https://127.0.0.1:{apiserver.port}"
+    status = cluster_status({"kubeconfig": path, "servers": [own], "seconds": 5})
+    assert "403 nodes is forbidden" in status["refusal"] and (status["endpoint"]["problem"], status["nodes"]) == (None, None)
+    for obj in access():
+        master.apply(obj)
     health = Kubernetes(path, 5)
+    while cluster_status({"kubeconfig": path, "servers": [], "seconds": 5})["refusal"]:
+        health.pause(lambda: "the API does not learn of the binding")
+    status = cluster_status({"kubeconfig": path, "servers": [], "seconds": 5, "volumes": True})
+    assert (status["nodes"], status["volumes"]) == ({}, {})
     assert health.request("GET", "/api/v1/nodes")["items"] == []
     for method, url, body in (
         ("GET", "/api/v1/secrets", None),
@@ -118,18 +216,14 @@ def test_health_reads_nodes_and_nothing_else(apiserver, tmp_path, master):
 
 
 def test_the_add_ons_have_the_same_binding():
-    bindings = [obj for obj in yaml.safe_load_all(ACCESS.read_text()) if obj["metadata"]["name"] == GROUP]
+    bindings = [obj for obj in access() if obj["metadata"]["name"] == GROUP]
     assert bindings == [BINDING]
 
 
 def test_the_certificate_is_short_lived(store, monkeypatch):
-    from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import administrators
-
     seen = {}
     monkeypatch.setattr(administrators, "Kubernetes", lambda config, timeout: seen.update(config))
-    administrators._master({"store": store, "timeout": 1}, "https://127.0.0.1:1")
-    from cryptography import x509
-
+    administrators._master(Store(LocalBackend(store), None), "https://127.0.0.1:1", 1)
     pem = base64.b64decode(seen["users"][0]["user"]["client-certificate-data"])
     certificate = x509.load_pem_x509_certificate(pem)
     assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).total_seconds() <= 601

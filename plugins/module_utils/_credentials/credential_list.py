@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._kubernetes.administrators import hand_over
+from .._kubernetes.administrators import hand_over, is_handed_over
 from .._pki.files import NAMES, USAGES
 from .._pki.x509 import now
 from .._result import outcome
@@ -73,9 +73,9 @@ def keep_credentials(store: Store, options: dict[str, t.Any], check_mode: bool) 
     returned: dict[str, dict] = {}
 
     def apply() -> None:
-        for item in files:
-            if item.before and item.before != item.after:
-                hand_over(item.name)
+        for entry, credential in zip(options["credentials"], credentials):
+            if entry["kubeconfig"] and is_handed_over(credential.before, credential.after):
+                hand_over(store, entry["kubeconfig"]["server"])
         for item in states.values():
             if item.before != item.after:
                 item.make()

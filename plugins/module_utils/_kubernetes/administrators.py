@@ -14,17 +14,21 @@ from .._credentials.authorities import authority_key, get_authority
 from .._credentials.kubeconfig import kubeconfig
 from .._errors import HostError
 from .._pki.certificate import Names
-from .._pki.x509 import new_private_key, now, public_half, read, read_public_key, sign
-from .._store.options import open_store
-from .client import Kubernetes, KubernetesError
+from .._pki.x509 import new_private_key, now, public_half, read_public_key, sign
+from .._store.options import STORE, open_store
+from .._store.store import Store
+from .client import Kubernetes, KubernetesError, title
 
-__all__ = ("BINDING", "GROUP", "MASTERS", "grant_of", "hand_over")
+__all__ = ("BINDING", "GROUP", "OPTIONS", "MissingBinding", "administrator", "hand_over", "is_handed_over")
 
 GROUP = "cfcr:administrators"
 MASTERS = "system:masters"
 COMMON_NAME = "cfcr:binding"  # seen in the audit log
 MINUTES = 5
 HAND_OVER_SECONDS = 5
+# API servers learn of a binding a moment after it is there.
+SETTLE_SECONDS = 15
+KNOWN_SECONDS = 1
 
 BINDING: dict[str, t.Any] = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -33,6 +37,8 @@ BINDING: dict[str, t.Any] = {
     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
     "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP}],
 }
+OPTIONS: dict[str, t.Any] = {"kubeconfig": {"type": "path", "required": True}, "store": {**STORE["store"], "required": False}}
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _REVIEW = {
     "apiVersion": "authorization.k8s.io/v1",
     "kind": "SelfSubjectAccessReview",
@@ -40,44 +46,61 @@ _REVIEW = {
 }
 
 
-def grant_of(options: dict[str, t.Any], check_mode: bool) -> t.Callable[[Kubernetes], bool] | None:
-    """Return the function that restores the binding for a refused administrator; None without option store, and in check mode."""
-    if not options["store"] or check_mode:
-        return None
-
-    def grant(refused: Kubernetes) -> bool:
-        """Restore the binding, unless the refusal has another reason, such as admission."""
-        answer = refused.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", _REVIEW, {"Content-Type": "application/json"})
-        if answer["status"]["allowed"]:
-            return False
-        _apply(_master(options, refused.url))
-        return True
-
-    return grant
+class MissingBinding(KubernetesError):
+    """The API refuses the administrators, and this is check mode: a run would restore their binding first."""
 
 
-def hand_over(path: str) -> None:
-    """Create the binding with the kubeconfig of an earlier version, which is in group system:masters, before the file gets the new certificate.
+def administrator(options: dict[str, t.Any], check_mode: bool, server: str | None = None) -> Kubernetes:
+    """Return a client of the administrator's kubeconfig. With a store, it restores the binding when the API refuses the administrator.
 
-    An API that does not answer does not stop the run, which may be what repairs it: the binding is then created when the new user is refused.
+    In check mode it raises MissingBinding instead, because nothing more can be read then.
+    """
+
+    def grant(refused: Kubernetes) -> float:
+        """Return for how long a refusal may end by itself."""
+        if _is_administrator(refused):
+            return KNOWN_SECONDS
+        if check_mode:
+            raise MissingBinding(f"{refused.url} refuses the administrators: a run would restore {title(BINDING)} first, and nothing else can be compared")
+        _bind(_master(open_store(options), refused.url, options["timeout"]))
+        return SETTLE_SECONDS
+
+    return Kubernetes(options["kubeconfig"], options["timeout"], server, grant if options["store"] else None)
+
+
+def is_handed_over(before: dict[str, t.Any] | None, after: dict[str, t.Any] | None) -> bool:
+    """Return whether a certificate leaves system:masters for the administrators, as it does when a cluster of version 0.9 is updated."""
+    return MASTERS in (before or {}).get("organizations", ()) and GROUP in (after or {}).get("organizations", ())
+
+
+def hand_over(store: Store, server: str) -> None:
+    """Create the binding before the administrator's certificate is replaced, so that the new one works from the beginning.
+
+    An API that does not answer does not stop the run, which may be what repairs it: the binding is then created when the API refuses the new certificate.
     """
     with contextlib.suppress(KubernetesError):
-        former = Kubernetes(path, HAND_OVER_SECONDS)
-        certificate = read(former.certificate, None)
-        if certificate and MASTERS in certificate.names.organizations:
-            _apply(former)
+        _bind(_master(store, server, HAND_OVER_SECONDS))
 
 
-def _apply(cluster: Kubernetes) -> None:
+def _is_administrator(cluster: Kubernetes) -> bool:
+    """Return whether the user may do everything, so that a refusal has another reason, such as admission."""
+    try:
+        return cluster.request("POST", _REVIEWS, _REVIEW, {"Content-Type": "application/json"})["status"]["allowed"]
+    except KubernetesError as error:
+        if error.status == 403:  # an administrator may ask
+            return False
+        raise
+
+
+def _bind(cluster: Kubernetes) -> None:
     found = cluster.get(BINDING)
     if found and found["roleRef"] != BINDING["roleRef"]:  # cannot be changed
         cluster.delete(found)
     cluster.apply(BINDING)
 
 
-def _master(options: dict[str, t.Any], server: str) -> Kubernetes:
+def _master(store: Store, server: str, timeout: float) -> Kubernetes:
     """Return a client in group system:masters, whose key and certificate exist in memory only."""
-    store = open_store(options)
     authority = get_authority(store, "kubernetes")
     if authority is None:
         raise HostError(f"the store {store} has no CA kubernetes")
@@ -86,4 +109,4 @@ def _master(options: dict[str, t.Any], server: str) -> Kubernetes:
     certificate = sign(names, read_public_key(public_half(key)), MINUTES / 1440, authority, authority_key(store, authority.name), now())
     bundle, public, private = (base64.b64encode(pem.encode()).decode() for pem in (authority.bundle(), certificate, key))
     client = {"client-certificate-data": public, "client-key-data": private}
-    return Kubernetes(kubeconfig("cfcr", server, {"certificate-authority-data": bundle}, "cfcr", client), options["timeout"])
+    return Kubernetes(kubeconfig("cfcr", server, {"certificate-authority-data": bundle}, "cfcr", client), timeout)

@@ -27,7 +27,6 @@ __all__ = ("Kubernetes", "KubernetesError", "title")
 FIELD_MANAGER = "cfcr"
 POLL_SECONDS = 0.2
 REQUEST_SECONDS = 15
-GRANT_SECONDS = 15
 
 # Status of an API server, or of a proxy in front of it, that starts or is overloaded. For errors of etcd it answers 500.
 PASSING = {429, 502, 503, 504}
@@ -68,15 +67,15 @@ class Kubernetes:
         kubeconfig: str | dict[str, t.Any],
         timeout: float,
         server: str | None = None,
-        grant: t.Callable[[Kubernetes], bool] | None = None,
+        grant: t.Callable[[Kubernetes], float] | None = None,
     ) -> None:
         """Take the server of the kubeconfig (a file, or its content), or another one with a certificate of the same CA.
 
-        grant: called once, if the server refuses the user; returns whether it gave the user the permission.
+        grant: called once, if the server refuses the user; returns the seconds within which the server may learn that it need not.
         """
         own, self._tls, self.certificate = _credentials(_load(kubeconfig) if isinstance(kubeconfig, str) else kubeconfig)
         self._grant = grant
-        self._granted_until = 0.0
+        self._refused_until = 0.0
         self.url = server or own
         self._server = urllib.parse.urlsplit(self.url).netloc
         self._connection: http.client.HTTPSConnection | None = None
@@ -101,7 +100,7 @@ class Kubernetes:
                 if status == 404:
                     return None
                 problem = f"{status} {_message(answer)}"
-                if status not in PASSING and ETCD_ERROR not in problem and not (status == 403 and self._is_granted()):
+                if status not in PASSING and ETCD_ERROR not in problem and not (status == 403 and self._is_expected()):
                     raise KubernetesError(f"{method} {path}: {problem}", status)
             except ssl.SSLCertVerificationError as error:
                 raise KubernetesError(f"https://{self._server}: {error}") from error
@@ -127,13 +126,13 @@ class Kubernetes:
             self._connection = None
         return None
 
-    def _is_granted(self) -> bool:
-        """Return whether the user has just been given the permission: API servers learn of it a moment later."""
+    def _is_expected(self) -> bool:
+        """Return whether a refusal may end by itself, because the user has just been given the permission."""
         if self._grant:
             grant, self._grant = self._grant, None
-            if grant(self):
-                self._granted_until = time.monotonic() + GRANT_SECONDS
-        return time.monotonic() < self._granted_until
+            seconds = grant(self)
+            self._refused_until = time.monotonic() + seconds
+        return time.monotonic() < self._refused_until
 
     def pause(self, problem: t.Callable[[], str]) -> None:
         """Wait before a retry. Fail with the problem when the time is up."""

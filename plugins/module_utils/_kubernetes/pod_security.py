@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .administrators import OPTIONS, MissingBinding, administrator
 from .answers import answers
 from .client import Kubernetes, KubernetesError
 
 __all__ = ("SPEC", "preview", "refusals")
 
 SPEC = {
-    "kubeconfig": {"type": "path", "required": True},
+    **OPTIONS,
     "servers": {"type": "list", "elements": "str", "default": []},
     "level": {"type": "str", "choices": ["baseline", "restricted"], "required": True},
     "exempt_namespaces": {"type": "list", "elements": "str", "default": []},
@@ -38,11 +39,13 @@ _EXEMPT = re.compile(r'namespace "[^"]*" is exempt from Pod Security')
 Refusal = t.Dict[str, t.Any]
 
 
-def preview(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the pods that the level would refuse, or the reason why they are not known."""
+def preview(options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Return the pods that the level would refuse, or the reason why they are not known. A MissingBinding is for the caller."""
     try:
-        cluster, namespaces = _answering(options)
+        cluster, namespaces = _answering(options, check_mode)
         return {"problem": None, "refused": [refusal for namespace in namespaces for refusal in _refused(cluster, namespace, options)]}
+    except MissingBinding:
+        raise
     except KubernetesError as error:
         return {"problem": str(error), "refused": []}
 
@@ -63,16 +66,17 @@ def refusals(namespace: str, warnings: t.Sequence[str]) -> list[Refusal]:
     return found
 
 
-def _answering(options: dict[str, t.Any]) -> tuple[Kubernetes, list[dict[str, t.Any]]]:
+def _answering(options: dict[str, t.Any], check_mode: bool) -> tuple[Kubernetes, list[dict[str, t.Any]]]:
     """Return the first server that answers, and its namespaces. The endpoint comes first."""
-    kubeconfig, timeout = options["kubeconfig"], options["timeout"]
-    endpoint = Kubernetes(kubeconfig, timeout)
+    endpoint = administrator(options, check_mode)
     behind = [url for url in options["servers"] if url != endpoint.url]
-    clients = {endpoint.url: endpoint, **{url: Kubernetes(kubeconfig, timeout, server=url) for url in behind}}
+    clients = {endpoint.url: endpoint, **{url: administrator(options, check_mode, url) for url in behind}}
     told = answers({url: lambda client=client: client.request("GET", "/api/v1/namespaces")["items"] for url, client in clients.items()}, _ANSWER_SECONDS)
     for url, namespaces in told.items():
         if isinstance(namespaces, list):
             return clients[url], namespaces
+        if isinstance(namespaces, MissingBinding):
+            raise namespaces
     raise KubernetesError("; ".join(f"{url}: {error}" for url, error in told.items()))
 
 

@@ -44,11 +44,11 @@ def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
         questions = {(endpoint.url, path): _request(client(), path) for path in lists}
         questions |= {(name, _READY): _probe(client(url)) for name, url in probes.items()}
     except KubernetesError as error:
-        return unknown(str(error))
+        return {**unknown("not queried, without a usable kubeconfig"), "refusal": str(error)}
     begin = time.monotonic()
     told = answers(questions, seconds)
     server, answer = endpoint.url, told[endpoint.url, _NODES]
-    found = {"url": endpoint.url, "problem": _problem(answer), "seconds": round(time.monotonic() - begin, 2)}
+    found = {"url": endpoint.url, "problem": None if _is_refusal(answer) else _problem(answer), "seconds": round(time.monotonic() - begin, 2)}
     if found["problem"]:
         told |= answers({(url, path): _request(client(url), path) for url in options["servers"] for path in lists}, seconds)
         server = next((url for url in options["servers"] if _problem(told[url, _NODES]) is None), None)
@@ -57,6 +57,7 @@ def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
     dates = expiry.read(endpoint.certificate)[0]
     return {
         "endpoint": found,
+        "refusal": next((str(error) for error in told.values() if _is_refusal(error)), None),
         "nodes": {obj["metadata"]["name"]: node(obj, now) for obj in nodes["items"]} if known else None,
         "volumes": volumes.by_node(claimed["items"], nodes["items"]) if known and isinstance(claimed, dict) else None,
         "probes": {name: _problem(told[name, _READY]) or told[name, _READY] for name in probes},
@@ -66,7 +67,7 @@ def cluster_status(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def unknown(problem: str) -> dict[str, t.Any]:
     """Return the status of a cluster that cannot be queried."""
-    return {"endpoint": {"url": "", "problem": problem, "seconds": 0}, "nodes": None, "volumes": None, "probes": {}, "certificate": None}
+    return {"endpoint": {"url": "", "problem": problem, "seconds": 0}, "refusal": None, "nodes": None, "volumes": None, "probes": {}, "certificate": None}
 
 
 def node(obj: dict[str, t.Any], now: datetime.datetime) -> dict[str, t.Any]:
@@ -100,6 +101,11 @@ def _request(server: Kubernetes, path: str) -> t.Callable[[], t.Any]:
 
 def _probe(server: Kubernetes) -> t.Callable[[], str | None]:
     return lambda: server.silence(_READY)
+
+
+def _is_refusal(answer: t.Any) -> bool:
+    """Return whether the server answers, but not this user: its certificate has expired, or it has no permission."""
+    return isinstance(answer, KubernetesError) and answer.status in (401, 403)
 
 
 def _problem(answer: t.Any) -> str | None:

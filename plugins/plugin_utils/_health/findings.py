@@ -94,12 +94,17 @@ def check_node(name: str, node: Values | None) -> t.Iterator[Finding]:
 
 
 def check_endpoint(api: Values, limits: Limits) -> t.Iterator[Finding]:
-    """Check the endpoint, and the administrator's certificate."""
-    endpoint = api["endpoint"]
-    if endpoint["problem"]:
+    """Check the endpoint, and the kubeconfig with which it is queried.
+
+    A kubeconfig that does not work says nothing of the endpoint, so that nobody repairs load balancers for it.
+    """
+    endpoint, refusal = api["endpoint"], api.get("refusal")
+    if refusal:
+        yield Finding(None, "access", "kubeconfig", refusal, "a kubeconfig (cluster_health_kubeconfig) that may list nodes: run site.yml")
+    if endpoint["problem"] and (endpoint["url"] or not refusal):
         yield Finding(None, "endpoint", endpoint["url"] or "endpoint", endpoint["problem"], "an answer of the API")
     if api.get("certificate"):
-        yield from _check_certificate(None, "administrator's kubeconfig", api["certificate"], limits)
+        yield from _check_certificate(None, "kubeconfig", api["certificate"], limits)
 
 
 def check_authorities(authorities: t.Iterable[Values], limits: Limits) -> t.Iterator[Finding]:

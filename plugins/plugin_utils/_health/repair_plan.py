@@ -257,7 +257,7 @@ def _plan_cluster(made: _Plan, findings: t.Iterable[Values], policy: Policy) -> 
     for finding in (finding for finding in findings if finding["host"] is None and finding["severity"] == "critical"):
         if finding["kind"] == "endpoint" and policy.creates_load_balancers:
             load_balancers = True
-        elif finding["kind"] == "certificate":
+        elif finding["kind"] in ("access", "certificate"):
             made.manual["the cluster"] = _details(finding)
         elif not made.as_values()["acts"]:
             made.manual.setdefault("the cluster", _details(finding))

@@ -44,11 +44,11 @@ class Timeline:
 
 
 def timeline(report: Values, margin_days: int) -> Timeline:
-    """Return the timeline of a report: a row for each host with certificates, for the administrator, and for each CA."""
+    """Return the timeline of a report: a row for each host with certificates, for the kubeconfig, and for each CA."""
     cluster = report["cluster"]
     entries = [(name, "host", _expiries(host["certificates"])) for name, host in report["hosts"].items() if host.get("certificates")]
     if cluster["certificate"]:
-        entries.append(("administrator", "host", _expiries({"kubeconfig": cluster["certificate"]})))
+        entries.append(("kubeconfig", "host", _expiries({"kubeconfig": cluster["certificate"]})))
     entries += [(authority["common_name"], "CA", _expiries({authority["common_name"]: authority})) for authority in cluster["authorities"]]
     entries = [entry for entry in entries if entry[2]]
     furthest = max([days for entry in entries for days, _text in entry[2]] + [margin_days, 30])

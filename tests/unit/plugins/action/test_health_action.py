@@ -80,10 +80,10 @@ def test_every_host_is_in_the_report_and_none_ends_the_run(report_on, ports):
     assert hosts["here"]["memory"]["total_mib"] > 0
     assert hosts["here"]["uptime"] >= 0
     findings = {(found["host"], found["kind"]): found["found"] for found in report["findings"]}
-    assert set(findings) == {(None, "endpoint"), ("here", "job"), ("refusing", "unreachable"), ("hanging", "unreachable")}
+    assert set(findings) == {(None, "access"), ("here", "job"), ("refusing", "unreachable"), ("hanging", "unreachable")}
     assert "Connection refused (2 attempts)" in findings["refusing", "unreachable"]
     assert findings["hanging", "unreachable"].endswith("timed out (2 attempts)")
-    assert "No such file" in findings[None, "endpoint"]
+    assert "No such file" in findings[None, "access"]
     assert report["cluster"]["rotations"] == []
     assert report["text"].startswith("7 findings; hosts: 1 failing, 2 unreachable, 1 ignored, checked in ")
 
@@ -102,3 +102,9 @@ def test_an_unreadable_store_is_a_finding(report_on, ports, director, found):
     assert {name: host["state"] for name, host in report["hosts"].items()} == {"here": "failing", "also-here": "failing"}
     (finding,) = [finding for finding in report["findings"] if finding["kind"] == "store"]
     assert found in finding["found"]
+
+
+def test_a_job_without_the_store_has_no_finding_about_it(report_on):
+    here = {"ansible_connection": "local", "health_read_store": False, "cluster_store_passphrase": "{{ lookup('ansible.builtin.file', '/nowhere') }}"}
+    kinds = {finding["kind"] for finding in report_on({"master": {"hosts": {"here": here}}})["findings"]}
+    assert "access" in kinds and "store" not in kinds

@@ -179,7 +179,7 @@ def test_without_a_proxy_edges_lead_from_the_endpoint_to_masters_and_workers():
 def test_a_timeline_shows_near_and_far_expiries(report):
     report["hosts"]["etcd-0"]["certificates"] = {"/a.crt": {**CERTIFICATE, "days_left": 3}, "/b.crt": CERTIFICATE, "/c.crt": CERTIFICATE}
     rows = {row.label: row for row in timeline(report, 60).rows}
-    assert list(rows) == ["master-0", "worker-0", "etcd-0", "administrator", "cfcr etcd"]
+    assert list(rows) == ["master-0", "worker-0", "etcd-0", "kubeconfig", "cfcr etcd"]
     assert [(state, text.count("\n") + 1) for _x, state, text in rows["etcd-0"].points] == [("warning", 1), ("healthy", 2)]
     assert rows["etcd-0"].end < rows["master-0"].end < rows["cfcr etcd"].end <= 1000
 

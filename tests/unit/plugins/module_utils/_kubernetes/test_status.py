@@ -44,7 +44,7 @@ def test_a_condition_that_seems_to_begin_later_or_never_has_lasted_for_no_time(s
     assert kubernetes_status.node({"spec": {}, "status": {"conditions": [ready]}}, NOW)["seconds"] == 0
 
 
-def test_a_missing_kubeconfig_is_the_problem(tmp_path):
+def test_a_missing_kubeconfig_says_nothing_of_the_endpoint(tmp_path):
     found = kubernetes_status.cluster_status({"kubeconfig": str(tmp_path / "kubeconfig"), "servers": [], "seconds": 1})
-    assert "No such file" in found["endpoint"]["problem"]
-    assert found["nodes"] is None
+    assert "No such file" in found["refusal"]
+    assert (found["endpoint"]["url"], found["nodes"]) == ("", None)

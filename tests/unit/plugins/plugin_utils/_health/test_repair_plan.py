@@ -193,6 +193,11 @@ def test_the_provider_repairs_a_load_balancer():
     assert done(report(finding(None, "endpoint"), proxy_0="unreachable")) == {"recreate": ["proxy-0"]}
 
 
+def test_nothing_is_repaired_because_of_a_kubeconfig():
+    broken = report(finding(None, "access"))
+    assert done(broken, Policy(0.34, 3, True, creates_load_balancers=True)) == {"manual": {"the cluster": "access x: found y, expected z"}}
+
+
 def test_an_expired_ca_needs_an_operator():
     assert "the cluster" in done(report(finding(None, "certificate", "CA etcd")))["manual"]
 

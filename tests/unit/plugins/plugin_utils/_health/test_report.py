@@ -188,6 +188,18 @@ def test_nodes_have_no_findings_if_the_api_does_not_answer(cluster):
     assert cluster.findings() == [(None, "endpoint", "https://10.0.0.91:8443", "critical")]
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        {"url": "", "problem": "not queried, without a usable kubeconfig", "seconds": 0},
+        {"url": "https://10.0.0.91:8443", "problem": None, "seconds": 0.1},
+    ],
+)
+def test_a_refused_kubeconfig_is_no_problem_of_the_endpoint(cluster, endpoint):
+    cluster.api.update(nodes=None, endpoint=endpoint, refusal="kubeconfig health.kubeconfig: No such file or directory")
+    assert cluster.findings() == [(None, "access", "kubeconfig", "critical")]
+
+
 def test_a_missing_quorum_is_a_finding_about_the_cluster(cluster):
     for name in ("etcd-0", "etcd-1"):
         cluster.health[name] = {"error": "no route to host", "attempts": 2}
