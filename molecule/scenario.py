@@ -49,9 +49,9 @@ def apply(*objects: dict[str, t.Any]) -> None:
     kubectl("apply", "--filename=-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
 
-def kubeconfig() -> tuple[str, ssl.SSLContext]:
-    """Return the server of the kubeconfig, and a TLS context with its user's certificate and its CA bundle."""
-    config = yaml.safe_load((DIRECTORY / "kubeconfig").read_text(encoding="utf-8"))
+def kubeconfig(name: str = "kubeconfig") -> tuple[str, ssl.SSLContext]:
+    """Return the server of a kubeconfig, and a TLS context with its user's certificate and its CA bundle."""
+    config = yaml.safe_load((DIRECTORY / name).read_text(encoding="utf-8"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     context = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
     with tempfile.NamedTemporaryFile() as file:

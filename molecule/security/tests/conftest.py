@@ -23,3 +23,8 @@ def copy_of_the_store():
     run("podman", "cp", f"{CLUSTER}-director-0:/var/lib/cfcr/molecule/.", DIRECTORY / "store")
     for name in ("kubeconfig", "health.kubeconfig"):
         run("podman", "cp", f"{CLUSTER}-director-0:/root/{name}", DIRECTORY / name)
+
+
+def pytest_collection_modifyitems(items):
+    """Take hosts over last."""
+    items.sort(key=lambda item: item.path.name in ("test_lying_hosts.py", "test_overlay.py"))

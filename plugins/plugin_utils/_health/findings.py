@@ -15,6 +15,8 @@ __all__ = (
 
 Values = t.Mapping[str, t.Any]
 
+_KUBECONFIG = "cluster_health_kubeconfig"
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -100,11 +102,11 @@ def check_endpoint(api: Values, limits: Limits) -> t.Iterator[Finding]:
     """
     endpoint, refusal = api["endpoint"], api.get("refusal")
     if refusal:
-        yield Finding(None, "access", "kubeconfig", refusal, "a kubeconfig (cluster_health_kubeconfig) that may list nodes: run site.yml")
+        yield Finding(None, "access", _KUBECONFIG, refusal, "a user who may list nodes: run site.yml")
     if endpoint["problem"] and (endpoint["url"] or not refusal):
         yield Finding(None, "endpoint", endpoint["url"] or "endpoint", endpoint["problem"], "an answer of the API")
     if api.get("certificate"):
-        yield from _check_certificate(None, "kubeconfig", api["certificate"], limits)
+        yield from _check_certificate(None, _KUBECONFIG, api["certificate"], limits)
 
 
 def check_authorities(authorities: t.Iterable[Values], limits: Limits) -> t.Iterator[Finding]:

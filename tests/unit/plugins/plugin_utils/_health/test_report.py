@@ -197,7 +197,7 @@ def test_nodes_have_no_findings_if_the_api_does_not_answer(cluster):
 )
 def test_a_refused_kubeconfig_is_no_problem_of_the_endpoint(cluster, endpoint):
     cluster.api.update(nodes=None, endpoint=endpoint, refusal="kubeconfig health.kubeconfig: No such file or directory")
-    assert cluster.findings() == [(None, "access", "kubeconfig", "critical")]
+    assert cluster.findings() == [(None, "access", "cluster_health_kubeconfig", "critical")]
 
 
 def test_a_missing_quorum_is_a_finding_about_the_cluster(cluster):
