@@ -21,8 +21,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, GROUP, MASTERS
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import cluster_status
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.options import STORE, open_store
 from ansible_collections.cfcr.kubernetes.plugins.modules import cluster_trust, manifest, pod_security_info, secret_rewrite
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.director import validated
 from cryptography import x509
@@ -33,13 +32,20 @@ TITLE = f"ClusterRoleBinding {GROUP}"
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "administrators", "namespace": "default"}}
 
 
+def opened(store):
+    """Return the store that a module opens with these options."""
+    return open_store(validated(STORE, {"store": store}))
+
+
 @pytest.fixture
-def store(apiserver, tmp_path):
-    """Return the options of a store that has the API server's CA."""
-    options = {"backend": "local", "directory": str(tmp_path / "store"), "versions": 10, "passphrase": None}
+def store(apiserver, tmp_path, request):
+    """Return the options of a store that has the API server's CA, in a directory or in Vault."""
+    in_vault = getattr(request, "param", "") == "vault"
+    options = request.getfixturevalue("vault").store() if in_vault else {"backend": "local", "directory": str(tmp_path / "store")}
+    options["passphrase"] = "twelve or more characters"
     authority = apiserver.authority
     public = {"certificates": [authority.certificate.decode()], "signing": 0}
-    Store(LocalBackend(options), None).put("authorities/kubernetes", public, {"private_keys": [authority.key.decode()]}, 0)
+    opened(options).put("authorities/kubernetes", public, {"private_keys": [authority.key.decode()]}, 0)
     return options
 
 
@@ -89,6 +95,7 @@ def access():
     return list(yaml.safe_load_all(jinja2.Template(ACCESS.read_text(), trim_blocks=True).render()))
 
 
+@pytest.mark.parametrize("store", ["local", "vault"], indirect=True)
 def test_the_binding_is_created_and_restored(apply, master):
     assert "forbidden" in apply(store=None)["msg"] and master.get(BINDING) is None
     for _attempt in range(2):
@@ -164,11 +171,11 @@ def admin(organization, path, server):
 @pytest.mark.parametrize("lost", [False, True], ids=["kept", "lost"])
 def test_the_certificate_of_an_earlier_version_is_handed_over(apiserver, store, master, tmp_path, lost):
     """The new one works at once, also if the kubeconfig file has been lost, and the binding is the only difference to the former one."""
-    opened, path = Store(LocalBackend(store), None), tmp_path / "admin"
+    path = tmp_path / "admin"
 
     def keep(organization, server, check_mode=False):
         options = validated(SPEC, {"store": store, "credentials": [admin(organization, path, server)]})
-        return keep_credentials(opened, options, check_mode)
+        return keep_credentials(opened(store), options, check_mode)
 
     server = f"https://127.0.0.1:{apiserver.port}"
     keep(MASTERS, server)
@@ -185,10 +192,9 @@ def test_the_certificate_of_an_earlier_version_is_handed_over(apiserver, store, 
 
 def test_an_api_that_does_not_answer_does_not_stop_the_hand_over(store, tmp_path, monkeypatch):
     monkeypatch.setattr(administrators, "HAND_OVER_SECONDS", 0.5)
-    opened = Store(LocalBackend(store), None)
     for organization in (MASTERS, GROUP):
         options = validated(SPEC, {"store": store, "credentials": [admin(organization, tmp_path / "admin", "https://127.0.0.1:1")]})
-        assert keep_credentials(opened, options, False)["changed"]
+        assert keep_credentials(opened(store), options, False)["changed"]
 
 
 def test_health_reads_nodes_and_nothing_else(apiserver, tmp_path, master):
@@ -223,7 +229,7 @@ def test_the_add_ons_have_the_same_binding():
 def test_the_certificate_is_short_lived(store, monkeypatch):
     seen = {}
     monkeypatch.setattr(administrators, "Kubernetes", lambda config, timeout: seen.update(config))
-    administrators._master(Store(LocalBackend(store), None), "https://127.0.0.1:1", 1)
+    administrators._master(opened(store), "https://127.0.0.1:1", 1)
     pem = base64.b64decode(seen["users"][0]["user"]["client-certificate-data"])
     certificate = x509.load_pem_x509_certificate(pem)
     assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).total_seconds() <= 601
