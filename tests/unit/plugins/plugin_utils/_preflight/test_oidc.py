@@ -32,7 +32,12 @@ def test_good_issuers_are_accepted():
     [
         ([issuer("http://issuer.example.com")], "cluster_oidc[0].issuer.url"),
         ([issuer(), issuer()], "cluster_oidc[1].issuer.url"),
+        ([issuer(f"{URL}?tenant=a")], "cluster_oidc[0].issuer.url"),
+        ([issuer("https://me@issuer.example.com")], "cluster_oidc[0].issuer.url"),
         ([issuer(audiences=())], "cluster_oidc[0].issuer.audiences"),
+        ([issuer(audiences=("a", "a"))], "cluster_oidc[0].issuer.audiences"),
+        ([issuer(audiences=("a", "b"))], "cluster_oidc[0].issuer.audienceMatchPolicy"),
+        ([{**issuer(), "claims": {}}], "cluster_oidc[0]"),
         ([issuer(prefix="")], "cluster_oidc[0].claimMappings.username.prefix"),
         ([issuer(prefix="system:")], "cluster_oidc[0].claimMappings.username.prefix"),
         ([issuer(prefix="sys")], "cluster_oidc[0].claimMappings.username.prefix"),
