@@ -21,8 +21,7 @@ def default_settings():
 @pytest.fixture(scope="session", autouse=True)
 def copy_of_the_store():
     run("podman", "cp", f"{CLUSTER}-director-0:/var/lib/cfcr/molecule/.", DIRECTORY / "store")
-    for name in ("kubeconfig", "health.kubeconfig"):
-        run("podman", "cp", f"{CLUSTER}-director-0:/root/{name}", DIRECTORY / name)
+    run("podman", "cp", f"{CLUSTER}-director-0:/root/kubeconfig", DIRECTORY / "kubeconfig")
 
 
 def pytest_collection_modifyitems(items):

@@ -18,14 +18,16 @@ from playbook import Run
 from scenario import DIRECTORY, addresses, ask, kubeconfig, kubectl, on, wait
 
 ADMINISTRATORS = "cfcr:administrators"
+HEALTH = "store/health.kubeconfig"
 MASTERS = ("master-0", "master-1")
 ORGANIZATION = x509.oid.NameOID.ORGANIZATION_NAME
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
-EMBEDDED = re.compile(r"client-certificate-data\W+([A-Za-z0-9+/=]+)")
-# Directories in which programs and people leave files; images of containers are left out.
+EMBEDDED = re.compile(r"client-certificate-data\W+(LS0t[A-Za-z0-9+/=]+)")
+# Directories in which programs and people leave files; programs themselves and images of containers are left out.
 FILES = (
-    "grep --recursive --no-messages --files-with-matches --null --exclude-dir='io.containerd*' --exclude-dir=member --exclude-dir=certs --exclude-dir=certificates "
-    "--regexp=client-certificate-data --regexp='BEGIN CERTIFICATE' /etc /home /opt /root /run /srv /tmp /var | xargs --null --no-run-if-empty cat"
+    "grep --recursive --no-messages --binary-files=without-match --files-with-matches --null --exclude-dir='io.containerd*' --exclude-dir=member "
+    "--exclude-dir=certs --exclude-dir=certificates --regexp=client-certificate-data --regexp='BEGIN CERTIFICATE' "
+    "/etc /home /opt /root /run /srv /tmp /var | xargs --null --no-run-if-empty cat"
 )
 
 
@@ -58,7 +60,7 @@ def organizations(text: str) -> list[set[str]]:
 
 @pytest.mark.parametrize("path", ["nodes", "persistentvolumes"])
 def test_health_reads_what_it_needs(path):
-    assert status("health.kubeconfig", "GET", f"/api/v1/{path}") == 200
+    assert status(HEALTH, "GET", f"/api/v1/{path}") == 200
 
 
 @pytest.mark.parametrize(
@@ -79,19 +81,7 @@ def test_health_reads_what_it_needs(path):
 def test_health_may_do_nothing_else(method, path, body):
     address = addresses()["worker-0"]
     body = body and json.loads(json.dumps(body).replace("{worker-0}", address))
-    assert status("health.kubeconfig", method, path.replace("{worker-0}", address), body) == 403
-
-
-def test_no_file_has_a_certificate_of_system_masters():
-    """On no host, not in the store on director-0, and not on the controller."""
-    for name in addresses():
-        found = organizations(on(name, "sh", "-c", FILES, errors="replace"))
-        assert found, name
-        assert not [groups for groups in found if "system:masters" in groups], name
-        assert (name == "director-0") == ({ADMINISTRATORS} in found), name
-    texts = [path.read_bytes().decode(errors="replace") for path in DIRECTORY.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]
-    found = [groups for text in texts for groups in organizations(text)]
-    assert {ADMINISTRATORS} in found and {"cfcr:health"} in found and {"system:masters"} not in found
+    assert status(HEALTH, method, path.replace("{worker-0}", address), body) == 403
 
 
 def test_the_binding_can_be_taken_away_and_site_restores_it():
@@ -114,8 +104,20 @@ def test_the_binding_can_be_taken_away_and_site_restores_it():
     assert changed(site("--check")) == 0
 
 
+def test_no_file_has_a_certificate_of_system_masters():
+    """On no host, not in the store on director-0, and not on the controller."""
+    for name in addresses():
+        found = organizations(on(name, "sh", "-c", FILES, errors="replace"))
+        assert found, name
+        assert not [groups for groups in found if "system:masters" in groups], name
+        assert (name == "director-0") == ({ADMINISTRATORS} in found), name
+    texts = [path.read_bytes().decode(errors="replace") for path in DIRECTORY.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]
+    found = [groups for text in texts for groups in organizations(text)]
+    assert {ADMINISTRATORS} in found and {"cfcr:health"} in found and {"system:masters"} not in found
+
+
 def test_health_has_no_other_right():
-    command = [DIRECTORY / "bin/kubectl", f"--kubeconfig={DIRECTORY}/health.kubeconfig", "auth", "can-i", "--list", "--no-headers"]
+    command = [DIRECTORY / "bin/kubectl", f"--kubeconfig={DIRECTORY}/{HEALTH}", "auth", "can-i", "--list", "--no-headers"]
     rights = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     resources = {line.split()[0] for line in rights.splitlines() if not line.startswith(" ")}
     assert {"nodes", "persistentvolumes"} <= resources
