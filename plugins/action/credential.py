@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._credentials.credential_list import SPEC, keep_credentials
+from ..module_utils._kubernetes.administrators import hand_over
 from ..module_utils._store.store import Store
 from ..plugin_utils._controller.store_action import StoreAction
 
@@ -20,4 +21,4 @@ class ActionModule(StoreAction):
 
     def keep(self, store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         """Create, replace and renew what is due, and return the values of all."""
-        return keep_credentials(store, options, check_mode)
+        return keep_credentials(store, options, check_mode, hand_over)

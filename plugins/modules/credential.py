@@ -115,6 +115,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._credentials.credential_list import SPEC, keep_credentials
 from ..module_utils._errors import HostError
+from ..module_utils._kubernetes.administrators import hand_over
 from ..module_utils._store.options import open_store
 
 
@@ -122,7 +123,7 @@ def main() -> None:
     """Create, replace and renew what is due, and return the values of all."""
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     try:
-        module.exit_json(**keep_credentials(open_store(module.params), module.params, module.check_mode))
+        module.exit_json(**keep_credentials(open_store(module.params), module.params, module.check_mode, hand_over))
     except HostError as error:
         module.fail_json(msg=str(error))
 

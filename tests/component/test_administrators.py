@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.credential_list import SPEC, keep_credentials
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import administrators
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, GROUP, MASTERS
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, GROUP, MASTERS, hand_over
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.status import cluster_status
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.options import STORE, open_store
@@ -175,7 +175,7 @@ def test_the_certificate_of_an_earlier_version_is_handed_over(apiserver, store, 
 
     def keep(organization, server, check_mode=False):
         options = validated(SPEC, {"store": store, "credentials": [admin(organization, path, server)]})
-        return keep_credentials(opened(store), options, check_mode)
+        return keep_credentials(opened(store), options, check_mode, hand_over)
 
     server = f"https://127.0.0.1:{apiserver.port}"
     keep(MASTERS, server)
@@ -194,7 +194,7 @@ def test_an_api_that_does_not_answer_does_not_stop_the_hand_over(store, tmp_path
     monkeypatch.setattr(administrators, "HAND_OVER_SECONDS", 0.5)
     for organization in (MASTERS, GROUP):
         options = validated(SPEC, {"store": store, "credentials": [admin(organization, tmp_path / "admin", "https://127.0.0.1:1")]})
-        assert keep_credentials(opened(store), options, False)["changed"]
+        assert keep_credentials(opened(store), options, False, hand_over)["changed"]
 
 
 def test_health_reads_nodes_and_nothing_else(apiserver, tmp_path, master):

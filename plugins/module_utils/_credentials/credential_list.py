@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .._kubernetes.administrators import hand_over, is_handed_over
 from .._pki.files import NAMES, USAGES
 from .._pki.x509 import now
 from .._result import outcome
@@ -60,8 +59,12 @@ CREDENTIALS = {
 SPEC = {**STORE, "credentials": {**CREDENTIALS, "required": True}}
 
 
-def keep_credentials(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Create, replace and renew what is due, and return the values of all."""
+# Called with the store, the server of a kubeconfig, and its certificate before and after.
+HandOver = t.Callable[[Store, str, t.Optional[t.Dict[str, t.Any]], t.Optional[t.Dict[str, t.Any]]], None]
+
+
+def keep_credentials(store: Store, options: dict[str, t.Any], check_mode: bool, hand_over: HandOver | None = None) -> dict[str, t.Any]:
+    """Create, replace and renew what is due, and return the values of all. Before anything is written, each kubeconfig is handed over."""
     moment = now()
     credentials, files = [], []
     for entry in options["credentials"]:
@@ -74,8 +77,8 @@ def keep_credentials(store: Store, options: dict[str, t.Any], check_mode: bool) 
 
     def apply() -> None:
         for entry, credential in zip(options["credentials"], credentials):
-            if entry["kubeconfig"] and is_handed_over(credential.before, credential.after):
-                hand_over(store, entry["kubeconfig"]["server"])
+            if entry["kubeconfig"] and hand_over:
+                hand_over(store, entry["kubeconfig"]["server"], credential.before, credential.after)
         for item in states.values():
             if item.before != item.after:
                 item.make()

@@ -19,7 +19,7 @@ from .._store.options import STORE, open_store
 from .._store.store import Store
 from .client import Kubernetes, KubernetesError, title
 
-__all__ = ("BINDING", "GROUP", "OPTIONS", "MissingBinding", "administrator", "hand_over", "is_handed_over")
+__all__ = ("BINDING", "GROUP", "OPTIONS", "MissingBinding", "administrator", "hand_over")
 
 GROUP = "cfcr:administrators"
 MASTERS = "system:masters"
@@ -68,16 +68,14 @@ def administrator(options: dict[str, t.Any], check_mode: bool, server: str | Non
     return Kubernetes(options["kubeconfig"], options["timeout"], server, grant if options["store"] else None)
 
 
-def is_handed_over(before: dict[str, t.Any] | None, after: dict[str, t.Any] | None) -> bool:
-    """Return whether a certificate leaves system:masters for the administrators, as it does when a cluster of version 0.9 is updated."""
-    return MASTERS in (before or {}).get("organizations", ()) and GROUP in (after or {}).get("organizations", ())
+def hand_over(store: Store, server: str, before: dict[str, t.Any] | None, after: dict[str, t.Any] | None) -> None:
+    """Create the binding before a certificate leaves system:masters for the administrators, so that the new one works from the beginning.
 
-
-def hand_over(store: Store, server: str) -> None:
-    """Create the binding before the administrator's certificate is replaced, so that the new one works from the beginning.
-
-    An API that does not answer does not stop the run, which may be what repairs it: the binding is then created when the API refuses the new certificate.
+    That happens once, when a cluster of version 0.9 is updated. An API that does not answer does not stop the run, which may be what repairs it: the
+    binding is then created when the API refuses the new certificate.
     """
+    if MASTERS not in (before or {}).get("organizations", ()) or GROUP not in (after or {}).get("organizations", ()):
+        return
     with contextlib.suppress(KubernetesError):
         _bind(_master(store, server, HAND_OVER_SECONDS))
 
