@@ -11,7 +11,7 @@ import typing as t
 
 from .._pki.x509 import certificate_info, now
 from .._store.options import STORE
-from .._store.store import KINDS, Record, Store
+from .._store.store import Record, Store
 from .._timestamp import from_timestamp
 from .authorities import to_authority
 
@@ -23,10 +23,12 @@ SPEC: dict[str, t.Any] = {
     "rotating": {"type": "bool", "default": False},
 }
 
+_KINDS = {"authorities": "authority", "credentials": "credential"}
+
 
 def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return a description of each record, or only of those that expire soon or are being rotated."""
-    records = [(kind, name) for kind in KINDS for name in store.names(kind)]
+    records = [(kind, name) for kind in _KINDS for name in store.names(kind)]
     if options["rotating"]:
         records = [(kind, name) for kind, name in records if store.get(f"{kind}/{name}").public.get("rotation")]
     moment, days = now(), options["expires_within_days"]
@@ -41,7 +43,7 @@ def _describe(kind: str, name: str, history: list[Record], moment: datetime.date
     # A CA expires with the certificate with which it signs.
     not_after = certificates[newest.public.get("signing", 0)]["not_after"] if certificates else None
     return {
-        "kind": {"authorities": "authority", "credentials": "credential"}[kind],
+        "kind": _KINDS[kind],
         "name": name,
         "type": "certificate" if kind == "authorities" else newest.public["type"],
         "version": newest.version,

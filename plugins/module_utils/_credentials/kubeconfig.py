@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kubeconfigs: their structure, and the file with a certificate of the store for an administrator."""
+"""Kubeconfigs: their structure, their file, and the file with a certificate of the store for an administrator."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .._files import make_directory, write_atomically
 if t.TYPE_CHECKING:
     from .credentials import Credential
 
-__all__ = ("KubeconfigFile", "kubeconfig")
+__all__ = ("MODE", "KubeconfigFile", "kubeconfig", "self_contained", "write")
 
-_MODE = 0o600
+MODE = 0o600
 
 
 def kubeconfig(cluster: str, server: str, authority: dict[str, str], user: str, client: dict[str, str]) -> dict[str, t.Any]:
@@ -37,6 +37,22 @@ def kubeconfig(cluster: str, server: str, authority: dict[str, str], user: str, 
     }
 
 
+def self_contained(cluster: str, server: str, bundle: str, certificate: str, private_key: str) -> bytes:
+    """Return the content of a file that holds CA bundle, certificate and key."""
+    authority, public, private = (base64.b64encode(pem.encode()).decode() for pem in (bundle, certificate, private_key))
+    client = {"client-certificate-data": public, "client-key-data": private}
+    return json.dumps(kubeconfig(cluster, server, {"certificate-authority-data": authority}, cluster, client), indent=2).encode() + b"\n"
+
+
+def write(path: str, content: bytes, owner: int) -> None:
+    """Write a file that nobody but its owner can read."""
+    try:
+        make_directory(os.path.dirname(path), 0o700)
+        write_atomically(path, content, MODE, pwd.getpwuid(owner).pw_name)
+    except OSError as error:
+        raise HostError(f"{path}: cannot be written: {error.strerror}") from error
+
+
 class KubeconfigFile:
     """A kubeconfig with a certificate of the store: its state, its wanted state, and the change."""
 
@@ -46,15 +62,11 @@ class KubeconfigFile:
             raise HostError(f"credential {credential.name}: found a kubeconfig for type {credential.type}, expected type certificate")
         self.before, self._owner = self._read()
         reissued = credential.before != credential.after
-        self.after = _summary("with the new certificate" if reissued else _digest(self._content()), _MODE)
+        self.after = _summary("with the new certificate" if reissued else _digest(self._content()), MODE)
 
     def make(self) -> None:
         """Write the file and keep its owner."""
-        try:
-            make_directory(os.path.dirname(self.name), 0o700)
-            write_atomically(self.name, self._content(), _MODE, pwd.getpwuid(self._owner).pw_name)
-        except OSError as error:
-            raise HostError(f"{self.name}: cannot be written: {error.strerror}") from error
+        write(self.name, self._content(), self._owner)
 
     def _read(self) -> tuple[dict[str, str] | None, int]:
         """Return a summary of the file without secrets, and its owner."""
@@ -68,15 +80,8 @@ class KubeconfigFile:
             raise HostError(f"{self.name}: cannot be read: {error.strerror}") from error
 
     def _content(self) -> bytes:
-        values = {name: base64.b64encode(value.encode()).decode() for name, value in self._credential.values().items()}
-        structure = kubeconfig(
-            self._options["cluster"],
-            self._options["server"],
-            {"certificate-authority-data": values["bundle"]},
-            self._options["cluster"],
-            {"client-certificate-data": values["certificate"], "client-key-data": values["private_key"]},
-        )
-        return json.dumps(structure, indent=2).encode() + b"\n"
+        values = self._credential.values()
+        return self_contained(self._options["cluster"], self._options["server"], values["bundle"], values["certificate"], values["private_key"])
 
 
 def _summary(content: str, mode: int) -> dict[str, str]:

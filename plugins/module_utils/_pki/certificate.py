@@ -155,7 +155,7 @@ def reasons(
     issuer: str,
     key: str,
     now: datetime.datetime,
-    renew_before_days: int,
+    renew_before_days: float,
     new_not_after: datetime.datetime,
 ) -> list[str]:
     """Return why a certificate must be issued; nothing if it can stay."""

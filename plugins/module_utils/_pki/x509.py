@@ -45,6 +45,7 @@ __all__ = (
     "public_half",
     "read",
     "read_public_key",
+    "serial_number",
     "sign",
 )
 
@@ -169,6 +170,11 @@ def certificate_info(pem: str) -> dict[str, str]:
         "not_before": to_timestamp(_not_before(certificate)),
         "not_after": to_timestamp(_not_after(certificate)),
     }
+
+
+def serial_number(pem: str) -> str:
+    """Return the serial number of a certificate in hexadecimal digits."""
+    return f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:x}"
 
 
 def new_authority(common_name: str, days: int, private_key: str, at: datetime.datetime) -> str:

@@ -27,7 +27,7 @@ from .encryption import FORMER_COST, STORE_COST, check_passphrase, decrypt, encr
 
 __all__ = ("KINDS", "Backend", "Conflict", "Document", "Record", "Store", "keep")
 
-KINDS = ("authorities", "credentials")
+KINDS = ("authorities", "credentials", "kubeconfigs")
 
 # The settings hold a value encrypted with the passphrase of the store, which tells a wrong passphrase.
 _SETTINGS = "store"

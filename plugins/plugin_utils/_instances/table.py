@@ -11,17 +11,22 @@ import typing as t
 from .._health.text import text
 from .cells import COLUMNS, cells, rotations
 
-__all__ = ("table",)
+__all__ = ("aligned", "table")
 
 
 def table(report: t.Mapping[str, t.Any]) -> str:
     """Return a line for each host, then the state of the cluster and the findings. Empty columns are left out."""
     rows = [cells(name, host) for name, host in report["hosts"].items()]
     shown = [column for column in COLUMNS if any(row[column] for row in rows)]
-    lines = [{column: column for column in shown}, *({column: row[column] or "-" for column in shown} for row in rows)]
-    widths = {column: max(len(line[column]) for line in lines) for column in shown}
-    written = ["  ".join(line[column].ljust(widths[column]) for column in shown).rstrip() for line in lines]
+    written = aligned([{column: row[column] or "-" for column in shown} for row in rows])
     return "\n".join([*written, "", *_cluster(report["cluster"]), text(report)])
+
+
+def aligned(rows: t.Sequence[t.Mapping[str, str]]) -> list[str]:
+    """Return a line with the names of the columns, and one for each row."""
+    lines = [{column: column for column in rows[0]}, *rows] if rows else []
+    widths = {column: max(len(line[column]) for line in lines) for column in lines[0]} if lines else {}
+    return ["  ".join(line[column].ljust(width) for column, width in widths.items()).rstrip() for line in lines]
 
 
 def _cluster(cluster: t.Mapping[str, t.Any]) -> list[str]:
