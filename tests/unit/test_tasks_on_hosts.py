@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 PREFIX = "cfcr.kubernetes."
 # Actions that run on the controller and use no answer of a host.
 ON_CONTROLLER = {
-    *("add_host", "assert", "debug", "fail", "group_by", "include_vars", "meta", "pause", "set_fact"),
+    *("add_host", "assert", "debug", "fail", "group_by", "include_vars", "meta", "pause", "set_fact", "set_stats"),
     "wait_for_connection",  # runs ping, and returns nothing of the answer
 }
 ROLES = ("include_role", "import_role")
