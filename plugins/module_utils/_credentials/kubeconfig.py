@@ -20,7 +20,7 @@ from .._files import make_directory, write_atomically
 if t.TYPE_CHECKING:
     from .credentials import Credential
 
-__all__ = ("MODE", "KubeconfigFile", "kubeconfig", "self_contained", "write")
+__all__ = ("MODE", "KubeconfigFile", "digest", "kubeconfig", "self_contained", "write")
 
 MODE = 0o600
 
@@ -53,6 +53,11 @@ def write(path: str, content: bytes, owner: int) -> None:
         raise HostError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def digest(content: bytes) -> str:
+    """Return the content of a file for a diff, without its secrets."""
+    return f"sha256 {hashlib.sha256(content).hexdigest()}"
+
+
 class KubeconfigFile:
     """A kubeconfig with a certificate of the store: its state, its wanted state, and the change."""
 
@@ -62,7 +67,7 @@ class KubeconfigFile:
             raise HostError(f"credential {credential.name}: found a kubeconfig for type {credential.type}, expected type certificate")
         self.before, self._owner = self._read()
         reissued = credential.before != credential.after
-        self.after = _summary("with the new certificate" if reissued else _digest(self._content()), MODE)
+        self.after = _summary("with the new certificate" if reissued else digest(self._content()), MODE)
 
     def make(self) -> None:
         """Write the file and keep its owner."""
@@ -73,7 +78,7 @@ class KubeconfigFile:
         try:
             with open(self.name, "rb") as stream:
                 status = os.fstat(stream.fileno())
-                return _summary(_digest(stream.read()), stat.S_IMODE(status.st_mode)), status.st_uid
+                return _summary(digest(stream.read()), stat.S_IMODE(status.st_mode)), status.st_uid
         except FileNotFoundError:
             return None, os.geteuid()
         except OSError as error:
@@ -86,7 +91,3 @@ class KubeconfigFile:
 
 def _summary(content: str, mode: int) -> dict[str, str]:
     return {"content": content, "mode": f"{mode:04o}"}
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256 {hashlib.sha256(content).hexdigest()}"

@@ -11,8 +11,8 @@ of what was issued is complete. A record is written before its file: no certific
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime
-import hashlib
 import json
 import os
 import stat
@@ -22,13 +22,13 @@ from .._errors import HostError
 from .._pki.bundle import fingerprints
 from .._pki.certificate import Certificate, Names, expiry, reasons
 from .._pki.keys import KEY_TYPES
-from .._pki.x509 import Authority, key_name, new_private_key, now, public_half, read, read_public_key, serial_number, sign
+from .._pki.x509 import key_name, new_private_key, now, public_half, read, read_public_key, serial_number, sign
 from .._result import outcome
 from .._store.options import STORE
 from .._store.store import Store
 from .._timestamp import from_timestamp, to_timestamp
 from .authorities import authority_key, get_authority
-from .kubeconfig import MODE, self_contained, write
+from .kubeconfig import MODE, digest, self_contained, write
 
 __all__ = ("SPEC", "check", "issue", "issued", "state_of")
 
@@ -83,51 +83,93 @@ def check(user: str, groups: t.Iterable[str], days: int, path: str) -> list[str]
 
 def issue(store: Store, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Write the kubeconfig of a user. Issue a certificate unless the file has one that lasts."""
-    user, path, days = options["user"], options["path"], options["days"]
-    problems = check(user, options["groups"], days, path)
+    problems = check(options["user"], options["groups"], options["days"], options["path"])
     if problems:
         raise HostError("; ".join(problems))
-    authority, moment = get_authority(store, _AUTHORITY), now()
-    if authority is None:
-        raise HostError(f"the store {store} has no CA {_AUTHORITY}; run site.yml first")
-    names = Names(user, tuple(sorted(set(options["groups"]))), (), ("client_auth",))
-    found = _read(path)
-    actual = _own(store, user, found, authority, path)
-    key = actual.key if actual else f"{options['key_type']} (new)"
-    wanted = Certificate(names, authority.issuer(), key, expiry(moment, days, authority.not_after()))
-    why = reasons(actual, names, wanted.issuer, key, moment, days / 3, wanted.not_after) if actual else ["there is no file"]
-    if actual and actual.not_after > wanted.not_after:
-        why.append(f"lasts longer than {days} days")
-
-    def content(certificate: str, private_key: str) -> bytes:
-        return self_contained(options["cluster"], options["server"], authority.bundle(), certificate, private_key)
-
-    returned: dict[str, t.Any] = {"user": user, "groups": list(names.organizations), "path": path, "reasons": why}
-
-    def describe(certificate: str) -> None:
-        serial = serial_number(certificate)
-        returned.update(serial=serial, **_values(store, serial))
+    wanted = _Kubeconfig(store, options, now())
+    returned: dict[str, t.Any] = wanted.values()
 
     def apply() -> None:
-        if not why:
-            write(path, content(found.certificate, found.private_key), found.owner)
-            return
-        private_key = new_private_key(options["key_type"])
-        certificate = sign(names, read_public_key(public_half(private_key)), days, authority, authority_key(store, _AUTHORITY), moment)
-        (fingerprint,) = fingerprints(authority.certificate())
-        public = {"user": user, "groups": list(names.organizations), "not_after": to_timestamp(wanted.not_after), "authority": fingerprint}
-        store.put(_record(serial_number(certificate)), public, {}, version=0)
-        write(path, content(certificate, private_key), found.owner if found else os.geteuid())
-        describe(certificate)
+        wanted.make()
+        returned.update(wanted.values())
 
-    if why:
-        returned.update(serial="", issued_at="", not_after=to_timestamp(wanted.not_after))
-        after = _summary({**wanted.summary(), "key": f"{options['key_type']} (new)"}, "with the new certificate", MODE)
-    else:
-        describe(found.certificate)
-        after = _summary(actual.summary(), _digest(content(found.certificate, found.private_key)), MODE)
-    before = _summary(actual.summary(), _digest(found.content), found.mode) if found else {}
-    return outcome(check_mode, before, after, apply, kubeconfig=returned)
+    return outcome(check_mode, wanted.before, wanted.after, apply, kubeconfig=returned)
+
+
+class _Kubeconfig:
+    """The kubeconfig of a user: its state, its wanted state, and the change."""
+
+    def __init__(self, store: Store, options: dict[str, t.Any], moment: datetime.datetime) -> None:
+        self._store, self._options, self._moment = store, options, moment
+        self._authority = get_authority(store, _AUTHORITY)
+        if self._authority is None:
+            raise HostError(f"the store {store} has no CA {_AUTHORITY}; run site.yml first")
+        self._names = Names(options["user"], tuple(sorted(set(options["groups"]))), (), ("client_auth",))
+        self._file = _read(options["path"])
+        actual = self._actual()
+        new_key = f"{options['key_type']} (new)"
+        limit = expiry(moment, options["days"], self._authority.not_after())
+        wanted = Certificate(self._names, self._authority.issuer(), actual.key if actual else new_key, limit)
+        self.reasons = self._reasons(actual, wanted)
+        self.before = _summary(actual, digest(self._file.content), self._file.mode) if actual else {}
+        if self.reasons:
+            self._not_after, self._serial = limit, ""
+            self.after = _summary(dataclasses.replace(wanted, key=new_key), "with the new certificate", MODE)
+        else:
+            self._not_after, self._serial = actual.not_after, serial_number(self._file.certificate)
+            self.after = _summary(actual, digest(self._content(self._file.certificate, self._file.private_key)), MODE)
+
+    def make(self) -> None:
+        """Write the file. If it gets a new certificate, record that first."""
+        owner = self._file.owner if self._file else os.geteuid()
+        certificate, private_key = self._issue() if self.reasons else (self._file.certificate, self._file.private_key)
+        write(self._options["path"], self._content(certificate, private_key), owner)
+
+    def values(self) -> dict[str, t.Any]:
+        """Return the certificate for the result. A certificate that is yet to be issued has no serial number."""
+        recorded = _values(self._store, self._serial) if self._serial else {"issued_at": "", "not_after": to_timestamp(self._not_after)}
+        values = {"user": self._names.common_name, "groups": list(self._names.organizations), "path": self._options["path"], "reasons": self.reasons}
+        return {**values, "serial": self._serial, **recorded}
+
+    def _actual(self) -> Certificate | None:
+        """Return the certificate of the file if it was issued for this user, None if there is no file; raise if the file is anything else."""
+        if self._file is None:
+            return None
+        user, certificate = self._options["user"], read(self._file.certificate, self._authority)
+        record = self._store.get(_record(serial_number(self._file.certificate))) if certificate else None
+        if not record or record.public["user"] != user or not _is_key_of(self._file.private_key, certificate):
+            raise HostError(
+                f"{self._options['path']}: found a file that is not the kubeconfig of {user} as it was issued, expected no file; nothing was issued. "
+                "Choose another path, or move the file away"
+            )
+        return certificate
+
+    def _reasons(self, actual: Certificate | None, wanted: Certificate) -> list[str]:
+        """Return why a certificate must be issued; nothing if that of the file can stay."""
+        if actual is None:
+            return ["there is no file"]
+        days = self._options["days"]
+        found = reasons(actual, self._names, wanted.issuer, wanted.key, self._moment, days / 3, wanted.not_after)
+        return [*found, f"lasts longer than {days} days"] if actual.not_after > wanted.not_after else found
+
+    def _content(self, certificate: str, private_key: str) -> bytes:
+        return self_contained(self._options["cluster"], self._options["server"], self._authority.bundle(), certificate, private_key)
+
+    def _issue(self) -> tuple[str, str]:
+        """Record a new certificate, and return it with its key."""
+        private_key = new_private_key(self._options["key_type"])
+        signing_key, public_key = authority_key(self._store, _AUTHORITY), read_public_key(public_half(private_key))
+        certificate = sign(self._names, public_key, self._options["days"], self._authority, signing_key, self._moment)
+        (fingerprint,) = fingerprints(self._authority.certificate())
+        public = {
+            "user": self._names.common_name,
+            "groups": list(self._names.organizations),
+            "not_after": to_timestamp(self._not_after),
+            "authority": fingerprint,
+        }
+        self._serial = serial_number(certificate)
+        self._store.put(_record(self._serial), public, {}, version=0)
+        return certificate, private_key
 
 
 def issued(store: Store) -> list[dict[str, t.Any]]:
@@ -191,20 +233,6 @@ def _pair(content: bytes) -> tuple[str, str]:
     return (certificate, private_key) if same else ("", "")
 
 
-def _own(store: Store, user: str, found: _File | None, authority: Authority, path: str) -> Certificate | None:
-    """Return the certificate of a file that was issued for this user, None if there is no file; raise if the file is anything else."""
-    if found is None:
-        return None
-    certificate = read(found.certificate, authority)
-    record = store.get(_record(serial_number(found.certificate))) if certificate else None
-    if not record or record.public["user"] != user or not _is_key_of(found.private_key, certificate):
-        raise HostError(
-            f"{path}: found a file that is not the kubeconfig of {user} as it was issued, expected no file; nothing was issued. Choose another path, "
-            "or move the file away"
-        )
-    return certificate
-
-
 def _is_key_of(private_key: str, certificate: Certificate) -> bool:
     try:
         return key_name(read_public_key(public_half(private_key))) == certificate.key
@@ -212,10 +240,6 @@ def _is_key_of(private_key: str, certificate: Certificate) -> bool:
         return False
 
 
-def _summary(certificate: dict[str, t.Any], content: str, mode: int) -> dict[str, t.Any]:
+def _summary(certificate: Certificate, content: str, mode: int) -> dict[str, t.Any]:
     """Return a kubeconfig for a diff, without its key."""
-    return {"certificate": certificate, "file": {"content": content, "mode": f"{mode:04o}"}}
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256 {hashlib.sha256(content).hexdigest()}"
+    return {"certificate": certificate.summary(), "file": {"content": content, "mode": f"{mode:04o}"}}
