@@ -35,6 +35,8 @@ _OPTIONS = {
     "clock_skew": {"type": "float", "default": 2.0},
 }
 
+_RESOLV_CONF = "/etc/resolv.conf"  # the default of addons_resolvers: in a pod, it lists the name servers of its worker
+
 
 class ActionModule(ControllerAction):
     """Check the inventory, or the hosts with facts."""
@@ -79,7 +81,7 @@ class ActionModule(ControllerAction):
             if facts:
                 groups = [group for group in values["group_names"] if group in GROUPS]
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
-                hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks)
+                hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks, *_name_servers(facts, values))
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
         shared = contract.of(variables["hostvars"].raw_get(names[0]))
         director = self._gather_director_facts(shared, variables)
@@ -125,3 +127,9 @@ def _source_address(host: str) -> str | None:
         except OSError:
             return None
         return probe.getsockname()[0]
+
+
+def _name_servers(facts: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any]) -> tuple[list[str], bool]:
+    """Return the name servers of a host, without the cluster's resolver, and whether CoreDNS forwards to those of its worker."""
+    found = [address for address in facts.get("nameservers", []) if address != values["dns_address"]]
+    return values["dns_upstreams"] or found, _RESOLV_CONF in values.get("addons_resolvers", [_RESOLV_CONF])

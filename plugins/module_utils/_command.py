@@ -6,19 +6,31 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import typing as t
 
 from ._errors import HostError
 
 __all__ = ("run",)
 
+# A user who became root by su still has a PATH without these.
+_SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
-def run(*arguments: str, environment: dict[str, str] | None = None) -> str:
+
+def run(*arguments: str, environment: t.Mapping[str, str] = os.environ) -> str:
     """Run a program and return its output. If it fails, raise an error with its messages."""
+    variables = {**environment, "PATH": search_path(environment.get("PATH", os.defpath))}
     try:
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment, stdin=subprocess.DEVNULL)
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=variables, stdin=subprocess.DEVNULL)
     except OSError as error:
         raise HostError(f"{arguments[0]}: {error.strerror}") from error
     if done.returncode != 0:
         raise HostError(f"{' '.join(arguments)}: exit code {done.returncode}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
+
+
+def search_path(path: str) -> str:
+    """Return a PATH that includes the programs of the system administrator."""
+    directories = path.split(os.pathsep)
+    return os.pathsep.join([*directories, *(directory for directory in _SYSTEM_DIRECTORIES if directory not in directories)])

@@ -42,6 +42,11 @@ options:
         description: Group of the host, the label C(cfcr.group).
         type: str
         default: ""
+      image:
+        description: Image of the host, if it is not O(image).
+        type: str
+        default: ""
+        version_added: "0.10.0"
       command:
         description: Command to run instead of the image's command.
         type: list
@@ -53,7 +58,7 @@ options:
         elements: str
         default: []
   image:
-    description: Image of new hosts.
+    description: Image of new hosts. Hosts that exist keep theirs.
     type: str
     default: ""
   network:
@@ -192,7 +197,7 @@ def create(params: dict, host: dict) -> None:
         *limits(),
         *(f"--volume={mount}" for mount in (f"{name}:/var/lib/containerd", *params["mounts"], *host["mounts"])),
         *("--network", params["network"], "--ip", host["address"], "--name", name, "--hostname", host["name"]),
-        *(params["image"], *host["command"]),
+        *(host["image"] or params["image"], *host["command"]),
     )
 
 
@@ -222,6 +227,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "address": {"type": "str", "required": True},
                     "group": {"type": "str", "default": ""},
+                    "image": {"type": "str", "default": ""},
                     "command": strings,
                     "mounts": strings,
                 },

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
@@ -57,15 +58,59 @@ def test_configured_name_servers_are_all_used(render):
 @pytest.mark.parametrize(
     ("found", "pods"),
     [
-        (["10.0.0.2", "fd00::2"], ["10.0.0.2", "fd00::2"]),
+        (["10.0.0.2", "fd00::2"], ["10.0.0.2"]),
+        (["2a02::1", "2a02::2", "192.168.0.1"], ["192.168.0.1"]),
+        (["fe80::1%eth0", "10.0.0.2"], ["10.0.0.2"]),
         (["127.0.0.1", "10.0.0.2"], ["10.0.0.2"]),
         (["::1", "10.0.0.2"], ["10.0.0.2"]),
         (["127.0.0.1"], ["10.0.0.7"]),
         ([], ["10.0.0.7"]),
     ],
 )
-def test_pods_use_no_name_server_on_loopback_and_have_at_least_one(render, found, pods):
+def test_pods_use_only_name_servers_that_they_reach_and_have_at_least_one(render, found, pods):
     assert render("__dns_upstreams_of_pods", found) == pods
+
+
+def test_the_resolver_and_the_host_use_ipv4_only(render):
+    """PowerDNS recursor sends no queries over IPv6, and refuses the interface of a link-local address."""
+    found = ["fe80::1%eth0", "2a02::1", "2a02::2", "192.168.0.1"]
+    assert render("__dns_upstreams", found) == ["192.168.0.1"]
+    assert servers(render("__dns_resolv_conf", found)) == [OURS, "192.168.0.1"]
+
+
+# The settings of PowerDNS recursor: the names before version 5, and since then.
+NOTATIONS = {
+    "local-address": "incoming.listen",
+    "local-port": "incoming.port",
+    "threads": "recursor.threads",
+    "security-poll-suffix": "recursor.security_poll_suffix",
+    "minimum-ttl-override": "recursor.minimum_ttl_override",
+    "disable-packetcache": "packetcache.disable",
+    "dont-throttle-netmasks": "outgoing.dont_throttle_netmasks",
+    "forward-zones": "recursor.forward_zones",
+    "forward-zones-recurse": "recursor.forward_zones_recurse",
+    "dnssec": "dnssec.validation",
+}
+
+
+def before_5(value):
+    """Return a value as versions before 5 write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ",".join(f"{zone['zone']}={';'.join(zone['forwarders'])}" if isinstance(zone, dict) else zone for zone in value)
+    return str(value)
+
+
+@pytest.mark.parametrize("found", [[], ["10.0.0.2"], ["10.0.0.2", "10.0.0.3"]])
+def test_both_notations_of_the_recursor_have_the_same_settings(render, found):
+    lines = [line for line in render("__dns_recursor_conf", found).splitlines() if not line.startswith("#")]
+    sections = yaml.safe_load(render("__dns_recursor_yaml", found))
+    settings = {f"{section}.{name}": value for section, its in sections.items() for name, value in its.items()}
+    assert {NOTATIONS[name]: value for name, _equals, value in (line.partition("=") for line in lines)} == {
+        name: before_5(value) for name, value in settings.items()
+    }
+    assert ("recursor.forward_zones_recurse" in settings) == bool(found)
 
 
 @pytest.mark.parametrize(("resolved", "mode"), [(True, "resolved"), (False, "file")])

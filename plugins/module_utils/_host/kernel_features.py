@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import socket
 import struct
-import subprocess
 import typing as t
 from pathlib import Path
 
+from .._command import run
+from .._errors import HostError
 from .capability import CAP_SYS_MODULE, has_capability
 
 __all__ = ("kernel_features",)
@@ -40,15 +41,14 @@ def kernel_features(root: Path = Path("/")) -> dict[str, str]:
 
 
 def _otherwise(module: str) -> str:
-    """Return the result of modprobe's dry run. Without modprobe, only nftables can still be detected."""
+    """Return the result of modprobe's dry run. Without modprobe or the module, only nftables can still be detected."""
     try:
-        done = subprocess.run(["modprobe", "--show-depends", module], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    except OSError:
-        return "present" if module == "nf_tables" and _nftables_answers() else "missing"
-    last = done.stdout.strip().rpartition("\n")[2]
-    if done.returncode == 0 and last.startswith("builtin "):
+        last = run("modprobe", "--show-depends", module).strip().rpartition("\n")[2]
+    except HostError:
+        last = ""
+    if last.startswith("builtin "):
         return "present"
-    if done.returncode == 0 and last.startswith("insmod ") and _may_load_modules():
+    if last.startswith("insmod ") and _may_load_modules():
         return "loadable"  # an "install" line is an administrator's own command, most often one that forbids the module
     return "present" if module == "nf_tables" and _nftables_answers() else "missing"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from .._command import run
@@ -18,6 +19,12 @@ __all__ = ("apply_sysctls", "install_packages", "installed_packages", "load_kern
 
 # The second line distinguishes it from an operator's policy.
 _POLICY = "#!/bin/sh\n# Written by the Ansible collection cfcr.kubernetes while it installs packages.\nexit 101\n"
+
+# Keep a file where a package has its own, instead of asking. A job writes its files after the installation.
+_KEEP_FILES = "--force-confold"
+
+_LOCK_SECONDS = 120
+_LOCK_PAUSE = 1
 
 
 def installed_packages(names: list[str]) -> list[str]:
@@ -31,19 +38,35 @@ def installed_packages(names: list[str]) -> list[str]:
 
 
 def install_packages(names: list[str]) -> None:
-    """Install Debian packages without starting their services, since jobs have their units."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    options = ("--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120")
+    """Install Debian packages without starting their services, since jobs have their units. Existing configuration files stay."""
+    options = ("--yes", "--no-install-recommends", "-o", f"Dpkg::Options::={_KEEP_FILES}", *names)
     with _no_service_starts():
-        run("apt-get", "update", "--quiet", environment=environment)
+        _apt("update")
         try:
-            run("apt-get", "install", *options, *names, environment=environment)
+            _apt("install", *options)
         except HostError as error:
             # apt-get asks for it after a killed run, and only when it has the lock, so no other dpkg is running.
             if "dpkg --configure -a" not in str(error):
                 raise
-            run("dpkg", "--configure", "-a", environment=environment)
-            run("apt-get", "install", *options, *names, environment=environment)
+            _run("dpkg", _KEEP_FILES, "--configure", "-a")
+            _apt("install", *options)
+
+
+def _apt(command: str, *options: str) -> None:
+    """Run apt-get. Wait while another process has one of apt's or dpkg's locks, as on a host that has just started."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return _run("apt-get", command, "--quiet", *options)
+        except HostError as error:
+            # apt-get itself can wait for the locks of dpkg only, see DPkg::Lock::Timeout in apt.conf(5).
+            if "Could not get lock" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOCK_PAUSE)
+
+
+def _run(*arguments: str) -> None:
+    run(*arguments, environment={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
 
 
 @contextlib.contextmanager

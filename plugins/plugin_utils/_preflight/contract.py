@@ -4,7 +4,7 @@
 
 """The contract of a cluster: defaults and argument specs of role cluster, for plays without a role that depends on it.
 
-It includes those of roles proxy and cf_routing: they decide which ports and networks the hosts use.
+It includes those of roles proxy, cf_routing and dns: they decide which ports, networks and name servers the hosts use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 __all__ = ("Contract", "Values")
 
 _COLLECTION = Path(__file__).parents[3]
-_ROLES = ("cluster", "proxy", "cf_routing")
+_ROLES = ("cluster", "proxy", "cf_routing", "dns")
 
 
 class Values(c.Mapping):

@@ -54,6 +54,8 @@ class Host:
     groups: t.Sequence[str]
     ports: t.Sequence[Port]
     networks: t.Mapping[str, str]  # the cluster's networks, by variable
+    name_servers: t.Sequence[str] = ()  # those of the host, or those that replace them
+    pods_use_them: bool = True  # whether CoreDNS forwards to the name servers of its worker
 
 
 def check_hosts(hosts: t.Mapping[str, Host], limits: Limits, units: t.Collection[str]) -> list[Problem]:
@@ -71,7 +73,7 @@ def check_hosts(hosts: t.Mapping[str, Host], limits: Limits, units: t.Collection
 
 
 def _check(name: str, host: Host, limits: Limits, units: t.Collection[str]) -> list[Problem]:
-    problems = [*_system(name, host.facts, limits), *_size(name, host, limits), *_networks(name, host)]
+    problems = [*_system(name, host.facts, limits), *_size(name, host, limits), *_networks(name, host), *_name_servers(name, host)]
     if host.facts["euid"] == 0:  # only root sees which process listens, and whether nftables works
         problems += [*_kernel(name, host), *_ports(name, host, units)]
     return problems
@@ -173,6 +175,18 @@ def check_limit(hosts: t.Mapping[str, Facts], left_out: t.Sequence[str], values:
         if "error" not in facts and not facts["authorities"]:
             expected = "a run for all hosts, because their firewalls must learn the address of the new host"
             yield Problem(name, f"a new host in a run that leaves out {left_out[0]}{others}", expected)
+
+
+def _name_servers(name: str, host: Host) -> t.Iterator[Problem]:
+    """Check that the resolver can use one of the name servers and, on a worker, pods as well. Without any, only the cluster's names resolve."""
+    addresses = [ipaddress.ip_address(server) for server in host.name_servers]
+    used_by_pods = host.pods_use_them and "worker" in host.groups
+    if addresses and not any(address.version == 4 and not (used_by_pods and address.is_loopback) for address in addresses):
+        found = f"only the name server{'s' if len(addresses) > 1 else ''} {', '.join(host.name_servers)}"
+        if used_by_pods:
+            yield Problem(name, found, "one that pods reach, an IPv4 address that is not loopback: set dns_upstreams, or addons_resolvers for pods only")
+        else:
+            yield Problem(name, found, "one with an IPv4 address: set dns_upstreams")
 
 
 def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Problem]:

@@ -172,6 +172,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _director(values, inventory)
     yield from _names_and_domains(values)
     yield from _networks(values, inventory)
+    yield from _name_servers(values)
     yield from _pod_security(values)
     yield from _firewall(values, inventory)
     yield from _lifetimes(values)
@@ -299,6 +300,13 @@ def _dns_address(values: Values, services: Network | None) -> t.Iterator[Problem
         yield Problem("cluster_dns_address", str(address), f"an address of cluster_service_cidr, {services}")
     elif services and address in (services[0], services[1], services[-1]):
         yield Problem("cluster_dns_address", str(address), f"neither the first nor the last of {services}, nor that of the service kubernetes, {services[1]}")
+
+
+def _name_servers(values: Values) -> t.Iterator[Problem]:
+    """Check the name servers that replace those of the hosts: resolv.conf of pods lists them."""
+    for address in values.get("dns_upstreams", []):
+        if _address(address) is None:
+            yield Problem("dns_upstreams", address or "an empty address", "IPv4 addresses, without ports")
 
 
 def _pod_security(values: Values) -> t.Iterator[Problem]:

@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host import kernel_features
 
 FEATURES = ("overlay", "br_netfilter", "vxlan", "nftables")
@@ -24,13 +23,12 @@ def kernel(tmp_path, monkeypatch):
         for trace in traces:
             (tmp_path / trace).mkdir(parents=True)
 
-        def run(arguments, **_options):
-            if modprobe is None:
-                raise FileNotFoundError("modprobe")
-            code, output = modprobe.get(arguments[-1], (1, ""))
-            return subprocess.CompletedProcess(arguments, code, output, "")
+        def run(*arguments):
+            if arguments[-1] not in (modprobe or {}):
+                raise HostError("modprobe: it or the module is missing")
+            return modprobe[arguments[-1]]
 
-        monkeypatch.setattr(kernel_features.subprocess, "run", run)
+        monkeypatch.setattr(kernel_features, "run", run)
         monkeypatch.setattr(kernel_features, "_may_load_modules", lambda: may_load)
         monkeypatch.setattr(kernel_features, "_nftables_answers", lambda: nftables)
         return kernel_features.kernel_features(tmp_path)
@@ -54,11 +52,10 @@ def test_features_are_detected_by_loaded_modules(kernel):
 @pytest.mark.parametrize(
     ("answer", "may_load", "expected"),
     [
-        ((0, "insmod /lib/modules/6.1/kernel/udp_tunnel.ko \ninsmod /lib/modules/6.1/kernel/vxlan.ko \n"), True, "loadable"),
-        ((0, "insmod /lib/modules/6.1/kernel/vxlan.ko \n"), False, "missing"),
-        ((0, "builtin vxlan\n"), False, "present"),
-        ((0, "install /bin/false \n"), True, "missing"),
-        ((1, ""), True, "missing"),
+        ("insmod /lib/modules/6.1/kernel/udp_tunnel.ko \ninsmod /lib/modules/6.1/kernel/vxlan.ko \n", True, "loadable"),
+        ("insmod /lib/modules/6.1/kernel/vxlan.ko \n", False, "missing"),
+        ("builtin vxlan\n", False, "present"),
+        ("install /bin/false \n", True, "missing"),
     ],
 )
 def test_features_are_detected_by_modprobe(kernel, answer, may_load, expected):

@@ -50,7 +50,7 @@ def commands(monkeypatch):
         ran.append((arguments, policy.read_text() if policy.exists() else None))
         if "broken" in arguments:
             raise HostError("apt-get: exit code 100")
-        if "interrupted" in arguments and ("dpkg", "--configure", "-a") not in [before for before, _policy in ran]:
+        if "interrupted" in arguments and "dpkg" not in [before[0] for before, _policy in ran]:
             raise HostError("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.")
 
     monkeypatch.setattr(system, "run", run)
@@ -100,9 +100,53 @@ def test_the_policy_of_a_killed_run_is_removed(host, commands):
 def test_an_interrupted_installation_is_completed(commands):
     system.install_packages(["interrupted"])
     assert [command[:2] for command, _policy in commands] == [
-        ("apt-get", "update"), ("apt-get", "install"), ("dpkg", "--configure"), ("apt-get", "install"),
+        ("apt-get", "update"), ("apt-get", "install"), ("dpkg", "--force-confold"), ("apt-get", "install"),
     ]  # fmt: skip
     assert {policy for _command, policy in commands} == {system._POLICY}
+
+
+@pytest.mark.usefixtures("host")
+def test_a_configuration_file_stays_where_a_package_has_its_own(commands):
+    """dpkg would ask, and fail because nobody answers."""
+    system.install_packages(["interrupted"])
+    (_update, *installations, configuration), last = [command for command, _policy in commands][:3], commands[-1][0]
+    assert all("Dpkg::Options::=--force-confold" in command for command in (*installations, last))
+    assert configuration == ("dpkg", "--force-confold", "--configure", "-a")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only pauses advance."""
+    moment = [0.0]
+    monkeypatch.setattr(system.time, "monotonic", lambda: moment[0])
+    monkeypatch.setattr(system.time, "sleep", lambda seconds: moment.__setitem__(0, moment[0] + seconds))
+    return moment
+
+
+@pytest.mark.parametrize("lock", ["/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock", "/var/lib/dpkg/lock-frontend"])
+@pytest.mark.usefixtures("host")
+def test_locks_are_waited_for(monkeypatch, clock, lock):
+    ran = []
+
+    def run(*arguments, environment):
+        ran.append(arguments[1])
+        if clock[0] < 100:
+            raise HostError(f"apt-get: exit code 100: E: Could not get lock {lock}. It is held by process 7 (apt-get)")
+
+    monkeypatch.setattr(system, "run", run)
+    system.install_packages(["haproxy"])
+    assert ran[-2:] == ["update", "install"] and clock[0] == 100
+
+
+@pytest.mark.usefixtures("host")
+def test_a_lock_is_waited_for_two_minutes(monkeypatch, clock):
+    def run(*arguments, environment):
+        raise HostError("apt-get: exit code 100: E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)")
+
+    monkeypatch.setattr(system, "run", run)
+    with pytest.raises(HostError, match=r"held by process 7 \(apt-get\)"):
+        system.install_packages(["haproxy"])
+    assert 120 <= clock[0] < 125
 
 
 @pytest.mark.usefixtures("host")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import pytest
@@ -122,6 +123,29 @@ def test_port_is_ours_or_no_matter(group, taken, interfaces):
 def test_our_own_networks_are_no_overlap():
     networks = [{"interface": "cni0", "network": "10.200.3.0/24"}, {"interface": "flannel.1", "network": "10.200.4.0/24"}]
     assert check(h=host(networks=networks)) == []
+
+
+@pytest.mark.parametrize(
+    ("group", "servers", "found"),
+    [
+        ("worker", ["127.0.0.1"], "only the name server 127.0.0.1"),
+        ("worker", ["2a02::1", "127.0.0.1"], "only the name servers 2a02::1, 127.0.0.1"),
+        ("worker", ["fe80::1%eth0"], "only the name server fe80::1%eth0"),
+        ("etcd", ["2a02::1", "fe80::1%eth0"], "only the name servers 2a02::1, fe80::1%eth0"),
+        ("etcd", ["127.0.0.1"], None),
+        ("worker", ["2a02::1", "10.0.0.2"], None),
+        ("worker", ["127.0.0.1", "10.0.0.2"], None),
+        ("worker", [], None),
+    ],
+)
+def test_one_name_server_is_of_use(group, servers, found):
+    assert check(h=dataclasses.replace(host(group), name_servers=servers)) == ([("h", found)] if found else [])
+
+
+def test_pods_with_other_name_servers_do_not_need_those_of_the_worker():
+    alone = dataclasses.replace(host(), name_servers=["127.0.0.1"], pods_use_them=False)
+    assert check(h=alone) == []
+    assert check(h=dataclasses.replace(alone, name_servers=["::1"])) == [("h", "only the name server ::1")]
 
 
 @pytest.mark.parametrize(

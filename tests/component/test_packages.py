@@ -1,0 +1,98 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Installation of a package by apt-get and dpkg, below a directory that replaces the root of the host."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import system
+
+CONFIGURATION = "etc/haproxy/haproxy.cfg"
+CONTROL = "Package: haproxy\nVersion: 1.0\nArchitecture: all\nMaintainer: nobody <nobody@example.com>\nDescription: has a configuration file\n"
+APT = """
+Dir "{root}";
+Dir::State::status "{root}/var/lib/dpkg/status";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+"""
+HOLD = "import fcntl, sys, time; file = open(sys.argv[1], 'w'); fcntl.lockf(file, fcntl.LOCK_EX); print('held', flush=True); time.sleep(3)"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root installs packages")
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """The root of a host whose only source has one package, with a configuration file."""
+    root, package, source = (tmp_path / name for name in ("root", "package", "source"))
+    for directory in ("etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/apt"):
+        (root / directory).mkdir(parents=True)
+    for directory in ("info", "updates", "triggers"):
+        (root / "var/lib/dpkg" / directory).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] file:{source} ./\n")
+    write(package / "DEBIAN/control", CONTROL)
+    write(package / "DEBIAN/conffiles", f"/{CONFIGURATION}\n")
+    write(package / CONFIGURATION, "# the distribution's\n")
+    source.mkdir()
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", package, source / "haproxy.deb"], check=True, capture_output=True)
+    archive = (source / "haproxy.deb").read_bytes()
+    (source / "Packages").write_text(f"{CONTROL}Filename: ./haproxy.deb\nSize: {len(archive)}\nSHA256: {hashlib.sha256(archive).hexdigest()}\n")
+    (tmp_path / "apt.conf").write_text(APT.format(root=root))
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    monkeypatch.setenv("DPKG_ROOT", str(root))
+    monkeypatch.setattr(system, "_no_service_starts", contextlib.nullcontext)  # it would write to this machine
+    return root
+
+
+def write(path: pathlib.Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def is_installed(root: pathlib.Path) -> bool:
+    return "Package: haproxy\nStatus: install ok installed\n" in (root / "var/lib/dpkg/status").read_text(encoding="utf-8")
+
+
+def test_a_package_is_installed_by_a_user_without_the_administrators_path(root, monkeypatch):
+    """Debian's su keeps the PATH of the user, and dpkg refuses to work with it."""
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/games")
+    system.install_packages(["haproxy"])
+    assert is_installed(root)
+    assert (root / CONFIGURATION).read_text() == "# the distribution's\n"
+
+
+def test_a_configuration_file_that_was_there_first_stays(root):
+    write(root / CONFIGURATION, "# mine\n")
+    system.install_packages(["haproxy"])
+    assert is_installed(root)
+    assert (root / CONFIGURATION).read_text() == "# mine\n"
+
+
+def test_a_configuration_file_stays_when_a_killed_installation_is_completed(root):
+    write(root / CONFIGURATION, "# mine\n")
+    subprocess.run(["dpkg", "--unpack", root.parent / "source/haproxy.deb"], check=True, capture_output=True)
+    # apt-get takes a record that dpkg has not merged yet for the sign of a killed dpkg.
+    (root / "var/lib/dpkg/updates/0000").write_text((root / "var/lib/dpkg/status").read_text())
+    system.install_packages(["haproxy"])
+    assert is_installed(root)
+    assert (root / CONFIGURATION).read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("lock", ["var/lib/apt/lists/lock", "var/cache/apt/archives/lock", "var/lib/dpkg/lock-frontend"])
+def test_a_lock_of_another_process_is_waited_for(root, lock):
+    with subprocess.Popen([sys.executable, "-c", HOLD, root / lock], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        begin = time.monotonic()
+        system.install_packages(["haproxy"])
+        assert holder.wait() == 0
+    assert is_installed(root) and time.monotonic() - begin > 2
