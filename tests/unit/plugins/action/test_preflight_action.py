@@ -15,6 +15,7 @@ import sys
 import pytest
 import yaml
 from _store import local_store
+from ansible_collections.cfcr.kubernetes.plugins.action.preflight import _name_servers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authority_list import keep_authorities
 
 COLLECTIONS = pathlib.Path(__file__).parents[4] / "collections"
@@ -29,6 +30,20 @@ RIGHT = {
         },
     }
 }
+
+
+@pytest.mark.parametrize(
+    ("values", "servers", "pods_use_them"),
+    [
+        ({}, ["127.0.0.1", "10.0.0.2"], True),
+        ({"dns_upstreams": ["10.0.0.9"]}, ["10.0.0.9"], True),
+        ({"addons_resolvers": ["10.0.0.9"]}, ["127.0.0.1", "10.0.0.2"], False),
+    ],
+)
+def test_name_servers_are_those_that_the_resolver_and_pods_will_use(values, servers, pods_use_them):
+    facts = {"nameservers": ["127.0.0.2", "127.0.0.1", "10.0.0.2"]}
+    assert _name_servers(facts, {"dns_address": "127.0.0.2", "dns_upstreams": [], **values}) == (servers, pods_use_them)
+    assert _name_servers({"error": "unreachable"}, {"dns_address": "127.0.0.2", "dns_upstreams": []}) == ([], True)
 
 
 @pytest.fixture

@@ -162,6 +162,8 @@ def test_slice_has_no_firewall_which_would_close_the_ports_to_other_hosts():
         ({"cluster_api_alternative_names": ["a.example", "a b"]}, "cluster_api_alternative_names", "a b", "DNS names"),
         ({"cluster_api_port": 8404}, "cluster_api_port", "port 8404 for the API, which haproxy uses", "nothing else"),
         ({"cluster_api_port": 443}, "proxy_listeners", "port 443 for https, which the API uses", "nothing else"),
+        ({"dns_upstreams": ["10.0.0.2", "2a02::1"]}, "dns_upstreams", "2a02::1", "IPv4 addresses, without ports"),
+        ({"dns_upstreams": ["10.0.0.2:5353"]}, "dns_upstreams", "10.0.0.2:5353", "IPv4 addresses, without ports"),
         ({"cluster_director": "nobody"}, "cluster_director", "nobody", "a host of the inventory"),
         ({"cluster_director": "m0"}, "cluster_director", "m0", "in no other group"),
         ({"cluster_name": "My Cluster"}, "cluster_name", "My Cluster", "lower-case"),
