@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from .._pki.certificate import check_subject
 from .._pki.keys import KEY_TYPES
 from .._pki.x509 import Authority, describe, now
 from .._result import outcome
@@ -36,6 +37,8 @@ def keep_authorities(store: Store, options: dict[str, t.Any], check_mode: bool) 
     """Create the CAs that the store does not have, and return all."""
     moment = now()
     wanted = {entry["name"]: entry for entry in options["authorities"]}
+    for entry in wanted.values():
+        check_subject("common_name", common_name(entry))
     actual = {name: get_authority(store, name) for name in wanted}
     returned = {name: values(authority) for name, authority in actual.items()}
     return outcome(

@@ -17,11 +17,11 @@ from .._errors import HostError
 from .._timestamp import from_timestamp, to_timestamp
 from .files import USAGES
 
-__all__ = ("ByPath", "Certificate", "Names", "bundles_of", "check", "expiry", "reasons", "seconds", "wanted_names")
+__all__ = ("ByPath", "Certificate", "Names", "bundles_of", "check", "check_subject", "expiry", "reasons", "seconds", "wanted_names")
 
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_MAXIMUM = {"common_name": 64, "organizations": 64}  # RFC 5280, appendix A.1
+_MAXIMUM = 64  # of a common name and of an organization; RFC 5280, appendix A.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +79,17 @@ def wanted_names(entry: dict[str, t.Any]) -> Names:
         raise HostError("found neither common_name nor alternative_names, expected at least one of them")
     if not names.usages or set(names.usages) - set(USAGES):
         raise HostError(f"usages: found {', '.join(usages) or 'none'}, expected one or more of {', '.join(USAGES)}")
-    for option, values in (("common_name", (names.common_name,)), ("organizations", names.organizations)):
-        for value in values:
-            if len(value) > _MAXIMUM[option] or not value.isprintable() or (option == "organizations" and not value):
-                raise HostError(f"{option}: found {value!r}, expected 1 to {_MAXIMUM[option]} printable characters")
+    if names.common_name:
+        check_subject("common_name", names.common_name)
+    for organization in names.organizations:
+        check_subject("organizations", organization)
     return names
+
+
+def check_subject(option: str, value: str) -> None:
+    """Refuse a part of a subject that X.509 does not allow, before anything is written."""
+    if not 1 <= len(value) <= _MAXIMUM or not value.isprintable():
+        raise HostError(f"{option}: found {value!r}, {len(value)} characters, expected 1 to {_MAXIMUM} printable characters")
 
 
 def _alternative_name(name: str) -> str:

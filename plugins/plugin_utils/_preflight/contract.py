@@ -4,7 +4,7 @@
 
 """The contract of a cluster: defaults and argument specs of role cluster, for plays without a role that depends on it.
 
-It includes those of roles proxy, cf_routing and dns: they decide which ports, networks and name servers the hosts use.
+It includes those of roles whose variables decide which ports, networks and name servers the hosts use, or would fail only after hosts were changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import functools
 import typing as t
 from pathlib import Path
 
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import Templar
 
 if t.TYPE_CHECKING:
@@ -22,7 +23,7 @@ if t.TYPE_CHECKING:
 __all__ = ("Contract", "Values")
 
 _COLLECTION = Path(__file__).parents[3]
-_ROLES = ("cluster", "proxy", "cf_routing", "dns")
+_ROLES = ("cluster", "etcd", "worker", "proxy", "addons", "cf_routing", "dns")
 
 
 class Values(c.Mapping):
@@ -52,8 +53,8 @@ class Contract:
 
     @functools.cached_property
     def options(self) -> dict[str, dict[str, t.Any]]:
-        """The argument specs, by variable."""
-        specs = [self._read(f"roles/{role}/meta/argument_specs.yml") for role in _ROLES]
+        """The argument specs, by variable. They are plain values: validation copies them, and copies of tagged ones take most of its time."""
+        specs = [_plain(f"roles/{role}/meta/argument_specs.yml") for role in _ROLES]
         return {name: option for spec in specs for entry in spec["argument_specs"].values() for name, option in entry["options"].items()}
 
     @functools.cached_property
@@ -64,7 +65,7 @@ class Contract:
     @functools.cached_property
     def ports(self) -> list[dict[str, t.Any]]:
         """The ports of all components."""
-        return self._read("catalog/ports.yml")["ports"]
+        return _plain("catalog/ports.yml")["ports"]
 
     @property
     def versions(self) -> list[str]:
@@ -77,3 +78,7 @@ class Contract:
 
     def _read(self, path: str) -> t.Any:
         return self._loader.load_from_file(str(_COLLECTION / path), trusted_as_template=True)
+
+
+def _plain(path: str) -> t.Any:
+    return yaml_load((_COLLECTION / path).read_text(encoding="utf-8"))

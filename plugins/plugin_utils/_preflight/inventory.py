@@ -11,6 +11,7 @@ import difflib
 import ipaddress
 import re
 import typing as t
+import urllib.parse
 from collections import Counter
 
 from ansible.errors import AnsibleError
@@ -42,6 +43,8 @@ _SHARED = (
     "cluster_store_directory", "cluster_pod_security",
 )  # fmt: skip
 
+# X.509 allows 64 characters in the common name of a CA, and the longest is "<cluster_name> front-proxy".
+_LONGEST_NAME = 64 - len(" front-proxy")
 _HAPROXY_OWN = ("api", "masters", "status")  # names that haproxy.cfg uses itself
 _HOST_SUBNET = 24  # flannel leases one to each host
 _FEWEST_SUBNETS = 4  # flannel refuses fewer
@@ -173,6 +176,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _names_and_domains(values)
     yield from _networks(values, inventory)
     yield from _name_servers(values)
+    yield from _resolvers(values)
     yield from _pod_security(values)
     yield from _firewall(values, inventory)
     yield from _lifetimes(values)
@@ -183,8 +187,8 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
 
 def _endpoint(values: Values) -> t.Iterator[Problem]:
     host, port = values.get("cluster_api_host"), values.get("cluster_api_port")
-    if host is not None and not _is_host(host):
-        yield Problem("cluster_api_host", host or "nothing", "the DNS name or IP address at which users reach the API")
+    if host is not None and not _is_name(host) and not _address(host):
+        yield Problem("cluster_api_host", host or "nothing", "the DNS name or IPv4 address at which users reach the API")
     if port is not None and not 0 < port < 65536:
         yield Problem("cluster_api_port", str(port), "a port, 1 to 65535")
     for name in values.get("cluster_api_alternative_names", []):
@@ -249,7 +253,9 @@ def _director(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
 def _names_and_domains(values: Values) -> t.Iterator[Problem]:
     name = values.get("cluster_name")
     if name is not None and not re.fullmatch(LABEL, name):
-        yield Problem("cluster_name", name or "nothing", "at most 63 lower-case letters, digits and hyphens: names and paths contain it")
+        yield Problem("cluster_name", name or "nothing", f"at most {_LONGEST_NAME} lower-case letters, digits and hyphens: names and paths contain it")
+    elif name is not None and len(name) > _LONGEST_NAME:
+        yield Problem("cluster_name", f"{name}, {len(name)} characters", f"{_LONGEST_NAME} or fewer: the names of the CAs contain it, and X.509 limits them")
     for variable in ("cluster_domain", "cluster_internal_domain"):
         domain = values.get(variable)
         if domain is not None and not _is_domain(domain):
@@ -309,6 +315,13 @@ def _name_servers(values: Values) -> t.Iterator[Problem]:
             yield Problem("dns_upstreams", address or "an empty address", "IPv4 addresses, without ports")
 
 
+def _resolvers(values: Values) -> t.Iterator[Problem]:
+    """Check that CoreDNS reaches its name servers: pods have IPv4 addresses only."""
+    for resolver in values.get("addons_resolvers", []):
+        if resolver.rpartition("://")[2].count(":") > 1:
+            yield Problem("addons_resolvers", resolver, "IPv4 addresses, or files in the pod: pods have no IPv6 address")
+
+
 def _pod_security(values: Values) -> t.Iterator[Problem]:
     """Check the exempt namespaces: the API server does not start if one is no name, or is there twice."""
     for name, times in Counter(values.get("cluster_pod_security", {}).get("exempt_namespaces", [])).items():
@@ -336,7 +349,7 @@ def _artifacts(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
         yield Problem("cluster_kubernetes_version", version or "nothing", f"a minor version in the catalog: {', '.join(inventory.versions)}")
     source, mirror = values.get("cluster_artifact_source"), values.get("cluster_artifact_mirror")
     if source in ("mirror", "build") and mirror is not None:
-        if not mirror.startswith(("http://", "https://")):
+        if not _is_url(mirror):
             yield Problem("cluster_artifact_mirror", mirror or "nothing", f"a URL, because cluster_artifact_source is {source}")
         elif source == "mirror" and mirror.startswith("http://") and not values.get("cluster_artifact_checksums", True):
             yield Problem("cluster_artifact_checksums", "none", "checksums, because cluster_artifact_mirror is plain http; or a mirror over https")
@@ -393,12 +406,26 @@ def _is_domain(text: str) -> bool:
     return len(text) <= 253 and all(re.fullmatch(LABEL, label) for label in text.split("."))
 
 
+def _is_name(text: str) -> bool:
+    """Tell whether a text is a DNS name. One of digits and dots only is a mistyped address."""
+    return _is_domain(text.lower()) and not re.fullmatch(r"[0-9.]*", text)
+
+
 def _is_host(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return _is_domain(text.lower()) and not re.fullmatch(r"[0-9.]*", text)  # only digits and dots: a mistyped address
+        return _is_name(text)
     return True
+
+
+def _is_url(text: str) -> bool:
+    """Tell whether a text is an HTTP URL. An IPv6 address without brackets has no valid port."""
+    try:
+        url = urllib.parse.urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
 
 
 def _suggestion(name: str, names: t.Collection[str], otherwise: str) -> str:

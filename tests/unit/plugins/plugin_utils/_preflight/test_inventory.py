@@ -75,6 +75,25 @@ def test_other_sizes_that_are_right(groups):
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        {"cluster_name": "a" * 52},
+        {"cluster_api_host": "10.30.0.99", "cluster_api_alternative_names": ["2001:db8::10", "api.example.com"]},
+        {"cluster_artifact_source": "build", "cluster_artifact_mirror": "http://[2001:db8::10]:8080/artifacts"},
+        {"addons_resolvers": ["/etc/resolv.conf", "10.0.0.2:5353", "tls://9.9.9.9"]},
+    ],
+)
+def test_other_values_that_are_right(values):
+    assert check_inventory(inventory(everywhere=values)) == []
+
+
+def test_address_of_a_host_is_of_ipv4():
+    (problem,) = check_inventory(inventory(hosts={"w1": {"cluster_host_address": "2001:db8::21"}}))
+    assert (problem.subject, problem.found) == ("w1: cluster_host_address", "2001:db8::21")
+    assert "an IPv4 address" in problem.expected
+
+
+@pytest.mark.parametrize(
     ("groups", "subject", "found"),
     [
         ({"etcd": ["e0", "e1"]}, "group etcd", "2 hosts"),
@@ -153,10 +172,16 @@ def test_slice_has_no_firewall_which_would_close_the_ports_to_other_hosts():
 @pytest.mark.parametrize(
     ("values", "subject", "found", "expected"),
     [
-        ({"cluster_api_host": ""}, "cluster_api_host", "nothing", "DNS name or IP address"),
-        ({"cluster_api_host": "api_host"}, "cluster_api_host", "api_host", "DNS name or IP address"),
-        ({"cluster_api_host": "10.0.0.256"}, "cluster_api_host", "10.0.0.256", "DNS name or IP address"),
-        ({"cluster_api_host": "https://api.example.com"}, "cluster_api_host", "https://api.example.com", "DNS name or IP address"),
+        ({"cluster_api_host": ""}, "cluster_api_host", "nothing", "DNS name or IPv4 address"),
+        ({"cluster_api_host": "api_host"}, "cluster_api_host", "api_host", "DNS name or IPv4 address"),
+        ({"cluster_api_host": "10.0.0.256"}, "cluster_api_host", "10.0.0.256", "DNS name or IPv4 address"),
+        ({"cluster_api_host": "https://api.example.com"}, "cluster_api_host", "https://api.example.com", "DNS name or IPv4 address"),
+        # Every server listens on IPv4, and an IPv6 address would need brackets in a URL.
+        ({"cluster_api_host": "2001:db8::10"}, "cluster_api_host", "2001:db8::10", "IPv4 address"),
+        ({"cluster_api_host": "[2001:db8::10]"}, "cluster_api_host", "[2001:db8::10]", "IPv4 address"),
+        ({"cluster_dns_address": "fd00::10"}, "cluster_dns_address", "fd00::10", "an IPv4 address"),
+        ({"cluster_artifact_source": "build", "cluster_artifact_mirror": "http://2001:db8::10/"}, "cluster_artifact_mirror", "http://2001:db8::10/", "a URL"),
+        ({"addons_resolvers": ["/etc/resolv.conf", "2001:db8::53"]}, "addons_resolvers", "2001:db8::53", "IPv4 addresses"),
         ({"cluster_api_port": 0}, "cluster_api_port", "0", "1 to 65535"),
         ({"cluster_api_port": 65536}, "cluster_api_port", "65536", "1 to 65535"),
         ({"cluster_api_alternative_names": ["a.example", "a b"]}, "cluster_api_alternative_names", "a b", "DNS names"),
@@ -167,6 +192,7 @@ def test_slice_has_no_firewall_which_would_close_the_ports_to_other_hosts():
         ({"cluster_director": "nobody"}, "cluster_director", "nobody", "a host of the inventory"),
         ({"cluster_director": "m0"}, "cluster_director", "m0", "in no other group"),
         ({"cluster_name": "My Cluster"}, "cluster_name", "My Cluster", "lower-case"),
+        ({"cluster_name": "a" * 53}, "cluster_name", f"{'a' * 53}, 53 characters", "52 or fewer"),
         ({"cluster_domain": "cluster_local"}, "cluster_domain", "cluster_local", "a DNS domain"),
         ({"cluster_internal_domain": ""}, "cluster_internal_domain", "nothing", "a DNS domain"),
         ({"cluster_internal_domain": "cluster.local"}, "cluster_internal_domain", "cluster.local", "overlap cluster_domain"),
