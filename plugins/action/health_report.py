@@ -37,6 +37,7 @@ _OPTIONS = {
     "certificate_expires_within_days": {"type": "int", "default": 60},
     "rotation_days": {"type": "int", "default": 2},
     "read_store": {"type": "bool", "default": True},
+    "etcd_percent": {"type": "int", "default": 80},
 }
 
 
@@ -47,7 +48,6 @@ class ActionModule(ControllerAction):
 
     def answer(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the report."""
-        groups = variables["groups"]
         limits = Limits(**{field.name: options[field.name] for field in dataclasses.fields(Limits)})
         contract = Contract(self._loader)
         healths = {name: health or {"error": "no answer", "attempts": 1} for name, health in options["hosts"].items()}
@@ -59,7 +59,8 @@ class ActionModule(ControllerAction):
             options["api"],
             self._read_store(values, variables) if options["read_store"] else {},
             limits,
-            voters=len(groups.get("etcd", [])),
+            members=self._addresses("etcd", contract, variables),
+            workers=self._addresses("worker", contract, variables).values(),
             topology=values["cluster_topology"],
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
@@ -79,6 +80,10 @@ class ActionModule(ControllerAction):
         except (AnsibleError, HostError) as error:
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
+
+    def _addresses(self, group: str, contract: Contract, variables: dict[str, t.Any]) -> dict[str, str]:
+        """Return the address of each host of a group."""
+        return {name: contract.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in variables["groups"].get(group, [])}
 
     def _hosts(self, healths: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""

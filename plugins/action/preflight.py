@@ -22,7 +22,7 @@ from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
-from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit
+from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 
@@ -81,7 +81,8 @@ class ActionModule(ControllerAction):
             if facts:
                 groups = [group for group in values["group_names"] if group in GROUPS]
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
-                hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks, *_name_servers(facts, values))
+                own = (values["cluster_host_address"], *_name_servers(facts, values))
+                hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks, *own)
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
         shared = contract.of(variables["hostvars"].raw_get(names[0]))
         director = self._gather_director_facts(shared, variables)
@@ -95,11 +96,17 @@ class ActionModule(ControllerAction):
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, left_out, shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
+            *(check_living(hosts, self._members(contract, variables)) if options["whole"] else ()),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
             *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         return problems, exists
+
+    def _members(self, contract: Contract, variables: dict[str, t.Any]) -> dict[str, str]:
+        """Return the address of each host of group etcd, also of those outside the play."""
+        names = variables["groups"].get("etcd", [])
+        return {name: contract.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in names}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

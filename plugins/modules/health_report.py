@@ -50,6 +50,11 @@ options:
     type: bool
     default: true
     version_added: "0.10.0"
+  etcd_percent:
+    description: Report members of etcd whose database has more than this percentage of its quota.
+    type: int
+    default: 80
+    version_added: "0.10.0"
 seealso:
   - module: cfcr.kubernetes.host_health
   - module: cfcr.kubernetes.kubernetes_cluster_info

@@ -117,6 +117,11 @@ ansible_facts:
           returned: success
           type: bool
           sample: false
+        processors:
+          description: Number of processors.
+          returned: success
+          type: int
+          sample: 2
         memory_mib:
           description: Memory in MiB, or the limit of the host's control group if that is lower.
           returned: success
@@ -172,6 +177,23 @@ ansible_facts:
           returned: success
           type: dict
           sample: {etcd-0: [10.0.0.61]}
+        ephemeral_ports:
+          description: First and last port that the kernel gives to sockets that ask for any port. It is empty if the host does not tell.
+          returned: success
+          type: list
+          elements: int
+          sample: [32768, 60999]
+        cluster_networks:
+          description: The networks of Services and pods that the components on the host use, by variable. It is empty before they run.
+          returned: success
+          type: dict
+          sample: {cluster_pod_cidr: 10.200.0.0/16}
+        etcd_members:
+          description: The members of etcd, as the member of the host knows them. V(null) if the host has no member, or its member does not answer.
+          returned: success
+          type: list
+          elements: dict
+          sample: [{id: 8e9e05c52164694d, name: etcd-0, peer_urls: ["https://10.0.0.61:2380"], learner: false}]
         authorities:
           description: SHA-256 of the certificates in each CA bundle that a component of the collection trusts, by path.
           returned: success
@@ -241,6 +263,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._etcd.peers import members
 from ..module_utils._host.addresses import addresses, recorded_addresses
 from ..module_utils._host.facts import disks, facts
 from ..module_utils._host.kernel_features import kernel_features
@@ -263,6 +286,7 @@ def main() -> None:
         **facts(),
         "addresses": addresses(),
         "firewall_addresses": recorded_addresses(),
+        "etcd_members": members(),
         "disks": disks(module.params["disks"]),
         "kernel_features": kernel_features(),
         "listeners": listeners(module.params["ports"] or []),

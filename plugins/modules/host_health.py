@@ -97,11 +97,14 @@ health:
       description:
         - The etcd member of the host, V(null) if there is none. RV(ignore:problem) tells of alarms and of a missing leader.
           RV(ignore:received) are the bytes that it has received from each member since it started, by the ID of the member.
+          RV(ignore:in_use_mib) is the part of the database that has data; the rest is free after a defragmentation. RV(ignore:members) are the
+          members that it knows, V(null) if it does not answer its peers.
       returned: success
       type: dict
       sample:
-        {role: leader, member_id: 8e9e05c52164694d, has_leader: true, db_mib: 2.1, quota_mib: 2048, problem: null,
-         received: {91bc3c398fb3c146: 169369}}
+        {role: leader, member_id: 8e9e05c52164694d, has_leader: true, db_mib: 2.1, in_use_mib: 1.4, quota_mib: 2048, problem: null,
+         received: {91bc3c398fb3c146: 169369},
+         members: [{id: 8e9e05c52164694d, name: etcd-0, peer_urls: ["https://10.0.0.61:2380"], learner: false}]}
     certificates:
       description:
         - Certificates of the jobs by path. RV(ignore:days_left) is a number of whole days, negative if the certificate has expired.
@@ -168,7 +171,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics, peers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.resources import DISKS, disks, resources
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._in_time import ask_all
@@ -249,6 +252,7 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
     if ETCD in units:
         url = own_checks(units[ETCD])[0]["url"]
         probes["etcd"] = lambda: metrics.ask(url)
+        probes["members"] = peers.members
     # A disk or file server that hangs must not block the other probes.
     probes["disks"] = lambda: disks([*DISKS, *(path for job in jobs for path in job["directories"])])
     if units:
@@ -268,11 +272,11 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         )
         for name, unit in units.items()
     }
-    measured, member = answers.get("disks"), answers.get("etcd")
+    measured, member, members = (answers.get(name) for name in ("disks", "etcd", "members"))
     found = certificates((path for job in jobs for path in job["certificates"]), now)
     return {
         "jobs": {job["name"]: {unit["name"]: healths[unit["name"]] for unit in job["units"]} for job in jobs},
-        "etcd": member if isinstance(member, dict) else None,
+        "etcd": {**member, "members": members if isinstance(members, list) else None} if isinstance(member, dict) else None,
         "certificates": {path: chain[0] for path, chain in found.items()},
         "bundles": certificates((path for job in jobs for path in job["bundles"]), now),
         "disks": measured if isinstance(measured, dict) else {"/": {"error": _text(measured) or late}},

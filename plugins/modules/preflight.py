@@ -21,12 +21,13 @@ options:
         C(cluster_*) names that role P(cfcr.kubernetes.cluster#role) does not document are problems too.
       - V(hosts) checks the hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts). It also checks the director, whose
         store must have issued the hosts' certificates.
+      - The networks of a running cluster, and the members of its etcd, must be those of the inventory.
       - If that store has CAs, the cluster exists. Then problems of single hosts are returned in RV(problems), and the other hosts can go on.
     type: str
     choices: [inventory, hosts]
     required: true
   whole:
-    description: Whether the inventory has the whole cluster. If it is a slice, as in AWX, the sizes of groups are not checked.
+    description: Whether the inventory has the whole cluster. If it is a slice, as in AWX, the sizes of groups and the members of etcd are not checked.
     type: bool
     default: true
   operating_systems:

@@ -48,6 +48,7 @@ def parse(metrics: str) -> dict[str, t.Any]:
         "member_id": labels.get("etcd_server_id", ""),
         "has_leader": bool(values.get("etcd_server_has_leader")),
         "db_mib": round(values.get("etcd_mvcc_db_total_size_in_bytes", 0) / 1024 / 1024, 1),
+        "in_use_mib": round(values.get("etcd_mvcc_db_total_size_in_use_in_bytes", 0) / 1024 / 1024, 1),
         "quota_mib": round(values.get("etcd_server_quota_backend_bytes", 0) / 1024 / 1024),
         # Every heartbeat of a member counts. etcd_network_active_peers does not tell: a member that hangs keeps its connections.
         "received": received,

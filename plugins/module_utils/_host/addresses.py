@@ -16,7 +16,7 @@ from pathlib import Path
 from .._command import run
 from .._errors import HostError
 
-__all__ = ("addresses", "recorded_addresses", "usable")
+__all__ = ("MOST", "addresses", "recorded_addresses", "usable")
 
 TABLE = Path("/etc/cfcr/firewall.nft")
 MOST = 64  # the controller refuses more

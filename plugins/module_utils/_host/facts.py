@@ -33,11 +33,14 @@ def facts(root: Path = Path("/")) -> dict[str, t.Any]:
     return {
         **_user(),
         **_system(root),
+        "processors": os.cpu_count() or 1,
         **_memory(root),
         **_control_groups(root),
         **_connection_tracking(root),
         **_resolver(root),
         **_networks(root),
+        **_ephemeral_ports(root),
+        **_cluster_networks(root),
         **_authorities(root),
     }
 
@@ -131,6 +134,21 @@ def _networks(root: Path) -> dict[str, t.Any]:
         if int(gateway, 16) == 0 and int(mask, 16) != 0:
             networks.append({"interface": interface, "network": f"{_address(destination)}/{bin(int(mask, 16)).count('1')}"})
     return {"interfaces": sorted(path.name for path in (root / "sys/class/net").glob("*")), "networks": networks}
+
+
+def _ephemeral_ports(root: Path) -> dict[str, t.Any]:
+    """Return the first and last port that the kernel gives to sockets without one. A container may not show them."""
+    bounds = _text(root / "proc/sys/net/ipv4/ip_local_port_range").split()
+    return {"ephemeral_ports": [int(bound) for bound in bounds] if len(bounds) == 2 else []}
+
+
+def _cluster_networks(root: Path) -> dict[str, t.Any]:
+    """Return the networks that the host's components use now, by variable."""
+    found = {
+        "cluster_service_cidr": re.search(r"--service-cluster-ip-range=([0-9./]+)", _text(root / "etc/systemd/system/kube-apiserver.service")),
+        "cluster_pod_cidr": re.search(r"^FLANNEL_NETWORK=([0-9./]+)$", _text(root / "run/flannel/subnet.env"), re.MULTILINE),
+    }
+    return {"cluster_networks": {variable: match[1] for variable, match in found.items() if match}}
 
 
 def _address(text: str) -> str:

@@ -97,14 +97,17 @@ _UNIT_HEALTH = Fields(
         "outdated": Flag,
     }
 )
+_PEERS = Maybe(Each(Fields({"id": _CLUSTER_ID, "name": _SHORT, "peer_urls": Each(Line, most=10), "learner": Flag}), most=100))
 _ETCD_HEALTH = Fields(
     {
         "role": OneOf("leader", "follower", "learner"),
         "member_id": _CLUSTER_ID,
         "has_leader": Flag,
         "db_mib": Number(0, 1 << 40, whole=False),
+        "in_use_mib": Number(0, 1 << 40, whole=False),
         "quota_mib": _MIB,
         "received": Named(_CLUSTER_ID, Number(0, 1 << 62), most=100),
+        "members": _PEERS,
         "problem": Maybe(Prose()),
     }
 )
@@ -147,6 +150,7 @@ _HOST = Fields(
         "init": _SHORT,
         "systemd_version": Number(0, 100_000),
         "container": Flag,
+        "processors": Number(1, 1 << 20),
         "memory_mib": _MIB,
         "cgroup_version": OneOf(1, 2),
         "cgroup_driver": OneOf("systemd", "cgroupfs"),
@@ -158,6 +162,9 @@ _HOST = Fields(
         "networks": Each(Fields({"interface": _SHORT, "network": network}), most=10_000),
         "addresses": Each(source_address, most=64),
         "firewall_addresses": Named(Line, Each(source_address, most=65), most=10_000),
+        "ephemeral_ports": Each(Number(0, 65535), most=2),
+        "cluster_networks": Fields({}, {"cluster_service_cidr": network, "cluster_pod_cidr": network}),
+        "etcd_members": _PEERS,
         "authorities": Named(_PATH, Each(_DIGEST)),
         "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB})),
         "kernel_features": Named(_IDENTIFIER, OneOf("present", "loadable", "missing")),

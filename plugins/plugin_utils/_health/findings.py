@@ -9,13 +9,21 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ...module_utils._etcd.peers import strangers
+
 __all__ = (
-    "Finding", "Limits", "check_authorities", "check_endpoint", "check_etcd_member", "check_host", "check_node", "check_quorum", "check_store",
+    "Finding", "Limits", "check_authorities", "check_endpoint", "check_etcd_member", "check_host", "check_members", "check_node", "check_nodes",
+    "check_quorum", "check_store",
 )  # fmt: skip
 
 Values = t.Mapping[str, t.Any]
 
 _KUBECONFIG = "cluster_health_kubeconfig"
+# What to do about an alarm of etcd.
+_ALARMS = {
+    "NOSPACE": "no alarm: run etcd_defragment.yml, which frees space and clears it; until then, the API accepts no writes",
+    "CORRUPT": "no alarm: replace the member whose data differ (docs/operations.md); until then, the cluster accepts no writes",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Limits:
     clock_skew: float
     certificate_expires_within_days: int
     rotation_days: int
+    etcd_percent: int = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,15 +75,38 @@ def check_host(name: str, address: str, jobs: t.Iterable[str], health: Values, l
                 yield Finding(name, "certificate", path, certificate["error"], "a bundle of CA certificates")
 
 
-def check_etcd_member(name: str, health: Values) -> t.Iterator[Finding]:
-    """Check the etcd member of a host, apart from its unit: leader, alarms and vote."""
+def check_etcd_member(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:
+    """Check the etcd member of a host, apart from its unit: leader, alarms, vote, and the size of its database."""
     member = health.get("etcd")
     if not member:
         return
     if member["problem"]:
-        yield Finding(name, "etcd", name, member["problem"], "a member with a leader and without alarms")
+        remedy = next((remedy for alarm, remedy in _ALARMS.items() if alarm in member["problem"]), "a member with a leader and without alarms")
+        yield Finding(name, "etcd", name, member["problem"], remedy)
     elif member["role"] == "learner":
         yield Finding(name, "etcd", name, "a learner", "a voting member: run site.yml")
+    if member["quota_mib"] and member["db_mib"] > member["quota_mib"] * limits.etcd_percent / 100:
+        found = f"a database of {member['db_mib']:.0f} MiB, {100 * member['db_mib'] / member['quota_mib']:.0f} % of its quota"
+        expected = f"{limits.etcd_percent} % or less: {_remedy_of_size(member, limits)}"
+        yield Finding(name, "etcd", "database", found, expected, "warning")
+
+
+def _remedy_of_size(member: Values, limits: Limits) -> str:
+    """Return what reduces the share of the quota: a smaller file, if free space takes a good part of it, or a larger quota."""
+    if member["in_use_mib"] <= member["quota_mib"] * limits.etcd_percent / 200:
+        return f"run etcd_defragment.yml, since only {member['in_use_mib']:.0f} MiB are in use"
+    return f"{member['in_use_mib']:.0f} MiB are in use; delete objects and run etcd_defragment.yml, or raise etcd_quota_mib"
+
+
+def check_members(told: t.Mapping[str, t.Sequence[Values]], hosts: t.Mapping[str, str]) -> t.Iterator[Finding]:
+    """Check that the members of etcd are hosts of the inventory. The members are those that each host of etcd knows."""
+    reporters: dict[str, list[str]] = {}
+    for name, members in told.items():
+        for stranger in strangers(members, hosts):
+            reporters.setdefault(stranger, []).append(name)
+    for stranger, names in reporters.items():
+        expected = "a host of group etcd: add it to the inventory, or remove the member (docs/operations.md)"
+        yield Finding(None, "member", stranger, f"a member of etcd that the inventory does not have, says {', '.join(names)}", expected, "warning")
 
 
 def check_quorum(etcd: Values) -> t.Iterator[Finding]:
@@ -93,6 +125,13 @@ def check_node(name: str, node: Values | None) -> t.Iterator[Finding]:
         yield Finding(name, "node", name, f"{node['condition']}: {node['message']}".rstrip(": "), "Ready")
     if node["pressure"]:
         yield Finding(name, "node", name, ", ".join(node["pressure"]), "no pressure", "warning")
+
+
+def check_nodes(nodes: t.Iterable[str], workers: t.Collection[str]) -> t.Iterator[Finding]:
+    """Check that each Node is a worker of the inventory. The workers are given by address."""
+    for node in sorted(set(nodes) - set(workers)):
+        expected = f"a host of group worker: add it to the inventory, or run kubectl delete node {node}"
+        yield Finding(None, "node", node, "a Node that the inventory does not have", expected, "warning")
 
 
 def check_endpoint(api: Values, limits: Limits) -> t.Iterator[Finding]:

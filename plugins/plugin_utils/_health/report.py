@@ -11,7 +11,7 @@ import statistics
 import typing as t
 
 from .findings import (
-    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_node, check_quorum, check_store,
+    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum, check_store,
 )  # fmt: skip
 from .jobs import jobs_of
 
@@ -31,23 +31,34 @@ class Host:
     health: Values | None  # None if the operator has the host ignored
 
 
-def report(hosts: t.Mapping[str, Host], api: Values, store: Values, limits: Limits, *, voters: int, topology: str) -> dict[str, t.Any]:
-    """Return the report. The voters are all members of the etcd cluster, including those that are not among these hosts."""
+def report(
+    hosts: t.Mapping[str, Host],
+    api: Values,
+    store: Values,
+    limits: Limits,
+    *,
+    members: t.Mapping[str, str],
+    workers: t.Collection[str],
+    topology: str,
+) -> dict[str, t.Any]:
+    """Return the report. The members and workers are all of the inventory, also those that are not among these hosts, with their addresses."""
     nodes = api.get("nodes")
     asked = {name: host.health for name, host in hosts.items() if host.health is not None}
     answered = {name: health for name, health in asked.items() if "error" not in health}
-    etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, voters)
+    etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, len(members))
     authorities, rotations = _authorities(answered), _rotations(store)
     findings = [
         *check_endpoint(api, limits),
         *check_quorum(etcd),
+        *check_members({name: its["etcd"]["members"] for name, its in answered.items() if its["etcd"] and its["etcd"]["members"]}, members),
+        *check_nodes(nodes or (), workers),
         *check_authorities(authorities, limits),
         *check_store(store, rotations, limits),
     ]
     for name, health in asked.items():
         host = hosts[name]
         findings += check_host(name, host.address, jobs_of(host.group, topology), health, limits)
-        findings += check_etcd_member(name, health)
+        findings += check_etcd_member(name, health, limits)
         if host.group == "worker" and nodes is not None:
             findings += check_node(name, nodes.get(host.address))
     return {

@@ -10,13 +10,16 @@ import dataclasses
 import fnmatch
 import ipaddress
 import typing as t
+from collections import Counter
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ...module_utils._etcd.peers import strangers
+from ...module_utils._host.addresses import MOST
 from .._catalog.ports import Port
 from .problems import Problem
 
-__all__ = ("Host", "Limits", "check_clocks", "check_controller", "check_hosts", "check_limit", "check_python")
+__all__ = ("Host", "Limits", "check_clocks", "check_controller", "check_hosts", "check_limit", "check_living", "check_python")
 
 Facts = t.Mapping[str, t.Any]
 
@@ -31,6 +34,9 @@ _FEATURES = {
     "worker": ("overlay", "br_netfilter", "vxlan", "nftables"),
     "proxy": ("vxlan", "nftables"),
 }
+
+# Variables that cannot change once a cluster runs.
+_LASTING = ("cluster_service_cidr", "cluster_pod_cidr")
 
 # The interfaces of flannel and of the pods' bridge. Their networks are the cluster's own.
 _OUR_INTERFACES = ("flannel*", "cni*")
@@ -54,6 +60,7 @@ class Host:
     groups: t.Sequence[str]
     ports: t.Sequence[Port]
     networks: t.Mapping[str, str]  # the cluster's networks, by variable
+    address: str
     name_servers: t.Sequence[str] = ()  # those of the host, or those that replace them
     pods_use_them: bool = True  # whether CoreDNS forwards to the name servers of its worker
 
@@ -69,7 +76,19 @@ def check_hosts(hosts: t.Mapping[str, Host], limits: Limits, units: t.Collection
             problems += _check(name, host, limits, units)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # one host must not prevent the check of the others
             problems.append(Problem(name, f"facts that cannot be evaluated ({error!r:.100})", "facts of a host"))
-    return problems
+    return [*problems, *_addresses({name: host for name, host in hosts.items() if "error" not in host.facts})]
+
+
+def _addresses(hosts: t.Mapping[str, Host]) -> t.Iterator[Problem]:
+    """Check that each host has its address: components listen on it, and certificates contain it."""
+    owners = {address: name for name, host in hosts.items() for address in host.facts["addresses"]}
+    for name, host in hosts.items():
+        addresses = host.facts["addresses"]
+        # A host without the program ip, or with more addresses than are gathered, does not tell all of them.
+        if addresses and len(addresses) < MOST and host.address not in addresses:
+            owner = f", and on one of {owners[host.address]}" if host.address in owners else ""
+            found = f"cluster_host_address {host.address} on none of its interfaces{owner}"
+            yield Problem(name, found, f"one of its addresses, {', '.join(addresses)}; an address that a router translates belongs in ansible_host")
 
 
 def _check(name: str, host: Host, limits: Limits, units: t.Collection[str]) -> list[Problem]:
@@ -119,7 +138,7 @@ def _kernel(name: str, host: Host) -> t.Iterator[Problem]:
 def _ports(name: str, host: Host, units: t.Collection[str]) -> t.Iterator[Problem]:
     """Check that each port is free or used by a unit of the collection; by any, because a host may change its component."""
     for listener in host.facts["listeners"]:
-        claims = [port for port in host.ports if _clash(port, listener)]
+        claims = [port for port in host.ports if _clash(port, listener) and not _is_passing(port, listener, host.facts["ephemeral_ports"])]
         if claims and not _is_ours(listener, claims, host.facts["interfaces"], units):
             wanted = " and ".join(dict.fromkeys(port.component for port in claims))
             yield Problem(name, f"port {listener['port']}/{listener['protocol']} used by {_owner(listener)}", f"a free port, or {wanted}")
@@ -131,6 +150,14 @@ def _clash(port: Port, listener: Facts) -> bool:
         return False
     everywhere = ipaddress.ip_address(listener["address"]).is_unspecified
     return everywhere or not port.address or port.address == listener["address"]
+
+
+def _is_passing(port: Port, listener: Facts, ephemeral: t.Sequence[int]) -> bool:
+    """Tell whether the port may be one that the kernel gave to a client for the time of a request: UDP shows no difference.
+
+    kube-proxy reserves the range and opens no socket in it.
+    """
+    return port.first < port.last and listener["protocol"] == "udp" and len(ephemeral) == 2 and ephemeral[0] <= listener["port"] <= ephemeral[1]
 
 
 def _is_ours(listener: Facts, claims: t.Iterable[Port], interfaces: t.Collection[str], units: t.Collection[str]) -> bool:
@@ -187,6 +214,32 @@ def _name_servers(name: str, host: Host) -> t.Iterator[Problem]:
             yield Problem(name, found, "one that pods reach, an IPv4 address that is not loopback: set dns_upstreams, or addons_resolvers for pods only")
         else:
             yield Problem(name, found, "one with an IPv4 address: set dns_upstreams")
+
+
+def check_living(hosts: t.Mapping[str, Host], members: t.Mapping[str, str]) -> t.Iterator[Problem]:
+    """Check that the inventory describes the cluster that runs on the hosts. The members are all hosts of group etcd, with their addresses.
+
+    A problem that most hosts report is the cluster's, and stops the run. One that a few report is theirs, since a host may lie.
+    """
+    known = {name: host for name, host in hosts.items() if "error" not in host.facts}
+    for variable in _LASTING:
+        used = {name: host.facts["cluster_networks"][variable] for name, host in known.items() if variable in host.facts["cluster_networks"]}
+        wanted = {name: known[name].networks[variable] for name in used}
+        differing = [name for name in used if ipaddress.ip_network(used[name]) != ipaddress.ip_network(wanted[name])]
+        changed = {name: f"{wanted[name]}, but the cluster has {used[name]}" for name in differing}
+        yield from _reported(variable, changed, len(used), "the cluster's network: it cannot change, because hosts, pods and Services have its addresses")
+    told = {name: list(strangers(host.facts["etcd_members"], members)) for name, host in known.items() if host.facts["etcd_members"] is not None}
+    unknown = {name: f"etcd members that it does not have: {', '.join(names)}" for name, names in told.items() if names}
+    yield from _reported("group etcd", unknown, len(told), "all members in the group: add the hosts, or remove the members (docs/operations.md)")
+
+
+def _reported(subject: str, found: t.Mapping[str, str], asked: int, expected: str) -> t.Iterator[Problem]:
+    """Yield one problem if most of the hosts that were asked report it, and one for each host otherwise."""
+    for text, times in Counter(found.values()).items():
+        if 2 * times > asked:
+            yield Problem(subject, text, expected)
+        else:
+            yield from (Problem(name, f"{subject} {text}", expected) for name, its_text in found.items() if its_text == text)
 
 
 def check_clocks(facts: t.Mapping[str, Facts], limits: Limits) -> t.Iterator[Problem]:

@@ -49,7 +49,7 @@ def host(group, index, **values):
 
 @pytest.fixture
 def report():
-    member = {"role": "leader", "member_id": "8e9e", "has_leader": True, "db_mib": 2.1, "quota_mib": 2048, "received": {}, "problem": None}
+    member = {"role": "leader", "member_id": "8e9e", "has_leader": True, "db_mib": 2.1, "in_use_mib": 1.4, "quota_mib": 2048, "received": {}, "problem": None}
     silent = {"group": "worker", "index": 1, "address": "10.0.0.9", "zone": "", "state": "unreachable", "node": None, "error": "no route"}
     return {
         "hosts": {

@@ -18,6 +18,7 @@ etcd_server_is_leader 0
 etcd_server_is_learner 0
 etcd_server_quota_backend_bytes 2.147483648e+09
 etcd_mvcc_db_total_size_in_bytes 2.2048768e+07
+etcd_mvcc_db_total_size_in_use_in_bytes 1.048576e+07
 etcd_network_peer_received_bytes_total{From="0"} 8360
 etcd_network_peer_received_bytes_total{From="91bc3c398fb3c146"} 2.235756e+06
 """
@@ -29,6 +30,7 @@ def test_the_state_of_a_member_is_read_from_its_metrics():
         "member_id": "8e9e05c52164694d",
         "has_leader": True,
         "db_mib": 21.0,
+        "in_use_mib": 10.0,
         "quota_mib": 2048,
         "received": {"0": 8360, "91bc3c398fb3c146": 2235756},
     }

@@ -21,7 +21,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.report imp
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.text import text
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host as CheckedHost
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Limits as HostLimits
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import check_clocks, check_hosts
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import check_clocks, check_hosts, check_living
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,12 +37,13 @@ PKI = {
     "drift": {"/pki/a.key": {"before": {"owner": "root", "group": "root", "mode": "0644"}, "after": {"owner": "root", "group": "root", "mode": "0600"}}},
 }
 DIFF = {"before": {"files": {"/x": None}}, "after": {"files": {"/x": {"content": "a\n", "mode": "0644", "owner": "root"}}}}
+PEERS = [{"id": "8e9e05c52164694d", "name": "etcd-0", "peer_urls": ["https://10.0.0.61:2380"], "learner": False}]
 HEALTH = {
     "attempts": 1,
     "jobs": {"etcd": {"etcd": {"state": "active", "healthy": True, "problem": None, "since": "2026-11-21T16:20:05Z", "restarts": 0, "outdated": False}}},
     "etcd": {
-        "role": "leader", "member_id": "8e9e05c52164694d", "has_leader": True, "db_mib": 2.1, "quota_mib": 2048,
-        "received": {"91bc3c398fb3c146": 169369}, "problem": None,
+        "role": "leader", "member_id": "8e9e05c52164694d", "has_leader": True, "db_mib": 2.1, "in_use_mib": 1.4, "quota_mib": 2048,
+        "received": {"91bc3c398fb3c146": 169369}, "problem": None, "members": PEERS,
     },
     "certificates": {"/pki/a.crt": {"common_name": "a", "issuer": "b", "not_after": "2027-11-21T16:19:44Z", "days_left": 364}, "/b.crt": {"error": "torn"}},
     "bundles": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
@@ -56,10 +57,11 @@ HEALTH = {
 }
 FACTS = {
     "user": "root", "euid": 0, "python_version": "3.11.2", "architecture": "amd64", "kernel": "6.1.0-40-amd64", "operating_system": "debian",
-    "operating_system_version": "12", "init": "systemd", "systemd_version": 252, "container": False, "memory_mib": 3912, "cgroup_version": 2,
+    "operating_system_version": "12", "init": "systemd", "systemd_version": 252, "container": False, "processors": 2, "memory_mib": 3912, "cgroup_version": 2,
     "cgroup_driver": "systemd", "conntrack_writable": True, "nameservers": ["10.0.0.2"], "resolved": False, "search": ["example.com", "."],
     "interfaces": ["eth0", "lo"], "networks": [{"interface": "eth0", "network": "10.0.0.0/24"}], "authorities": {"/etc/etcd/pki/ca.crt": [DIGEST]},
-    "addresses": ["10.0.0.1", "2001:db8::1"], "firewall_addresses": {"etcd-0": ["10.0.0.61"]},
+    "addresses": ["10.0.0.1", "2001:db8::1"], "firewall_addresses": {"etcd-0": ["10.0.0.61"]}, "ephemeral_ports": [32768, 60999],
+    "cluster_networks": {"cluster_pod_cidr": "10.200.0.0/16"}, "etcd_members": PEERS,
     "disks": {"/var/lib": {"total_mib": 20030, "free_mib": 11877}}, "kernel_features": {"overlay": "present", "vxlan": "loadable"},
     "listeners": [{"port": 2379, "protocol": "tcp", "address": "::", "pid": 412, "process": "etcd", "unit": "etcd.service"}], "time": 1795255000.25,
 }  # fmt: skip
@@ -199,7 +201,7 @@ def test_valid_health_never_fails_the_report(path, lie):
         return
     health.update(clock_offset=[-0.1, 0.1], requested_at=1.0)
     api = {"endpoint": {"url": "https://x", "problem": None}, "nodes": {}, "certificate": None}
-    made = report({"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}, api, {"credentials": []}, LIMITS, voters=1, topology="proxy")
+    made = report({"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}, api, {"credentials": []}, LIMITS, members={"etcd-0": "10.0.0.1"}, workers=[], topology="proxy")
     assert text({**made, "seconds": 1.0})
 
 
@@ -212,7 +214,9 @@ def test_valid_facts_never_fail_preflight(path, lie):
     except InvalidAnswer:
         return
     limits = HostLimits({"debian": ["12"]}, {"etcd": 450}, {"/var/lib": 1024}, 2.0)
-    found = check_hosts({"etcd-0": CheckedHost(host, ["etcd"], [], {"cluster_pod_cidr": "10.200.0.0/16"})}, limits, {"etcd"})
+    checked = {"etcd-0": CheckedHost(host, ["etcd"], [], {"cluster_pod_cidr": "10.200.0.0/16", "cluster_service_cidr": "10.100.0.0/24"}, "10.0.0.1")}
+    found = check_hosts(checked, limits, {"etcd"})
+    assert len(list(check_living(checked, {"etcd-0": "10.0.0.1"}))) <= 3
     assert all(problem.subject == "etcd-0" for problem in [*found, *check_clocks({"etcd-0": {**host, "clock_offset": [0.0, 0.1]}}, limits)])
 
 

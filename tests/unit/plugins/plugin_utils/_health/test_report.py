@@ -16,7 +16,10 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.text impor
 
 LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_expires_within_days=60, rotation_days=2)
 UNIT = {"state": "active", "healthy": True, "problem": None, "since": "2026-11-21T16:00:00Z", "restarts": 0, "outdated": False}
-MEMBER = {"role": "follower", "member_id": "1", "has_leader": True, "db_mib": 2.0, "quota_mib": 2048, "received": {}, "problem": None}
+MEMBER = {
+    "role": "follower", "member_id": "1", "has_leader": True, "db_mib": 2.0, "in_use_mib": 1.0, "quota_mib": 2048, "received": {}, "problem": None,
+    "members": None,
+}  # fmt: skip
 CERTIFICATE = {"common_name": "x", "issuer": "cfcr etcd", "not_after": "2027-11-21T16:00:00Z", "days_left": 364}
 AUTHORITY = {"common_name": "cfcr etcd", "issuer": "cfcr etcd", "not_after": "2036-11-18T16:00:00Z", "days_left": 3649}
 NODE = {"ready": True, "condition": "Ready", "message": "", "schedulable": True, "version": "v1.36.3", "pressure": [], "seconds": 60}
@@ -59,7 +62,9 @@ class Cluster:
         for name, health in self.health.items():
             group, index = name.split("-")
             hosts[name] = Host(group, int(index), f"10.0.0.{name}", "z1", health)
-        return report(hosts, self.api, self.store, LIMITS, voters=3, topology=self.topology)
+        addresses = {name: host.address for name, host in hosts.items()}
+        members, workers = ({name: address for name, address in addresses.items() if name.startswith(group)} for group in ("etcd", "worker"))
+        return report(hosts, self.api, self.store, LIMITS, members=members, workers=workers.values(), topology=self.topology)
 
     def findings(self):
         return [(found["host"], found["kind"], found["subject"], found["severity"]) for found in self.report()["findings"]]
@@ -248,3 +253,46 @@ def test_rotations_are_reported_and_a_stale_one_is_a_finding(cluster):
 def test_an_unreadable_store_is_a_finding(cluster):
     cluster.store = {"failed": True, "msg": "Vault is sealed"}
     assert cluster.findings() == [(None, "store", "store", "warning")]
+
+
+def test_a_member_that_the_inventory_does_not_have_is_named_with_those_who_say_so(cluster):
+    known = [{"id": f"{index}", "name": f"etcd-{index}", "peer_urls": [f"https://10.0.0.etcd-{index}:2380"], "learner": False} for index in range(3)]
+    removed = {"id": "f00", "name": "etcd-9", "peer_urls": ["https://10.0.0.69:2380"], "learner": False}
+    for name in ("etcd-0", "etcd-1", "etcd-2"):
+        cluster.health[name]["etcd"]["members"] = known
+    assert cluster.findings() == []
+    for name in ("etcd-0", "etcd-2"):
+        cluster.health[name]["etcd"]["members"] = [*known, removed]
+    (found,) = cluster.report()["findings"]
+    assert (found["host"], found["kind"], found["subject"], found["severity"]) == (None, "member", "etcd-9 (10.0.0.69)", "warning")
+    assert "says etcd-0, etcd-2" in found["found"] and "remove the member" in found["expected"]
+
+
+def test_a_node_that_the_inventory_does_not_have_is_named(cluster):
+    cluster.health["worker-2"] = None  # an ignored host is known
+    cluster.api["nodes"]["10.0.0.99"] = copy.deepcopy(NODE)
+    (found,) = cluster.report()["findings"]
+    assert (found["host"], found["kind"], found["subject"], found["severity"]) == (None, "node", "10.0.0.99", "warning")
+    assert "kubectl delete node 10.0.0.99" in found["expected"]
+
+
+@pytest.mark.parametrize(
+    ("size", "in_use", "expected"),
+    [
+        (1638.0, 1600.0, None),
+        (1700.0, 300.0, "80 % or less: run etcd_defragment.yml, since only 300 MiB are in use"),
+        (1700.0, 1600.0, "80 % or less: 1600 MiB are in use; delete objects and run etcd_defragment.yml, or raise etcd_quota_mib"),
+    ],
+)
+def test_a_database_near_its_quota_is_a_warning(cluster, size, in_use, expected):
+    cluster.health["etcd-0"]["etcd"].update(db_mib=size, in_use_mib=in_use)
+    assert [(found["subject"], found["severity"], found["expected"]) for found in cluster.report()["findings"]] == (
+        [("database", "warning", expected)] if expected else []
+    )
+
+
+@pytest.mark.parametrize(("alarm", "remedy"), [("NOSPACE", "run etcd_defragment.yml"), ("CORRUPT", "replace the member")])
+def test_an_alarm_of_etcd_has_a_remedy(cluster, alarm, remedy):
+    cluster.health["etcd-0"]["etcd"]["problem"] = f"ALARM {alarm}"
+    (found,) = cluster.report()["findings"]
+    assert found["severity"] == "critical" and remedy in found["expected"]

@@ -12,7 +12,9 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.ports import ports_of
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import (
+    Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living,
+)  # fmt: skip
 
 ROOT = pathlib.Path(__file__).parents[5]
 CATALOG = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
@@ -33,14 +35,21 @@ FACTS = {
     "kernel_features": {"overlay": "present", "br_netfilter": "loadable", "vxlan": "loadable", "nftables": "present"},
     "interfaces": ["eth0", "lo"],
     "networks": [{"interface": "eth0", "network": "10.30.0.0/24"}],
+    "addresses": ["10.30.0.9", "2001:db8::9"],
+    "ephemeral_ports": [32768, 60999],
+    "cluster_networks": {},
+    "etcd_members": None,
     "listeners": [],
     "clock_offset": [-0.4, 0.2],
 }
 
 
-def host(group="worker", **facts):
+NETWORKS = {"cluster_pod_cidr": "10.200.0.0/16", "cluster_service_cidr": "10.100.200.0/24"}
+
+
+def host(group="worker", address="10.30.0.9", **facts):
     """Return a host that keeps all rules, but for what is given."""
-    return Host({**FACTS, **facts}, [group], ports_of(CATALOG, [group], {"cluster_api_port": 443}), {"cluster_pod_cidr": "10.200.0.0/16"})
+    return Host({**FACTS, **facts}, [group], ports_of(CATALOG, [group], {"cluster_api_port": 443}), NETWORKS, address)
 
 
 def listener(port, protocol="tcp", address="0.0.0.0", pid=7, process="nginx", unit="nginx.service"):
@@ -76,7 +85,7 @@ def test_right_host_has_no_problem(group):
         ({"kernel_features": {"br_netfilter": "missing"}}, "kernel 6.1.0 without br_netfilter"),
         ({"kernel_features": {"vxlan": "missing"}}, "kernel 6.1.0 without vxlan"),
         ({"kernel_features": {"nftables": "missing"}}, "kernel 6.1.0 without nftables"),
-        ({"networks": [{"interface": "eth0", "network": "10.0.0.0/8"}]}, "network 10.0.0.0/8 on eth0, which overlaps cluster_pod_cidr 10.200.0.0/16"),
+        ({"networks": [{"interface": "eth0", "network": "10.200.0.0/13"}]}, "network 10.200.0.0/13 on eth0, which overlaps cluster_pod_cidr 10.200.0.0/16"),
         ({"clock_offset": [3599.0, 3600.0]}, "a clock 3599.0 s ahead of the others"),
         ({"clock_offset": [-61.0, -60.0]}, "a clock 60.0 s behind the others"),
     ],
@@ -95,6 +104,7 @@ def test_all_problems_of_all_hosts_are_told():
     [
         ("worker", listener(10250), "port 10250/tcp used by nginx (nginx.service, process 7)"),
         ("worker", listener(31000), "port 31000/tcp used by nginx (nginx.service, process 7)"),
+        ("worker", listener(31000, "udp"), "port 31000/udp used by nginx (nginx.service, process 7)"),
         ("worker", listener(10250, unit=""), "port 10250/tcp used by nginx (no unit, process 7)"),
         ("worker", listener(8472, "udp", pid=0, unit=""), "port 8472/udp used by the kernel or a process of another user"),
         ("proxy", listener(443), "port 443/tcp used by nginx (nginx.service, process 7)"),
@@ -113,6 +123,7 @@ def test_port_is_taken(group, taken, found):
         ("worker", listener(8472, "udp", pid=0, process="", unit=""), ["flannel.1", "lo"]),
         ("worker", listener(2379), ["lo"]),  # not a worker's port
         ("worker", listener(10250, "udp"), ["lo"]),
+        ("worker", listener(40000, "udp"), ["lo"]),
         ("etcd", listener(53, "udp", address="127.0.0.53", unit="systemd-resolved.service"), ["lo"]),
     ],
 )
@@ -216,3 +227,64 @@ def test_a_controller_in_a_pod_needs_permission_for_ssh(source, values, problems
 )
 def test_a_new_host_needs_a_run_that_reaches_the_firewalls_of_all_hosts(facts, left_out, firewall, found):
     assert [problem.found for problem in check_limit({"worker-3": facts}, left_out, {"cluster_firewall": firewall})] == found
+
+
+@pytest.mark.parametrize(
+    ("taken", "problems"),
+    [
+        (listener(31234, "udp", process="rsyslogd"), 0),  # a client's, for the time of a request
+        (listener(31234, process="nginx"), 1),  # a listener of TCP stays
+        (listener(53, "udp", process="dnsmasq"), 1),  # of no range, so the kernel did not choose it
+    ],
+)
+def test_a_port_that_the_kernel_chose_is_no_conflict(taken, problems):
+    assert len(check(h=host(listeners=[taken], ephemeral_ports=[50, 65535]))) == problems
+
+
+def test_an_address_that_no_interface_has():
+    found = check(h=host(address="203.0.113.4"), unknown=host(address="203.0.113.4", addresses=[]))
+    assert found == [("h", "cluster_host_address 203.0.113.4 on none of its interfaces")]
+    assert check(h=host(address="203.0.113.4", addresses=[f"10.1.0.{number}" for number in range(64)])) == []
+
+
+def test_two_hosts_with_swapped_addresses():
+    assert check(a=host(address="10.30.0.2", addresses=["10.30.0.1"]), b=host(address="10.30.0.1", addresses=["10.30.0.2"])) == [
+        ("a", "cluster_host_address 10.30.0.2 on none of its interfaces, and on one of b"),
+        ("b", "cluster_host_address 10.30.0.1 on none of its interfaces, and on one of a"),
+    ]
+
+
+def living(members=None, **hosts):
+    """Return the problems of a running cluster as (subject, found) pairs."""
+    return [(problem.subject, problem.found) for problem in check_living(hosts, members or {"e0": "10.30.0.9"})]
+
+
+def test_networks_of_a_running_cluster_do_not_change():
+    same = {"cluster_pod_cidr": "10.200.0.0/16"}
+    other = {"cluster_pod_cidr": "10.201.0.0/16"}
+    service = {"cluster_service_cidr": "10.100.0.0/16"}
+    down = Host({"error": "unreachable"}, ["worker"], [], NETWORKS, "10.30.0.9")
+    assert living(m0=host("master", cluster_networks=same), w0=host(cluster_networks=same), w1=host(), d=down) == []
+    # Most hosts: the inventory was changed. The run stops.
+    assert living(w0=host(cluster_networks=other), w1=host(cluster_networks=other), w2=host(cluster_networks=same)) == [
+        ("cluster_pod_cidr", "10.200.0.0/16, but the cluster has 10.201.0.0/16")
+    ]
+    assert living(m0=host("master", cluster_networks=service)) == [("cluster_service_cidr", "10.100.200.0/24, but the cluster has 10.100.0.0/16")]
+    # One of them: it is wrong, or lies. The others go on.
+    assert living(w0=host(cluster_networks=other), w1=host(cluster_networks=same)) == [
+        ("w0", "cluster_pod_cidr 10.200.0.0/16, but the cluster has 10.201.0.0/16")
+    ]
+
+
+def member(name, address, identity="8e9e"):
+    return {"id": identity, "name": name, "peer_urls": [f"https://{address}:2380"], "learner": False}
+
+
+def test_members_of_etcd_that_the_inventory_does_not_have():
+    known = {"e0": "10.30.0.10", "e1": "10.30.0.11"}
+    ours = [member("e0", "10.30.0.10"), member("", "10.30.0.11"), member("former-name", "10.30.0.10")]
+    assert living(known, e0=host("etcd", etcd_members=ours), e1=host("etcd"), w0=host()) == []
+    more = [*ours, member("e2", "10.30.0.12"), member("", "10.30.0.13", "f00")]
+    found = "etcd members that it does not have: e2 (10.30.0.12), f00 (10.30.0.13)"
+    assert living(known, e0=host("etcd", etcd_members=more), e1=host("etcd", etcd_members=more)) == [("group etcd", found)]
+    assert living(known, e0=host("etcd", etcd_members=more), e1=host("etcd", etcd_members=ours)) == [("e0", f"group etcd {found}")]
