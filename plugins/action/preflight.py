@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.release import __version__ as ansible_version
 
 from ..module_utils._credentials.facts import director_facts
 from ..module_utils._errors import HostError
@@ -25,9 +26,10 @@ from ..plugin_utils._preflight.downloads import check_downloads
 from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
+from ..plugin_utils._preflight.start import check_start
 
 _OPTIONS = {
-    "scope": {"type": "str", "choices": ["inventory", "hosts"], "required": True},
+    "scope": {"type": "str", "choices": ["start", "inventory", "hosts"], "required": True},
     "whole": {"type": "bool", "default": True},
     "operating_systems": {"type": "dict", "default": {}},
     "memory_mib": {"type": "dict", "default": {}},
@@ -45,6 +47,11 @@ class ActionModule(ControllerAction):
 
     def answer(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Fail with all problems. If the cluster exists and only single hosts have problems, return them by host."""
+        if options["scope"] == "start":
+            problems = list(self._start(variables))
+            # Not an exception, which older versions of Ansible show with an empty traceback.
+            told = "; ".join(f"{problem.subject}: found {problem.found}, expected {problem.expected}" for problem in problems)
+            return {"changed": False, **({"failed": True, "msg": told} if told else {"problems": {}})}
         contract = Contract(self._loader)
         if options["scope"] == "inventory":
             problems, cluster_exists = self._inventory(options, contract, variables), False
@@ -54,6 +61,11 @@ class ActionModule(ControllerAction):
         if len(problems) > sum(map(len, by_host.values())):
             raise AnsibleActionFail(report(problems))
         return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
+
+    def _start(self, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
+        """Check the version of Ansible and the tags. This task has tag always; its other tags are those of the user's playbook, if it imports ours."""
+        tags = {str(tag) for tag in self._task.tags} - {"always"}
+        yield from check_start(ansible_version, tags, variables.get("ansible_run_tags", ["all"]), variables.get("ansible_skip_tags", []))
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
         """Check every host of the inventory, also those outside the play."""

@@ -17,6 +17,7 @@ extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
   scope:
     description:
+      - V(start) checks the version of ansible-core and the options for tags. Give the task the tag C(always).
       - V(inventory) checks the groups, addresses and C(cluster_*) variables of the whole inventory, also if the play is limited to some hosts.
         C(cluster_*) names that role P(cfcr.kubernetes.cluster#role) does not document are problems too.
       - V(hosts) checks the hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts). It also checks the director, whose
@@ -24,7 +25,7 @@ options:
       - The networks of a running cluster, and the members of its etcd, must be those of the inventory.
       - If that store has CAs, the cluster exists. Then problems of single hosts are returned in RV(problems), and the other hosts can go on.
     type: str
-    choices: [inventory, hosts]
+    choices: [start, inventory, hosts]
     required: true
   whole:
     description: Whether the inventory has the whole cluster. If it is a slice, as in AWX, the sizes of groups and the members of etcd are not checked.

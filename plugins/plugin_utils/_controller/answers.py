@@ -199,6 +199,7 @@ _ETCD_CLUSTER = Fields(
         "problems": Named(Line, Prose()),
     }
 )
+_DATABASE = Fields({"name": _SHORT, "before_mib": Number(0, 1 << 40, whole=False), "after_mib": Number(0, 1 << 40, whole=False)})
 
 
 def _job(arguments: Values) -> Fields:
@@ -217,6 +218,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "certificate_files": _certificate_files,
     "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
     "etcd_cluster_info": lambda _arguments: _ETCD_CLUSTER,
+    "etcd_defragment": lambda _arguments: Fields({"databases": Each(_DATABASE, most=100), "alarms": Each(OneOf("NOSPACE"), most=1)}),
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: _NO_MORE,
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),

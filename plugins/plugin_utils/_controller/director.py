@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ...module_utils._errors import HostError
+from .interpreter import search_silently
 from .local import runs_locally
 
 if t.TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Director:
         task.delegate_to = host
         found, _name = task.get_variable_manager().get_delegated_vars_and_hostname(action._templar, task, task_vars)
         self._vars = {**found["ansible_delegated_vars"][host], "inventory_hostname": host}
+        search_silently(self._vars)
         self._templar = action._templar.copy_with_new_env(available_variables=self._vars)
         self._connection_name = self._get("ansible_connection", action._task.connection)
         self._become = boolean(self._get("ansible_become", action._task.become))

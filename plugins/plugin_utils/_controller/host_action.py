@@ -16,6 +16,7 @@ from ansible.plugins.action import ActionBase
 
 from .answers import NoAnswer, check_output, read
 from .deadline import TooLargeError, deadline
+from .interpreter import search_silently
 from .shapes import InvalidAnswer, Prose
 
 __all__ = ("HostAction", "RefusedAnswer")
@@ -59,6 +60,7 @@ class HostAction(ActionBase):
         """Run a module on the host and return its validated answer."""
         self._module = (module_name or self._task.action).removeprefix(_COLLECTION)
         self._arguments = self._task.args if module_args is None else module_args
+        search_silently(task_vars)
         most = float(self._templar.template(task_vars.get("cluster_answer_seconds", _SECONDS)))
         try:
             with deadline(most if self.seconds is None else min(most, self.seconds)), self._limited():
