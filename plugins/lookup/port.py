@@ -32,9 +32,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The ports.
+  description: The ports. A range such as 30000-32767 is text.
   type: list
-  elements: int
+  elements: raw
   sample: [8443]
 """
 
@@ -50,7 +50,7 @@ from ..plugin_utils._catalog.ports import port_number
 class LookupModule(LookupBase):
     """Ports by name."""
 
-    def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[int]:
+    def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[int | str]:
         """Return the ports."""
         try:
             return [port_number(name) for name in terms]

@@ -109,20 +109,24 @@ def test_a_cluster_that_is_not_healthy_is_left_alone(cluster):
     assert metrics.ask(f"{cluster.hosts[0].metrics}/readyz")["db_mib"] > 15
 
 
-def test_a_database_that_stays_full_needs_a_larger_quota(cluster):
-    errors = fill(cluster, [f"/registry/{number}" for number in range(80)])
-    assert "database space exceeded" in errors[-1]
-    # The data itself takes the whole quota.
-    refused = cluster.hosts[0].run("etcd_defragment")
-    print(refused)
-    assert refused["failed"] and "Raise etcd_quota_mib" in refused["msg"]
-    assert cluster.info()["alarms"]
+def set_quota(cluster, size: int) -> None:
+    """Restart the members with another quota, one after the other."""
     for host in cluster.hosts:
-        host.write_unit(**{"quota-backend-bytes": 2 * QUOTA, "listen-metrics-urls": host.metrics})
+        host.write_unit(**{"quota-backend-bytes": size, "listen-metrics-urls": host.metrics})
         host.systemctl("restart")
         cluster.await_healthy(3)
-    assert not cluster.hosts[0].run("etcd_defragment").get("failed")
-    assert not cluster.info()["alarms"] and not fill(cluster, ["/registry/large"] * 1)
+
+
+def test_a_database_that_stays_full_needs_a_larger_quota(cluster):
+    assert not fill(cluster, [f"/registry/{number}" for number in range(40)])
+    set_quota(cluster, QUOTA // 2)
+    assert fill(cluster, ["/registry/one-more"])
+    refused = cluster.hosts[0].run("etcd_defragment")
+    assert refused["failed"] and "of 32 MiB" in refused["msg"] and "Raise etcd_quota_mib" in refused["msg"]
+    assert cluster.info()["alarms"]
+    set_quota(cluster, QUOTA)
+    assert cluster.hosts[0].run("etcd_defragment")["alarms"] == ["NOSPACE"]
+    assert not cluster.info()["alarms"] and not fill(cluster, ["/registry/one-more"])
 
 
 def test_a_host_names_all_members_without_a_password(cluster, tmp_path):

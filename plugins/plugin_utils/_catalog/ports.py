@@ -34,8 +34,8 @@ class Port:
         return f"{number}/{self.protocol}"
 
 
-def port_number(name: str) -> int:
-    """Return the port that catalog/ports.yml has under this name."""
+def port_number(name: str) -> int | str:
+    """Return the port that catalog/ports.yml has under this name. A range such as 30000-32767 is text."""
     ports = _named_ports()
     if name not in ports:
         raise CatalogError(f"catalog/ports.yml: found no port named {name!r}, expected one of {', '.join(ports)}")
@@ -49,8 +49,8 @@ def port_catalog() -> list[dict[str, t.Any]]:
     return yaml_load((CATALOG / "ports.yml").read_text(encoding="utf-8"))["ports"]
 
 
-def _named_ports() -> dict[str, int]:
-    return {entry["name"]: int(entry["port"]) for entry in port_catalog() if "name" in entry}
+def _named_ports() -> dict[str, int | str]:
+    return {entry["name"]: entry["port"] for entry in port_catalog() if "name" in entry}
 
 
 def ports_of(catalog: t.Iterable[t.Mapping[str, t.Any]], groups: t.Collection[str], variables: t.Mapping[str, t.Any]) -> list[Port]:

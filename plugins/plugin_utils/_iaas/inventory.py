@@ -14,6 +14,8 @@ Values = t.Mapping[str, t.Any]
 
 # The operator fills this group; its hosts are left alone (docs/repair.md).
 _IGNORED = "ignored"
+# Groups that plays name, and that may have no hosts. Ansible warns of groups that do not exist.
+_OPTIONAL = ("director", "proxy")
 
 
 def host_vars(hosts: t.Iterable[Values], ansible_hosts: t.Mapping[str, str] | None = None, variables: Values | None = None) -> dict[str, dict[str, t.Any]]:
@@ -32,7 +34,9 @@ def host_vars(hosts: t.Iterable[Values], ansible_hosts: t.Mapping[str, str] | No
 
 def inventory_groups(hosts: t.Iterable[Values], variables: t.Mapping[str, Values]) -> dict[str, dict[str, t.Any]]:
     """Return the groups with the variables of each host, for the key `children` of an inventory."""
-    groups: dict[str, dict[str, t.Any]] = {_IGNORED: {"hosts": {}}}
-    for host in sorted(hosts, key=lambda host: host["group"]):
-        groups.setdefault(host["group"], {"hosts": {}})["hosts"][host["name"]] = variables[host["name"]]
+    hosts = list(hosts)
+    names = sorted({*_OPTIONAL, *(host["group"] for host in hosts)})
+    groups: dict[str, dict[str, t.Any]] = {name: {"hosts": {}} for name in (_IGNORED, *names)}
+    for host in hosts:
+        groups[host["group"]]["hosts"][host["name"]] = variables[host["name"]]
     return groups

@@ -45,6 +45,8 @@ _SHARED = (
 
 # X.509 allows 64 characters in the common name of a CA, and the longest is "<cluster_name> front-proxy".
 _LONGEST_NAME = 64 - len(" front-proxy")
+_QUANTITY = r"[0-9]+(\.[0-9]+)?(m|[kMGT]|[KMGT]i)?"  # of resources in Kubernetes
+_QUOTA_MIB = (256, 8192)
 _HAPROXY_OWN = ("api", "masters", "status")  # names that haproxy.cfg uses itself
 _HOST_SUBNET = 24  # flannel leases one to each host
 _FEWEST_SUBNETS = 4  # flannel refuses fewer
@@ -177,6 +179,8 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _networks(values, inventory)
     yield from _name_servers(values)
     yield from _resolvers(values)
+    yield from _reserved(values)
+    yield from _etcd(values)
     yield from _pod_security(values)
     yield from _firewall(values, inventory)
     yield from _lifetimes(values)
@@ -320,6 +324,21 @@ def _resolvers(values: Values) -> t.Iterator[Problem]:
     for resolver in values.get("addons_resolvers", []):
         if resolver.rpartition("://")[2].count(":") > 1:
             yield Problem("addons_resolvers", resolver, "IPv4 addresses, or files in the pod: pods have no IPv6 address")
+
+
+def _reserved(values: Values) -> t.Iterator[Problem]:
+    """Check the resources that kubelets reserve: a kubelet does not start with one that it cannot read."""
+    for part, resources in values.get("worker_reserved", {}).items():
+        for resource, quantity in (resources or {}).items():
+            if quantity is not None and not re.fullmatch(r"[0-9]+" if resource == "pid" else _QUANTITY, str(quantity)):
+                yield Problem(f"worker_reserved.{part}.{resource}", str(quantity), "a whole number" if resource == "pid" else "a quantity such as 100m or 512Mi")
+
+
+def _etcd(values: Values) -> t.Iterator[Problem]:
+    """Check the quota. etcd takes 0 for its default and a negative one for none, and warns above 8 GiB, since it starts slowly with more."""
+    quota = values.get("etcd_quota_mib")
+    if quota is not None and not _QUOTA_MIB[0] <= quota <= _QUOTA_MIB[1]:
+        yield Problem("etcd_quota_mib", str(quota), f"{_QUOTA_MIB[0]} to {_QUOTA_MIB[1]}")
 
 
 def _pod_security(values: Values) -> t.Iterator[Problem]:

@@ -17,6 +17,7 @@ from ansible_collections.cfcr.kubernetes.extensions.eda.plugins.event_source.clu
 
 def test_a_host_is_reported_after_repeated_failures_and_again_while_it_is_down():
     watch = Watch(times=2, again_seconds=60, scan_seconds=0)
+    watch.events({"a": True, "b": True}, -3)
     silent = {"a": True, "b": False}
     events = {now: watch.events(silent, now) for now in (0, 3, 6, 63, 66)}
     down = [{"kind": "down", "hosts": ["b"]}]
@@ -26,8 +27,16 @@ def test_a_host_is_reported_after_repeated_failures_and_again_while_it_is_down()
 
 def test_an_additional_host_is_reported_at_once():
     watch = Watch(times=1, again_seconds=60, scan_seconds=0)
+    watch.events({"a": True, "b": True}, -3)
     watch.events({"a": True, "b": False}, 0)
     assert watch.events({"a": False, "b": False}, 3) == [{"kind": "down", "hosts": ["a", "b"]}]
+
+
+def test_a_host_that_never_answered_is_left_to_the_scans():
+    """It may be behind a bastion, which the source does not know. A host that answered once is reachable without one."""
+    watch = Watch(times=2, again_seconds=60, scan_seconds=0)
+    answers = [{"behind-a-bastion": False, "b": answered} for answered in (False, False, False, True, False, False)]
+    assert [watch.events(answer, now) for now, answer in enumerate(answers)] == [[], [], [], [], [], [{"kind": "down", "hosts": ["b"]}]]
 
 
 def test_a_scan_is_requested_periodically():
@@ -162,9 +171,13 @@ def test_an_invalid_address_sends_no_banner(address, port):
 def test_an_invalid_banner_does_not_end_the_source(monkeypatch):
     """The source continues and reports the host with the invalid banner as down."""
 
+    liars: list = []
+
     async def run():
         async def lie(_reader, writer):
-            writer.write(b"x" * 70_000)
+            # At first, it is honest.
+            writer.write(b"x" * 70_000 if liars else b"SSH-2.0-x\r\n")
+            liars.append(writer)
 
         async def greet(_reader, writer):
             writer.write(b"SSH-2.0-x\r\n")

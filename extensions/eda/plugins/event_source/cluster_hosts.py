@@ -18,6 +18,8 @@ description:
   - Connects to the SSH server of every host every few seconds, waits for its SSH banner, and reports the hosts that do not send one.
   - The banner is the identification string of the SSH protocol, within the first 4096 bytes that a host sends. A host that sends anything else counts as down.
   - Sends the event C({kind: down, hosts: [worker-1]}) when hosts are down, and repeats it while they stay down.
+  - It connects to C(ansible_host) itself, and knows no bastion, proxy command or alias of the SSH configuration. So a host that has not sent a banner
+    since the start of the source is not reported as down. A rule for C(scan) finds such hosts.
   - Sends the event C({kind: scan, hosts: []}) periodically, so that a rule can look for faults that SSH does not show.
 options:
   inventory:
@@ -65,13 +67,15 @@ class Watch:
         """Take the options of the same names."""
         self._times, self._again, self._scan = times, again_seconds, scan_seconds
         self._failures: dict[str, int] = {}
+        self._seen: set[str] = set()  # the hosts that have answered
         self._reported: set[str] = set()
         self._reported_at = self._scanned_at = float("-inf")
 
     def events(self, answers: dict[str, bool], now: float) -> list[dict[str, t.Any]]:
         """Return the events to send after a check of all hosts."""
         self._failures = {name: 0 if answered else self._failures.get(name, 0) + 1 for name, answered in answers.items()}
-        down = {name for name, count in self._failures.items() if count >= self._times}
+        self._seen |= {name for name, answered in answers.items() if answered}
+        down = {name for name, count in self._failures.items() if count >= self._times and name in self._seen}
         due = down - self._reported or (down and now - self._reported_at >= self._again)
         self._reported = down
         events = []

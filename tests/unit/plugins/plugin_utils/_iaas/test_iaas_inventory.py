@@ -32,10 +32,10 @@ def test_host_variables_tell_both_addresses_apart(ansible_hosts, variables, expe
 def test_groups_are_sorted_and_hosts_keep_their_order():
     variables = host_vars(HOSTS)
     groups = inventory_groups(HOSTS, variables)
-    assert list(groups) == ["ignored", "etcd", "worker"]
+    assert list(groups) == ["ignored", "director", "etcd", "proxy", "worker"]
     assert groups["worker"] == {"hosts": {"worker-0": variables["worker-0"], "worker-1": variables["worker-1"]}}
     assert list(groups["worker"]["hosts"]) == ["worker-0", "worker-1"]
 
 
-def test_group_ignored_is_there_without_hosts():
-    assert inventory_groups([], {}) == {"ignored": {"hosts": {}}}
+def test_groups_that_may_be_empty_are_there_without_hosts():
+    assert inventory_groups([], {}) == {"ignored": {"hosts": {}}, "director": {"hosts": {}}, "proxy": {"hosts": {}}}

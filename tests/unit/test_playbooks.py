@@ -1,0 +1,72 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every playbook checks how it was started, and does not depend on the operator's settings of Ansible."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[2]
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+START = {
+    "name": "Check how the playbook was started",
+    "cfcr.kubernetes.preflight": {"scope": "start"},
+    "run_once": True,
+    "tags": "always",
+}
+IMPORT = """
+- import_playbook: cfcr.kubernetes.smoke_tests
+  tags: [kubernetes]
+"""
+
+
+def plays(path: pathlib.Path) -> list[dict[str, t.Any]]:
+    """Return the plays of a playbook, without imported playbooks."""
+    return [play for play in yaml.safe_load(path.read_text(encoding="utf-8")) if "hosts" in play]
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=[path.stem for path in PLAYBOOKS])
+def test_first_task_checks_how_the_playbook_was_started(path):
+    first = plays(path)[0]
+    assert first.get("pre_tasks", first["tasks"] if "tasks" in first else [])[0] == START
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=[path.stem for path in PLAYBOOKS])
+def test_plays_have_the_strategy_that_run_once_and_barriers_need(path):
+    assert [play["strategy"] for play in plays(path)] == ["linear"] * len(plays(path))
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that starts a playbook as an operator with default settings does."""
+    (tmp_path / "hosts.yml").write_text("all: {vars: {cluster_api_host: api.example.com}}")
+    (tmp_path / "import.yml").write_text(IMPORT)
+    (tmp_path / "empty.cfg").write_text("")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {"ANSIBLE_CONFIG": "empty.cfg", "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.yml", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_tags_are_refused_in_one_line(start):
+    done = start("--tags", "etcd", "cfcr.kubernetes.site")
+    assert done.returncode != 0
+    assert '"msg": "--tags: found etcd, expected no tags, because the collection\'s tasks have none: use --limit to select hosts"' in done.stdout
+    assert done.stdout.count("TASK") == 1
+
+
+def test_tags_of_a_playbook_that_imports_ours_select_its_tasks(start):
+    assert start("--tags", "kubernetes", "import.yml").returncode == 0
