@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(cache)/toolchain/go/bin:$(PATH):/usr/local/
 
 ready := .venv/.ready collections/ansible_collections/cfcr/kubernetes
 
-.PHONY: cluster destroy test bench lint release setup help machine
+.PHONY: cluster destroy test test-all bench lint release setup help machine
 
 cluster: machine $(ready)  ## Bring up the local cluster: artifacts, hosts, Kubernetes, smoke tests
 	tools/cluster
@@ -15,6 +15,9 @@ destroy: machine $(ready)  ## Remove the local cluster and nothing else
 
 test: machine $(ready)  ## Run all checks
 	tools/test
+
+test-all: machine $(ready)  ## Run all checks, also those that take long: all tests on each version of Ansible
+	tools/test --all
 
 bench: machine $(ready)  ## Measure, and write docs/benchmarks.md
 	tools/bench

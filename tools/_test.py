@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run all steps, or the named ones, and count the tests: `make test`, `tools/test lint unit`.
+"""Run the steps of `make test`, all steps (`tools/test --all`, `make test-all`), or the named ones, and count the tests.
 
-Named steps run one after the other. Without names, all steps run, two at a time, since hardly any step keeps two cores busy.
+Named steps run one after the other. Without names, steps run two at a time, since hardly any step keeps two cores busy.
 A failed step does not stop the others. The output of each step is in .local/test/<step>.log.
 The last line is "N passed, N failed". A skipped test counts as failed, since no test may be skipped.
 """
@@ -38,6 +38,8 @@ ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flan
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
 # Let Python cache bytecode. Otherwise each of thousands of processes compiles the collection again.
 ENVIRONMENT = {"PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
+# The versions of ansible-core after that of the checkout's own environment, with the package and a Python that it supports.
+VERSIONS = {"2.20": ("ansible==13.8.0", "3.12"), "2.21": ("ansible==14.5.0", "3.13")}
 INTERRUPTED = threading.Event()
 # Output of a failed step: its last lines, preceded by earlier lines that report a fault.
 SHOWN_LINES = 60
@@ -133,13 +135,63 @@ def aws(step: Step) -> None:
     pytest(step, "tests/aws")
 
 
-def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path = "python") -> None:
+def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path = "python", **variables: str) -> None:
     report = LOGS / f"{step.name}.xml"
     report.unlink(missing_ok=True)
-    step.check_cases(report, python, "-m", "pytest", "-p", "no:cacheprovider", f"--junit-xml={report}", "--durations=10", *options, directory)
+    options = ("-p", "no:cacheprovider", f"--junit-xml={report}", "--durations=10", *options)
+    step.check_cases(report, python, "-m", "pytest", *options, directory, **variables)
 
 
-def sanity(step: Step) -> None:
+def actions(step: Step) -> None:
+    """Test what uses Ansible itself, its actions and playbooks, with another version of Ansible."""
+    variables = with_version(step)
+    if variables:
+        pytest(step, "tests/unit/plugins/action", "tests/unit/test_playbooks.py", **variables)
+
+
+def modules(step: Step) -> None:
+    """Run all tests of modules, and sanity, with another version of Ansible."""
+    variables = with_version(step)
+    if variables:
+        pytest(step, "tests/unit", **variables)
+        pytest(step, "tests/component", **variables)
+        sanity(step, VERSIONS[version_of(step)][1], **variables)
+
+
+def with_version(step: Step) -> dict[str, str]:
+    """Return the variables of an environment with the step's version of Ansible. It is made if it is missing or its requirements have changed."""
+    package, python = VERSIONS[version_of(step)]
+    environment = BUILD / "versions" / f"ansible-{version_of(step)}"
+    requirements = "".join(
+        f"{package}\n" if line.startswith("ansible==") else line
+        for line in (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    )
+    made_of = environment / "requirements.txt"
+    if not made_of.exists() or made_of.read_text(encoding="utf-8") != requirements:
+        program = python_program(python)
+        if not step.count(program is not None, f"Found no Python {python}, expected one on the PATH or in ~/.pyenv: Ansible {package} needs it."):
+            return {}
+        wanted = environment.with_suffix(".txt")
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        wanted.write_text(requirements, encoding="utf-8")
+        step.run(program, "-m", "venv", "--clear", environment)
+        if not step.check(environment / "bin/pip", "install", "--quiet", "--requirement", wanted):
+            return {}
+        wanted.rename(made_of)
+    return {"PATH": f"{environment}/bin:{PROGRAMS}"}
+
+
+def version_of(step: Step) -> str:
+    return step.name.split("-")[1]
+
+
+def python_program(version: str) -> pathlib.Path | None:
+    """Return the Python of a version, if this machine has it."""
+    places = [*pathlib.Path.home().glob(f".pyenv/versions/{version}.*/bin"), pathlib.Path("/usr/local/bin"), pathlib.Path("/usr/bin")]
+    return next((place / f"python{version}" for place in places if (place / f"python{version}").exists()), None)
+
+
+def sanity(step: Step, python: str = f"{sys.version_info.major}.{sys.version_info.minor}", **variables: str) -> None:
     """Run ansible-test in a copy: it needs a real directory with the collection's name, and the files that git knows."""
     copy_tree()
     # ansible-test downloads get-pip if its cache has none. Python's ensurepip does the same without a network.
@@ -147,18 +199,17 @@ def sanity(step: Step) -> None:
     if not get_pip.exists():
         get_pip.parent.mkdir(parents=True, exist_ok=True)
         get_pip.write_text("import ensurepip\nensurepip.bootstrap()\n", encoding="utf-8")
-    ansible_test = {"cwd": COPY, "ANSIBLE_TEST_CONTENT_ROOT": COPY}
+    ansible_test = {"cwd": COPY, "ANSIBLE_TEST_CONTENT_ROOT": COPY, **variables}
     # pslint checks PowerShell, of which there is none. shellcheck needs a program that no Python package has.
     skipped = ["--skip-test=pslint", "--skip-test=shellcheck"]
-    command = ["ansible-test", "sanity", "--local", f"--python={sys.version_info.major}.{sys.version_info.minor}", "--junit", *skipped]
+    command = ["ansible-test", "sanity", "--local", f"--python={python}", "--junit", *skipped]
     step.check_cases(COPY / "tests/output/junit", *command, **ansible_test)
     # Check that the code runs on the oldest Python of hosts: with vermin, and with that Python if this machine has it.
     step.check("vermin", "--target=3.9-", "--no-tips", "--violations", *ON_HOSTS)
-    places = [*pathlib.Path.home().glob(".pyenv/versions/3.9.*/bin"), pathlib.Path("/usr/local/bin"), pathlib.Path("/usr/bin")]
-    found = [place for place in places if (place / "python3.9").exists()]
-    if found:
+    oldest = python_program("3.9")
+    if oldest:
         command = ["ansible-test", "sanity", "--local", "--python=3.9", "--test=compile", "--test=import"]
-        step.check(*command, **ansible_test, PATH=f"{PROGRAMS}:{found[0]}")
+        step.check(*command, **{**ansible_test, "PATH": f"{variables.get('PATH', PROGRAMS)}:{oldest.parent}"})
 
 
 def copy_tree() -> None:
@@ -198,16 +249,23 @@ def galaxy(step: Step) -> None:
     step.check("python", "-m", "galaxy_importer.main", artifact, cwd=output, GALAXY_IMPORTER_CONFIG=output / "importer.cfg")
 
 
-def molecule(step: Step) -> None:
+def molecule_version(step: Step) -> None:
+    """Run scenario default with another version of Ansible."""
+    variables = with_version(step)
+    if variables:
+        molecule(step, "default", **variables)
+
+
+def molecule(step: Step, scenario: str = "", **variables: str) -> None:
     """Run one scenario on separate hosts, which are removed in any case."""
-    scenario = step.name.removeprefix("molecule-")
+    scenario = scenario or step.name.removeprefix("molecule-")
     # A cluster's name is a DNS label, which has no underscore.
     cluster = f"molecule-{scenario.replace('_', '-')}"
     # All checkouts on this machine use the same names of hosts, so they take turns.
     with open(f"/run/lock/{cluster}", "w", encoding="utf-8") as lock:
         wait_for(lock)
         try:
-            succeeded = step.run("molecule", "test", "--scenario-name", scenario)
+            succeeded = step.run("molecule", "test", "--scenario-name", scenario, **variables)
             actions = re.findall(rf"^{scenario} > \w+: Executed: (\w+)", step.path.read_text(encoding="utf-8"), re.MULTILINE)
             step.count_all(succeeded, [action == "Successful" for action in actions if action != "Missing"])
         finally:
@@ -247,11 +305,18 @@ STEPS = {
     "cf-routing": cf_routing,
     "aws": aws,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS},
+    **{f"ansible-{version}": actions for version in VERSIONS},
+    **{f"ansible-{version}-all": modules for version in VERSIONS},
+    f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
 }
-WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts"]
+# Steps of `make test-all` only. They take long, and fail rarely.
+RARE = [name for name in STEPS if name.endswith("-all") or name.endswith("-default") and name.startswith("ansible-")]
+WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs whole clusters, and the other one runs everything else, the quick steps first.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb", "security"))]
-LANES = [CLUSTERS, [name for name in STEPS if name not in CLUSTERS]]
+LANES = [CLUSTERS, [name for name in STEPS if name not in (*CLUSTERS, *RARE)]]
+# The scenario must not run beside the others, and sanity uses one copy of the tree.
+ALL_LANES = [[*CLUSTERS, *(name for name in RARE if not name.endswith("-all"))], [*LANES[1], *(name for name in RARE if name.endswith("-all"))]]
 
 
 def perform(name: str) -> Step:
@@ -305,8 +370,10 @@ def perform_lanes(lanes: list[list[str]]) -> list[Step]:
 
 def main() -> int:
     parser = argparse.ArgumentParser("tools/test", description=__doc__.splitlines()[0])
-    parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; default: all")
-    names = parser.parse_args().step
+    parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; default: those of make test")
+    parser.add_argument("--all", action="store_true", help="run all steps")
+    arguments = parser.parse_args()
+    names = arguments.step
     unknown = [name for name in names if name not in STEPS]
     if unknown:
         parser.error(f"found unknown steps {', '.join(unknown)}, expected any of {', '.join(STEPS)}")
@@ -315,7 +382,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     begin = time.monotonic()
     try:
-        steps = perform_lanes([names] if names else LANES)
+        steps = perform_lanes([names] if names else ALL_LANES if arguments.all else LANES)
     except KeyboardInterrupt:
         print("interrupted")
         return 130

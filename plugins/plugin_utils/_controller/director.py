@@ -44,7 +44,8 @@ class Director:
         self._vars = {**found["ansible_delegated_vars"][host], "inventory_hostname": host}
         search_silently(self._vars)
         self._templar = action._templar.copy_with_new_env(available_variables=self._vars)
-        self._connection_name = self._get("ansible_connection", action._task.connection)
+        # Since ansible-core 2.21, the task itself has the connection to its host in place of the keyword.
+        self._connection_name = self._get("ansible_connection", (task._parent or task).connection)
         self._become = boolean(self._get("ansible_become", action._task.become))
 
     @property
