@@ -315,7 +315,7 @@ WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", *(f"ansibl
 # One lane runs whole clusters, and the other one runs everything else, the quick steps first.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb", "security"))]
 LANES = [CLUSTERS, [name for name in STEPS if name not in (*CLUSTERS, *RARE)]]
-# The scenario must not run beside the others, and sanity uses one copy of the tree.
+# Clusters take turns, and sanity uses one copy of the tree.
 ALL_LANES = [[*CLUSTERS, *(name for name in RARE if not name.endswith("-all"))], [*LANES[1], *(name for name in RARE if name.endswith("-all"))]]
 
 
