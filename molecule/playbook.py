@@ -19,11 +19,11 @@ from scenario import DIRECTORY, ROOT
 class Run:
     """One run. Each line of its output is kept with the time when it was printed."""
 
-    def __init__(self, playbook: str, *options: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, playbook: str, *options: str, environment: dict[str, str] | None = None, inventory: object = None) -> None:
         self.lines: list[tuple[float, str]] = []
         self._started = time.monotonic()
         self._log = DIRECTORY / f"{pathlib.Path(playbook).stem}.log"
-        command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", *options, f"playbooks/{playbook}"]
+        command = ["ansible-playbook", f"--inventory={inventory or DIRECTORY / 'inventory.yml'}", *options, f"playbooks/{playbook}"]
         self._process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
