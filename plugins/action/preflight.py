@@ -108,7 +108,7 @@ class ActionModule(ControllerAction):
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, left_out, shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
-            *(check_living(hosts, self._members(contract, variables)) if options["whole"] else ()),
+            *check_living(hosts, self._members(contract, variables) if options["whole"] else None),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
             *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),

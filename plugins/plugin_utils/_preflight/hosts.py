@@ -216,8 +216,8 @@ def _name_servers(name: str, host: Host) -> t.Iterator[Problem]:
             yield Problem(name, found, "one with an IPv4 address: set dns_upstreams")
 
 
-def check_living(hosts: t.Mapping[str, Host], members: t.Mapping[str, str]) -> t.Iterator[Problem]:
-    """Check that the inventory describes the cluster that runs on the hosts. The members are all hosts of group etcd, with their addresses.
+def check_living(hosts: t.Mapping[str, Host], members: t.Mapping[str, str] | None) -> t.Iterator[Problem]:
+    """Check that the inventory describes the cluster that runs on the hosts. The members are all hosts of group etcd, with their addresses, if known.
 
     A problem that most hosts report is the cluster's, and stops the run. One that a few report is theirs, since a host may lie.
     """
@@ -228,6 +228,8 @@ def check_living(hosts: t.Mapping[str, Host], members: t.Mapping[str, str]) -> t
         differing = [name for name in used if ipaddress.ip_network(used[name]) != ipaddress.ip_network(wanted[name])]
         changed = {name: f"{wanted[name]}, but the cluster has {used[name]}" for name in differing}
         yield from _reported(variable, changed, len(used), "the cluster's network: it cannot change, because hosts, pods and Services have its addresses")
+    if members is None:
+        return
     told = {name: list(strangers(host.facts["etcd_members"], members)) for name, host in known.items() if host.facts["etcd_members"] is not None}
     unknown = {name: f"etcd members that it does not have: {', '.join(names)}" for name, names in told.items() if names}
     yield from _reported("group etcd", unknown, len(told), "all members in the group: add the hosts, or remove the members (docs/operations.md)")
