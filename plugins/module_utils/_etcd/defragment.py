@@ -83,7 +83,8 @@ class Defragmentation:
         well = membership.healthy(self.members, health)
         if len(well) < len(self.members):
             sick = [f"{member.name or f'{member.id:x}'} ({membership.reason(member, health)})" for member in self.members if member not in well]
-            raise EtcdError(f"found members of etcd that are not healthy: {'; '.join(sick)}; expected all {len(self.members)} healthy. Run site.yml or health.yml")
+            expected = f"expected all {len(self.members)} healthy. Run health.yml, which names the cause"
+            raise EtcdError(f"found members of etcd that are not healthy: {'; '.join(sick)}; {expected}")
 
     def _alarms(self) -> list[dict[str, t.Any]]:
         return self.etcd.call("/v3/maintenance/alarm", {"action": "GET"}).get("alarms", [])
@@ -128,7 +129,10 @@ class Defragmentation:
     def _clear_alarms(self) -> None:
         full = still_full(self.databases)
         if full:
-            raise EtcdError(f"found databases that are full even after the defragmentation: {', '.join(full)}; expected less. Raise etcd_quota_mib, run site.yml, and then this again")
+            raise EtcdError(
+                f"found databases that are full even after the defragmentation: {', '.join(full)}; expected less. "
+                "Raise etcd_quota_mib, run site.yml, and then this again"
+            )
         for alarm in self._alarms():
             if alarm["alarm"] == NO_SPACE:
                 self.etcd.call("/v3/maintenance/alarm", {"action": "DEACTIVATE", "memberID": alarm["memberID"], "alarm": NO_SPACE})

@@ -330,8 +330,9 @@ def _reserved(values: Values) -> t.Iterator[Problem]:
     """Check the resources that kubelets reserve: a kubelet does not start with one that it cannot read."""
     for part, resources in values.get("worker_reserved", {}).items():
         for resource, quantity in (resources or {}).items():
-            if quantity is not None and not re.fullmatch(r"[0-9]+" if resource == "pid" else _QUANTITY, str(quantity)):
-                yield Problem(f"worker_reserved.{part}.{resource}", str(quantity), "a whole number" if resource == "pid" else "a quantity such as 100m or 512Mi")
+            form, expected = (r"[0-9]+", "a whole number") if resource == "pid" else (_QUANTITY, "a quantity such as 100m or 512Mi")
+            if quantity is not None and not re.fullmatch(form, str(quantity)):
+                yield Problem(f"worker_reserved.{part}.{resource}", str(quantity), expected)
 
 
 def _etcd(values: Values) -> t.Iterator[Problem]:
