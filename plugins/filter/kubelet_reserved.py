@@ -66,8 +66,12 @@ def kubelet_reserved(host: t.Mapping[str, t.Any], overrides: t.Mapping[str, t.An
         },
         "system": {"cpu": "50m", "memory": f"{max(64, min(256, memory // 20 // 16 * 16))}Mi", "ephemeral-storage": storage, "pid": "500"},
     }
-    chosen = overrides or {}
-    return {f"{part}Reserved": {**values, **{name: str(value) for name, value in chosen.get(part, {}).items()}} for part, values in parts.items()}
+    return {f"{part}Reserved": {**values, **_texts((overrides or {}).get(part) or {})} for part, values in parts.items()}
+
+
+def _texts(resources: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return the resources that are set, as the kubelet reads them."""
+    return {name: str(value) for name, value in resources.items() if value is not None}
 
 
 def _sum(size: float, parts: t.Iterable[tuple[float, float]]) -> float:

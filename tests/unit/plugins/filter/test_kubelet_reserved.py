@@ -52,6 +52,6 @@ def test_a_little_more_memory_changes_nothing():
 
 
 def test_what_is_set_wins_and_is_text_as_the_kubelet_wants_it():
-    found = reserved(host(), {"kube": {"pid": 3000, "memory": "2Gi"}})
+    found = reserved(host(), {"kube": {"pid": 3000, "memory": "2Gi", "cpu": None}, "system": None})
     assert found["kubeReserved"] == {"cpu": "70m", "memory": "2Gi", "ephemeral-storage": "2048Mi", "pid": "3000"}
     assert found["systemReserved"] == reserved(host())["systemReserved"]
