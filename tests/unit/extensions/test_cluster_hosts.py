@@ -178,9 +178,11 @@ def test_an_invalid_banner_does_not_end_the_source(monkeypatch):
             # At first, it is honest.
             writer.write(b"x" * 70_000 if liars else b"SSH-2.0-x\r\n")
             liars.append(writer)
+            writer.close()  # a server of Python 3.12 waits for its connections when it ends
 
         async def greet(_reader, writer):
             writer.write(b"SSH-2.0-x\r\n")
+            writer.close()
 
         async with await asyncio.start_server(lie, "127.0.0.1", 0) as liar, await asyncio.start_server(greet, "127.0.0.1", 0) as honest:
             ports = {name: server.sockets[0].getsockname()[1] for name, server in (("liar", liar), ("honest", honest))}
