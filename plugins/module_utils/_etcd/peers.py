@@ -29,7 +29,7 @@ def members(record: Path = RECORD) -> list[dict[str, t.Any]] | None:
         (unit,) = json.loads(record.read_text(encoding="utf-8"))["units"]
         flags = unit["flags"]
         url = flags["listen-peer-urls"]
-        first = url[0] if isinstance(url, list) else str(url).split(",")[0]
+        first = url[0] if isinstance(url, list) else str(url).partition(",")[0]
         status, body = get({"url": f"{first}/members", **{option: flags[flag] for option, flag in _FILES.items()}})
         return parse(body) if status == 200 else None
     except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException):
