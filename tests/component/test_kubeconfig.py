@@ -18,11 +18,18 @@ from ansible_collections.cfcr.kubernetes.plugins.modules import certificate_auth
 
 RBAC = "rbac.authorization.k8s.io"
 GROUP = "kubeconfig-viewers"
+# Role view has no rules without a controller manager, which aggregates them.
+ROLE = {
+    "apiVersion": f"{RBAC}/v1",
+    "kind": "Role",
+    "metadata": {"name": GROUP, "namespace": "default"},
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}],
+}
 BINDING = {
     "apiVersion": f"{RBAC}/v1",
     "kind": "RoleBinding",
     "metadata": {"name": GROUP, "namespace": "default"},
-    "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
+    "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": GROUP},
     "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": GROUP}],
 }
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kubeconfig", "namespace": "default"}}
@@ -73,14 +80,16 @@ def test_a_user_may_what_the_binding_of_a_group_says(run, store, apiserver, tmp_
     assert (found["username"], sorted(found["groups"])) == ("alice@example.com", [GROUP, "system:authenticated"])
     pods, maps = "/api/v1/namespaces/default/pods", "/api/v1/namespaces/default/configmaps"
     assert status("GET", pods) == 403
-    master.apply(BINDING)
+    for obj in (ROLE, BINDING):
+        master.apply(obj)
     try:
         becomes(200, "GET", pods)
         assert status("GET", "/api/v1/namespaces/kube-system/pods") == 403
         assert status("GET", "/api/v1/namespaces/default/secrets") == 403
         assert status("POST", maps, OBJECT) == 403
     finally:
-        master.delete(master.get(BINDING))
+        for obj in (BINDING, ROLE):
+            master.delete(master.get(obj))
     becomes(403, "GET", pods)
 
 
