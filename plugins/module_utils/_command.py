@@ -18,9 +18,10 @@ __all__ = ("run",)
 _SYSTEM_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
-def run(*arguments: str, environment: t.Mapping[str, str] = os.environ) -> str:
+def run(*arguments: str, environment: t.Mapping[str, str] | None = None) -> str:
     """Run a program and return its output. If it fails, raise an error with its messages."""
-    variables = {**environment, "PATH": search_path(environment.get("PATH", os.defpath))}
+    variables = {**(os.environ if environment is None else environment)}
+    variables["PATH"] = search_path(variables.get("PATH", os.defpath))
     try:
         done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=variables, stdin=subprocess.DEVNULL)
     except OSError as error:
