@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import shutil
 import signal
 import time
 
-from _etcd import PASSWORD, result
+import pytest
+from _etcd import PASSWORD, Cluster, result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 
 def assert_unchanged(cluster, **options):
@@ -230,3 +235,39 @@ def test_a_frozen_host_does_not_block_the_others(etcd_cluster):
         assert time.monotonic() - begin < 30, "the module waited for the frozen member"
     finally:
         os.kill(child, signal.SIGCONT)
+
+
+@pytest.fixture
+def one_member(tmp_path, etcd_programs, etcd_pki):
+    """Return a cluster of one member, with certificates that a test may replace."""
+    cluster = Cluster(tmp_path, etcd_programs, shutil.copytree(etcd_pki, tmp_path / "pki"), count=1)
+    try:
+        assert cluster.hosts[0].member().get("changed")
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def expired(pki) -> bytes:
+    """Return the server's certificate as it would be if it had expired an hour ago."""
+    valid = x509.load_pem_x509_certificate((pki / "server.crt").read_bytes())
+    authority = serialization.load_pem_private_key((pki / "ca.key").read_bytes(), None)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder(valid.issuer, valid.subject, valid.public_key(), x509.random_serial_number(), extensions=list(valid.extensions))
+    builder = builder.not_valid_before(now - datetime.timedelta(hours=2)).not_valid_after(now - datetime.timedelta(hours=1))
+    return builder.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_a_member_that_started_with_an_expired_certificate_is_joined_right_after_the_renewal(one_member):
+    """Until gRPC's backoff is over, the member is healthy, but its JSON gateway does not reach it."""
+    host, certificate = one_member.hosts[0], one_member.pki / "server.crt"
+    valid = certificate.read_bytes()
+    certificate.write_bytes(expired(one_member.pki))
+    host.systemctl("restart")
+    deadline = time.monotonic() + 60
+    while "expired certificate" not in (host.directory / "log").read_text(errors="replace"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    certificate.write_bytes(valid)
+    answer = host.member(bootstrapped=True)
+    assert not answer.get("failed") and not answer["changed"], answer

@@ -22,6 +22,9 @@ __all__ = ("Join", "is_active")
 POLL_SECONDS = 0.1
 # How long a host without data waits for the quorum of a cluster that was bootstrapped before. An election takes less.
 QUORUM_SECONDS = 10
+# An etcd that started with expired certificates serves renewed ones at once, but its JSON gateway reaches it only after gRPC's backoff: up to 120
+# seconds, plus a fifth as jitter.
+GATEWAY_SECONDS = 150
 # Before the cluster is bootstrapped, no member answers. A member that is starting accepts connections and sends nothing.
 BOOTSTRAP_PROBE_SECONDS = 1
 # etcd's answers while a change of the members must wait: for connections to be five seconds old, for another learner, for data.
@@ -105,9 +108,20 @@ class Join:
         """Read the state until there is a quorum or the time is up. A host with data, or one that may bootstrap the cluster, needs no quorum."""
         deadline = time.monotonic() + seconds
         while True:
-            seen = self._look()
+            seen = self._look_through_gateway(GATEWAY_SECONDS if seconds else 0)
             if seen.identity or seen.cluster is not None or not self.wanted.bootstrapped or time.monotonic() > deadline:
                 return seen
+            time.sleep(POLL_SECONDS)
+
+    def _look_through_gateway(self, seconds: float) -> membership.Seen:
+        """Read the state. If a member is healthy but its JSON gateway is unavailable, retry until the time is up."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self._look()
+            except EtcdError as error:
+                if not error.unavailable or time.monotonic() > deadline:
+                    raise
             time.sleep(POLL_SECONDS)
 
     # The steps, by their names in membership.py.
