@@ -68,7 +68,7 @@ def measure_registrar(world) -> None:
     config = {
         "listen": f"127.0.0.1:{port}",
         "uaa": world.peers()["uaa"],
-        "routing_api": {**world.peers()["routing_api"], "port": world.reservable[0], "ttl": TTL},
+        "routing_api": {**world.peers()["routing_api"], "port": 41999, "ttl": TTL},  # of no Service
         "backend": {"ip": "127.0.0.1", "port": world.apiserver.port},
         "ready": {"url": f"https://127.0.0.1:{world.apiserver.port}/readyz", "ca_file": world.authority_of_cluster},
     }
