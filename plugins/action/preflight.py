@@ -16,7 +16,7 @@ from ansible.release import __version__ as ansible_version
 from ..module_utils._credentials.facts import director_facts
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import STORE
-from ..plugin_utils._catalog.ports import ports_of
+from ..plugin_utils._catalog.ports import HOST_GROUPS, ports_of
 from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
@@ -100,13 +100,10 @@ class ActionModule(ControllerAction):
         director = self._gather_director_facts(shared, variables)
         facts = {name: host.facts for name, host in hosts.items()}
         exists = bool(director.facts.get("authorities"))
-        groups = variables["groups"]
-        reached = {*names, *groups.get("ignored", ())}
-        left_out = [name for name in Inventory(groups, {}).hosts(*GROUPS) if name not in reached] if exists else []
         problems = [
             *check_director(director),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
-            *check_limit(facts, left_out, shared),
+            *check_limit(facts, _left_out(variables["groups"], names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
             *check_living(hosts, self._members(contract, variables) if options["whole"] else None),
             *check_clocks({**facts, director.name: director.facts}, limits),
@@ -136,6 +133,12 @@ class ActionModule(ControllerAction):
             return DirectorHost(name, {"error": failure(reply)})
         facts = reply["ansible_facts"]["cfcr_director"]
         return DirectorHost(name, {**facts, "clock_offset": offset(facts["time"], sent, received)})
+
+
+def _left_out(groups: t.Mapping[str, t.Sequence[str]], reached: t.Collection[str]) -> list[str]:
+    """Return the hosts with a firewall that a run does not reach, apart from those that the operator has ignored. A director has none."""
+    known = {*reached, *groups.get("ignored", ())}
+    return [name for name in Inventory(groups, {}).hosts(*HOST_GROUPS) if name not in known]
 
 
 def _source_address(host: str) -> str | None:

@@ -45,8 +45,8 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.lookup import LookupBase
 
-from ..plugin_utils._catalog.host_firewall import GROUPS, Host, Settings, source_addresses, table
-from ..plugin_utils._catalog.ports import port_catalog
+from ..plugin_utils._catalog.host_firewall import Host, Settings, source_addresses, table
+from ..plugin_utils._catalog.ports import HOST_GROUPS, port_catalog
 
 _SETTINGS = ("cluster_firewall", "cluster_pod_cidr", "cluster_service_cidr", "cluster_firewall_sources", "cluster_firewall_ssh_pods")
 
@@ -61,7 +61,7 @@ class LookupModule(LookupBase):
     def _table(self, name: str, variables: dict[str, t.Any]) -> str:
         enabled, pods, services, sources, ssh_pods = (self._templar.template(variables[setting]) for setting in _SETTINGS)
         groups = variables["groups"]
-        names = dict.fromkeys(host for group in GROUPS for host in groups.get(group, ()))
+        names = dict.fromkeys(host for group in HOST_GROUPS for host in groups.get(group, ()))
         all_variables = {host: variables["hostvars"][host] for host in names}
         addresses = {host: _address(host, its) for host, its in all_variables.items()}
         recorded = _facts(all_variables[name]).get("firewall_addresses", {})
@@ -70,7 +70,7 @@ class LookupModule(LookupBase):
             reported = _facts(its).get("addresses", recorded.get(host, []))
             others = {address for other, address in addresses.items() if other != host}
             found = source_addresses(addresses[host], reported, [pods, services], others)
-            hosts[host] = Host([group for group in GROUPS if host in groups.get(group, ())], found, int(its.get("ansible_port") or 22))
+            hosts[host] = Host([group for group in HOST_GROUPS if host in groups.get(group, ())], found, int(its.get("ansible_port") or 22))
         return table(port_catalog(), name, hosts, Settings(boolean(enabled), pods, sources, ssh_pods))
 
 

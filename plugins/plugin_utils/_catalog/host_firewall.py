@@ -14,14 +14,13 @@ import ipaddress
 import json
 import typing as t
 
-from .ports import Port, ports_of
+from .ports import HOST_GROUPS, Port, ports_of
 
 __all__ = ("Host", "Settings", "source_addresses", "table")
 
 Values = t.Mapping[str, t.Any]
 Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
-GROUPS = ("etcd", "master", "worker", "proxy")
 PODS = "pods"
 NODE_PORTS = "NodePorts"
 _BRIDGE = "cni0"  # of the pods, as role flannel names it
@@ -78,7 +77,7 @@ def _content(catalog: list[Values], name: str, hosts: t.Mapping[str, Host], sett
     mine = [(entry, port) for entry in closed for port in ports_of([entry], own.groups, {})]
     overlay = [port.interface for port in ports_of(catalog, own.groups, {}) if port.interface]
     interfaces = [_BRIDGE, *overlay] if overlay else []
-    forbidden = [port for entry in closed if PODS not in entry["clients"] for port in ports_of([entry], GROUPS, {})]
+    forbidden = [port for entry in closed if PODS not in entry["clients"] for port in ports_of([entry], HOST_GROUPS, {})]
     sets: list[str] = []
     rules = ['iifname "lo" accept']
     if interfaces:
@@ -113,7 +112,7 @@ def _content(catalog: list[Values], name: str, hosts: t.Mapping[str, Host], sett
 def _is_closed(entry: Values) -> bool:
     """Tell whether only hosts and pods connect to the port."""
     clients = set(entry["clients"])
-    return bool(clients) and clients <= {*GROUPS, PODS} and not entry.get("address", "").startswith("127.")
+    return bool(clients) and clients <= {*HOST_GROUPS, PODS} and not entry.get("address", "").startswith("127.")
 
 
 def _connects(entry: Values, host: Host) -> bool:

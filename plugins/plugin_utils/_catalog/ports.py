@@ -14,7 +14,10 @@ from ansible.module_utils.common.yaml import yaml_load
 
 from .catalog import CATALOG, CatalogError
 
-__all__ = ("Port", "port_catalog", "port_number", "ports_of")
+__all__ = ("HOST_GROUPS", "Port", "port_catalog", "port_number", "ports_of")
+
+
+HOST_GROUPS = ("etcd", "master", "worker", "proxy")  # of the hosts that have components of the cluster, and so its ports and its firewall
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._catalog.catalog import Source, load, wrong_checksums
-from .._catalog.ports import port_number, ports_of
+from .._catalog.ports import HOST_GROUPS, port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
 from .names import LABEL
 from .oidc import check_oidc
@@ -31,7 +31,7 @@ Network = ipaddress.IPv4Network
 
 # The groups of a cluster, and those that a topology needs. A host is in one of them only: each group has its own certificates and keys,
 # and the director's store has the keys of all CAs.
-GROUPS = ("etcd", "master", "worker", "proxy", "director")
+GROUPS = (*HOST_GROUPS, "director")
 _ALWAYS_NEEDED = ("etcd", "master", "worker")
 _NEEDED = {"proxy": (*_ALWAYS_NEEDED, "proxy")}
 _INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer replaces", "cf_routing": "Cloud Foundry's routers replace"}

@@ -15,7 +15,7 @@ import sys
 import pytest
 import yaml
 from _store import local_store
-from ansible_collections.cfcr.kubernetes.plugins.action.preflight import _name_servers
+from ansible_collections.cfcr.kubernetes.plugins.action.preflight import _left_out, _name_servers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authority_list import keep_authorities
 
 COLLECTIONS = pathlib.Path(__file__).parents[4] / "collections"
@@ -44,6 +44,13 @@ def test_name_servers_are_those_that_the_resolver_and_pods_will_use(values, serv
     facts = {"nameservers": ["127.0.0.2", "127.0.0.1", "10.0.0.2"]}
     assert _name_servers(facts, {"dns_address": "127.0.0.2", "dns_upstreams": [], **values}) == (servers, pods_use_them)
     assert _name_servers({"error": "unreachable"}, {"dns_address": "127.0.0.2", "dns_upstreams": []}) == ([], True)
+
+
+def test_a_run_that_reaches_all_hosts_with_a_firewall_leaves_none_out():
+    groups = {"etcd": ["e0"], "master": ["m0"], "worker": ["w0", "w1"], "director": ["boss"], "cloud_foundry": ["router"]}
+    assert _left_out(groups, ["e0", "m0", "w0", "w1"]) == []
+    assert _left_out(groups, ["w1"]) == ["e0", "m0", "w0"]
+    assert _left_out({**groups, "ignored": ["e0", "m0", "w0"]}, ["w1"]) == []
 
 
 @pytest.fixture
