@@ -59,8 +59,8 @@ class ActionModule(ControllerAction):
             options["api"],
             self._read_store(values, variables) if options["read_store"] else {},
             limits,
-            members=self._addresses("etcd", contract, variables),
-            workers=self._addresses("worker", contract, variables).values(),
+            members=contract.addresses("etcd", variables),
+            workers=contract.addresses("worker", variables).values(),
             topology=values["cluster_topology"],
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
@@ -80,10 +80,6 @@ class ActionModule(ControllerAction):
         except (AnsibleError, HostError) as error:
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
-
-    def _addresses(self, group: str, contract: Contract, variables: dict[str, t.Any]) -> dict[str, str]:
-        """Return the address of each host of a group."""
-        return {name: contract.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in variables["groups"].get(group, [])}
 
     def _hosts(self, healths: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""

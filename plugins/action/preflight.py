@@ -105,17 +105,12 @@ class ActionModule(ControllerAction):
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, _left_out(variables["groups"], names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
-            *check_living(hosts, self._members(contract, variables) if options["whole"] else None),
+            *check_living(hosts, contract.addresses("etcd", variables) if options["whole"] else None),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
             *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         return problems, exists
-
-    def _members(self, contract: Contract, variables: dict[str, t.Any]) -> dict[str, str]:
-        """Return the address of each host of group etcd, also of those outside the play."""
-        names = variables["groups"].get("etcd", [])
-        return {name: contract.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in names}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

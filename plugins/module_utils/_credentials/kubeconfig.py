@@ -20,7 +20,7 @@ from .._files import make_directory, write_atomically
 if t.TYPE_CHECKING:
     from .credentials import Credential
 
-__all__ = ("MODE", "KubeconfigFile", "digest", "kubeconfig", "self_contained", "write")
+__all__ = ("MODE", "KubeconfigFile", "digest", "embedded", "kubeconfig", "self_contained", "write")
 
 MODE = 0o600
 
@@ -37,11 +37,16 @@ def kubeconfig(cluster: str, server: str, authority: dict[str, str], user: str, 
     }
 
 
-def self_contained(cluster: str, server: str, bundle: str, certificate: str, private_key: str) -> bytes:
-    """Return the content of a file that holds CA bundle, certificate and key."""
+def embedded(cluster: str, server: str, bundle: str, certificate: str, private_key: str) -> dict[str, t.Any]:
+    """Return a kubeconfig that holds CA bundle, certificate and key."""
     authority, public, private = (base64.b64encode(pem.encode()).decode() for pem in (bundle, certificate, private_key))
     client = {"client-certificate-data": public, "client-key-data": private}
-    return json.dumps(kubeconfig(cluster, server, {"certificate-authority-data": authority}, cluster, client), indent=2).encode() + b"\n"
+    return kubeconfig(cluster, server, {"certificate-authority-data": authority}, cluster, client)
+
+
+def self_contained(cluster: str, server: str, bundle: str, certificate: str, private_key: str) -> bytes:
+    """Return the content of a file with such a kubeconfig."""
+    return json.dumps(embedded(cluster, server, bundle, certificate, private_key), indent=2).encode() + b"\n"
 
 
 def write(path: str, content: bytes, owner: int) -> None:

@@ -20,7 +20,7 @@ import typing as t
 
 from .._errors import HostError
 from .._pki.bundle import fingerprints
-from .._pki.certificate import Certificate, Names, expiry, reasons
+from .._pki.certificate import MOST_CHARACTERS, Certificate, Names, expiry, reasons
 from .._pki.keys import KEY_TYPES
 from .._pki.x509 import key_name, new_private_key, now, public_half, read, read_public_key, serial_number, sign
 from .._result import outcome
@@ -45,7 +45,6 @@ SPEC: dict[str, t.Any] = {
 
 _AUTHORITY = "kubernetes"
 _MOST_DAYS = 365
-_MOST_CHARACTERS = 64  # RFC 5280, appendix A.1
 _MOST_BYTES = 1 << 20
 # Kubernetes gives permissions to names with the first prefix, the collection uses the second for its own identities.
 _OF_KUBERNETES, _OF_THE_COLLECTION = "system:", "cfcr:"
@@ -68,8 +67,8 @@ def check(user: str, groups: t.Iterable[str], days: int, path: str) -> list[str]
     problems = []
     for option, name in (("user", user), *(("groups", group) for group in groups)):
         lower = name.casefold()
-        if not 0 < len(name) <= _MOST_CHARACTERS or not name.isprintable() or name != name.strip():
-            problems.append(f"{option}: found {name!r}, expected 1 to {_MOST_CHARACTERS} printable characters without spaces at the ends")
+        if not 0 < len(name) <= MOST_CHARACTERS or not name.isprintable() or name != name.strip():
+            problems.append(f"{option}: found {name!r}, expected 1 to {MOST_CHARACTERS} printable characters without spaces at the ends")
         elif lower.startswith(_OF_KUBERNETES):
             problems.append(f"{option}: found {name!r}, expected a name without {_OF_KUBERNETES}, which Kubernetes reserves for its own")
         elif option == "user" and (lower.startswith(_OF_THE_COLLECTION) or lower in _COMPONENTS):

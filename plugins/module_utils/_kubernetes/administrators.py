@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import typing as t
 
 from .._credentials.authorities import authority_key, get_authority
-from .._credentials.kubeconfig import kubeconfig
+from .._credentials.kubeconfig import embedded
 from .._errors import HostError
 from .._pki.certificate import Names
 from .._pki.x509 import new_private_key, now, public_half, read_public_key, sign
@@ -105,6 +104,4 @@ def _master(store: Store, server: str, timeout: float) -> Kubernetes:
     names = Names(COMMON_NAME, (MASTERS,), (), ("client_auth",))
     key = new_private_key("ecdsa-p256")
     certificate = sign(names, read_public_key(public_half(key)), MINUTES / 1440, authority, authority_key(store, authority.name), now())
-    bundle, public, private = (base64.b64encode(pem.encode()).decode() for pem in (authority.bundle(), certificate, key))
-    client = {"client-certificate-data": public, "client-key-data": private}
-    return Kubernetes(kubeconfig("cfcr", server, {"certificate-authority-data": bundle}, "cfcr", client), timeout)
+    return Kubernetes(embedded("cfcr", server, authority.bundle(), certificate, key), timeout)

@@ -17,11 +17,11 @@ from .._errors import HostError
 from .._timestamp import from_timestamp, to_timestamp
 from .files import USAGES
 
-__all__ = ("ByPath", "Certificate", "Names", "bundles_of", "check", "check_subject", "expiry", "reasons", "seconds", "wanted_names")
+__all__ = ("ByPath", "MOST_CHARACTERS", "Certificate", "Names", "bundles_of", "check", "check_subject", "expiry", "reasons", "seconds", "wanted_names")
 
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_MAXIMUM = 64  # of a common name and of an organization; RFC 5280, appendix A.1
+MOST_CHARACTERS = 64  # of a common name and of an organization; RFC 5280, appendix A.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +88,8 @@ def wanted_names(entry: dict[str, t.Any]) -> Names:
 
 def check_subject(option: str, value: str) -> None:
     """Refuse a part of a subject that X.509 does not allow, before anything is written."""
-    if not 1 <= len(value) <= _MAXIMUM or not value.isprintable():
-        raise HostError(f"{option}: found {value!r}, {len(value)} characters, expected 1 to {_MAXIMUM} printable characters")
+    if not 1 <= len(value) <= MOST_CHARACTERS or not value.isprintable():
+        raise HostError(f"{option}: found {value!r}, {len(value)} characters, expected 1 to {MOST_CHARACTERS} printable characters")
 
 
 def _alternative_name(name: str) -> str:

@@ -17,6 +17,8 @@ from pathlib import Path
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.template import Templar
 
+from .._catalog.ports import port_catalog
+
 if t.TYPE_CHECKING:
     from ansible.parsing.dataloader import DataLoader
 
@@ -54,7 +56,7 @@ class Contract:
     @functools.cached_property
     def options(self) -> dict[str, dict[str, t.Any]]:
         """The argument specs, by variable. They are plain values: validation copies them, and copies of tagged ones take most of its time."""
-        specs = [_plain(f"roles/{role}/meta/argument_specs.yml") for role in _ROLES]
+        specs = [yaml_load((_COLLECTION / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8")) for role in _ROLES]
         return {name: option for spec in specs for entry in spec["argument_specs"].values() for name, option in entry["options"].items()}
 
     @functools.cached_property
@@ -62,10 +64,10 @@ class Contract:
         """The defaults, by variable."""
         return {name: value for role in _ROLES for name, value in self._read(f"roles/{role}/defaults/main.yml").items()}
 
-    @functools.cached_property
+    @property
     def ports(self) -> list[dict[str, t.Any]]:
         """The ports of all components."""
-        return _plain("catalog/ports.yml")["ports"]
+        return port_catalog()
 
     @property
     def versions(self) -> list[str]:
@@ -76,9 +78,9 @@ class Contract:
         """Return the variables of one host, with the defaults for those that are not set."""
         return Values(self._loader, {**self.defaults, **variables})
 
+    def addresses(self, group: str, variables: t.Mapping[str, t.Any]) -> dict[str, str]:
+        """Return the cluster_host_address of each host of a group, also of those outside the play, given the variables of a task."""
+        return {name: self.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in variables["groups"].get(group, [])}
+
     def _read(self, path: str) -> t.Any:
         return self._loader.load_from_file(str(_COLLECTION / path), trusted_as_template=True)
-
-
-def _plain(path: str) -> t.Any:
-    return yaml_load((_COLLECTION / path).read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ...module_utils._pki.certificate import MOST_CHARACTERS
 from .._catalog.catalog import Source, load, wrong_checksums
 from .._catalog.ports import HOST_GROUPS, port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
@@ -43,8 +44,8 @@ _SHARED = (
     "cluster_store_directory", "cluster_pod_security",
 )  # fmt: skip
 
-# X.509 allows 64 characters in the common name of a CA, and the longest is "<cluster_name> front-proxy".
-_LONGEST_NAME = 64 - len(" front-proxy")
+# X.509 limits the common name of a CA, and the longest is "<cluster_name> front-proxy".
+_LONGEST_NAME = MOST_CHARACTERS - len(" front-proxy")
 _QUANTITY = r"[0-9]+(\.[0-9]+)?(m|[kMGT]|[KMGT]i)?"  # of resources in Kubernetes
 _QUOTA_MIB = (256, 8192)
 _HAPROXY_OWN = ("api", "masters", "status")  # names that haproxy.cfg uses itself
