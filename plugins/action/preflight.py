@@ -20,6 +20,7 @@ from ..plugin_utils._catalog.ports import HOST_GROUPS, ports_of
 from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
+from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
@@ -27,6 +28,9 @@ from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_co
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 from ..plugin_utils._preflight.start import check_start
+
+# Every playbook begins with a task of this action, so Ansible imports it before it forks any process.
+preload()
 
 _OPTIONS = {
     "scope": {"type": "str", "choices": ["start", "inventory", "hosts"], "required": True},

@@ -14,6 +14,7 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.contract import Contract
 
 ROOT = pathlib.Path(__file__).parents[2]
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
@@ -43,6 +44,22 @@ def test_first_task_checks_how_the_playbook_was_started(path):
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=[path.stem for path in PLAYBOOKS])
 def test_plays_have_the_strategy_that_run_once_and_barriers_need(path):
     assert [play["strategy"] for play in plays(path)] == ["linear"] * len(plays(path))
+
+
+def test_preflight_validates_the_roles_whose_imports_do_not():
+    """Ansible would validate a role in a process for each host, when other roles have already changed hosts."""
+    tasks = [task for play in plays(ROOT / "playbooks/site.yml") for part in ("pre_tasks", "tasks", "post_tasks") for task in play.get(part, [])]
+    roles = {its["name"].rsplit(".", 1)[1]: its for task in tasks for key, its in task.items() if key.endswith("_role")}
+    unchecked = {name for name, its in roles.items() if its.get("rolespec_validate") is False}
+    with_entry_point = {name for name in roles if "main" in _argument_specs(name)}
+    assert unchecked >= with_entry_point - {"iaas", "preflight"}
+    missing = {option for name in unchecked for option in next(iter(_argument_specs(name).values()))["options"]} - Contract.options.keys()
+    assert not missing
+    assert Contract.options.keys() <= Contract.defaults.keys()
+
+
+def _argument_specs(role: str) -> dict[str, t.Any]:
+    return yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
 
 
 @pytest.fixture

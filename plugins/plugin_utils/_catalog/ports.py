@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import typing as t
 
 from ansible.module_utils.common.yaml import yaml_load
@@ -16,6 +15,9 @@ from .catalog import CATALOG, CatalogError
 
 __all__ = ("HOST_GROUPS", "Port", "port_catalog", "port_number", "ports_of")
 
+# Read when Ansible imports an action, before it forks a process for every task of every host. Most of them look ports up.
+_PORTS: list[dict[str, t.Any]] = yaml_load((CATALOG / "ports.yml").read_text(encoding="utf-8"))["ports"]
+_NAMED: dict[str, int | str] = {entry["name"]: entry["port"] for entry in _PORTS if "name" in entry}
 
 HOST_GROUPS = ("etcd", "master", "worker", "proxy")  # of the hosts that have components of the cluster, and so its ports and its firewall
 
@@ -39,21 +41,14 @@ class Port:
 
 def port_number(name: str) -> int | str:
     """Return the port that catalog/ports.yml has under this name. A range such as 30000-32767 is text."""
-    ports = _named_ports()
-    if name not in ports:
-        raise CatalogError(f"catalog/ports.yml: found no port named {name!r}, expected one of {', '.join(ports)}")
-    return ports[name]
+    if name not in _NAMED:
+        raise CatalogError(f"catalog/ports.yml: found no port named {name!r}, expected one of {', '.join(_NAMED)}")
+    return _NAMED[name]
 
 
-# Roles look ports up for every host and task, and parsing the file takes 10 ms.
-@functools.lru_cache
 def port_catalog() -> list[dict[str, t.Any]]:
     """Return the entries of catalog/ports.yml."""
-    return yaml_load((CATALOG / "ports.yml").read_text(encoding="utf-8"))["ports"]
-
-
-def _named_ports() -> dict[str, int | str]:
-    return {entry["name"]: entry["port"] for entry in port_catalog() if "name" in entry}
+    return _PORTS
 
 
 def ports_of(catalog: t.Iterable[t.Mapping[str, t.Any]], groups: t.Collection[str], variables: t.Mapping[str, t.Any]) -> list[Port]:

@@ -2,30 +2,47 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The contract of a cluster: defaults and argument specs of role cluster, for plays without a role that depends on it.
+"""The contract of a cluster: argument specs and defaults of the roles of playbook site, for checks before any host is touched.
 
-It includes those of roles whose variables decide which ports, networks and name servers the hosts use, or would fail only after hosts were changed.
+Defaults of other roles are not included: their playbooks validate them.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
-import functools
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.common.yaml import yaml_load
+from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from .._catalog.ports import port_catalog
 
-if t.TYPE_CHECKING:
-    from ansible.parsing.dataloader import DataLoader
-
 __all__ = ("Contract", "Values")
 
 _COLLECTION = Path(__file__).parents[3]
-_ROLES = ("cluster", "etcd", "worker", "proxy", "addons", "cf_routing", "dns")
+_ROLES = (
+    "cluster", "lock", "preflight", "dns", "etcd", "flannel", "master", "cf_routing", "kube_proxy", "proxy", "containerd", "worker", "addons", "release",
+)  # fmt: skip
+
+
+def _options(role: str) -> dict[str, dict[str, t.Any]]:
+    """Return the options of a role's first entry point, which is the one of playbook site.
+
+    They are plain values: validation copies them, and copies of tagged ones take most of its time.
+    """
+    specs = yaml_load((_COLLECTION / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    return next(iter(specs.values()))["options"]
+
+
+def _defaults(role: str) -> dict[str, t.Any]:
+    return DataLoader().load_from_file(str(_COLLECTION / f"roles/{role}/defaults/main.yml"), trusted_as_template=True)
+
+
+# Read when Ansible imports an action, before it forks a process for every task of every host.
+_OPTIONS = {name: option for role in _ROLES for name, option in _options(role).items()}
+_DEFAULTS = {name: value for role in _ROLES for name, value in _defaults(role).items()}
 
 
 class Values(c.Mapping):
@@ -47,22 +64,14 @@ class Values(c.Mapping):
 
 
 class Contract:
-    """The contract and the catalog, read on access."""
+    """The contract and the catalog."""
+
+    options = _OPTIONS
+    defaults = _DEFAULTS
 
     def __init__(self, loader: DataLoader) -> None:
         """Take Ansible's own loader, so that defaults may be templates."""
         self._loader = loader
-
-    @functools.cached_property
-    def options(self) -> dict[str, dict[str, t.Any]]:
-        """The argument specs, by variable. They are plain values: validation copies them, and copies of tagged ones take most of its time."""
-        specs = [yaml_load((_COLLECTION / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8")) for role in _ROLES]
-        return {name: option for spec in specs for entry in spec["argument_specs"].values() for name, option in entry["options"].items()}
-
-    @functools.cached_property
-    def defaults(self) -> dict[str, t.Any]:
-        """The defaults, by variable."""
-        return {name: value for role in _ROLES for name, value in self._read(f"roles/{role}/defaults/main.yml").items()}
 
     @property
     def ports(self) -> list[dict[str, t.Any]]:
@@ -81,6 +90,3 @@ class Contract:
     def addresses(self, group: str, variables: t.Mapping[str, t.Any]) -> dict[str, str]:
         """Return the cluster_host_address of each host of a group, also of those outside the play, given the variables of a task."""
         return {name: self.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in variables["groups"].get(group, [])}
-
-    def _read(self, path: str) -> t.Any:
-        return self._loader.load_from_file(str(_COLLECTION / path), trusted_as_template=True)
