@@ -44,6 +44,9 @@ class ActionModule(HostAction):
                 options["pki"] = {"phase": "read", **certificates.wanted()}
             if not options.get("secrets"):
                 options["asked"] = _digest(options)
+            # After the digest: the way of a download is not part of the desired state.
+            if proxy := self._proxy(variables):
+                options.setdefault("proxy", proxy)
             result = self._found(options, variables) or self._on_host(options, variables)
             if not certificates or result.get("failed") or result.get("unreachable"):
                 return result
@@ -54,6 +57,11 @@ class ActionModule(HostAction):
         if not self._task.check_mode and (issued.result["changed"] or result["changed"] or not healthy):
             result = self._on_host({**options, "pki": {"phase": "write", **issued.files}}, variables)
         return _joined(result, issued.result)
+
+    def _proxy(self, variables: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """Return the cluster's proxy for downloads with its exceptions, if it has one."""
+        url = self._templar.template(variables["cluster_http_proxy"]) if "cluster_http_proxy" in variables else ""
+        return {"url": url, "exceptions": self._templar.template(variables["cluster_proxy_exceptions"])} if url else None
 
     def _restart(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Restart on one host first, so that a faulty configuration does not stop a unit on all hosts.

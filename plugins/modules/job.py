@@ -73,6 +73,11 @@ options:
         description: Owner, a system account with a group of the same name. It is created if it is missing.
         type: str
         default: root
+      purge:
+        description: Whether to remove files below the directory that O(files) does not have.
+        type: bool
+        default: false
+        version_added: "0.10.0"
   artifacts:
     description: Release files, as the lookup P(cfcr.kubernetes.artifacts#lookup) returns them.
     type: list
@@ -284,6 +289,21 @@ options:
       key_path:
         description: File with the client's private key.
         type: path
+  proxy:
+    description:
+      - The HTTP proxy of all downloads. Default is C(cluster_http_proxy) with its exceptions, if set; otherwise the proxy of the login's environment.
+    type: dict
+    version_added: "0.10.0"
+    suboptions:
+      url:
+        description: URL of the proxy.
+        type: str
+        required: true
+      exceptions:
+        description: Names, domains, addresses and networks that are reached without the proxy.
+        type: list
+        elements: str
+        default: []
   timeout:
     description: Seconds to wait for the health of each unit.
     type: int
@@ -351,6 +371,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import Hos
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import records
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job.job import SPEC, Job, differences
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import files
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._proxy import environment
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 
@@ -359,6 +380,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     os.umask(0o022)  # files without a mode are readable by everyone, whatever the login shell sets
     options, pki = module.params, module.params["pki"]
+    os.environ.update(environment(options["proxy"]))  # for all programs that this module runs
     try:
         if pki and pki["phase"] == "write" and not module.check_mode:
             files.write(pki["certificates"], pki["bundles"])

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from .._errors import HostError
 from .._host.architecture import architecture
+from .._proxy import needs_proxy
 from .checksums import published
 
 __all__ = ("ARTIFACT", "PROGRAMS", "download", "install", "installed", "wanted")
@@ -102,7 +103,7 @@ def _open(url: str) -> t.Any:
     # This import takes a third of the time of a module, and most runs download nothing.
     from ansible.module_utils.urls import open_url
 
-    return open_url(url, timeout=60)
+    return open_url(url, timeout=60, use_proxy=needs_proxy(url))
 
 
 def _fetch(url: str, target: Path) -> str:

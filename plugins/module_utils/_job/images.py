@@ -22,6 +22,8 @@ __all__ = ("IMAGE", "bring", "present")
 IMAGE = {"name": {"type": "str", "required": True}, "reference": {"type": "str", "required": True}, "archive": {"type": "dict"}}
 
 CTR = (str(release.PROGRAMS / "ctr"), "--namespace", "k8s.io", "images")
+# In the process of ctr: containerd itself may wait for a restart, with its former proxy. The directory is that of containerd's config_path.
+PULL = ("pull", "--local", "--hosts-dir", "/etc/containerd/registries")
 DIRECTORY = "/var/lib/containerd"
 
 
@@ -40,7 +42,7 @@ def bring(images: t.Iterable[dict[str, t.Any]]) -> None:
 
 def _bring(image: dict[str, t.Any]) -> None:
     if not image["archive"]:
-        run(*CTR, "pull", image["reference"])
+        run(*CTR, *PULL, image["reference"])
         return
     origin = image["archive"]["architectures"].get(architecture())
     if origin is None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import stat
@@ -17,6 +18,7 @@ from .._command import run
 from .._errors import HostError
 from .._files import read, write_atomically
 from .._pki import files as pki_files
+from .._proxy import PROXY
 from . import descriptor, images, probe, reload, system, systemd, virtual_environments
 
 __all__ = ("SPEC", "Job", "all_files", "differences", "digest_of_dependencies", "digests_of_loaded")
@@ -36,7 +38,7 @@ SPEC = {
     "packages": {"type": "list", "elements": "str", "default": []},
     "kernel_modules": {"type": "list", "elements": "str", "default": []},
     "sysctls": {"type": "dict", "default": {}},
-    "directories": {**_LIST, "options": {**_ENTRY, "mode": {"type": "str", "default": "0755"}}},
+    "directories": {**_LIST, "options": {**_ENTRY, "mode": {"type": "str", "default": "0755"}, "purge": {"type": "bool", "default": False}}},
     "artifacts": {**_LIST, "options": release.ARTIFACT},
     "virtual_environments": {**_LIST, "options": virtual_environments.VIRTUAL_ENVIRONMENT},
     "files": {**_LIST, "options": {**_ENTRY, **_CONTENT, "mode": {"type": "str", "default": "0644"}}},
@@ -44,6 +46,7 @@ SPEC = {
     "units": {**_LIST, "options": _UNIT},
     "images": {**_LIST, "options": images.IMAGE},
     "peers": {"type": "dict", "options": _PEERS},
+    "proxy": {"type": "dict", "options": PROXY},
     "timeout": {"type": "int", "default": 120},
     "asked": {"type": "str", "default": ""},
 }
@@ -108,6 +111,21 @@ def digests_of_loaded(unit: dict[str, t.Any], contents: dict[str, str]) -> dict[
     return {path: reload.digest(contents[path] if path in contents else read(path)) for path in paths}
 
 
+def _leftovers(directories: list[dict[str, t.Any]], wanted: set[str]) -> list[str]:
+    """Return the files in purged directories that the job does not have."""
+    found = []
+    for directory in (entry["path"] for entry in directories if entry["purge"]):
+        found += [os.path.join(parent, name) for parent, _names, names in os.walk(directory) for name in names]
+    return sorted(set(found) - wanted)
+
+
+def _remove(path: str) -> None:
+    """Remove a file, and its directory if that is empty then."""
+    os.unlink(path)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(path))
+
+
 class Job:
     """The actual and the desired state of one component."""
 
@@ -120,6 +138,7 @@ class Job:
             unit["name"]: systemd.render(unit, digest_of_dependencies(unit, options["artifacts"], contents)) for unit in options["units"]
         }
         self.unit_modes = {unit["name"]: unit["mode"] for unit in options["units"]}
+        self.leftovers = _leftovers(options["directories"], set(contents))
         self.loads = {unit["name"]: digests_of_loaded(unit, contents) for unit in options["units"]}
         self.states = systemd.state(list(self.units)) if self.units else {}
         pending = {unit["name"]: self._pending(unit, self.states[unit["name"]]) for unit in options["units"]}
@@ -133,6 +152,7 @@ class Job:
             "kernel modules": dict.fromkeys(options["kernel_modules"], "loaded"),
             "sysctls": {name: str(value) for name, value in options["sysctls"].items()},
             "directories": {entry["path"]: {"mode": entry["mode"], "owner": entry["owner"]} for entry in options["directories"]},
+            "leftovers": dict.fromkeys(self.leftovers, "absent"),
             "releases": release.wanted(options["artifacts"]),
             "virtual environments": {entry["path"]: virtual_environments.wanted(entry) for entry in options["virtual_environments"]},
             "files": {entry["path"]: self._shown(entry, entry["content"]) for entry in self.files}
@@ -152,6 +172,7 @@ class Job:
             "kernel modules": dict.fromkeys(system.loaded_kernel_modules(options["kernel_modules"]), "loaded"),
             "sysctls": system.sysctls(list(options["sysctls"])),
             "directories": {entry["path"]: self._status(entry["path"], stat.S_ISDIR) for entry in options["directories"]},
+            "leftovers": dict.fromkeys(self.leftovers, "present"),
             "releases": release.installed(options["artifacts"]),
             "virtual environments": {entry["path"]: virtual_environments.actual(entry) for entry in options["virtual_environments"]},
             "files": {entry["path"]: self._actual_file(entry) for entry in self.files}
@@ -193,6 +214,8 @@ class Job:
             if entry["path"] in wanted.get("virtual environments", {}):
                 virtual_environments.make(entry)
         self._write_files(wanted.get("files", {}))
+        for path in wanted.get("leftovers", {}):
+            _remove(path)
         self._run_units(wanted)
 
     def is_healthy(self) -> bool:

@@ -31,7 +31,7 @@ def write(options: dict[str, t.Any]) -> None:
     """Record the options of a job in its desired state. A job with secrets has no digest and is not recorded."""
     if not options["asked"]:
         return
-    kept = {name: value for name, value in options.items() if name not in ("secrets", "certificates")}
+    kept = {name: value for name, value in options.items() if name not in ("secrets", "certificates", "proxy")}
     if options["pki"]:
         kept["pki"] = {**options["pki"], "phase": "read", **{kind: _places(options["pki"][kind]) for kind in ("certificates", "bundles")}}
     content = json.dumps(kept) + "\n"

@@ -21,9 +21,10 @@ from ...module_utils._pki.certificate import MOST_CHARACTERS
 from .._catalog.catalog import Source, load, wrong_checksums
 from .._catalog.ports import HOST_GROUPS, port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
-from .names import LABEL
+from .names import LABEL, is_domain, is_host, is_name
 from .oidc import check_oidc
 from .problems import Problem, merge
+from .sources import check_sources
 
 __all__ = ("GROUPS", "Inventory", "check_inventory", "check_names", "check_values")
 
@@ -41,13 +42,15 @@ _INSTEAD_OF_PROXY = {"iaas_lb": "a load balancer replaces", "cf_routing": "Cloud
 _SHARED = (
     "cluster_name", "cluster_topology", "cluster_kubernetes_version", "cluster_api_host", "cluster_api_port", "cluster_service_cidr",
     "cluster_dns_address", "cluster_pod_cidr", "cluster_domain", "cluster_internal_domain", "cluster_director", "cluster_store_backend",
-    "cluster_store_directory", "cluster_pod_security",
+    "cluster_store_directory", "cluster_pod_security", "cluster_registries",
 )  # fmt: skip
 
 # X.509 limits the common name of a CA, and the longest is "<cluster_name> front-proxy".
 _LONGEST_NAME = MOST_CHARACTERS - len(" front-proxy")
 _QUANTITY = r"[0-9]+(\.[0-9]+)?(m|[kMGT]|[KMGT]i)?"  # of resources in Kubernetes
 _QUOTA_MIB = (256, 8192)
+# Variables with values that no message shows.
+_SECRET = re.compile("pass(word|phrase)|secret|token|registries")
 _HAPROXY_OWN = ("api", "masters", "status")  # names that haproxy.cfg uses itself
 _HOST_SUBNET = 24  # flannel leases one to each host
 _FEWEST_SUBNETS = 4  # flannel refuses fewer
@@ -94,7 +97,7 @@ def check_values(values: Values, options: t.Mapping[str, t.Mapping[str, t.Any]])
         result = ArgumentSpecValidator({name: dict(option)}).validate({name: value})
         if result.error_messages:
             # The message names the part of a structure that is wrong.
-            found = "; ".join(result.error_messages) if "options" in option else _shown(name, value)
+            found = "; ".join(result.error_messages) if "options" in option and not _SECRET.search(name) else _shown(name, value)
             problems.append(Problem(name, found, _kind(option)))
         else:
             valid[name] = result.validated_parameters[name]
@@ -162,11 +165,12 @@ def _shared_values(inventory: Inventory) -> t.Iterator[Problem]:
         for host, values in inventory.values.items():
             if name in values:
                 hosts.setdefault(str(values[name]), []).append(host)
+        shown = {value: _shown(name, value) if _SECRET.search(name) else value for value in hosts}
         if len(hosts) > 1:
             # The most common value counts as right; hosts that differ are named.
             usual, *others = sorted(hosts, key=lambda value: -len(hosts[value]))
-            differing = "; ".join(f"{other or 'nothing'} ({', '.join(hosts[other])})" for other in others)
-            yield Problem(name, f"{usual or 'nothing'}, but {differing}", "one value for all hosts")
+            differing = "; ".join(f"{shown[other] or 'nothing'} ({', '.join(hosts[other])})" for other in others)
+            yield Problem(name, f"{shown[usual] or 'nothing'}, but {differing}", "one value for all hosts")
 
 
 def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
@@ -186,18 +190,19 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _firewall(values, inventory)
     yield from _lifetimes(values)
     yield from _artifacts(values, inventory)
+    yield from check_sources(values)
     yield from check_cloud_foundry(values)
     yield from check_oidc(values)
 
 
 def _endpoint(values: Values) -> t.Iterator[Problem]:
     host, port = values.get("cluster_api_host"), values.get("cluster_api_port")
-    if host is not None and not _is_name(host) and not _address(host):
+    if host is not None and not is_name(host) and not _address(host):
         yield Problem("cluster_api_host", host or "nothing", "the DNS name or IPv4 address at which users reach the API")
     if port is not None and not 0 < port < 65536:
         yield Problem("cluster_api_port", str(port), "a port, 1 to 65535")
     for name in values.get("cluster_api_alternative_names", []):
-        if not _is_host(name):
+        if not is_host(name):
             yield Problem("cluster_api_alternative_names", name or "an empty name", "DNS names and IP addresses")
 
 
@@ -263,7 +268,7 @@ def _names_and_domains(values: Values) -> t.Iterator[Problem]:
         yield Problem("cluster_name", f"{name}, {len(name)} characters", f"{_LONGEST_NAME} or fewer: the names of the CAs contain it, and X.509 limits them")
     for variable in ("cluster_domain", "cluster_internal_domain"):
         domain = values.get(variable)
-        if domain is not None and not _is_domain(domain):
+        if domain is not None and not is_domain(domain):
             yield Problem(variable, domain or "nothing", "a DNS domain")
     domain, internal = values.get("cluster_domain", ""), values.get("cluster_internal_domain", "")
     if domain and (f".{domain}".endswith(f".{internal}") or f".{internal}".endswith(f".{domain}")):
@@ -423,23 +428,6 @@ def _address(text: str) -> ipaddress.IPv4Address | None:
         return None
 
 
-def _is_domain(text: str) -> bool:
-    return len(text) <= 253 and all(re.fullmatch(LABEL, label) for label in text.split("."))
-
-
-def _is_name(text: str) -> bool:
-    """Tell whether a text is a DNS name. One of digits and dots only is a mistyped address."""
-    return _is_domain(text.lower()) and not re.fullmatch(r"[0-9.]*", text)
-
-
-def _is_host(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return _is_name(text)
-    return True
-
-
 def _is_url(text: str) -> bool:
     """Tell whether a text is an HTTP URL. An IPv6 address without brackets has no valid port."""
     try:
@@ -468,7 +456,7 @@ def _kind(option: t.Mapping[str, t.Any]) -> str:
 
 def _shown(name: str, value: t.Any) -> str:
     """Return the value as text, unless it is a secret."""
-    if re.search(r"pass(word|phrase)|secret|token", name):
+    if _SECRET.search(name):
         return "a value (not shown)"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -25,13 +25,14 @@ def ask(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "current_run", lambda variables: RUN)
     monkeypatch.setattr(changes.constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
 
-    def run(options, unchanged, in_run="this run", on_host=None):
+    def run(options, unchanged, in_run="this run", on_host=None, **more):
         asked = []
         action = job.ActionModule.__new__(job.ActionModule)
+        action._templar = types.SimpleNamespace(template=lambda value: value)
         action._task = types.SimpleNamespace(args=options, check_mode=False, notify=["Restart it"], _uuid=uuid.uuid4(), throttle=0)
         monkeypatch.setattr(action, "_execute_module", lambda module_name, module_args, task_vars: asked.append(module_args) or {**(on_host or UNCHANGED)})
         variables = {"ansible_facts": {"cfcr_jobs": {"run": in_run, "time": ASKED_AT, "unchanged": unchanged}}} if unchanged is not None else {}
-        return action.answer({"inventory_hostname": "worker-0", **variables}), asked
+        return action.answer({"inventory_hostname": "worker-0", **variables, **more}), asked
 
     return run
 
@@ -51,6 +52,15 @@ def test_without_facts_the_job_is_sent(ask):
     result, asked = ask(OPTIONS, None)
     assert len(asked) == 1
     assert result == UNCHANGED
+
+
+def test_the_proxy_of_the_cluster_is_not_part_of_the_digest(ask):
+    """Otherwise each new host, an exception of the proxy, would have all jobs sent again."""
+    proxy = {"cluster_http_proxy": "http://proxy:3128", "cluster_proxy_exceptions": ["10.0.0.1"]}
+    (sent,) = ask({**OPTIONS}, None, **proxy)[1]
+    assert sent["proxy"] == {"url": "http://proxy:3128", "exceptions": ["10.0.0.1"]}
+    assert sent["asked"] == digest(ask, {**OPTIONS})
+    assert "proxy" not in ask({**OPTIONS}, None, **{**proxy, "cluster_http_proxy": ""})[1][0]
 
 
 def test_facts_of_another_run_are_ignored(ask):

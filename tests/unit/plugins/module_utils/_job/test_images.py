@@ -18,7 +18,7 @@ CTR = """#!/bin/sh
 shift 3
 case $1 in
   ls) cat {store} ;;
-  pull) case $2 in registry*) echo "$2" >>{store} ;; *) echo "$2: not found" >&2; exit 1 ;; esac ;;
+  pull) case $5 in registry*) echo "$5" >>{store} ;; *) echo "$5: not found" >&2; exit 1 ;; esac ;;
   import) cat "$2" >>{store} ;;
 esac
 """

@@ -135,3 +135,15 @@ def test_a_unit_without_start_may_be_stopped(job):
     made, _done = job(active=False, running="former", start=False)
     assert made.actual()["services"] == made.wanted()["services"]
     assert made.outdated() == []
+
+
+def test_a_purged_directory_keeps_only_the_files_of_the_job(tmp_path):
+    for name in ("ours/hosts.toml", "ours/ca.crt", "theirs/hosts.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    kept = {str(tmp_path / "ours/hosts.toml")}
+    found = job_module._leftovers([{"path": str(tmp_path), "purge": True}, {"path": "/etc", "purge": False}], kept)
+    assert found == [str(tmp_path / "ours/ca.crt"), str(tmp_path / "theirs/hosts.toml")]
+    for path in found:
+        job_module._remove(path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["hosts.toml", "ours"]
