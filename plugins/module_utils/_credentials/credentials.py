@@ -120,10 +120,13 @@ class Credential:
             raise HostError(f"credential {self.name}: another run wrote another value at the same time; run again")
 
     def values(self) -> dict:
-        """Return the values for the result; empty strings in check mode if it is yet to be created."""
-        if not self._record:
+        """Return the values for the result. In check mode they are the given ones, and empty strings if it is yet to be generated."""
+        if self._asked:
+            values = {**self._asked[0], **self._asked[1]}
+        elif self._record:
+            values = {**self._record.public, **self._record.secret()}
+        else:
             return dict.fromkeys(self._value_names, "")
-        values = {**self._record.public, **self._record.secret()}
         if self._options["type"] == "certificate":
             certificate = read(values["certificate"], self._authority)
             values.update(bundle=self._authority.bundle() if self._authority else "", not_after=certificate.summary()["not_after"])
