@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import ipaddress
+import os
 import typing as t
-import urllib.parse
-import urllib.request
+from urllib.parse import urlsplit
 
 __all__ = ("PROXY", "environment", "needs_proxy")
 
@@ -27,16 +26,14 @@ def environment(proxy: dict[str, t.Any] | None) -> dict[str, str]:
 
 def needs_proxy(url: str) -> bool:
     """Return whether a URL is outside the networks in no_proxy, which Python's HTTP client does not understand."""
-    try:
-        address = ipaddress.ip_address(urllib.parse.urlsplit(url).hostname or "")
-    except ValueError:
-        return True
-    return not any(address in network for network in _networks(urllib.request.getproxies_environment().get("no", "")))
+    import ipaddress  # most runs download nothing
 
-
-def _networks(exceptions: str) -> t.Iterator[t.Any]:
-    for exception in exceptions.split(","):
+    def parsed(parse: t.Callable[[str], t.Any], text: str) -> t.Any:
         try:
-            yield ipaddress.ip_network(exception.strip())
+            return parse(text)
         except ValueError:  # a name
-            continue
+            return None
+
+    address = parsed(ipaddress.ip_address, urlsplit(url).hostname or "")
+    networks = [parsed(ipaddress.ip_network, text.strip()) for text in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")]
+    return not address or not any(address in network for network in networks if network)

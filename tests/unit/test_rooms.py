@@ -16,7 +16,9 @@ PLUGINS = pathlib.Path(__file__).parents[2] / "plugins"
 KINDS = ("module_utils", "plugin_utils")
 ABSOLUTE = "ansible_collections.cfcr.kubernetes.plugins."
 # Modules outside of rooms, which every room may import.
-GROUND = {"_accounts", "_checks", "_cloud_foundry", "_command", "_dns", "_endpoint", "_errors", "_files", "_http", "_in_time", "_proxy", "_result", "_timestamp"}
+GROUND = {
+    "_accounts", "_checks", "_cloud_foundry", "_command", "_dns", "_endpoint", "_errors", "_files", "_http", "_in_time", "_proxy", "_result", "_timestamp",
+}  # fmt: skip
 
 Place = tuple[str, ...]  # such as ("module_utils", "_pki", "x509")
 

@@ -121,4 +121,3 @@ def test_a_changed_password_reaches_kubelet_and_is_not_shown(registry):
     assert set(changed(site(registry, SECOND, "--diff"))) == {"etcd-0", *inventory()["children"]["worker"]["hosts"]}
     assert pulls("current", f"{registry.listen}/private/agnhost:1")
     assert process("containerd") == containerd
-

@@ -72,13 +72,7 @@ def install(artifacts: list[dict[str, t.Any]]) -> None:
 def download(url: str, target: Path, sha256: str | None, checksum_url: str | None) -> str:
     """Download to the target and return its SHA-256, after a comparison with the pinned or the published checksum."""
     expected = sha256 or published_checksum(checksum_url, url)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            found = _fetch(url, target)
-            break
-        except (OSError, EOFError) as error:
-            if attempt == ATTEMPTS:
-                raise HostError(f"{url}: {error}") from error
+    found = _repeated(url, lambda: _fetch(url, target))
     if found != expected:
         raise HostError(f"{url}: expected sha256 {expected}, found {found} in {target.stat().st_size} bytes; the installed version stays")
     return found
@@ -88,22 +82,41 @@ def published_checksum(checksum_url: str | None, url: str) -> str:
     """Return the checksum of the URL's file from the checksum file published with it."""
     if not checksum_url:
         raise HostError(f"{url}: found neither sha256 nor checksum_url, expected one of them to verify the download")
-    try:
-        with _open(checksum_url) as answer:
-            text = answer.read().decode()
-    except OSError as error:
-        raise HostError(f"{checksum_url}: {error}") from error
-    found = published(text, url)
+    found = published(_repeated(checksum_url, lambda: _text(checksum_url)), url)
     if found is None:
         raise HostError(f"{checksum_url}: found no checksum for {url}")
     return found
 
 
-def _open(url: str) -> t.Any:
-    # This import takes a third of the time of a module, and most runs download nothing.
+def _repeated(url: str, ask: t.Callable[[], str]) -> str:
+    """Return the answer of a server. It gets several attempts, unless it says that the request is wrong."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return ask()
+        except (OSError, EOFError) as error:
+            if attempt == ATTEMPTS or 400 <= getattr(error, "code", 0) < 500:
+                raise HostError(f"{url}: {error}") from error
+            time.sleep(attempt)
+    raise AssertionError  # the last attempt returns or raises
+
+
+def _text(url: str) -> str:
+    with _open(url) as answer:
+        return answer.read().decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _open(url: str) -> t.Iterator[t.Any]:
+    # These imports take a third of the time of a module, and most runs download nothing.
+    from http.client import HTTPException
+
     from ansible.module_utils.urls import open_url
 
-    return open_url(url, timeout=60, use_proxy=needs_proxy(url))
+    try:
+        with open_url(url, timeout=60, use_proxy=needs_proxy(url)) as answer:
+            yield answer
+    except HTTPException as error:  # the server ended the connection in the middle of an answer
+        raise EOFError(f"{type(error).__name__}: {error}") from error
 
 
 def _fetch(url: str, target: Path) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import io
 import os
 import tarfile
@@ -160,3 +161,26 @@ def test_a_file_without_a_published_checksum_is_refused(mirror):
         release.published_checksum(f"{url}/SHA256SUMS", f"{url}/kubelet")
     with pytest.raises(HostError, match="expected one of them to verify the download"):
         release.published_checksum(None, f"{url}/kubelet")
+
+
+def test_a_server_gets_another_attempt(host, monkeypatch):
+    """The first answers are an error, and the beginning of the checksum file and of the file."""
+    content = b"kubelet" * 1000
+    checksum = hashlib.sha256(content).hexdigest().encode()
+    failures = {"/kubelet": [503, 10], "/kubelet.sha256": [503, 10]}
+    monkeypatch.setattr(release.time, "sleep", lambda _seconds: None)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = checksum if self.path.endswith("sha256") else content
+            failure = failures[self.path].pop(0) if failures[self.path] else len(body)
+            self.send_response(failure if failure == 503 else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[:failure])
+
+    with serving(Handler) as url:
+        origin = {"url": f"{url}/kubelet", "checksum_url": f"{url}/kubelet.sha256", "files": {"kubelet": ""}}
+        release.install([{"component": "kubelet", "version": "1.0", "architectures": {release.architecture(): origin}}])
+    assert (host / "bin/kubelet").read_bytes() == content
+    assert failures == {"/kubelet": [], "/kubelet.sha256": []}
