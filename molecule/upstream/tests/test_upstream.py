@@ -101,8 +101,8 @@ def proxy(releases, images):
     directory.mkdir(exist_ok=True)
     program = shutil.which("tinyproxy") or directory / "usr/bin/tinyproxy"
     if not pathlib.Path(program).exists():
-        run("apt-get", "download", "tinyproxy", cwd=directory)
-        (package,) = directory.glob("tinyproxy_*.deb")
+        run("apt-get", "download", "tinyproxy-bin", cwd=directory)
+        (package,) = directory.glob("tinyproxy-bin_*.deb")
         run("dpkg-deb", "--extract", package, directory)
     log, names, settings = directory / "proxy.log", directory / "hosts", directory / "tinyproxy.conf"
     log.write_text("")
