@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import http.server
 import ipaddress
 import json
 import os
@@ -15,6 +18,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
 
 import pytest
 import yaml
@@ -28,7 +32,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog i
 from release_hosts import ERROR, NAMES, RESET, SLOW, TRUNCATED, WRONG, ReleaseHosts, publish  # noqa: E402
 
 # Only this machine reaches these addresses, so whatever hosts download comes through the proxy.
-RELEASES, IMAGES = "127.0.0.40", "127.0.0.41"
+RELEASES, IMAGES, PACKAGES = "127.0.0.40", "127.0.0.41", "127.0.0.42"
 REGISTRIES = ("registry.k8s.io", "registry-1.docker.io")
 PROXY_PORT = 3128
 COLLECTION = DIRECTORY / "collections/ansible_collections/cfcr/kubernetes"
@@ -106,7 +110,7 @@ def proxy(releases, images):
         run("dpkg-deb", "--extract", package, directory)
     log, names, settings = directory / "proxy.log", directory / "hosts", directory / "tinyproxy.conf"
     log.write_text("")
-    hosts = [f"{RELEASES} {' '.join(NAMES)}", f"{IMAGES} {' '.join(REGISTRIES)}"]
+    hosts = [f"{RELEASES} {' '.join(NAMES)}", f"{IMAGES} {' '.join(REGISTRIES)}", f"{PACKAGES} packages.test"]
     names.write_text("127.0.0.1 localhost\n" + "".join(f"{line}\n" for line in hosts), encoding="utf-8")
     lines = [f"Port {PROXY_PORT}", f"Listen {GATEWAY}", "Timeout 600", "MaxClients 200", "ConnectPort 443", f'LogFile "{log}"', "LogLevel Connect"]
     settings.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -125,14 +129,37 @@ def _listens() -> bool:
     return bool(run("ss", "--no-header", "--listening", "--tcp", f"src {GATEWAY}:{PROXY_PORT}").strip())
 
 
+@pytest.fixture
+def packages():
+    """Serve a repository with one package, and let the worker have no other one."""
+    directory = DIRECTORY / "packages"
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "content/DEBIAN").mkdir(parents=True)
+    control = "Package: cfcr-tests\nVersion: 1\nArchitecture: all\nMaintainer: tests <tests@example.com>\nDescription: nothing\n"
+    (directory / "content/DEBIAN/control").write_text(control, encoding="utf-8")
+    package = directory / "cfcr-tests.deb"
+    run("dpkg-deb", "--root-owner-group", "--build", directory / "content", package)
+    file = f"Filename: ./{package.name}\nSize: {package.stat().st_size}\nSHA256: {hashlib.sha256(package.read_bytes()).hexdigest()}\n"
+    (directory / "Packages").write_text(control + file, encoding="utf-8")
+    on("worker-0", "sh", "-c", "rm -r /etc/apt/sources.list.d/*; echo 'deb [trusted=yes] http://packages.test ./' > /etc/apt/sources.list")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=directory)
+    with http.server.ThreadingHTTPServer((PACKAGES, 80), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield
+        server.shutdown()
+
+
 def site(*options: str) -> Run:
+    return play(os.path.relpath(COLLECTION / "playbooks/site.yml", ROOT / "playbooks"), *options)
+
+
+def play(playbook: str, *options: str) -> Run:
     variables = {
         "cluster_artifact_source": "upstream",
         "cluster_artifact_mirror": "",
         "cluster_artifact_checksums": {},
         "cluster_http_proxy": f"http://{GATEWAY}:{PROXY_PORT}",
     }
-    playbook = os.path.relpath(COLLECTION / "playbooks/site.yml", ROOT / "playbooks")
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(DIRECTORY / "collections")}
     playbook_run = Run(playbook, f"--extra-vars={json.dumps(variables)}", *options, environment=environment)
     playbook_run.code = playbook_run.end()
@@ -184,3 +211,14 @@ def test_containerd_pulls_images_of_pods_through_the_proxy(images, proxy):
     assert proxy.read_text(encoding="utf-8").count("CONNECT registry.k8s.io:443") > before
     environment = on("worker-0", "systemctl", "show", "--property=Environment", "containerd")
     assert f"HTTPS_PROXY=http://{GATEWAY}:{PROXY_PORT}" in environment
+
+
+def test_packages_come_through_the_proxy(packages, proxy):
+    installed = play("../molecule/upstream/package.yml")
+    assert installed.code == 0, installed.text
+    assert "GET http://packages.test/./cfcr-tests.deb" in proxy.read_text(encoding="utf-8")
+
+
+def test_nothing_inside_the_cluster_goes_through_the_proxy(proxy):
+    asked = set(re.findall(r"Request .*?: (?:CONNECT|GET) (?:http://)?([^/: ]+)", proxy.read_text(encoding="utf-8")))
+    assert asked == {*NAMES, *REGISTRIES, "packages.test"}
