@@ -68,7 +68,7 @@ class Registry:
     """A registry that runs inside the block. Without a password, everybody may pull and push."""
 
     def __init__(self, directory: pathlib.Path, listen: str, authority: Authority, names: t.Iterable[str], password: str | None = None) -> None:
-        self.directory, self.listen = directory, listen
+        self.directory, self.listen, self.authority = directory, listen, authority
         directory.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(directory / "data", ignore_errors=True)
         self.context = ssl.create_default_context(cafile=str(authority.certificate))

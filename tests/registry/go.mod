@@ -1,4 +1,4 @@
-// The registry of the tests; tests/artifacts.yml compiles it.
+// The registry of the tests; molecule/registry.py compiles it.
 module cfcr.kubernetes/tests/registry
 
 go 1.26.0

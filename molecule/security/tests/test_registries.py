@@ -31,7 +31,6 @@ def registry():
     on(WORKER, "rm", copy)
     authority = Authority.create(DIRECTORY / "registry-ca")
     with Registry(DIRECTORY / "registry", f"{gateway}:5443", authority, [f"IP:{gateway}"], FIRST) as served:
-        served.authority = authority
         served.digest = served.push(archive, "private/agnhost", "1")
         archive.unlink()
         yield served

@@ -161,9 +161,9 @@ def play(playbook: str, *options: str) -> Run:
         "cluster_http_proxy": f"http://{GATEWAY}:{PROXY_PORT}",
     }
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(DIRECTORY / "collections")}
-    playbook_run = Run(playbook, f"--extra-vars={json.dumps(variables)}", *options, environment=environment)
-    playbook_run.code = playbook_run.end()
-    return playbook_run
+    started = Run(playbook, f"--extra-vars={json.dumps(variables)}", *options, environment=environment)
+    started.end()
+    return started
 
 
 def test_a_wrong_file_is_refused(releases, proxy, urls):
@@ -175,25 +175,25 @@ def test_a_wrong_file_is_refused(releases, proxy, urls):
         urls["containerd"]: [SLOW],
     }
     refused = site()
-    assert refused.code != 0
+    assert refused.end() != 0
     said = rf"{re.escape(urls['runc'])}: expected sha256 [0-9a-f]{{64}}, found [0-9a-f]{{64}} in 15 bytes"
     assert re.search(said, re.sub(r"\s+", " ", refused.text)), refused.text
     assert on("worker-0", "find", "/opt/cfcr/bin", "-name", "runc") == ""
 
 
 def test_a_cluster_comes_up(releases, proxy, figures):
-    site_run = site()
-    assert site_run.code == 0, site_run.text
+    first = site()
+    assert first.end() == 0, first.text
     # The other faults did not end the first run.
     assert {url: faults for url, faults in releases.faults.items() if faults} == {}
     kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
     kubectl("--namespace=kube-system", "wait", "--for=condition=Available", "deployments", "--all", "--timeout=120s")
     repeated = site()
-    assert repeated.code == 0, repeated.text
+    assert repeated.end() == 0, repeated.text
     assert re.findall(r" changed=(\d+)", repeated.text) == ["0"] * len(re.findall(r" changed=", repeated.text))
     asked = proxy.read_text(encoding="utf-8")
     assert {name for name in (*NAMES, *REGISTRIES) if f"CONNECT {name}:443" not in asked} == set()
-    figures("Upstream", site=site_run.seconds, again=repeated.seconds)
+    figures("Upstream", site=first.seconds, again=repeated.seconds)
 
 
 def test_every_file_came_from_a_project(releases, catalog):
@@ -215,7 +215,7 @@ def test_containerd_pulls_images_of_pods_through_the_proxy(images, proxy):
 
 def test_packages_come_through_the_proxy(packages, proxy):
     installed = play("../molecule/upstream/package.yml")
-    assert installed.code == 0, installed.text
+    assert installed.end() == 0, installed.text
     assert "GET http://packages.test/./cfcr-tests.deb" in proxy.read_text(encoding="utf-8")
 
 
