@@ -135,8 +135,8 @@ class Registry:
         self._ask("PUT", f"{place.path}?{place.query}&digest={urllib.parse.quote(digest)}", content, {"Content-Type": "application/octet-stream"})
         return {"mediaType": kind, "digest": digest, "size": len(content)}
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, headers: t.Mapping[str, str] = {}) -> t.Any:
-        request = urllib.request.Request(f"https://{self.listen}{path}", body, dict(headers), method=method)
+    def _ask(self, method: str, path: str, body: bytes | None = None, headers: t.Mapping[str, str] | None = None) -> t.Any:
+        request = urllib.request.Request(f"https://{self.listen}{path}", body, dict(headers or {}), method=method)
         if hasattr(self, "password"):
             request.add_header("Authorization", f"Basic {base64.b64encode(f'{USER}:{self.password}'.encode()).decode()}")
         return urllib.request.urlopen(request, timeout=60, context=self.context)

@@ -116,9 +116,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._answer(200, content, sent=len(content) // 2 if fault == TRUNCATED else None, pause=SLOW_SECONDS / 8 if fault == SLOW else 0)
 
-    def _answer(self, status: int, content: bytes, headers: t.Mapping[str, str] = {}, sent: int | None = None, pause: float = 0) -> None:
+    def _answer(self, status: int, content: bytes, headers: t.Mapping[str, str] | None = None, sent: int | None = None, pause: float = 0) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content)), "Connection": "close"}.items():
+        for name, value in {**(headers or {}), "Content-Length": str(len(content)), "Connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()
         self.close_connection = True
