@@ -135,6 +135,14 @@ def aws(step: Step) -> None:
     pytest(step, "tests/aws")
 
 
+def vm(step: Step) -> None:
+    """Test a real virtual machine as a worker. Without KVM it is emulated, and slow."""
+    step.check("tools/machine", "vm")
+    with open("/run/lock/vm-test", "w", encoding="utf-8") as lock:
+        wait_for(lock)
+        pytest(step, "tests/vm", "-x", "-rP")
+
+
 def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path = "python", **variables: str) -> None:
     report = LOGS / f"{step.name}.xml"
     report.unlink(missing_ok=True)
@@ -308,9 +316,10 @@ STEPS = {
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
+    "vm": vm,
 }
 # Steps of `make test-all` only. They take long, and fail rarely.
-RARE = [name for name in STEPS if name.endswith("-all") or name.endswith("-default") and name.startswith("ansible-")]
+RARE = [name for name in STEPS if name == "vm" or name.endswith("-all") or name.endswith("-default") and name.startswith("ansible-")]
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs whole clusters, and the other one runs everything else, the quick steps first.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb", "odd_hosts", "security"))]
