@@ -28,7 +28,9 @@ NETWORK = "10.30.13"
 STATE = ROOT / ".local/vm"
 NAME, ADDRESS = "worker-1", f"{NETWORK}.22"
 INVENTORIES = (f"--inventory={STATE}/inventory.yml", f"--inventory={STATE}/vm.yml")
-HEALTHY_SECONDS = 300
+HEALTHY_SECONDS = 600
+# Programs of an emulated machine take long to start.
+PATIENCE = {"addons_timeout": 900, "smoke_tests_timeout": 600}
 UNITS = "systemd-resolved pdns pdns-recursor cfcr-firewall flanneld containerd kubelet kube-proxy"
 PODS = "root 10.200.0.0/16"
 
@@ -49,7 +51,8 @@ def playbook(name: str, *options: str, inventories: tuple[str, ...] = INVENTORIE
     """Run a playbook on the cluster with the machine."""
     begin = time.monotonic()
     command = ["ansible-playbook", *inventories, *options, f"playbooks/{name}.yml"]
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1"}
+    # An emulated machine takes long to log in.
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1", "ANSIBLE_TIMEOUT": "60"}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     (STATE / f"{name}.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
@@ -81,7 +84,8 @@ def machine() -> t.Iterator[Machine]:
         its.create()
         options = " ".join(its.ssh_options)
         variables = {"ansible_host": ADDRESS, "ansible_user": USER, "ansible_become": True, "ansible_ssh_common_args": options}
-        (STATE / "vm.yml").write_text(yaml.safe_dump({"worker": {"hosts": {NAME: variables}}}), encoding="utf-8")
+        inventory = {"all": {"vars": PATIENCE}, "worker": {"hosts": {NAME: variables}}}
+        (STATE / "vm.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
         yield its
     finally:
         if its:
