@@ -29,8 +29,8 @@ STATE = ROOT / ".local/vm"
 NAME, ADDRESS = "worker-1", f"{NETWORK}.22"
 INVENTORIES = (f"--inventory={STATE}/inventory.yml", f"--inventory={STATE}/vm.yml")
 HEALTHY_SECONDS = 600
-# Programs of an emulated machine take long to start.
-PATIENCE = {"addons_timeout": 900, "smoke_tests_timeout": 600}
+# An emulated machine takes long to answer, and its programs take long to start.
+PATIENCE = {"preflight_wait": 300, "addons_timeout": 900, "smoke_tests_timeout": 600}
 UNITS = "systemd-resolved pdns pdns-recursor cfcr-firewall flanneld containerd kubelet kube-proxy"
 PODS = "root 10.200.0.0/16"
 
