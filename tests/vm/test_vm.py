@@ -165,7 +165,7 @@ def test_systemd_manages_cgroups(machine):
     finally:
         kubectl("delete", "pod", "lasting", "--now")
     assert "cri-containerd-" in scopes
-    assert re.search(r"kubepods\.slice/kubepods-besteffort\.slice/kubepods-besteffort-pod\w+\.slice/cri-containerd-", groups)
+    assert re.search(r"kubepods\.slice/kubepods-\w+\.slice/kubepods-\w+-pod\w+\.slice/cri-containerd-", groups)
 
 
 def test_survives_reboot(machine):
