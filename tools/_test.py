@@ -32,7 +32,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
-SCENARIOS = ["certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "security", "upstream"]
+SCENARIOS = ["certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "security", "odd_hosts", "upstream"]
 # Code that the Python of hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -133,6 +133,14 @@ def cf_routing(step: Step) -> None:
 def aws(step: Step) -> None:
     """Test provider aws, with the modules of Amazon's collections, against moto's server."""
     pytest(step, "tests/aws")
+
+
+def vm(step: Step) -> None:
+    """Test a real virtual machine as a worker. Without KVM it is emulated, and slow."""
+    step.check("tools/machine", "vm")
+    with open("/run/lock/vm-test", "w", encoding="utf-8") as lock:
+        wait_for(lock)
+        pytest(step, "tests/vm", "-x", "-rP")
 
 
 def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path = "python", **variables: str) -> None:
@@ -308,12 +316,13 @@ STEPS = {
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
+    "vm": vm,
 }
 # Steps of `make test-all` only. They take long, and fail rarely.
-RARE = [name for name in STEPS if name.endswith("-all") or name.endswith("-default") and name.startswith("ansible-")]
+RARE = ["vm", "molecule-odd_hosts", "molecule-upstream", *(name for name in STEPS if name.startswith("ansible-") and name.endswith(("-all", "-default")))]
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs whole clusters, and the other one runs everything else, the quick steps first.
-CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb", "security", "upstream"))]
+CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb", "security"))]
 LANES = [CLUSTERS, [name for name in STEPS if name not in (*CLUSTERS, *RARE)]]
 # Clusters take turns, and sanity uses one copy of the tree.
 ALL_LANES = [[*CLUSTERS, *(name for name in RARE if not name.endswith("-all"))], [*LANES[1], *(name for name in RARE if name.endswith("-all"))]]
