@@ -129,7 +129,10 @@ def test_the_guard_reloads_a_unit_that_can(guard):
     assert guard.commands == ["reload"]
 
 
-@pytest.mark.parametrize("state", [{"ActiveState": "inactive"}, {"ActiveEnterTimestampMonotonic": str(int((time.monotonic() + 60) * 1e6))}, {"ActiveState": "activating"}])
+STARTED_NOW = {"ActiveEnterTimestampMonotonic": str(int((time.monotonic() + 60) * 1e6))}
+
+
+@pytest.mark.parametrize("state", [{"ActiveState": "inactive"}, STARTED_NOW, {"ActiveState": "activating"}])
 def test_the_guard_leaves_a_stopped_or_starting_unit_alone(guard, state):
     guard.state.update(state)
     guard.look()
