@@ -52,8 +52,8 @@ def test_a_descriptor_has_the_reload_of_a_unit():
 
 
 def test_a_descriptor_has_what_a_unit_puts_into_the_kernel():
-    kernel = {"chains": ["ip a b"], "interfaces": [], "vxlan": None}
-    descriptor = json.loads(job_descriptor.render({**OPTIONS, "units": [{"name": "a", "health": [], "kernel": kernel}]}, []))
+    kernel = {"tables": ["ip a"], "interfaces": []}
+    descriptor = json.loads(job_descriptor.render({**OPTIONS, "units": [{"name": "a", "health": [], "kernel": {**kernel, "vxlan": None}}]}, []))
     assert descriptor["units"] == [{"name": "a", "health": [], "kernel": kernel}]
 
 
