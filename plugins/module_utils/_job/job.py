@@ -224,7 +224,7 @@ class Job:
         for unit in (unit for unit in self.options["units"] if unit["name"] in self.pending):
             name = unit["name"]
             if self.overrides[name]:
-                systemd.remove(self.overrides[name])
+                systemd.set_aside(self.overrides[name])
             if unit["reload"]:
                 # Also before a restart: a service that refuses a wrong configuration keeps running with its former one.
                 systemd.reload(name)
@@ -290,7 +290,7 @@ class Job:
         # A unit that runs keeps them until its restart, so that an interrupted run does not forget that it needs one.
         overrides = [path for name, state in self.states.items() if not state.active for path in self.overrides[name]]
         if overrides:
-            systemd.remove(overrides)
+            systemd.set_aside(overrides)
         disabled = [name for name in self.units if not self.states[name].enabled]
         if disabled:
             run("systemctl", "enable", "--quiet", *disabled)

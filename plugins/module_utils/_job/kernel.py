@@ -45,9 +45,9 @@ def lost(kernel: dict[str, t.Any], root: Path = Path("/")) -> list[str]:
     tables, vxlan = kernel.get("tables"), kernel.get("vxlan")
     existing = _tables() if tables else None
     found = [f"table {table} of nftables is missing" for table in tables or () if existing is not None and table not in existing]
-    interfaces = [*kernel.get("interfaces", ()), *([vxlan] if vxlan else [])]
-    found += [f"interface {name} is missing" for name in interfaces if not (root / "sys/class/net" / name).exists()]
-    if vxlan and not found:
+    missing = [name for name in (*kernel.get("interfaces", ()), *([vxlan] if vxlan else [])) if not (root / "sys/class/net" / name).exists()]
+    found += [f"interface {name} is missing" for name in missing]
+    if vxlan and vxlan not in missing:
         # flannel adds both for each other host.
         routes, neighbours = _gateways(vxlan, root), _neighbours(vxlan, root)
         if routes != neighbours:

@@ -63,13 +63,16 @@ def drift() -> dict[str, list[str]]:
         try:
             job = Job(options)
             before, after = differences(job.actual(), job.wanted())
-        except (HostError, OSError) as error:
+            pki = files.read(options["pki"], check_mode=True) if options["pki"] else {"certificates": [], "drift": {}}
+        except (HostError, OSError, ValueError) as error:
             found[path.stem] = [str(error)]
             continue
         texts = [f"{kind} {name}" for kind, things in after.items() for name in things if kind != "services"]
         for name, wanted in after.get("services", {}).items():
             actual = before["services"][name]
             texts += [f"services {name}: {aspect}" for aspect in ("enabled", "drop-ins") if actual[aspect] != wanted[aspect]]
+        texts += [f"files {entry['path']}.key" for entry in pki["certificates"] if entry["public_key"] is None]
+        texts += [f"files {file}" for file in pki["drift"]]
         if texts:
             found[path.stem] = texts
     return found

@@ -23,7 +23,10 @@ from .._errors import HostError
 from .._files import read
 from .._host.capability import CAP_SYS_RESOURCE, has_capability
 
-__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "has_process", "journal", "overrides", "reload", "remove", "render", "restart", "running_digest", "show", "start", "state")
+__all__ = (
+    "DIGEST", "UNIT", "UNITS", "digest", "has_process", "journal", "overrides", "reload", "render", "restart", "running_digest",
+    "set_aside", "show", "start", "state",
+)  # fmt: skip
 
 DIGEST = "CFCR_DIGEST"
 UNITS = Path("/etc/systemd/system")
@@ -163,10 +166,10 @@ def overrides(name: str, text: str, root: Path = Path("/")) -> dict[str, str]:
     return found
 
 
-def remove(drop_ins: t.Iterable[str]) -> None:
-    """Remove drop-ins, and have systemd forget them."""
+def set_aside(drop_ins: t.Iterable[str]) -> None:
+    """Rename drop-ins, so that systemd no longer reads them."""
     for path in drop_ins:
-        Path(path).unlink(missing_ok=True)
+        Path(path).rename(f"{path}.disabled")
     run("systemctl", "daemon-reload")
 
 
