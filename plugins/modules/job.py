@@ -220,7 +220,7 @@ options:
       kernel:
         description:
           - State of the kernel that the service sets up when it starts. If somebody removes a part of it, the service is outdated, and is restarted, or
-            reloaded if it has O(units[].reload). Service cfcr-guard of role firewall does so within seconds.
+            reloaded if it has O(units[].reload). Service cfcr-guard of role firewall does so within half a minute.
           - Nothing counts as removed in the first 40 seconds of the service.
         type: dict
         version_added: "0.10.0"
