@@ -36,11 +36,12 @@ class Row(t.NamedTuple):
 
 ROWS = {
     "content": Row(f"echo '# mine' >>{PROXY}", "# mine", f"files {PROXY}", f"! grep mine {PROXY}"),
-    "mode": Row("chmod 0666 /etc/crictl.yaml", '"mode": "0666"', "files /etc/crictl.yaml", "[ $(stat -c %a /etc/crictl.yaml) = 644 ]"),
-    "owner": Row(f"chown nobody {CONTAINERD}", '"owner": "nobody"', f"files {CONTAINERD}", f"[ $(stat -c %U {CONTAINERD}) = root ]"),
+    "mode": Row("chmod 0666 /etc/crictl.yaml", "mode: '0666'", "files /etc/crictl.yaml", "[ $(stat -c %a /etc/crictl.yaml) = 644 ]"),
+    "owner": Row(f"chown nobody {CONTAINERD}", "owner: nobody", f"files {CONTAINERD}", f"[ $(stat -c %U {CONTAINERD}) = root ]"),
     "link": Row(f"ln -sf /dev/null {PODS}", PODS, f"files {PODS}", f"[ ! -L {PODS} ]"),
+    "directory": Row("chmod 0777 /etc/cfcr", "mode: '0777'", "directories /etc/cfcr", "[ $(stat -c %a /etc/cfcr) = 755 ]"),
     "key": Row(f"chmod 0644 {KEY}", KEY, f"files {KEY}", f"[ $(stat -c %a {KEY}) = 600 ]"),
-    "resolv.conf": Row("echo nameserver 192.0.2.1 >/etc/resolv.conf", "192.0.2.1", "files /etc/resolv.conf", "! grep 192.0.2.1 /etc/resolv.conf"),
+    "resolv.conf": Row("echo options rotate >>/etc/resolv.conf", "options rotate", "files /etc/resolv.conf", "! grep rotate /etc/resolv.conf"),
     "program": Row("rm /opt/cfcr/bin/portmap", "cni-plugins", "releases cni-plugins", "[ -x /opt/cfcr/bin/portmap ]"),
     "mask": Row(f"ln -sf /dev/null {MASKED}", MASKED, f"files {MASKED}", f"[ -f {MASKED} ] && systemctl is-active containerd"),
     "drop-in": Row(
@@ -50,18 +51,18 @@ ROWS = {
         "services kube-proxy: drop-ins",
         f"[ ! -e {DROP_INS}/a.conf ] && [ -e {DROP_INS}/a.conf.disabled ] && [ -e {DROP_INS}/operator.conf ] && [ -e {DROP_INS}/proxy.conf ]",
     ),
-    "stopped": Row("systemctl stop pdns", '"active": false', "is inactive", "systemctl is-active pdns"),
-    "disabled": Row("systemctl disable kubelet", '"enabled": false', "services kubelet: enabled", "systemctl is-enabled kubelet"),
-    "account": Row("usermod --shell /bin/sh pdns", '"pdns": "/bin/sh"', "accounts pdns", "getent passwd pdns | grep -E 'nologin|false'"),
-    "package removed": Row("dpkg --force-depends --purge socat", '"socat"', "packages socat", "dpkg-query --show socat"),
+    "stopped": Row("systemctl stop pdns", "active: false", "is inactive", "systemctl is-active pdns"),
+    "disabled": Row("systemctl disable kubelet", "enabled: false", "services kubelet: enabled", "systemctl is-enabled kubelet"),
+    "account": Row("usermod --shell /bin/sh pdns", "pdns: /bin/sh", "accounts pdns", "getent passwd pdns | grep -E 'nologin|false'"),
+    "package removed": Row("dpkg --force-depends --purge socat", "socat: null", "packages socat", "dpkg-query --show socat"),
     # An upgrade replaces the program, and the process runs on with the former one.
     "package upgraded": Row(
         "cp -p /usr/sbin/pdns_recursor /usr/sbin/pdns_recursor.new && mv /usr/sbin/pdns_recursor.new /usr/sbin/pdns_recursor",
-        '"configuration": "outdated"',
+        "configuration: outdated",
         "pdns-recursor: found runs with an outdated configuration",
         "! readlink /proc/$(systemctl show --property MainPID --value pdns-recursor)/exe | grep deleted",
     ),
-    "sysctl": Row(f"echo 0 >{FORWARD}", '"net.ipv4.ip_forward": "0"', "sysctls net.ipv4.ip_forward", f"grep 1 {FORWARD}"),
+    "sysctl": Row(f"echo 0 >{FORWARD}", "net.ipv4.ip_forward: '0'", "sysctls net.ipv4.ip_forward", f"grep 1 {FORWARD}"),
     "nftables": Row(
         "nft flush ruleset",
         "table ip flannel-ipv4 of nftables is missing",
@@ -70,6 +71,15 @@ ROWS = {
     ),
     "route": Row("ip route flush dev flannel.1", "has 0 routes", "has 0 routes", "ip route show dev flannel.1 | grep via"),
 }
+# Hosts of the scenario have no packages to install, so socat is packed again.
+REPOSITORY = """
+mkdir -p /srv/drift/socat/DEBIAN /srv/drift/socat/usr/bin && cd /srv/drift && cp /usr/bin/socat socat/usr/bin
+dpkg-query --show --showformat 'Package: socat\\nVersion: ${Version}\\nArchitecture: ${Architecture}\\n' socat >socat/DEBIAN/control
+printf 'Maintainer: nobody\\nDescription: socat\\n' >>socat/DEBIAN/control
+dpkg-deb --build socat socat.deb
+{ cat socat/DEBIAN/control; echo Filename: ./socat.deb; echo Size: $(stat -c %s socat.deb); echo SHA256: $(sha256sum socat.deb | cut -d ' ' -f 1); } >Packages
+echo 'deb [trusted=yes] file:/srv/drift ./' >/etc/apt/sources.list.d/drift.list
+"""
 DROP_FORWARDED = "nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'"
 
 
@@ -90,6 +100,7 @@ def runs():
     """Change everything while the guard is stopped, then check, ask for the health, and repair."""
     shell("systemctl stop cfcr-guard")
     try:
+        shell(REPOSITORY)
         for row in ROWS.values():
             shell(row.change)
         shell(DROP_FORWARDED)
@@ -103,7 +114,7 @@ def runs():
         repair = Run("site.yml")
         code = repair.end()
     yield {"health": health.text, "check": check.text, "repair": repair.text, "code": code}
-    shell(f"rm -r {DROP_INS}; systemctl daemon-reload; systemctl restart kube-proxy")
+    shell(f"rm -r {DROP_INS} /srv/drift /etc/apt/sources.list.d/drift.list; systemctl daemon-reload; systemctl restart kube-proxy")
 
 
 @pytest.mark.parametrize("row", ROWS)
