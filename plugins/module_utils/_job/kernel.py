@@ -61,7 +61,7 @@ def _tables() -> set[str] | None:
         done = subprocess.run([_NFT, "list", "tables"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return {line.partition(" ")[2] for line in done.stdout.splitlines()}
+    return {" ".join(line.split()[1:3]) for line in done.stdout.splitlines()}
 
 
 def _gateways(interface: str, root: Path) -> set[str]:
