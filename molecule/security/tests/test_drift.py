@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 import typing as t
 
 import pytest
 from playbook import Run
-from scenario import on, wait
+from scenario import addresses, agnhost, apply, get, kubectl, on, wait
 
 HOST = "worker-0"
 PROXY = "/etc/kubernetes/kube-proxy.yaml"
@@ -157,3 +158,20 @@ def test_a_later_file_of_sysctl_d_does_not_win(runs):
         wait(lambda: holds(ROWS["sysctl"].repaired), 15)
     finally:
         shell("rm /etc/sysctl.d/99-hardening.conf")
+
+
+def test_a_leftover_in_the_directory_of_cni_has_no_effect():
+    ipam = {"type": "host-local", "ranges": [[{"subnet": "172.31.9.0/24"}]]}
+    leftover = {"cniVersion": "1.0.0", "name": "old", "plugins": [{"type": "bridge", "bridge": "old0", "isGateway": True, "ipam": ipam}]}
+    on(HOST, "mkdir", "-p", "/etc/cni/net.d")
+    on(HOST, "tee", "/etc/cni/net.d/05-old.conflist", input=json.dumps(leftover))
+    container = {"name": "pause", "image": agnhost(), "imagePullPolicy": "Never", "command": ["/agnhost", "pause"]}
+    spec = {"nodeName": addresses()[HOST], "terminationGracePeriodSeconds": 1, "containers": [container]}
+    try:
+        shell("systemctl restart containerd")
+        apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "drift"}, "spec": spec})
+        wait(lambda: get("pod", "drift")["status"].get("podIP"), 60)
+        assert get("pod", "drift")["status"]["podIP"].startswith("10.200.")
+    finally:
+        kubectl("delete", "pod", "drift", "--ignore-not-found")
+        shell("rm /etc/cni/net.d/05-old.conflist")
