@@ -47,7 +47,7 @@ ROWS = {
     "mask": Row(f"ln -sf /dev/null {MASKED}", MASKED, f"files {MASKED}", f"[ -f {MASKED} ] && systemctl is-active containerd"),
     "drop-in": Row(
         f"mkdir -p {DROP_INS}; printf '[Service]\\nUMask=0000\\n' | tee {DROP_INS}/a.conf >{DROP_INS}/operator.conf;"
-        f" printf '[Service]\\nEnvironment=HTTPS_PROXY=http://192.0.2.1\\nNice=5\\n' >{DROP_INS}/proxy.conf",
+        f" printf '[Service]\\nEnvironment=A_PROXY=http://192.0.2.1\\nNice=5\\n' >{DROP_INS}/proxy.conf",
         "UMask=0000",
         "services kube-proxy: drop-ins",
         f"[ ! -e {DROP_INS}/a.conf ] && [ -e {DROP_INS}/a.conf.disabled ] && [ -e {DROP_INS}/operator.conf ] && [ -e {DROP_INS}/proxy.conf ]",
