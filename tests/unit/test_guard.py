@@ -105,9 +105,17 @@ def test_it_notices_an_interface_that_was_made_again(guard, host):
 
 
 def test_pauses_between_restarts_double(guard):
-    at = [0, 29, 30, 89, 90, 209, 210]
+    at = [0, 59, 60, 179, 180, 419, 420]
     assert [guard.may_restart("a", moment) for moment in at] == [True, False, True, False, True, False, True]
-    assert guard.may_restart("a", 5000)
+    guard.restarts["a"] = (20, 0)
+    assert [guard.may_restart("a", moment) for moment in (3599, 3600)] == [False, True]
+
+
+def test_a_restart_that_helped_causes_no_pause(guard, host):
+    for lost in (["gone"], ["gone"], [], ["gone"], ["gone"]):
+        host.lost = lost
+        guard.look()
+    assert len(host.commands) == 2
 
 
 def test_it_keeps_kernel_parameters(module, monkeypatch, tmp_path, capsys):
