@@ -120,6 +120,17 @@ health:
       sample:
         /etc/etcd/pki/ca.crt:
           - {common_name: cfcr etcd, issuer: cfcr etcd, not_after: "2036-11-18T16:19:41Z", days_left: 3649}
+    drift:
+      description: Things of each job that differ from the state in which it left them. Units that are stopped or outdated are in RV(health.jobs).
+      returned: success
+      type: dict
+      sample: {kubelet: [files /etc/kubernetes/kubelet.yaml]}
+    dropping_chains:
+      description: Chains of nftables that drop forwarded packets by their policy, and so may drop those of pods. Only of hosts with an overlay network.
+      returned: success
+      type: list
+      elements: str
+      sample: [ip filter FORWARD]
     load:
       description: The load averages of 1, 5 and 15 minutes.
       returned: success
@@ -173,16 +184,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics, peers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.forwarding import dropping_chains
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.resources import DISKS, disks, resources
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._in_time import ask_all
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor, systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor, kernel, records, systemd
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import probe as job_probe
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import reload as job_reload
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki import expiry
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._timestamp import to_timestamp
 
 ETCD = "etcd"
-PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "StateChangeTimestampMonotonic")
+PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "StateChangeTimestampMonotonic", "ActiveEnterTimestampMonotonic")
 
 
 def own_checks(unit: dict[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -219,6 +231,13 @@ def is_outdated(name: str, pid: int) -> bool:
     return systemd.running_digest(pid) != systemd.digest(text)
 
 
+def lost(unit: dict[str, t.Any], properties: dict[str, str]) -> str | None:
+    """Return the parts of the unit's state in the kernel that somebody has removed, or None."""
+    if "kernel" not in unit or not kernel.is_settled(int(properties["ActiveEnterTimestampMonotonic"]) / 1e6):
+        return None
+    return "; ".join(kernel.lost(unit["kernel"])) or None
+
+
 def not_loaded(unit: dict[str, t.Any]) -> str | None:
     """Return which files the unit has not loaded yet, or None."""
     reload = unit["reload"]
@@ -249,6 +268,9 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         for number, check in enumerate(own_checks(unit))
     }
     probes |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
+    probes["drift"] = records.drift
+    if any(unit.get("kernel", {}).get("vxlan") for unit in units.values()):
+        probes["dropping_chains"] = dropping_chains
     if ETCD in units:
         url = own_checks(units[ETCD])[0]["url"]
         probes["etcd"] = lambda: metrics.ask(url)
@@ -266,13 +288,17 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
     healths = {
         name: unit_health(
             properties[name],
-            [_text(answers.get((name, number), f"{check['url']}: {late}")) for number, check in enumerate(own_checks(unit))],
+            [
+                *(_text(answers.get((name, number), f"{check['url']}: {late}")) for number, check in enumerate(own_checks(unit))),
+                lost(unit, properties[name]),
+            ],
             is_outdated(name, int(properties[name]["MainPID"])) or isinstance(answers.get((name, "reload")), str),
             now,
         )
         for name, unit in units.items()
     }
     measured, member, members = (answers.get(name) for name in ("disks", "etcd", "members"))
+    drift, chains = answers.get("drift"), answers.get("dropping_chains")
     found = certificates((path for job in jobs for path in job["certificates"]), now)
     return {
         "jobs": {job["name"]: {unit["name"]: healths[unit["name"]] for unit in job["units"]} for job in jobs},
@@ -280,6 +306,8 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         "certificates": {path: chain[0] for path, chain in found.items()},
         "bundles": certificates((path for job in jobs for path in job["bundles"]), now),
         "disks": measured if isinstance(measured, dict) else {"/": {"error": _text(measured) or late}},
+        "drift": drift if isinstance(drift, dict) else {},
+        "dropping_chains": chains if isinstance(chains, list) else [],
         **resources(),
         "time": time.time(),
     }

@@ -222,6 +222,27 @@ options:
                 C(oneshot), which has no process. Its reload must do all that its start does.
             type: list
             elements: str
+      kernel:
+        description:
+          - State of the kernel that the service sets up when it starts. If somebody removes a part of it, the service is outdated, and is restarted, or
+            reloaded if it has O(units[].reload). Service cfcr-guard of role firewall does so within half a minute.
+          - Nothing counts as removed in the first 40 seconds of the service.
+        type: dict
+        version_added: "0.10.0"
+        suboptions:
+          tables:
+            description: Tables of nftables, as family and name.
+            type: list
+            elements: str
+            default: []
+          interfaces:
+            description: Network interfaces.
+            type: list
+            elements: str
+            default: []
+          vxlan:
+            description: Interface of an overlay network, with a route and a permanent neighbour for each other host.
+            type: str
       start:
         description: Whether this module starts the service. Otherwise it only enables it.
         type: bool

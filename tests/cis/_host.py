@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 UNITS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
-FILES = ("/etc/cni/net.d/*", "/etc/etcd/pki/*", "/etc/kubernetes/*", "/etc/kubernetes/pki/*", "/etc/systemd/system/*.service", "/var/lib/etcd")
+FILES = ("/etc/cfcr/cni/*", "/etc/etcd/pki/*", "/etc/kubernetes/*", "/etc/kubernetes/pki/*", "/etc/systemd/system/*.service", "/var/lib/etcd")
 DOCUMENTS = ("admission.yaml", "audit-policy.yaml", "authentication.yaml", "encryption.yaml", "kube-proxy.yaml")
 
 

@@ -29,7 +29,7 @@ def test_units_are_confined(host):
 
 def test_only_root_can_read_the_configuration_of_the_node(host):
     """CIS 1.1.9, 1.1.15, 1.1.17, 4.1.1, 4.1.3, 4.1.5 and 4.1.9."""
-    paths = "/etc/cni/net.d/* /etc/kubernetes/*.kubeconfig /etc/kubernetes/kubelet.yaml /etc/systemd/system/kubelet.service"
+    paths = "/etc/cfcr/cni/* /etc/kubernetes/*.kubeconfig /etc/kubernetes/kubelet.yaml /etc/systemd/system/kubelet.service"
     assert host.check_output(f"find {paths} -perm /077 2>/dev/null || true") == ""
 
 

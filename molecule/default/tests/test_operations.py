@@ -30,7 +30,7 @@ def test_every_host_is_healthy(report):
     assert report["findings"] == []
     assert list(report["hosts"]) == HOSTS
     assert {host["state"] for host in report["hosts"].values()} == {"healthy"}
-    assert [len(host["units"]) for host in report["hosts"].values()] == [6, 7, 7, 7, 7, 7, 4, 4, 4]
+    assert [len(host["units"]) for host in report["hosts"].values()] == [7, 8, 8, 8, 8, 8, 5, 5, 5]
     assert sorted(host["etcd"]["role"] for host in report["hosts"].values() if host["etcd"]) == ["follower", "follower", "leader"]
     assert {host["node"]["condition"] for host in report["hosts"].values() if host["group"] == "worker"} == {"Ready"}
     print(f"\nA health check of {len(HOSTS)} hosts takes {report['seconds']} s.")

@@ -33,6 +33,7 @@ def render(options: dict[str, t.Any], files: list[dict[str, t.Any]]) -> str:
         "units": [_unit(unit) for unit in options["units"]],
         "certificates": [f"{entry['path']}.crt" for entry in pki["certificates"]],
         "bundles": [bundle["path"] for bundle in pki["bundles"]],
+        "sysctls": options["sysctls"],
         "directories": [entry["path"] for entry in options["directories"]],
         "files": [entry["path"] for entry in files if not entry["secret"]],
         "secret_files": [entry["path"] for entry in files if entry["secret"]] + [f"{entry['path']}.key" for entry in pki["certificates"]],
@@ -52,13 +53,15 @@ def _read(path: Path) -> dict[str, t.Any]:
         raise HostError(f"{path}: {error}") from error
     # Before 0.9.0, bundles were called authorities. A host has such descriptors until site.yml has configured it.
     descriptor.setdefault("bundles", descriptor.pop("authorities", []))
+    descriptor.setdefault("sysctls", {})
     return descriptor
 
 
 def _unit(unit: dict[str, t.Any]) -> dict[str, t.Any]:
     health = [_without_blanks(health) for health in unit["health"]]
     reload = _without_blanks(unit["reload"]) if unit.get("reload") else None
-    return _without_blanks({"name": unit["name"], "health": health, "reload": reload})
+    kernel = _without_blanks(unit["kernel"]) if unit.get("kernel") else None
+    return _without_blanks({"name": unit["name"], "health": health, "reload": reload, "kernel": kernel})
 
 
 def _without_blanks(entry: dict[str, t.Any]) -> dict[str, t.Any]:

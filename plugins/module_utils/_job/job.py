@@ -12,21 +12,21 @@ import pwd
 import stat
 import typing as t
 
-from .._accounts import ensure_account
+from .._accounts import NO_LOGIN, ensure_account, login
 from .._artifacts import release
 from .._command import run
 from .._errors import HostError
 from .._files import read, write_atomically
 from .._pki import files as pki_files
 from .._proxy import PROXY
-from . import descriptor, images, probe, reload, system, systemd, virtual_environments
+from . import descriptor, images, kernel, probe, reload, system, systemd, virtual_environments
 
 __all__ = ("SPEC", "Job", "all_files", "differences", "digest_of_dependencies", "digests_of_loaded")
 
 _ENTRY = {"path": {"type": "path", "required": True}, "owner": {"type": "str", "default": "root"}}
 _CONTENT = {"content": {"type": "str", "required": True}, "secret": {"type": "bool", "default": False}}
 _LIST = {"type": "list", "elements": "dict", "default": []}
-_UNIT = {**systemd.UNIT, "reload": reload.RELOAD, "health": {**_LIST, "options": probe.HEALTH}}
+_UNIT = {**systemd.UNIT, "reload": reload.RELOAD, "kernel": kernel.KERNEL, "health": {**_LIST, "options": probe.HEALTH}}
 _PEERS = {**probe.TLS, "urls": {"type": "list", "elements": "str", "required": True}, "required": {"type": "int", "required": True}}
 
 # The options of module job.
@@ -141,6 +141,8 @@ class Job:
         self.leftovers = _leftovers(options["directories"], set(contents))
         self.loads = {unit["name"]: digests_of_loaded(unit, contents) for unit in options["units"]}
         self.states = systemd.state(list(self.units)) if self.units else {}
+        self.overrides = {name: systemd.overrides(name, text) for name, text in self.units.items()}
+        self.lost = {unit["name"]: self._lost(unit, self.states[unit["name"]]) for unit in options["units"]}
         pending = {unit["name"]: self._pending(unit, self.states[unit["name"]]) for unit in options["units"]}
         self.pending = {name: what for name, what in pending.items() if what}
 
@@ -151,6 +153,7 @@ class Job:
             "packages": dict.fromkeys(options["packages"], "installed"),
             "kernel modules": dict.fromkeys(options["kernel_modules"], "loaded"),
             "sysctls": {name: str(value) for name, value in options["sysctls"].items()},
+            "accounts": dict.fromkeys(self._accounts(), NO_LOGIN),
             "directories": {entry["path"]: {"mode": entry["mode"], "owner": entry["owner"]} for entry in options["directories"]},
             "leftovers": dict.fromkeys(self.leftovers, "absent"),
             "releases": release.wanted(options["artifacts"]),
@@ -158,7 +161,7 @@ class Job:
             "files": {entry["path"]: self._shown(entry, entry["content"]) for entry in self.files}
             | {self._unit_path(name): {"content": text, "mode": self.unit_modes[name], "owner": "root"} for name, text in self.units.items()},
             "services": {
-                unit["name"]: {"enabled": True, "configuration": "current", **({"active": True} if unit["start"] else {})}
+                unit["name"]: {"enabled": True, "configuration": "current", "drop-ins": {}, **({"active": True} if unit["start"] else {})}
                 for unit in options["units"]
             },
             "images": {image["reference"]: "present" for image in options["images"]},
@@ -171,6 +174,7 @@ class Job:
             "packages": dict.fromkeys(system.installed_packages(options["packages"]) if options["packages"] else [], "installed"),
             "kernel modules": dict.fromkeys(system.loaded_kernel_modules(options["kernel_modules"]), "loaded"),
             "sysctls": system.sysctls(list(options["sysctls"])),
+            "accounts": {name: login(name) for name in self._accounts()},
             "directories": {entry["path"]: self._status(entry["path"], stat.S_ISDIR) for entry in options["directories"]},
             "leftovers": dict.fromkeys(self.leftovers, "present"),
             "releases": release.installed(options["artifacts"]),
@@ -184,12 +188,19 @@ class Job:
                 unit["name"]: {
                     "enabled": self.states[unit["name"]].enabled,
                     "configuration": self._configuration(unit["name"]),
+                    "drop-ins": self.overrides[unit["name"]],
                     **({"active": self.states[unit["name"]].active} if unit["start"] else {}),
                 }
                 for unit in options["units"]
             },
             "images": dict.fromkeys(images.present() if options["images"] else [], "present"),
         }
+
+    def _accounts(self) -> list[str]:
+        """Return the system accounts of the job."""
+        options = self.options
+        owners = {entry["owner"] for entry in [*options["directories"], *self.files]} | {unit["account"] for unit in options["units"]}
+        return sorted(owners - {"root"})
 
     def outdated(self) -> list[str]:
         """Return the units that run with an outdated configuration."""
@@ -203,7 +214,7 @@ class Job:
         if "kernel modules" in wanted:
             system.load_kernel_modules(list(wanted["kernel modules"]))
         system.apply_sysctls(wanted.get("sysctls", {}))
-        for owner in {entry["owner"] for entry in [*options["directories"], *self.files]} | {unit["account"] for unit in options["units"]}:
+        for owner in self._accounts():
             ensure_account(owner)
         for entry in options["directories"]:
             if entry["path"] in wanted.get("directories", {}):
@@ -235,6 +246,8 @@ class Job:
         """Reload or restart the outdated units one by one, and wait for the health of each."""
         for unit in (unit for unit in self.options["units"] if unit["name"] in self.pending):
             name = unit["name"]
+            if self.overrides[name]:
+                systemd.set_aside(self.overrides[name])
             if unit["reload"]:
                 # Also before a restart: a service that refuses a wrong configuration keeps running with its former one.
                 systemd.reload(name)
@@ -297,6 +310,10 @@ class Job:
     def _run_units(self, wanted: dict[str, t.Any]) -> None:
         if any(self._unit_path(name) in wanted.get("files", {}) for name in self.units) or any(unit.stale for unit in self.states.values()):
             run("systemctl", "daemon-reload")
+        # A unit that runs keeps them until its restart, so that an interrupted run does not forget that it needs one.
+        overrides = [path for name, state in self.states.items() if not state.active for path in self.overrides[name]]
+        if overrides:
+            systemd.set_aside(overrides)
         disabled = [name for name in self.units if not self.states[name].enabled]
         if disabled:
             run("systemctl", "enable", "--quiet", *disabled)
@@ -311,15 +328,21 @@ class Job:
         os.chmod(entry["path"], int(entry["mode"], 8))
 
     def _configuration(self, name: str) -> str:
-        return "outdated" if name in self.pending else "current"
+        return "; ".join(self.lost[name]) or ("outdated" if name in self.pending else "current")
+
+    @staticmethod
+    def _lost(unit: dict[str, t.Any], now: systemd.State) -> list[str]:
+        """Return the parts of the unit's state in the kernel that somebody has removed."""
+        return kernel.lost(unit["kernel"]) if unit["kernel"] and now.active and kernel.is_settled(now.since) else []
 
     def _pending(self, unit: dict[str, t.Any], now: systemd.State) -> str | None:
         """Return whether the unit needs a restart or a reload. A unit that does not run loads everything when it starts."""
         if not now.active:
             return None
-        if not self._runs_current(unit, now):
+        name = unit["name"]
+        if not self._runs_current(unit, now) or self.overrides[name] or (self.lost[name] and not unit["reload"]):
             return RESTART
-        return RELOAD if unit["reload"] and reload.problem(unit["reload"], self.loads[unit["name"]]) else None
+        return RELOAD if unit["reload"] and (self.lost[name] or reload.problem(unit["reload"], self.loads[name])) else None
 
     def _runs_current(self, unit: dict[str, t.Any], now: systemd.State) -> bool:
         """Tell whether the process was started with the current configuration. A unit without a process has only files that it loads."""

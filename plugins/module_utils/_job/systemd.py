@@ -11,6 +11,7 @@ configuration it was started with, whoever started it.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import resource
 import typing as t
@@ -19,12 +20,22 @@ from pathlib import Path
 from .._artifacts.release import PROGRAMS
 from .._command import run
 from .._errors import HostError
+from .._files import read
 from .._host.capability import CAP_SYS_RESOURCE, has_capability
 
-__all__ = ("DIGEST", "UNIT", "UNITS", "digest", "has_process", "journal", "reload", "render", "restart", "running_digest", "show", "start", "state")
+__all__ = (
+    "DIGEST", "UNIT", "UNITS", "digest", "has_process", "journal", "overrides", "reload", "render", "restart", "running_digest",
+    "set_aside", "show", "start", "state",
+)  # fmt: skip
 
 DIGEST = "CFCR_DIGEST"
 UNITS = Path("/etc/systemd/system")
+# Directories in which people and programs, but no packages, change units.
+DROP_INS = ("/etc/systemd/system", "/etc/systemd/system.control", "/run/systemd/system", "/run/systemd/system.control")
+# The name of a drop-in that may override settings begins like this.
+OPERATOR = "operator"
+# Settings of a unit file that a drop-in adds to, instead of overriding them.
+_ADDED = ("After", "Before", "Environment", "Requires", "Wants")
 
 # The options of a unit of a job.
 UNIT = {
@@ -79,6 +90,7 @@ class State(t.NamedTuple):
     pid: int
     stale: bool
     restarts: int
+    since: float = 0.0  # seconds of the monotonic clock
 
 
 def render(unit: dict[str, t.Any], digest_of_the_rest: str = "") -> str:
@@ -105,10 +117,13 @@ def digest(text: str) -> str | None:
 
 
 def running_digest(pid: int) -> str | None:
-    """Return the digest that a running process was started with."""
+    """Return the digest that a running process was started with, or None if its program has been replaced since, as by an upgraded package."""
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        program = os.readlink(f"/proc/{pid}/exe")
     except OSError:
+        return None
+    if program.endswith(" (deleted)"):
         return None
     prefix = f"{DIGEST}=".encode()
     return next((variable[len(prefix):].decode() for variable in variables if variable.startswith(prefix)), None)
@@ -116,7 +131,7 @@ def running_digest(pid: int) -> str | None:
 
 def state(names: list[str]) -> dict[str, State]:
     """Return the state of each unit, in one call."""
-    properties = ("ActiveState", "UnitFileState", "MainPID", "NeedDaemonReload", "NRestarts")
+    properties = ("ActiveState", "UnitFileState", "MainPID", "NeedDaemonReload", "NRestarts", "ActiveEnterTimestampMonotonic")
     return {
         name: State(
             active=value["ActiveState"] == "active",
@@ -125,6 +140,7 @@ def state(names: list[str]) -> dict[str, State]:
             pid=int(value["MainPID"]),
             stale=value["NeedDaemonReload"] == "yes",
             restarts=int(value["NRestarts"]),
+            since=int(value["ActiveEnterTimestampMonotonic"]) / 1e6,
         )
         for name, value in show(names, *properties).items()
     }
@@ -137,6 +153,35 @@ def show(names: list[str], *properties: str) -> dict[str, dict[str, str]]:
     values = (dict(line.split("=", 1) for line in block.splitlines()) for block in blocks)
     shown = {units[value["Id"]]: value for value in values}
     return {name: shown[name] for name in names}
+
+
+def overrides(name: str, text: str, root: Path = Path("/")) -> dict[str, str]:
+    """Return the drop-ins that override a setting of this unit file, and their content."""
+    own = {setting for setting, _value in _settings(text)}
+    found = {}
+    for path in (path for directory in DROP_INS for path in sorted((root / directory.lstrip("/") / f"{name}.service.d").glob("*.conf"))):
+        content = read(str(path)) or ""
+        if not path.name.startswith(OPERATOR) and any(setting in own and not (setting[1] in _ADDED and value) for setting, value in _settings(content)):
+            found[str(path)] = content
+    return found
+
+
+def set_aside(drop_ins: t.Iterable[str]) -> None:
+    """Rename drop-ins, so that systemd no longer reads them."""
+    for path in drop_ins:
+        Path(path).rename(f"{path}.disabled")
+    run("systemctl", "daemon-reload")
+
+
+def _settings(text: str) -> t.Iterator[tuple[tuple[str, str], str]]:
+    """Yield section, name and value of each setting in a unit file."""
+    section = ""
+    for line in (line.strip() for line in text.splitlines()):
+        name, equals, value = line.partition("=")
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif equals and not line.startswith(("#", ";")):
+            yield (section, name.strip()), value.strip()
 
 
 def start(names: list[str]) -> None:

@@ -118,6 +118,8 @@ _HEALTH = Fields(
         "etcd": Maybe(_ETCD_HEALTH),
         "certificates": Named(_PATH, _CERTIFICATE),
         "bundles": Named(_PATH, Each(_CERTIFICATE, most=100)),
+        "drift": Named(_JOB, Each(Prose(300), most=10_000)),
+        "dropping_chains": Each(Prose(300), most=1000),
         "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
         "processors": Number(1, 1 << 20),
         "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),

@@ -24,6 +24,7 @@ _ALARMS = {
     "NOSPACE": "no alarm: run etcd_defragment.yml, which frees space and clears it; until then, the API accepts no writes",
     "CORRUPT": "no alarm: replace the member whose data differ (docs/operations.md); until then, the cluster accepts no writes",
 }
+_SHOWN = 5  # differences of one job
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,7 @@ def check_host(name: str, address: str, jobs: t.Iterable[str], health: Values, l
         if job not in health["jobs"]:
             yield Finding(name, "job", job, "not installed", "installed: run site.yml")
     yield from _check_units(name, health)
+    yield from _check_drift(name, health)
     yield from _check_disks(name, health, limits)
     yield from _check_memory(name, health, limits)
     yield from _check_clock(name, health, limits)
@@ -170,6 +172,15 @@ def _check_units(name: str, health: Values) -> t.Iterator[Finding]:
             yield Finding(name, "unit", unit, status["problem"], "active and healthy")
         elif status["outdated"]:
             yield Finding(name, "unit", unit, "runs with an outdated configuration", "restarted or reloaded: run site.yml", "warning")
+
+
+def _check_drift(name: str, health: Values) -> t.Iterator[Finding]:
+    for job, differing in health["drift"].items():
+        more = f", and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        yield Finding(name, "drift", job, f"changed: {', '.join(differing[:_SHOWN])}{more}", "as site.yml left it: run site.yml", "warning")
+    for chain in health["dropping_chains"]:
+        expected = "policy accept, or a rule in this chain that accepts packets of pods"
+        yield Finding(name, "forwarding", chain, "drops forwarded packets by its policy", expected, "warning")
 
 
 def _check_disks(name: str, health: Values, limits: Limits) -> t.Iterator[Finding]:

@@ -185,6 +185,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _name_servers(values)
     yield from _resolvers(values)
     yield from _reserved(values)
+    yield from _sysctls(values)
     yield from _etcd(values)
     yield from _pod_security(values)
     yield from _firewall(values, inventory)
@@ -339,6 +340,15 @@ def _reserved(values: Values) -> t.Iterator[Problem]:
             form, expected = (r"[0-9]+", "a whole number") if resource == "pid" else (_QUANTITY, "a quantity such as 100m or 512Mi")
             if quantity is not None and not re.fullmatch(form, str(quantity)):
                 yield Problem(f"worker_reserved.{part}.{resource}", str(quantity), expected)
+
+
+def _sysctls(values: Values) -> t.Iterator[Problem]:
+    """Check the kernel parameters of workers: a host fails at a name or a value that the kernel does not take."""
+    for name, value in values.get("worker_sysctls", {}).items():
+        if not re.fullmatch(r"[a-z][\w-]*(\.[\w-]+)+", str(name)):
+            yield Problem("worker_sysctls", str(name), "names such as vm.overcommit_memory")
+        elif not re.fullmatch(r"[^\n]+", str(value)) or isinstance(value, (dict, list, bool)) or value is None:
+            yield Problem(f"worker_sysctls.{name}", str(value) or "an empty value", "a number or a text of one line")
 
 
 def _etcd(values: Values) -> t.Iterator[Problem]:

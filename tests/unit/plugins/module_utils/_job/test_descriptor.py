@@ -15,6 +15,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descri
 OPTIONS = {
     "name": "etcd",
     "units": [{"name": "etcd", "health": [{"url": "http://127.0.0.1:2381/readyz", "ca_path": None, "condition": None}]}],
+    "sysctls": {"vm.panic_on_oom": "0"},
     "directories": [{"path": "/var/lib/etcd"}],
     "pki": {"certificates": [{"path": "/etc/etcd/pki/server"}], "bundles": [{"path": "/etc/etcd/pki/ca.crt"}]},
 }
@@ -31,6 +32,7 @@ def test_a_descriptor_names_files_and_holds_no_content():
         "units": [{"name": "etcd", "health": [{"url": "http://127.0.0.1:2381/readyz"}]}],
         "certificates": ["/etc/etcd/pki/server.crt"],
         "bundles": ["/etc/etcd/pki/ca.crt"],
+        "sysctls": {"vm.panic_on_oom": "0"},
         "directories": ["/var/lib/etcd"],
         "files": ["/etc/etcd/etcd.env"],
         "secret_files": ["/etc/etcd/password", "/etc/etcd/pki/server.key"],
@@ -49,6 +51,12 @@ def test_a_descriptor_has_the_reload_of_a_unit():
     assert descriptor["units"] == [{"name": "a", "health": [], "reload": reload}]
 
 
+def test_a_descriptor_has_what_a_unit_puts_into_the_kernel():
+    kernel = {"tables": ["ip a"], "interfaces": []}
+    descriptor = json.loads(job_descriptor.render({**OPTIONS, "units": [{"name": "a", "health": [], "kernel": {**kernel, "vxlan": None}}]}, []))
+    assert descriptor["units"] == [{"name": "a", "health": [], "kernel": kernel}]
+
+
 def test_all_descriptors_are_read(tmp_path):
     directory = tmp_path / job_descriptor.DIRECTORY
     assert job_descriptor.read_all(tmp_path) == []
@@ -65,4 +73,4 @@ def test_a_descriptor_written_before_0_9_0_is_read(tmp_path):
     path = tmp_path / job_descriptor.DIRECTORY / "etcd.json"
     path.parent.mkdir(parents=True)
     path.write_text('{"name": "etcd", "units": [], "authorities": ["/etc/etcd/pki/ca.crt"]}')
-    assert job_descriptor.read_all(tmp_path) == [{"name": "etcd", "units": [], "bundles": ["/etc/etcd/pki/ca.crt"]}]
+    assert job_descriptor.read_all(tmp_path) == [{"name": "etcd", "units": [], "bundles": ["/etc/etcd/pki/ca.crt"], "sysctls": {}}]

@@ -76,15 +76,20 @@ def job(monkeypatch):
     monkeypatch.setattr(job_module.systemd, "has_capability", lambda _capability, process: True)
     monkeypatch.setattr(job_module.system, "loaded_kernel_modules", lambda _names: [])
 
-    def make(running: str = "current", not_loaded: str | None = None, active: bool = True, start: bool = True):
+    def make(running="current", not_loaded: str | None = None, active=True, start=True, lost=(), overrides=None, reload=True):
         done = []
-        unit = {"name": "a", "description": "a", "program": "/a", "start": start, "reload": {"watch": [], "url": "http://127.0.0.1/"}}
+        unit = {"name": "a", "description": "a", "program": "/a", "start": start, "kernel": {"tables": ["ip a"]}}
+        unit |= {"reload": {"watch": [], "url": "http://127.0.0.1/"}} if reload else {}
         options = ArgumentSpecValidator(job_module.SPEC).validate({"name": "a-job", "units": [unit]}).validated_parameters
         state = job_module.systemd.State(active=active, enabled=True, failed=False, pid=1, stale=False, restarts=0)
         monkeypatch.setattr(job_module.systemd, "state", lambda names: dict.fromkeys(names, state))
         monkeypatch.setattr(job_module.systemd, "digest", lambda text: "current")
         monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: running)
         monkeypatch.setattr(job_module.reload, "problem", lambda url, wanted: not_loaded)
+        monkeypatch.setattr(job_module.kernel, "is_settled", lambda started: True)
+        monkeypatch.setattr(job_module.kernel, "lost", lambda kernel: list(lost))
+        monkeypatch.setattr(job_module.systemd, "overrides", lambda name, text: overrides or {})
+        monkeypatch.setattr(job_module.systemd, "set_aside", lambda drop_ins: done.append("set aside"))
         for verb in ("reload", "restart"):
             monkeypatch.setattr(job_module.systemd, verb, lambda name, verb=verb: done.append(verb))
         monkeypatch.setattr(job_module.Job, "_wait_healthy", lambda self, unit: done.append("waited"))
@@ -102,8 +107,14 @@ def job(monkeypatch):
         ({"running": "former", "not_loaded": "has not loaded /a.cfg"}, {"a": "restart"}, ["reload", "restart", "waited"]),
         ({"running": "former"}, {"a": "restart"}, ["reload", "restart", "waited"]),
         ({"active": False, "running": "former", "not_loaded": "refused"}, {}, []),
+        ({"lost": ["table"]}, {"a": "reload"}, ["reload", "waited"]),
+        ({"lost": ["table"], "reload": False}, {"a": "restart"}, ["restart", "waited"]),
+        ({"overrides": {"/a.conf": ""}, "reload": False}, {"a": "restart"}, ["set aside", "restart", "waited"]),
     ],
-    ids=["desired state", "other files", "another unit and other files", "another unit", "not running"],
+    ids=[
+        "desired state", "other files", "another unit and other files", "another unit", "not running",
+        "lost a table, can reload", "lost a table", "a drop-in",
+    ],
 )
 def test_a_unit_is_reloaded_if_no_restart_is_needed(state, pending, expected, job):
     made, done = job(**state)

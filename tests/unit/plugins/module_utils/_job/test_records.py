@@ -106,10 +106,21 @@ def test_an_invalid_record_is_ignored(content, tmp_path):
     assert records.unchanged() == {}
 
 
-def test_a_job_with_secrets_is_not_recorded(tmp_path):
+def test_a_job_with_secrets_is_recorded_without_them_and_never_counts_as_unchanged(tmp_path):
     """The action sends no digest for it."""
     records.write(options(asked="", secrets={"password": "hidden"}))
-    assert not (tmp_path / "jobs").exists()
+    assert "hidden" not in (tmp_path / "jobs/a-job.json").read_text()
+    assert records.unchanged() == {}
+    assert records.drift() == {}
+
+
+def test_drift_names_what_differs_but_not_a_unit_that_is_stopped(job, monkeypatch):
+    records.write(options())
+    wanted = {"enabled": True, "configuration": "current", "drop-ins": {}, "active": True}
+    monkeypatch.setattr(job, "wanted", lambda self: {"files": {"/file": "content"}, "services": {"a": wanted, "b": wanted}})
+    found = {"files": {"/file": None}, "services": {"a": {**wanted, "active": False}, "b": {**wanted, "enabled": False, "drop-ins": {"/x": "y"}}}}
+    monkeypatch.setattr(job, "found", found)
+    assert records.drift() == {"a-job": ["files /file", "services b: enabled", "services b: drop-ins"]}
 
 
 def test_paths_of_certificates_are_recorded_and_the_files_are_read(tmp_path):

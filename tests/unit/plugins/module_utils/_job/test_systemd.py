@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import systemd
@@ -110,3 +112,44 @@ def test_a_unit_without_a_process_has_no_digest():
     assert systemd.has_process(UNIT)
     assert not systemd.has_process(oneshot)
     assert systemd.digest(systemd.render(oneshot, "a configuration")) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "overrides"),
+    [
+        ("a.conf", "[Service]\nNoNewPrivileges=no\n", True),
+        ("a.conf", "# a proxy\n[Service]\nEnvironment=HTTPS_PROXY=http://192.0.2.1\nNice=5\n[Unit]\nAfter=other.service\n", False),
+        ("a.conf", "[Service]\nEnvironment=\n", True),
+        ("a.conf", "[Install]\nNoNewPrivileges=no\n", False),
+        ("a.conf", "", False),
+        ("operator-sandbox.conf", "[Service]\nNoNewPrivileges=no\n", False),
+        ("a.conf.disabled", "[Service]\nNoNewPrivileges=no\n", False),
+    ],
+)
+def test_a_drop_in_overrides_a_setting_of_the_unit(name, content, overrides, tmp_path):
+    directory = tmp_path / "run/systemd/system.control/a.service.d"
+    directory.mkdir(parents=True)
+    (directory / name).write_text(content)
+    found = systemd.overrides("a", systemd.render({**UNIT, "sandbox": True}), tmp_path)
+    assert found == ({str(directory / name): content} if overrides else {})
+
+
+def test_a_drop_in_that_is_set_aside_has_no_effect(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(systemd, "run", lambda *words: commands.append(words))
+    (tmp_path / "a.conf").write_text("[Service]\n")
+    systemd.set_aside([str(tmp_path / "a.conf")])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.conf.disabled"]
+    assert commands == [("systemctl", "daemon-reload")]
+
+
+def test_a_process_with_a_replaced_program_has_no_digest(monkeypatch):
+    monkeypatch.setenv(systemd.DIGEST, "a")
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        assert systemd.running_digest(process.pid) == "a"
+        monkeypatch.setattr(systemd.os, "readlink", lambda _path: "/usr/sbin/pdns_recursor (deleted)")
+        assert systemd.running_digest(process.pid) is None
+    finally:
+        process.kill()
+        process.wait()

@@ -47,6 +47,8 @@ HEALTH = {
     },
     "certificates": {"/pki/a.crt": {"common_name": "a", "issuer": "b", "not_after": "2027-11-21T16:19:44Z", "days_left": 364}, "/b.crt": {"error": "torn"}},
     "bundles": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
+    "drift": {"kubelet": ["files /etc/kubernetes/kubelet.yaml"]},
+    "dropping_chains": ["ip filter FORWARD"],
     "load": [0.31, 0.4, 0],
     "processors": 2,
     "memory": {"total_mib": 3912, "available_mib": 3120},

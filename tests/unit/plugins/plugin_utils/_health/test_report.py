@@ -32,6 +32,8 @@ def healthy(group):
         "jobs": {job: {job: dict(UNIT)} for job in jobs_of(group, "proxy")},
         "etcd": dict(MEMBER) if group == "etcd" else None,
         "certificates": {"/etc/x/pki/x.crt": dict(CERTIFICATE)},
+        "drift": {},
+        "dropping_chains": [],
         "bundles": {"/etc/x/pki/ca.crt": [dict(AUTHORITY)]},
         "load": [0.1, 0.2, 0.3],
         "processors": 2,

@@ -79,6 +79,7 @@ def test_other_sizes_that_are_right(groups):
     [
         {"cluster_name": "a" * 52},
         {"worker_reserved": {"kube": {"cpu": "100m", "memory": "1.5Gi", "ephemeral-storage": None, "pid": "1000"}, "system": None}},
+        {"worker_sysctls": {"fs.inotify.max_user_instances": 16384, "net.ipv4.tcp_rmem": "4096 131072 6291456"}},
         {"etcd_quota_mib": 8192},
         {"cluster_api_host": "10.30.0.99", "cluster_api_alternative_names": ["2001:db8::10", "api.example.com"]},
         {"cluster_artifact_source": "build", "cluster_artifact_mirror": "http://[2001:db8::10]:8080/artifacts"},
@@ -216,6 +217,9 @@ def test_slice_has_no_firewall_which_would_close_the_ports_to_other_hosts():
         ({"cluster_dns_address": "dns"}, "cluster_dns_address", "dns", "an IPv4 address"),
         ({"worker_reserved": {"kube": {"memory": "1 GiB"}}}, "worker_reserved.kube.memory", "1 GiB", "a quantity"),
         ({"worker_reserved": {"system": {"pid": "many"}}}, "worker_reserved.system.pid", "many", "a whole number"),
+        ({"worker_sysctls": {"../../etc/passwd": "1"}}, "worker_sysctls", "../../etc/passwd", "names such as"),
+        ({"worker_sysctls": {"vm.swappiness": ""}}, "worker_sysctls.vm.swappiness", "an empty value", "a number or a text"),
+        ({"worker_sysctls": {"vm.swappiness": [1]}}, "worker_sysctls.vm.swappiness", "[1]", "a number or a text"),
         ({"etcd_quota_mib": 0}, "etcd_quota_mib", "0", "256 to 8192"),
         ({"etcd_quota_mib": 16384}, "etcd_quota_mib", "16384", "256 to 8192"),
         ({"cluster_certificate_days": 0}, "cluster_certificate_days", "0", "1 or more"),

@@ -1,0 +1,78 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The state of the kernel that a unit sets up, and which parts of it somebody else has removed.
+
+Role firewall installs this file on hosts for cfcr-guard, which checks every few seconds, so it imports nothing of the collection.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+__all__ = ("KERNEL", "is_settled", "lost")
+
+# The option of a unit that describes its state in the kernel.
+KERNEL = {
+    "type": "dict",
+    "options": {
+        "tables": {"type": "list", "elements": "str", "default": []},
+        "interfaces": {"type": "list", "elements": "str", "default": []},
+        "vxlan": {"type": "str"},
+    },
+}
+
+# kube-proxy waits half a minute for its Node before it writes rules.
+SETTLED_SECONDS = 40
+
+_NFT = "/usr/sbin/nft"
+_PERMANENT = 4  # a flag of a neighbour
+
+
+def is_settled(started: float) -> bool:
+    """Tell whether a unit that started at this time of the monotonic clock has had the time to set up its state."""
+    return time.monotonic() - started >= SETTLED_SECONDS
+
+
+def lost(kernel: dict[str, t.Any], root: Path = Path("/")) -> list[str]:
+    """Return the parts of a unit's state that the kernel does not have."""
+    tables, vxlan = kernel.get("tables"), kernel.get("vxlan")
+    existing = _tables() if tables else None
+    found = [f"table {table} of nftables is missing" for table in tables or () if existing is not None and table not in existing]
+    missing = [name for name in (*kernel.get("interfaces", ()), *([vxlan] if vxlan else [])) if not (root / "sys/class/net" / name).exists()]
+    found += [f"interface {name} is missing" for name in missing]
+    if vxlan and vxlan not in missing:
+        # flannel adds both for each other host.
+        routes, neighbours = _gateways(vxlan, root), _neighbours(vxlan, root)
+        if routes != neighbours:
+            found.append(f"interface {vxlan} has {len(routes)} routes and {len(neighbours)} neighbours of other hosts, expected the same")
+    return found
+
+
+def _tables() -> set[str] | None:
+    """Return the tables of nftables ("ip kube-proxy"), or None if they cannot be read."""
+    try:
+        done = subprocess.run([_NFT, "list", "tables"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {" ".join(line.split()[1:3]) for line in done.stdout.splitlines()}
+
+
+def _gateways(interface: str, root: Path) -> set[str]:
+    lines = (line.split() for line in _lines(root / "proc/net/route"))
+    return {socket.inet_ntoa(struct.pack("=I", int(fields[2], 16))) for fields in lines if fields[0] == interface and int(fields[2], 16)}
+
+
+def _neighbours(interface: str, root: Path) -> set[str]:
+    lines = (line.split() for line in _lines(root / "proc/net/arp"))
+    return {fields[0] for fields in lines if fields[5] == interface and int(fields[2], 16) & _PERMANENT}
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="ascii").splitlines()[1:]
