@@ -212,7 +212,7 @@ class Job:
         """Reload or restart the outdated units one by one, and wait for the health of each."""
         for unit in (unit for unit in self.options["units"] if unit["name"] in self.pending):
             name = unit["name"]
-            if unit["reload"]:
+            if unit["reload"] and self.states[name].active:
                 # Also before a restart: a service that refuses a wrong configuration keeps running with its former one.
                 systemd.reload(name)
             if self.pending[name] == RESTART:
@@ -291,12 +291,15 @@ class Job:
         return "outdated" if name in self.pending else "current"
 
     def _pending(self, unit: dict[str, t.Any], now: systemd.State) -> str | None:
-        """Return whether the unit needs a restart or a reload. A unit that does not run loads everything when it starts."""
-        if not now.active:
+        """Return whether the unit needs a restart or a reload. A unit that does not run loads everything when it starts.
+
+        A unit that is being started may have read its former configuration, with which it may never become active.
+        """
+        if not now.active and systemd.running_digest(now.pid) is None:
             return None
         if not self._runs_current(unit, now):
             return RESTART
-        return RELOAD if unit["reload"] and reload.problem(unit["reload"], self.loads[unit["name"]]) else None
+        return RELOAD if now.active and unit["reload"] and reload.problem(unit["reload"], self.loads[unit["name"]]) else None
 
     def _runs_current(self, unit: dict[str, t.Any], now: systemd.State) -> bool:
         """Tell whether the process was started with the current configuration. A unit without a process has only files that it loads."""

@@ -76,7 +76,7 @@ def job(monkeypatch):
     monkeypatch.setattr(job_module.systemd, "has_capability", lambda _capability, process: True)
     monkeypatch.setattr(job_module.system, "loaded_kernel_modules", lambda _names: [])
 
-    def make(running: str = "current", not_loaded: str | None = None, active: bool = True, start: bool = True):
+    def make(running: str | None = "current", not_loaded: str | None = None, active: bool = True, start: bool = True):
         done = []
         unit = {"name": "a", "description": "a", "program": "/a", "start": start, "reload": {"watch": [], "url": "http://127.0.0.1/"}}
         options = ArgumentSpecValidator(job_module.SPEC).validate({"name": "a-job", "units": [unit]}).validated_parameters
@@ -101,9 +101,11 @@ def job(monkeypatch):
         # The reload refuses a wrong configuration before the restart would fail.
         ({"running": "former", "not_loaded": "has not loaded /a.cfg"}, {"a": "restart"}, ["reload", "restart", "waited"]),
         ({"running": "former"}, {"a": "restart"}, ["reload", "restart", "waited"]),
-        ({"active": False, "running": "former", "not_loaded": "refused"}, {}, []),
+        ({"active": False, "running": None, "not_loaded": "refused"}, {}, []),
+        ({"active": False, "running": "current", "not_loaded": "refused"}, {}, []),
+        ({"active": False, "running": "former", "not_loaded": "refused"}, {"a": "restart"}, ["restart", "waited"]),
     ],
-    ids=["desired state", "other files", "another unit and other files", "another unit", "not running"],
+    ids=["desired state", "other files", "another unit and other files", "another unit", "not running", "starting", "starting with another unit"],
 )
 def test_a_unit_is_reloaded_if_no_restart_is_needed(state, pending, expected, job):
     made, done = job(**state)
@@ -132,6 +134,6 @@ def test_a_later_run_reports_a_unit_with_its_former_configuration(start, running
 
 def test_a_unit_without_start_may_be_stopped(job):
     """Only etcd_member starts etcd."""
-    made, _done = job(active=False, running="former", start=False)
+    made, _done = job(active=False, running=None, start=False)
     assert made.actual()["services"] == made.wanted()["services"]
     assert made.outdated() == []

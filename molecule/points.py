@@ -1,0 +1,159 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of site.yml that are killed at a chosen point, and the state that a run leaves, without what differs between two clusters."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import pathlib
+import re
+import typing as t
+
+from playbook import Run
+from scenario import DIRECTORY, ROOT, addresses, kubectl, on
+
+PLUGINS = ROOT / "tests/interruptions/callback_plugins"
+KINDS = "configmaps,daemonsets,deployments,services,serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings,apiservices,validatingadmissionpolicies"
+# Fields that the API server and controllers write.
+SERVED = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
+# Keys, certificates and what depends on them, which every cluster has for itself.
+RANDOM = [
+    (r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", r"(\1)"),
+    (r"CFCR_DIGEST=\w+", "(digest)"),
+    (r"[A-Za-z0-9+/]{40,}={0,2}", "(base64)"),
+    (r"\b[0-9a-f]{32,}\b", "(hexadecimal)"),
+]
+
+# Runs on a host, without anything of ours. Prints each file, link and unit, and the certificates of services and users.
+LOOK = r"""
+import json, os, pathlib, pwd, stat, subprocess
+BELOW = ["/etc/cfcr", "/etc/etcd", "/etc/kubernetes", "/etc/flannel", "/etc/containerd", "/etc/cni", "/etc/haproxy", "/etc/powerdns", "/etc/sysctl.d",
+         "/etc/modules-load.d", "/etc/systemd/system", "/etc/systemd/resolved.conf.d", "/etc/nftables.d", "/opt/cfcr", "/var/lib/cfcr", "/var/lib/kubelet/pki"]
+files, certificates = {}, {}
+paths = [path for top in BELOW for path in sorted(pathlib.Path(top).rglob("*"))] + [pathlib.Path("/etc/resolv.conf")]
+for path in paths:
+    status = path.lstat()
+    kind = stat.S_IFMT(status.st_mode)
+    entry = [pwd.getpwuid(status.st_uid).pw_name, oct(stat.S_IMODE(status.st_mode))]
+    if kind == stat.S_IFLNK:
+        entry += ["->", os.readlink(path)]
+    elif kind == stat.S_IFREG and status.st_size < 100000 and "/opt/cfcr/releases" not in str(path):
+        entry.append(path.read_text(errors="replace"))
+    elif kind == stat.S_IFREG:
+        entry.append(str(status.st_size))
+    files[str(path)] = entry
+    if path.suffix == ".crt" and kind == stat.S_IFREG and "ca" not in path.stem.split("-"):
+        certificates[str(path)] = path.read_text()
+units = {}
+for path in sorted(pathlib.Path("/etc/cfcr/jobs").glob("*.json")):
+    for unit in json.loads(path.read_text())["units"]:
+        shown = subprocess.run(["systemctl", "show", unit["name"], "--property=ActiveState,UnitFileState,NeedDaemonReload"],
+                               capture_output=True, text=True, check=True)
+        units[unit["name"]] = shown.stdout.split()
+print(json.dumps({"files": files, "units": units, "certificates": certificates}))
+"""
+
+
+def record(*options: str) -> list[str]:
+    """Run site.yml, and return its points in an order that does not depend on which host was faster."""
+    path = DIRECTORY / "points"
+    path.unlink(missing_ok=True)
+    succeed("site.yml", *options, environment=_plugin(CFCR_POINTS_RECORD=str(path)))
+    return in_order(path.read_text(encoding="utf-8").splitlines())
+
+
+def in_order(recorded: t.Iterable[str]) -> list[str]:
+    """Return the points at which something has happened since the one before.
+
+    That is the beginning of a task after one that had phases. The last phase of a task on a host is as good as the beginning of the next task.
+    """
+    phases: dict[str, dict[str, int]] = {}
+    for point in recorded:
+        task, _colon, phase = point.rpartition(": ")
+        if task in phases and (found := re.fullmatch(r"(\S+) (\d+)", phase)):
+            phases[task][found[1]] = max(int(found[2]), phases[task].get(found[1], 0))
+        else:
+            phases[point] = {}
+    points: list[str] = []
+    happened = False
+    for task in sorted(phases):
+        points += [task] if happened else []
+        points += [f"{task}: {host} {number}" for host, count in sorted(phases[task].items()) for number in range(1, count)]
+        happened = phases[task] != {}
+    return points
+
+
+def interrupt(point: str, *options: str) -> None:
+    """Run site.yml, and kill it at a point."""
+    reached = DIRECTORY / "reached"
+    reached.unlink(missing_ok=True)
+    run = Run("site.yml", *options, environment=_plugin(CFCR_POINTS_HOLD=point, CFCR_POINTS_REACHED=str(reached)))
+    run.kill_when(reached.exists, f"reached {point}")
+
+
+def succeed(playbook: str, *options: str, **words: t.Any) -> None:
+    run = Run(playbook, *options, **words)
+    assert run.end() == 0, run.text
+
+
+def state() -> dict[str, str]:
+    """Return the state of all hosts, of etcd and of the API by name, as comparable text."""
+    found: dict[str, t.Any] = {}
+    for name in addresses():
+        if not name.startswith("mirror"):
+            host = look(name)
+            found |= {f"{name} {path}": entry for path, entry in host["files"].items()}
+            found |= {f"{name} {unit}.service": shown for unit, shown in host["units"].items()}
+    found["store"] = sorted(str(path.relative_to(DIRECTORY)) for path in (DIRECTORY / "store").rglob("*") if path.is_file())
+    found["etcd members"] = members()
+    found |= {f"{obj['kind']} {obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}": _own(obj) for obj in objects()}
+    return {name: _text(value) for name, value in found.items()}
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> str:
+    """Return where two states differ."""
+    lines = []
+    for name in sorted({*expected, *found}):
+        before, after = expected.get(name, "(missing)"), found.get(name, "(missing)")
+        if before != after:
+            sides = (side.replace("\\n", "\n").splitlines() for side in (before, after))
+            lines += difflib.unified_diff(*sides, f"{name} undisturbed", f"{name} interrupted", lineterm="", n=1)
+    return "\n".join(lines)
+
+
+def look(name: str) -> dict[str, t.Any]:
+    return json.loads(on(name, "python3", "-", input=LOOK))
+
+
+def members() -> list[t.Any]:
+    """Return the members of etcd, as etcd-0 knows them."""
+    options = ["--endpoints=https://127.0.0.1:2379", "--cacert=/etc/etcd/pki/ca.crt", "--cert=/etc/etcd/pki/server.crt", "--key=/etc/etcd/pki/server.key"]
+    listed = json.loads(on("etcd-0", "/opt/cfcr/bin/etcdctl", *options, "--write-out=json", "member", "list"))["members"]
+    return [[member["name"], member["peerURLs"], member["clientURLs"], member.get("isLearner", False)] for member in listed]
+
+
+def objects() -> list[dict[str, t.Any]]:
+    """Return the objects that site.yml applies, and the nodes."""
+    applied = json.loads(kubectl("get", KINDS, "--all-namespaces", "--selector=applyset.kubernetes.io/part-of", "--output=json"))["items"]
+    nodes = json.loads(kubectl("get", "nodes", "--output=json"))["items"]
+    return [*applied, *({**node, "spec": {}, "metadata": {"name": node["metadata"]["name"], "labels": node["metadata"]["labels"]}} for node in nodes)]
+
+
+def _own(obj: dict[str, t.Any]) -> dict[str, t.Any]:
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in SERVED}
+    own = {**{key: value for key, value in obj.items() if key != "status"}, "metadata": metadata}
+    return {**own, "spec": {key: value for key, value in obj["spec"].items() if not key.startswith("clusterIP")}} if obj["kind"] == "Service" else own
+
+
+def _text(value: t.Any) -> str:
+    text = json.dumps(value, indent=1, sort_keys=True)
+    for pattern, word in RANDOM:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def _plugin(**variables: str) -> dict[str, str]:
+    return {"ANSIBLE_CALLBACK_PLUGINS": str(PLUGINS), "ANSIBLE_CALLBACKS_ENABLED": "interruption_points", **variables}
