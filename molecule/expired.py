@@ -36,10 +36,11 @@ def expire_all() -> None:
 
 
 def _authority(path: pathlib.Path) -> tuple[x509.Certificate, t.Any]:
+    """Return the certificate and the key with which a CA signs."""
     newest = json.loads(path.read_text(encoding="utf-8"))["versions"][-1]
-    public, secret = newest["public"], newest["secret"]
-    certificate = next(value for value in public.values() if "BEGIN CERTIFICATE" in str(value))
-    return x509.load_pem_x509_certificate(certificate.encode()), serialization.load_pem_private_key(secret["private_key"].encode(), None)
+    signing = newest["public"]["signing"]
+    certificate, key = newest["public"]["certificates"][signing], newest["secret"]["private_keys"][signing]
+    return x509.load_pem_x509_certificate(certificate.encode()), serialization.load_pem_private_key(key.encode(), None)
 
 
 def _expire_credential(path: pathlib.Path, authorities: list[tuple[x509.Certificate, t.Any]]) -> None:

@@ -12,6 +12,7 @@ import pathlib
 import re
 import typing as t
 
+from order_of_points import in_order
 from playbook import Run
 from scenario import DIRECTORY, ROOT, addresses, kubectl, on
 
@@ -25,6 +26,8 @@ RANDOM = [
     (r"CFCR_DIGEST=\w+", "(digest)"),
     (r"[A-Za-z0-9+/]{40,}={0,2}", "(base64)"),
     (r"\b[0-9a-f]{32,}\b", "(hexadecimal)"),
+    (r'kubernetes\.io/revision": "\d+', "revision (a number)"),
+    (r'since\\*": [0-9.]+', "since (a time)"),
 ]
 
 # Runs on a host, without anything of ours. Prints each file, link and unit, and the certificates of services and users.
@@ -63,27 +66,6 @@ def record(*options: str) -> list[str]:
     path.unlink(missing_ok=True)
     succeed("site.yml", *options, environment=_plugin(CFCR_POINTS_RECORD=str(path)))
     return in_order(path.read_text(encoding="utf-8").splitlines())
-
-
-def in_order(recorded: t.Iterable[str]) -> list[str]:
-    """Return the points at which something has happened since the one before.
-
-    That is the beginning of a task after one that had phases. The last phase of a task on a host is as good as the beginning of the next task.
-    """
-    phases: dict[str, dict[str, int]] = {}
-    for point in recorded:
-        task, _colon, phase = point.rpartition(": ")
-        if task in phases and (found := re.fullmatch(r"(\S+) (\d+)", phase)):
-            phases[task][found[1]] = max(int(found[2]), phases[task].get(found[1], 0))
-        else:
-            phases[point] = {}
-    points: list[str] = []
-    happened = False
-    for task in sorted(phases):
-        points += [task] if happened else []
-        points += [f"{task}: {host} {number}" for host, count in sorted(phases[task].items()) for number in range(1, count)]
-        happened = phases[task] != {}
-    return points
 
 
 def interrupt(point: str, *options: str) -> None:

@@ -279,7 +279,11 @@ class Job:
             run("systemctl", "enable", "--quiet", *disabled)
         inactive = [unit["name"] for unit in self.options["units"] if unit["start"] and not self.states[unit["name"]].active]
         if inactive:
+            now = systemd.state(inactive)
             systemd.start(inactive)
+            # systemd may have started a unit that had crashed again, before it knew the new configuration.
+            for name in (name for name in inactive if systemd.running_digest(now[name].pid) not in (None, systemd.digest(self.units[name]))):
+                systemd.restart(name)
 
     def _make_directory(self, entry: dict[str, t.Any]) -> None:
         os.makedirs(entry["path"], exist_ok=True)

@@ -85,8 +85,9 @@ def job(monkeypatch):
         monkeypatch.setattr(job_module.systemd, "digest", lambda text: "current")
         monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: running)
         monkeypatch.setattr(job_module.reload, "problem", lambda url, wanted: not_loaded)
-        for verb in ("reload", "restart"):
+        for verb in ("reload", "restart", "start"):
             monkeypatch.setattr(job_module.systemd, verb, lambda name, verb=verb: done.append(verb))
+        monkeypatch.setattr(job_module, "run", lambda *words: "")
         monkeypatch.setattr(job_module.Job, "_wait_healthy", lambda self, unit: done.append("waited"))
         return job_module.Job(options), done
 
@@ -137,3 +138,11 @@ def test_a_unit_without_start_may_be_stopped(job):
     made, _done = job(active=False, running=None, start=False)
     assert made.actual()["services"] == made.wanted()["services"]
     assert made.outdated() == []
+
+
+def test_a_unit_that_crashed_and_was_started_again_too_early_is_restarted(job, monkeypatch):
+    """All certificates have expired, so it does not stay up. With the renewed ones it does, but systemd has not read the unit yet."""
+    made, done = job(active=False, running=None)
+    monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: "former")
+    made._run_units({})
+    assert made.outdated() == [] and done == ["start", "restart"]
