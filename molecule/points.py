@@ -16,6 +16,7 @@ from order_of_points import in_order
 from playbook import Run
 from scenario import DIRECTORY, ROOT, addresses, kubectl, on
 
+LOOK = pathlib.Path(__file__).with_name("state_of_host.py")
 PLUGINS = ROOT / "tests/interruptions/callback_plugins"
 KINDS = "configmaps,daemonsets,deployments,services,serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings,apiservices,validatingadmissionpolicies"
 # Fields that the API server and controllers write.
@@ -24,40 +25,12 @@ SERVED = ("creationTimestamp", "generation", "managedFields", "resourceVersion",
 RANDOM = [
     (r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", r"(\1)"),
     (r"CFCR_DIGEST=\w+", "(digest)"),
+    (r"CFCR_NETWORK_REVISION=\d+", "(revision)"),
     (r"[A-Za-z0-9+/]{40,}={0,2}", "(base64)"),
     (r"\b[0-9a-f]{32,}\b", "(hexadecimal)"),
     (r'kubernetes\.io/revision": "\d+', "revision (a number)"),
     (r'since\\*": [0-9.]+', "since (a time)"),
 ]
-
-# Runs on a host, without anything of ours. Prints each file, link and unit, and the certificates of services and users.
-LOOK = r"""
-import json, os, pathlib, pwd, stat, subprocess
-BELOW = ["/etc/cfcr", "/etc/etcd", "/etc/kubernetes", "/etc/flannel", "/etc/containerd", "/etc/cni", "/etc/haproxy", "/etc/powerdns", "/etc/sysctl.d",
-         "/etc/modules-load.d", "/etc/systemd/system", "/etc/systemd/resolved.conf.d", "/etc/nftables.d", "/opt/cfcr", "/var/lib/cfcr", "/var/lib/kubelet/pki"]
-files, certificates = {}, {}
-paths = [path for top in BELOW for path in sorted(pathlib.Path(top).rglob("*"))] + [pathlib.Path("/etc/resolv.conf")]
-for path in paths:
-    status = path.lstat()
-    kind = stat.S_IFMT(status.st_mode)
-    entry = [pwd.getpwuid(status.st_uid).pw_name, oct(stat.S_IMODE(status.st_mode))]
-    if kind == stat.S_IFLNK:
-        entry += ["->", os.readlink(path)]
-    elif kind == stat.S_IFREG and status.st_size < 100000 and "/opt/cfcr/releases" not in str(path):
-        entry.append(path.read_text(errors="replace"))
-    elif kind == stat.S_IFREG:
-        entry.append(str(status.st_size))
-    files[str(path)] = entry
-    if path.suffix == ".crt" and kind == stat.S_IFREG and "ca" not in path.stem.split("-"):
-        certificates[str(path)] = path.read_text()
-units = {}
-for path in sorted(pathlib.Path("/etc/cfcr/jobs").glob("*.json")):
-    for unit in json.loads(path.read_text())["units"]:
-        shown = subprocess.run(["systemctl", "show", unit["name"], "--property=ActiveState,UnitFileState,NeedDaemonReload"],
-                               capture_output=True, text=True, check=True)
-        units[unit["name"]] = shown.stdout.split()
-print(json.dumps({"files": files, "units": units, "certificates": certificates}))
-"""
 
 
 def record(*options: str) -> list[str]:
@@ -85,10 +58,9 @@ def state() -> dict[str, str]:
     """Return the state of all hosts, of etcd and of the API by name, as comparable text."""
     found: dict[str, t.Any] = {}
     for name in addresses():
-        if not name.startswith("mirror"):
-            host = look(name)
-            found |= {f"{name} {path}": entry for path, entry in host["files"].items()}
-            found |= {f"{name} {unit}.service": shown for unit, shown in host["units"].items()}
+        host = look(name)
+        found |= {f"{name} {path}": entry for path, entry in host["files"].items()}
+        found |= {f"{name} {unit}.service": shown for unit, shown in host["units"].items()}
     found["store"] = sorted(str(path.relative_to(DIRECTORY)) for path in (DIRECTORY / "store").rglob("*") if path.is_file())
     found["etcd members"] = members()
     found |= {f"{obj['kind']} {obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}": _own(obj) for obj in objects()}
@@ -107,7 +79,8 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> str:
 
 
 def look(name: str) -> dict[str, t.Any]:
-    return json.loads(on(name, "python3", "-", input=LOOK))
+    """Return the files, units and certificates of a host."""
+    return json.loads(on(name, "python3", "-", input=LOOK.read_text(encoding="utf-8")))
 
 
 def members() -> list[t.Any]:

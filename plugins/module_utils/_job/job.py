@@ -216,18 +216,23 @@ class Job:
                 # Also before a restart: a service that refuses a wrong configuration keeps running with its former one.
                 systemd.reload(name)
             if self.pending[name] == RESTART:
-                self._check_peers(name)
+                self._check_peers(unit)
                 systemd.restart(name)
             self._wait_healthy(unit)
 
-    def _check_peers(self, name: str) -> None:
-        peers = self.options["peers"]
+    def _check_peers(self, unit: dict[str, t.Any]) -> None:
+        """Refuse a restart that the peers cannot cover. A unit that is not healthy itself has nothing to cover: all of them may be down."""
+        name, peers = unit["name"], self.options["peers"]
         if not peers:
             return
         problems = [found for url in peers["urls"] if (found := probe.problem({**peers, "url": url})) is not None]
         healthy = len(peers["urls"]) - len(problems)
-        if healthy < peers["required"]:
+        if healthy < peers["required"] and self._serves(unit):
             raise HostError(f"{name} is not restarted: found {healthy} healthy peers, expected {peers['required']}: {'; '.join(problems)}")
+
+    def _serves(self, unit: dict[str, t.Any]) -> bool:
+        """Return whether the unit is active and healthy, with whatever configuration."""
+        return systemd.state([unit["name"]])[unit["name"]].active and all(probe.problem(health) is None for health in unit["health"])
 
     def _units_to_check(self) -> list[dict[str, t.Any]]:
         """Return the units that this module starts, without those that wait for a restart."""

@@ -146,3 +146,18 @@ def test_a_unit_that_crashed_and_was_started_again_too_early_is_restarted(job, m
     monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: "former")
     made._run_units({})
     assert made.outdated() == [] and done == ["start", "restart"]
+
+
+@pytest.mark.parametrize(("active", "own", "refused"), [(True, None, True), (True, "its certificate has expired", False), (False, None, False)])
+def test_a_healthy_unit_is_restarted_only_if_its_peers_are_healthy(job, monkeypatch, active, own, refused):
+    """With all certificates expired, no peer is healthy, and nothing is lost by a restart."""
+    made, done = job(running="former", active=active)
+    made.options["peers"] = {"urls": ["https://peer/"], "required": 1}
+    made.options["units"][0]["health"] = [{"url": "https://own/"}]
+    monkeypatch.setattr(job_module.probe, "problem", lambda health: own if health["url"] == "https://own/" else "no answer")
+    if refused:
+        with pytest.raises(HostError, match="a is not restarted: found 0 healthy peers, expected 1: no answer"):
+            made.restart()
+    else:
+        made.restart()
+    assert ("restart" in done) is not refused
