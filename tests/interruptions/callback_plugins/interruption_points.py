@@ -50,7 +50,7 @@ def hold_after_modules() -> None:
 
     def execute_and_reach(self, *arguments, **options):
         result = execute(self, *arguments, **options)
-        reach_phase(options["task_vars"]["inventory_hostname"])
+        reach_phase((options.get("task_vars") or {}).get("inventory_hostname", "localhost"))
         return result
 
     ActionBase._execute_module = execute_and_reach
