@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+import typing as t
 
 from scenario import DIRECTORY, ROOT
 
@@ -53,12 +54,17 @@ class Run:
 
     def kill_at(self, *words: str, seconds: float = 400) -> None:
         """Kill the run and its child processes one second after it has printed these words, one after the other."""
+        # One second later it is in the middle of the task; the exact point differs between machines.
+        self.kill_when(lambda: self._has_printed(words), f"printed {words}", seconds, wait=1)
+
+    def kill_when(self, condition: t.Callable[[], bool], said: str, seconds: float = 400, wait: float = 0) -> None:
+        """Kill the run and its child processes when a condition holds."""
         until = time.monotonic() + seconds
         try:
-            while not self._has_printed(words):
-                assert self._process.poll() is None and time.monotonic() < until, f"The run never printed {words}:\n{self.text}"
+            while not condition():
+                assert self._process.poll() is None and time.monotonic() < until, f"The run never {said}:\n{self.text}"
                 time.sleep(0.1)
-            time.sleep(1)  # in the middle of the task; the exact point differs between machines
+            time.sleep(wait)
         finally:
             for pid in _process_tree(self._process.pid):
                 os.kill(pid, signal.SIGKILL)

@@ -32,7 +32,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
-SCENARIOS = ["certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "security", "odd_hosts", "upstream"]
+SCENARIOS = [
+    "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "security", "interruptions", "odd_hosts", "upstream",
+]  # fmt: skip
 # Code that the Python of hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -264,6 +266,11 @@ def molecule_version(step: Step) -> None:
         molecule(step, "default", **variables)
 
 
+def interruptions(step: Step) -> None:
+    """Kill runs at every point, from the given number on. It takes hours."""
+    molecule(step, "interruptions", CFCR_INTERRUPTIONS="all")
+
+
 def molecule(step: Step, scenario: str = "", **variables: str) -> None:
     """Run one scenario on separate hosts, which are removed in any case."""
     scenario = scenario or step.name.removeprefix("molecule-")
@@ -316,14 +323,17 @@ STEPS = {
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
+    "interruptions": interruptions,
     "vm": vm,
 }
+# Steps that run only if they are named.
+NAMED = ["interruptions"]
 # Steps of `make test-all` only. They take long, and fail rarely.
 RARE = ["vm", "molecule-odd_hosts", "molecule-upstream", *(name for name in STEPS if name.startswith("ansible-") and name.endswith(("-all", "-default")))]
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", *(f"ansible-{version}" for version in VERSIONS)]
-# One lane runs whole clusters, and the other one runs everything else, the quick steps first.
+# One lane runs the large clusters, and the other one runs everything else, the quick steps first.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "iaas_lb", "security"))]
-LANES = [CLUSTERS, [name for name in STEPS if name not in (*CLUSTERS, *RARE)]]
+LANES = [CLUSTERS, [name for name in STEPS if name not in (*CLUSTERS, *RARE, *NAMED)]]
 # Clusters take turns, and sanity uses one copy of the tree.
 ALL_LANES = [[*CLUSTERS, *(name for name in RARE if not name.endswith("-all"))], [*LANES[1], *(name for name in RARE if name.endswith("-all"))]]
 
@@ -380,8 +390,10 @@ def perform_lanes(lanes: list[list[str]]) -> list[Step]:
 def main() -> int:
     parser = argparse.ArgumentParser("tools/test", description=__doc__.splitlines()[0])
     parser.add_argument("step", nargs="*", help=f"any of: {', '.join(STEPS)}; default: those of make test")
-    parser.add_argument("--all", action="store_true", help="run all steps")
+    parser.add_argument("--all", action="store_true", help=f"run all steps but {', '.join(NAMED)}")
+    parser.add_argument("--from", type=int, default=1, dest="first", metavar="N", help="begin step interruptions with point N")
     arguments = parser.parse_args()
+    os.environ["CFCR_INTERRUPTIONS_FROM"] = str(arguments.first)
     names = arguments.step
     unknown = [name for name in names if name not in STEPS]
     if unknown:

@@ -11,7 +11,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-__all__ = ("finish", "outcome")
+__all__ = ("finish", "finish_unread", "outcome")
 
 
 def outcome(
@@ -29,6 +29,11 @@ def outcome(
     if not check_mode:
         settle()
     return {"changed": changed, "diff": {"before": before, "after": after}, **extra}
+
+
+def finish_unread(module: AnsibleModule, problem: object, after: dict[str, t.Any], **extra: t.Any) -> t.NoReturn:
+    """End check mode if the actual state cannot be read, as on hosts that are not configured yet: a run would reach this state first."""
+    finish(module, {"not compared": str(problem)}, after, lambda: None, **extra)
 
 
 def finish(module: AnsibleModule, *values: t.Any, **extra: t.Any) -> t.NoReturn:

@@ -55,9 +55,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, OPTIONS, MissingBinding, administrator
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, title
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, Unavailable, title
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._pki.bundle import fingerprints
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish, finish_unread
 
 AUTHENTICATION = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
 ROOTS = "kube-root-ca.crt"
@@ -114,6 +114,8 @@ def main() -> None:
         module.warn(str(error))
         finish(module, {}, {title(BINDING): BINDING}, None)
     except (HostError, KubernetesError) as error:
+        if module.check_mode and isinstance(error, Unavailable):
+            finish_unread(module, error, known(wanted, wanted))
         module.fail_json(msg=str(error))
 
 

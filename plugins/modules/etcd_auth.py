@@ -119,7 +119,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import auth
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, EtcdError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish, finish_unread
 
 PERMISSION = {
     "permission": {"type": "str", "choices": ["read", "write", "readwrite"], "required": True},
@@ -181,8 +181,13 @@ def main() -> None:
     passwords = {user["name"]: user["password"] for user in params["users"] if user["password"] is not None}
     try:
         etcd = Etcd(params)
-        etcd.wait_healthy(0 if module.check_mode else params["wait_timeout"])
-        found = read_state(etcd, params, passwords)
+        try:
+            etcd.wait_healthy(0 if module.check_mode else params["wait_timeout"])
+            found = read_state(etcd, params, passwords)
+        except EtcdError as error:
+            if not module.check_mode or not error.unavailable:
+                raise
+            finish_unread(module, error, auth.describe(auth.plan(auth.NOTHING, params), {}), cluster_id="")
         wrong = wrong_passwords(etcd, found, params, passwords)
         wanted = auth.plan(found, params)
         finish(

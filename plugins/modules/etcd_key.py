@@ -45,6 +45,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+revision:
+  description:
+    - Revision of etcd at which the key was last written. It changes with every write, also if that restores a former value. V(0) if there is no key.
+    - In check mode, the next revision if the key would be written.
+  type: int
+  returned: success
+  sample: 14
 diff:
   description: The key and its value, before and after. In check mode, as it would be.
   type: dict
@@ -64,8 +71,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, from_bytes, to_bytes
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, EtcdError, from_bytes, to_bytes
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish, finish_unread
 
 OPTIONS = {
     "key": {"type": "str", "required": True, "no_log": False},
@@ -74,17 +81,28 @@ OPTIONS = {
 }
 
 
-def read(etcd: Etcd, key: str) -> str | None:
-    """Return the value of a key."""
+class Found(t.NamedTuple):
+    """The value of a key, the revision at which it was last written, and the revision of etcd."""
+
+    value: str | None
+    written: int
+    now: int
+
+
+def read(etcd: Etcd, key: str) -> Found:
+    """Return the state of a key."""
     answer = etcd.call("/v3/kv/range", {"key": to_bytes(key)})
-    return next((from_bytes(pair.get("value", "")) for pair in answer.get("kvs", ())), None)
+    now = int(answer["header"]["revision"])
+    pair = next(iter(answer.get("kvs", ())), None)
+    return Found(from_bytes(pair.get("value", "")), int(pair["mod_revision"]), now) if pair else Found(None, 0, now)
 
 
-def write(etcd: Etcd, key: str, value: str | None) -> dict[str, t.Any]:
-    """Put the value of a key, or delete it."""
+def write(etcd: Etcd, key: str, value: str | None) -> int:
+    """Put the value of a key, or delete it, and return the revision of the key."""
     if value is None:
-        return etcd.call("/v3/kv/deleterange", {"key": to_bytes(key)})
-    return etcd.call("/v3/kv/put", {"key": to_bytes(key), "value": to_bytes(value)})
+        etcd.call("/v3/kv/deleterange", {"key": to_bytes(key)})
+        return 0
+    return int(etcd.call("/v3/kv/put", {"key": to_bytes(key), "value": to_bytes(value)})["header"]["revision"])
 
 
 def main() -> None:
@@ -96,8 +114,16 @@ def main() -> None:
     wanted = module.params["value"] if module.params["state"] == "present" else None
     try:
         etcd = Etcd(module.params)
-        found = read(etcd, key)
-        finish(module, {"key": key, "value": found}, {"key": key, "value": wanted}, lambda: write(etcd, key, wanted))
+        try:
+            found = read(etcd, key)
+        except EtcdError as error:
+            if not module.check_mode or not error.unavailable:
+                raise
+            finish_unread(module, error, {"key": key, "value": wanted}, revision=0)
+        revision = found.written
+        if wanted != found.value:
+            revision = (found.now + 1 if wanted is not None else 0) if module.check_mode else write(etcd, key, wanted)
+        finish(module, {"key": key, "value": found.value}, {"key": key, "value": wanted}, lambda: None, revision=revision)
     except HostError as error:
         module.fail_json(msg=str(error))
 

@@ -289,7 +289,8 @@ options:
         description: For each of its C(architectures) the C(url) and the C(sha256) or C(checksum_url) of a docker archive.
         type: dict
   peers:
-    description: The other members of the group, whose health is checked before a unit is restarted.
+    description:
+      - The other members of the group, whose health is checked before a unit is restarted. A unit that is not healthy itself is restarted in any case.
     type: dict
     suboptions:
       urls:

@@ -116,8 +116,8 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import Hos
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import applyset
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, OPTIONS, MissingBinding, administrator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import pod_problem, shortfall
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, title
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, Unavailable, title
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish, finish_unread
 
 Objects = t.Dict[applyset.Identity, t.Dict[str, t.Any]]
 
@@ -256,9 +256,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    objects = [*map(as_object, module.params["secrets"]), *module.params["objects"]]
     try:
         cluster = administrator(module.params, module.check_mode)
-        objects = [*map(as_object, module.params["secrets"]), *module.params["objects"]]
         wanted = Set(cluster, module.params["name"], module.params["namespace"], objects)
         wanted.observe()
         wanted.predict()
@@ -270,6 +270,9 @@ def main() -> None:
         module.warn(str(error))
         finish(module, {}, {title(BINDING): BINDING}, apply=None, applied=[], pruned=[])
     except (HostError, KubernetesError) as error:
+        if module.check_mode and isinstance(error, Unavailable):
+            _before, after = applyset.differences({}, {applyset.identity(obj): obj for obj in objects})
+            finish_unread(module, error, after, applied=list(after), pruned=[])
         module.fail_json(msg=str(error))
 
 

@@ -87,10 +87,22 @@ def test_key(etcd_cluster):
     assert host.run("etcd_key", **key, check=True)["changed"]
     assert etcd_cluster.etcdctl("get", key["key"]).stdout == ""
     assert host.run("etcd_key", **key)["diff"] == {"before": {"key": key["key"], "value": None}, "after": key}
-    assert host.run("etcd_key", **key)["changed"] is False
+    written = host.run("etcd_key", **key)
+    assert written["changed"] is False and written["revision"] > 0
+    # Somebody changes the value: it is restored, but not the revision.
+    assert etcd_cluster.etcdctl("put", key["key"], "{}").returncode == 0
+    assert host.run("etcd_key", **key)["revision"] == host.run("etcd_key", **key)["revision"] == written["revision"] + 2
     assert etcd_cluster.etcdctl("get", key["key"], "--print-value-only").stdout.strip() == key["value"]
     assert host.run("etcd_key", key=key["key"], state="absent")["changed"]
     assert host.run("etcd_key", key=key["key"], state="absent")["changed"] is False
+
+
+def test_check_mode_needs_no_cluster(etcd_hosts):
+    host = etcd_hosts.hosts[0]
+    for module, options in (("etcd_auth", AUTH), ("etcd_key", {"key": "/a", "value": "b"})):
+        answer = host.run(module, **options, check=True)
+        assert answer["changed"] and "connection refused" in answer["diff"]["before"]["not compared"], answer
+        assert host.run(module, **options, timeout=1, **({"wait_timeout": 0} if module == "etcd_auth" else {}))["failed"]
 
 
 def test_info_names_unhealthy_members(etcd_cluster):

@@ -66,6 +66,15 @@ def test_four_runs(apply, cluster):
         assert not again["changed"] and again["diff"] == {"before": {}, "after": {}} and again["applied"] == again["pruned"] == []
 
 
+def test_check_mode_needs_no_api(apply, tmp_path):
+    """As on hosts that are not configured yet."""
+    objects = [config_map("later", {"a": "1"})]
+    predicted = apply(objects, check=True, kubeconfig=str(tmp_path / "kubeconfig"))
+    assert predicted["changed"] and predicted["applied"] == ["ConfigMap kube-system/later"]
+    assert "No such file" in predicted["diff"]["before"]["not compared"]
+    apply(objects, fails=True, kubeconfig=str(tmp_path / "kubeconfig"))
+
+
 def test_only_what_differs_is_written(apply, cluster):
     first, second = config_map("differs-1", {"a": "1"}), config_map("differs-2", {"a": "1"})
     apply([first, second])

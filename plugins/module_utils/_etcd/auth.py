@@ -10,7 +10,7 @@ import typing as t
 
 from .client import Etcd, EtcdError, from_bytes, prefix_end, to_bytes
 
-__all__ = ("Permission", "State", "apply", "describe", "plan", "read", "requests")
+__all__ = ("NOTHING", "Permission", "State", "apply", "describe", "plan", "read", "requests")
 
 Request = t.Tuple[str, t.Dict[str, t.Any]]
 ALL_KEYS = "\0"
@@ -43,6 +43,9 @@ class State(t.NamedTuple):
     enabled: bool
     roles: dict[str, list[Permission]]
     users: dict[str, list[str]]
+
+
+NOTHING = State(cluster=0, enabled=False, roles={}, users={})
 
 
 def read(etcd: Etcd, params: dict[str, t.Any]) -> State:

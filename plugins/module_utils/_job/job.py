@@ -248,22 +248,27 @@ class Job:
             name = unit["name"]
             if self.overrides[name]:
                 systemd.set_aside(self.overrides[name])
-            if unit["reload"]:
+            if unit["reload"] and self.states[name].active:
                 # Also before a restart: a service that refuses a wrong configuration keeps running with its former one.
                 systemd.reload(name)
             if self.pending[name] == RESTART:
-                self._check_peers(name)
+                self._check_peers(unit)
                 systemd.restart(name)
             self._wait_healthy(unit)
 
-    def _check_peers(self, name: str) -> None:
-        peers = self.options["peers"]
+    def _check_peers(self, unit: dict[str, t.Any]) -> None:
+        """Refuse a restart that the peers cannot cover. A unit that is not healthy itself has nothing to cover: all of them may be down."""
+        name, peers = unit["name"], self.options["peers"]
         if not peers:
             return
         problems = [found for url in peers["urls"] if (found := probe.problem({**peers, "url": url})) is not None]
         healthy = len(peers["urls"]) - len(problems)
-        if healthy < peers["required"]:
+        if healthy < peers["required"] and self._serves(unit):
             raise HostError(f"{name} is not restarted: found {healthy} healthy peers, expected {peers['required']}: {'; '.join(problems)}")
+
+    def _serves(self, unit: dict[str, t.Any]) -> bool:
+        """Return whether the unit is active and healthy, with whatever configuration."""
+        return systemd.state([unit["name"]])[unit["name"]].active and all(probe.problem(health) is None for health in unit["health"])
 
     def _units_to_check(self) -> list[dict[str, t.Any]]:
         """Return the units that this module starts, without those that wait for a restart."""
@@ -319,7 +324,11 @@ class Job:
             run("systemctl", "enable", "--quiet", *disabled)
         inactive = [unit["name"] for unit in self.options["units"] if unit["start"] and not self.states[unit["name"]].active]
         if inactive:
+            now = systemd.state(inactive)
             systemd.start(inactive)
+            # systemd may have started a unit that had crashed again, before it knew the new configuration.
+            for name in (name for name in inactive if systemd.running_digest(now[name].pid) not in (None, systemd.digest(self.units[name]))):
+                systemd.restart(name)
 
     def _make_directory(self, entry: dict[str, t.Any]) -> None:
         os.makedirs(entry["path"], exist_ok=True)
@@ -336,13 +345,16 @@ class Job:
         return kernel.lost(unit["kernel"]) if unit["kernel"] and now.active and kernel.is_settled(now.since) else []
 
     def _pending(self, unit: dict[str, t.Any], now: systemd.State) -> str | None:
-        """Return whether the unit needs a restart or a reload. A unit that does not run loads everything when it starts."""
-        if not now.active:
+        """Return whether the unit needs a restart or a reload. A unit that does not run loads everything when it starts.
+
+        A unit that is being started may have read its former configuration, with which it may never become active.
+        """
+        if not now.active and systemd.running_digest(now.pid) is None:
             return None
         name = unit["name"]
         if not self._runs_current(unit, now) or self.overrides[name] or (self.lost[name] and not unit["reload"]):
             return RESTART
-        return RELOAD if unit["reload"] and (self.lost[name] or reload.problem(unit["reload"], self.loads[name])) else None
+        return RELOAD if now.active and unit["reload"] and (self.lost[name] or reload.problem(unit["reload"], self.loads[name])) else None
 
     def _runs_current(self, unit: dict[str, t.Any], now: systemd.State) -> bool:
         """Tell whether the process was started with the current configuration. A unit without a process has only files that it loads."""

@@ -28,6 +28,7 @@ HAND_OVER_SECONDS = 5
 # API servers learn of a binding a moment after it is there.
 SETTLE_SECONDS = 15
 KNOWN_SECONDS = 1
+CHECK_SECONDS = 5  # how long check mode waits for the API, which may not run yet
 
 BINDING: dict[str, t.Any] = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -52,7 +53,7 @@ class MissingBinding(KubernetesError):
 def administrator(options: dict[str, t.Any], check_mode: bool, server: str | None = None) -> Kubernetes:
     """Return a client of the administrator's kubeconfig. With a store, it restores the binding when the API refuses the administrator.
 
-    In check mode it raises MissingBinding instead, because nothing more can be read then.
+    In check mode it raises MissingBinding instead, because nothing more can be read then, and waits only shortly for the API.
     """
 
     def grant(refused: Kubernetes) -> float:
@@ -64,7 +65,8 @@ def administrator(options: dict[str, t.Any], check_mode: bool, server: str | Non
         _bind(_master(open_store(options), refused.url, options["timeout"]))
         return SETTLE_SECONDS
 
-    return Kubernetes(options["kubeconfig"], options["timeout"], server, grant if options["store"] else None)
+    timeout = min(options["timeout"], CHECK_SECONDS) if check_mode else options["timeout"]
+    return Kubernetes(options["kubeconfig"], timeout, server, grant if options["store"] else None)
 
 
 def hand_over(store: Store, server: str, before: dict[str, t.Any] | None, after: dict[str, t.Any] | None) -> None:

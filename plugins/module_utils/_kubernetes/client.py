@@ -22,7 +22,7 @@ try:
 except ImportError:  # a kubeconfig in JSON can be read without it
     yaml = None
 
-__all__ = ("Kubernetes", "KubernetesError", "title")
+__all__ = ("Kubernetes", "KubernetesError", "Unavailable", "title")
 
 FIELD_MANAGER = "cfcr"
 POLL_SECONDS = 0.2
@@ -42,6 +42,10 @@ class KubernetesError(Exception):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Unavailable(KubernetesError):
+    """The API server cannot be reached, or is not ready yet."""
 
 
 class Resource(t.NamedTuple):
@@ -103,7 +107,7 @@ class Kubernetes:
                 if status not in PASSING and ETCD_ERROR not in problem and not (status == 403 and self._is_expected()):
                     raise KubernetesError(f"{method} {path}: {problem}", status)
             except ssl.SSLCertVerificationError as error:
-                raise KubernetesError(f"https://{self._server}: {error}") from error
+                raise Unavailable(f"https://{self._server}: {error}") from error
             except (OSError, http.client.HTTPException) as error:
                 problem = str(error) or type(error).__name__
                 self._connection = None
@@ -138,7 +142,7 @@ class Kubernetes:
         """Wait before a retry. Fail with the problem when the time is up."""
         if time.monotonic() > self._deadline:
             waited = f" (after {self._timeout:g} seconds)" if self._timeout else ""
-            raise KubernetesError(f"{problem()}{waited}")
+            raise Unavailable(f"{problem()}{waited}")
         time.sleep(POLL_SECONDS)
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
@@ -237,7 +241,7 @@ def _load(path: str) -> dict[str, t.Any]:
         with open(path, encoding="utf-8") as stream:
             content = stream.read()
     except OSError as error:
-        raise KubernetesError(f"kubeconfig {path}: {error.strerror}") from error
+        raise (Unavailable if isinstance(error, FileNotFoundError) else KubernetesError)(f"kubeconfig {path}: {error.strerror}") from error
     try:
         return json.loads(content)
     except ValueError:

@@ -222,7 +222,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_cluster_info": lambda _arguments: _ETCD_CLUSTER,
     "etcd_defragment": lambda _arguments: Fields({"databases": Each(_DATABASE, most=100), "alarms": Each(OneOf("NOSPACE"), most=1)}),
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
-    "etcd_key": lambda _arguments: _NO_MORE,
+    "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),

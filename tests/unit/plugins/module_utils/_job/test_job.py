@@ -90,8 +90,9 @@ def job(monkeypatch):
         monkeypatch.setattr(job_module.kernel, "lost", lambda kernel: list(lost))
         monkeypatch.setattr(job_module.systemd, "overrides", lambda name, text: overrides or {})
         monkeypatch.setattr(job_module.systemd, "set_aside", lambda drop_ins: done.append("set aside"))
-        for verb in ("reload", "restart"):
+        for verb in ("reload", "restart", "start"):
             monkeypatch.setattr(job_module.systemd, verb, lambda name, verb=verb: done.append(verb))
+        monkeypatch.setattr(job_module, "run", lambda *words: "")
         monkeypatch.setattr(job_module.Job, "_wait_healthy", lambda self, unit: done.append("waited"))
         return job_module.Job(options), done
 
@@ -106,13 +107,15 @@ def job(monkeypatch):
         # The reload refuses a wrong configuration before the restart would fail.
         ({"running": "former", "not_loaded": "has not loaded /a.cfg"}, {"a": "restart"}, ["reload", "restart", "waited"]),
         ({"running": "former"}, {"a": "restart"}, ["reload", "restart", "waited"]),
-        ({"active": False, "running": "former", "not_loaded": "refused"}, {}, []),
+        ({"active": False, "running": None, "not_loaded": "refused"}, {}, []),
+        ({"active": False, "running": "current", "not_loaded": "refused"}, {}, []),
+        ({"active": False, "running": "former", "not_loaded": "refused"}, {"a": "restart"}, ["restart", "waited"]),
         ({"lost": ["table"]}, {"a": "reload"}, ["reload", "waited"]),
         ({"lost": ["table"], "reload": False}, {"a": "restart"}, ["restart", "waited"]),
         ({"overrides": {"/a.conf": ""}, "reload": False}, {"a": "restart"}, ["set aside", "restart", "waited"]),
     ],
     ids=[
-        "desired state", "other files", "another unit and other files", "another unit", "not running",
+        "desired state", "other files", "another unit and other files", "another unit", "not running", "starting", "starting with another unit",
         "lost a table, can reload", "lost a table", "a drop-in",
     ],
 )
@@ -143,7 +146,7 @@ def test_a_later_run_reports_a_unit_with_its_former_configuration(start, running
 
 def test_a_unit_without_start_may_be_stopped(job):
     """Only etcd_member starts etcd."""
-    made, _done = job(active=False, running="former", start=False)
+    made, _done = job(active=False, running=None, start=False)
     assert made.actual()["services"] == made.wanted()["services"]
     assert made.outdated() == []
 
@@ -158,3 +161,26 @@ def test_a_purged_directory_keeps_only_the_files_of_the_job(tmp_path):
     for path in found:
         job_module._remove(path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["hosts.toml", "ours"]
+
+
+def test_a_unit_that_crashed_and_was_started_again_too_early_is_restarted(job, monkeypatch):
+    """All certificates have expired, so it does not stay up. With the renewed ones it does, but systemd has not read the unit yet."""
+    made, done = job(active=False, running=None)
+    monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: "former")
+    made._run_units({})
+    assert made.outdated() == [] and done == ["start", "restart"]
+
+
+@pytest.mark.parametrize(("active", "own", "refused"), [(True, None, True), (True, "its certificate has expired", False), (False, None, False)])
+def test_a_healthy_unit_is_restarted_only_if_its_peers_are_healthy(job, monkeypatch, active, own, refused):
+    """With all certificates expired, no peer is healthy, and nothing is lost by a restart."""
+    made, done = job(running="former", active=active)
+    made.options["peers"] = {"urls": ["https://peer/"], "required": 1}
+    made.options["units"][0]["health"] = [{"url": "https://own/"}]
+    monkeypatch.setattr(job_module.probe, "problem", lambda health: own if health["url"] == "https://own/" else "no answer")
+    if refused:
+        with pytest.raises(HostError, match="a is not restarted: found 0 healthy peers, expected 1: no answer"):
+            made.restart()
+    else:
+        made.restart()
+    assert ("restart" in done) is not refused

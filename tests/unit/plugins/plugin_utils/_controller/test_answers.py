@@ -81,7 +81,7 @@ HONEST = {
     ),
     "etcd_defragment": ({}, {"databases": [{"name": "etcd-1", "before_mib": 1830.2, "after_mib": 412.7}], "alarms": ["NOSPACE"], "diff": DIFF}),
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
-    "etcd_key": ({}, {"diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
+    "etcd_key": ({}, {"revision": 14, "diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
     "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"unchanged": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),
@@ -294,7 +294,7 @@ def test_a_name_server_without_an_address_is_refused(address):
 
 def test_a_large_diff_is_not_shown():
     """Ansible's main process would compare it, and no host has that for itself."""
-    told = validated("etcd_key", {}, {"diff": {"before": {}, "after": {"files": "x" * 70_000}}})
+    told = validated("etcd_key", {}, {"revision": 14, "diff": {"before": {}, "after": {"files": "x" * 70_000}}})
     assert told["diff"] == {"before": {}, "after": {"too large to show": "70013 characters"}}
 
 
