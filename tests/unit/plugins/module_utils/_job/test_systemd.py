@@ -145,8 +145,11 @@ def test_a_drop_in_that_is_set_aside_has_no_effect(tmp_path, monkeypatch):
 
 def test_a_process_with_a_replaced_program_has_no_digest(monkeypatch):
     monkeypatch.setenv(systemd.DIGEST, "a")
-    process = subprocess.Popen(["sleep", "60"])
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
+        process.stdin.write(b"started\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"started\n"  # the kernel has set up its environment
         assert systemd.running_digest(process.pid) == "a"
         monkeypatch.setattr(systemd.os, "readlink", lambda _path: "/usr/sbin/pdns_recursor (deleted)")
         assert systemd.running_digest(process.pid) is None
