@@ -36,7 +36,7 @@ SCENARIOS = [
     "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "security", "interruptions", "odd_hosts", "upstream",
 ]  # fmt: skip
 # Code that the Python of hosts runs.
-ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni"]
+ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni", "roles/firewall/files/guard"]
 PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
 # Let Python cache bytecode. Otherwise each of thousands of processes compiles the collection again.
 ENVIRONMENT = {"PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}

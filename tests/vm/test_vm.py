@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
