@@ -23,7 +23,7 @@ from .._host.architecture import architecture
 from .._proxy import needs_proxy
 from .checksums import published
 
-__all__ = ("ARTIFACT", "PROGRAMS", "download", "install", "installed", "wanted")
+__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "download", "install", "installed", "wanted")
 
 RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")

@@ -17,7 +17,7 @@ import resource
 import typing as t
 from pathlib import Path
 
-from .._artifacts.release import PROGRAMS
+from .._artifacts.release import PROGRAMS, RELEASES
 from .._command import run
 from .._errors import HostError
 from .._files import read
@@ -117,13 +117,16 @@ def digest(text: str) -> str | None:
 
 
 def running_digest(pid: int) -> str | None:
-    """Return the digest that a running process was started with, or None if its program has been replaced since, as by an upgraded package."""
+    """Return the digest that a running process was started with, or None if an upgraded package has replaced its program since.
+
+    A release that was installed again has the same programs, and the digest covers its version.
+    """
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         program = os.readlink(f"/proc/{pid}/exe")
     except OSError:
         return None
-    if program.endswith(" (deleted)"):
+    if program.endswith(" (deleted)") and not program.startswith(f"{RELEASES}/"):
         return None
     prefix = f"{DIGEST}=".encode()
     return next((variable[len(prefix):].decode() for variable in variables if variable.startswith(prefix)), None)

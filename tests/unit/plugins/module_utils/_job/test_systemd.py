@@ -153,6 +153,9 @@ def test_a_process_with_a_replaced_program_has_no_digest(monkeypatch):
         assert systemd.running_digest(process.pid) == "a"
         monkeypatch.setattr(systemd.os, "readlink", lambda _path: "/usr/sbin/pdns_recursor (deleted)")
         assert systemd.running_digest(process.pid) is None
+        # Of a release that was installed again, since another one of its programs was missing.
+        monkeypatch.setattr(systemd.os, "readlink", lambda _path: "/opt/cfcr/releases/etcd/3.6.16/etcd (deleted)")
+        assert systemd.running_digest(process.pid) == "a"
     finally:
         process.kill()
         process.wait()
