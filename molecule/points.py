@@ -21,7 +21,7 @@ PLUGINS = ROOT / "tests/interruptions/callback_plugins"
 KINDS = "configmaps,daemonsets,deployments,services,serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings,apiservices,validatingadmissionpolicies"
 # Fields that the API server and controllers write.
 SERVED = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "uid")
-# Keys, certificates and what depends on them, which every cluster has for itself.
+# Keys, certificates, what depends on them, and leases, which every cluster has for itself.
 RANDOM = [
     (r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", r"(\1)"),
     (r"CFCR_DIGEST=\w+", "(digest)"),
@@ -30,6 +30,7 @@ RANDOM = [
     (r"\b[0-9a-f]{32,}\b", "(hexadecimal)"),
     (r'kubernetes\.io/revision": "\d+', "revision (a number)"),
     (r'since\\*": [0-9.]+', "since (a time)"),
+    (r'"subnet\\*": \\*"[0-9./]+', "subnet (that flannel leased)"),
 ]
 
 
