@@ -244,7 +244,7 @@ def test_a_stricter_level_lists_the_pods_that_it_would_refuse_before_a_master_ch
         assert get(f"--namespace={NAMESPACE}", "pod", "old")["status"]["phase"] in ("Pending", "Running")
         assert "violates PodSecurity" in as_alice(with_host_path("new", NAMESPACE))
         code, said = site()  # asks nothing any more
-        assert code == 0 and re.search(r"List the pods that the level would refuse\] \**\nskipping: ", said), said
+        assert code == 0 and re.search(r"Check the running pods before their rules become stricter\] \**\nskipping: ", said), said
     finally:
         kubectl("delete", "pod", "old", f"--namespace={NAMESPACE}", "--ignore-not-found")
 
