@@ -349,7 +349,7 @@ def perform(name: str) -> Step:
     finally:
         step.log.close()
     seconds = time.monotonic() - begin
-    shown = [f"{name:22}{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}"]
+    shown = [f"{name:24}{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}"]
     if step.failed:
         lines = step.path.read_text(encoding="utf-8", errors="replace").splitlines()
         early_faults = [line for line in lines[:-SHOWN_LINES] if FAULT.search(line)]
