@@ -28,23 +28,14 @@ def login(name: str) -> str | None:
     return NO_LOGIN if shell in _NO_LOGIN else shell
 
 
-def account_exists(name: str) -> bool:
-    """Return whether the account exists."""
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
 def ensure_account(name: str) -> None:
     """Create a system account with a group of the same name, without home and login, if it is missing. Take the login from one that has it."""
-    if account_exists(name):
+    if login(name) is not None:
         if name != "root" and login(name) != NO_LOGIN:
             run("usermod", "--shell", _NO_LOGIN[0], name)
         return
     try:
-        run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name)
+        run("useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", "--shell", _NO_LOGIN[0], name)
     except HostError:
-        if not account_exists(name):  # unless another task has created it meanwhile
+        if login(name) is None:  # unless another task has created it meanwhile
             raise
