@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import functools
 import http.client
+import ipaddress
 import json
 import os
 import pathlib
@@ -102,6 +103,11 @@ def inventory() -> dict[str, t.Any]:
 def addresses() -> dict[str, str]:
     """Return the addresses of all hosts by name."""
     return {name: variables["ansible_host"] for group in inventory()["children"].values() for name, variables in group.get("hosts", {}).items()}
+
+
+def gateway() -> str:
+    """Return the address at which hosts reach this machine."""
+    return str(ipaddress.ip_network(f"{next(iter(addresses().values()))}/24", strict=False)[1])
 
 
 def host(name: str) -> t.Any:

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import re
 
 import pytest
 from playbook import Run
 from registry import PASSWORDS, USER, Authority, Registry
-from scenario import CLUSTER, DIRECTORY, addresses, agnhost, apply, get, inventory, kubectl, on, run, wait
+from scenario import CLUSTER, DIRECTORY, addresses, agnhost, apply, gateway, get, inventory, kubectl, on, run, wait
 
 FIRST, SECOND = PASSWORDS
 WORKER = "worker-0"
@@ -24,13 +23,12 @@ HOSTS_TOML, KUBELET = "/etc/containerd/registries/mirrored.test/hosts.toml", "/v
 @pytest.fixture(scope="module")
 def registry():
     """Serve a registry with a password on the gateway of the hosts' network, with the image of the tests."""
-    gateway = ipaddress.ip_network(f"{addresses()[WORKER]}/24", strict=False)[1]
     archive, copy = DIRECTORY / "agnhost.tar", "/root/agnhost.tar"
     on(WORKER, "/opt/cfcr/bin/ctr", "--namespace", "k8s.io", "images", "export", copy, agnhost())
     run("podman", "cp", f"{CLUSTER}-{WORKER}:{copy}", archive)
     on(WORKER, "rm", copy)
     authority = Authority.create(DIRECTORY / "registry-ca")
-    with Registry(DIRECTORY / "registry", f"{gateway}:5443", authority, [f"IP:{gateway}"], FIRST) as served:
+    with Registry(DIRECTORY / "registry", f"{gateway()}:5443", authority, [f"IP:{gateway()}"], FIRST) as served:
         served.digest = served.push(archive, "private/agnhost", "1")
         archive.unlink()
         yield served

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
-import ipaddress
 import json
 import os
 import pathlib
@@ -24,7 +23,7 @@ import pytest
 import yaml
 from playbook import Run
 from registry import Authority, Registry
-from scenario import DIRECTORY, ROOT, addresses, agnhost, apply, get, inventory, kubectl, on, run, wait
+from scenario import DIRECTORY, ROOT, addresses, agnhost, apply, gateway, get, inventory, kubectl, on, run, wait
 
 sys.path[:0] = [str(ROOT / "tests/standins"), str(ROOT / "collections")]
 
@@ -38,7 +37,7 @@ PROXY_PORT = 3128
 COLLECTION = DIRECTORY / "collections/ansible_collections/cfcr/kubernetes"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 MIRROR = pathlib.Path(inventory()["vars"]["iaas_artifact_directory"]).expanduser()
-GATEWAY = ipaddress.ip_network(f"{addresses()['worker-0']}/24", strict=False)[1]
+GATEWAY = gateway()
 
 
 @pytest.fixture(scope="module")
