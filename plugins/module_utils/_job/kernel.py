@@ -9,6 +9,7 @@ Role firewall installs this file on hosts for cfcr-guard, which checks every few
 
 from __future__ import annotations
 
+import functools
 import socket
 import struct
 import subprocess
@@ -16,7 +17,7 @@ import time
 import typing as t
 from pathlib import Path
 
-__all__ = ("KERNEL", "is_settled", "lost")
+__all__ = ("KERNEL", "forget", "is_settled", "lost")
 
 # The option of a unit that describes its state in the kernel.
 KERNEL = {
@@ -55,6 +56,12 @@ def lost(kernel: dict[str, t.Any], root: Path = Path("/")) -> list[str]:
     return found
 
 
+def forget() -> None:
+    """Let the next question read the tables again. A module reads them once for all units, and cfcr-guard once at each look."""
+    _tables.cache_clear()
+
+
+@functools.lru_cache(maxsize=1)
 def _tables() -> set[str] | None:
     """Return the tables of nftables ("ip kube-proxy"), or None if they cannot be read."""
     try:

@@ -40,6 +40,7 @@ def tables(monkeypatch, *, output: str = "", error: Exception | None = None) -> 
         return subprocess.CompletedProcess(command, 0, output, "")
 
     monkeypatch.setattr(kernel.subprocess, "run", run)
+    kernel.forget()
 
 
 def test_nothing_is_lost(monkeypatch, root):
@@ -50,6 +51,13 @@ def test_nothing_is_lost(monkeypatch, root):
 def test_a_table_is_lost(monkeypatch, root):
     tables(monkeypatch, output="table ip6 kube-proxy\n")
     assert kernel.lost({"tables": ["ip kube-proxy"]}, root) == ["table ip kube-proxy of nftables is missing"]
+
+
+def test_tables_are_read_once_for_all_units(monkeypatch, root):
+    tables(monkeypatch, output="table ip kube-proxy\n")
+    assert kernel.lost({"tables": ["ip kube-proxy"]}, root) == []
+    monkeypatch.setattr(kernel.subprocess, "run", None)
+    assert kernel.lost({"tables": ["ip flannel-ipv4"]}, root) == ["table ip flannel-ipv4 of nftables is missing"]
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError(), subprocess.CalledProcessError(1, "nft")])
