@@ -313,15 +313,16 @@ class Job:
                 write_atomically(self._unit_path(name), text.encode(), int(self.unit_modes[name], 8))
 
     def _run_units(self, wanted: dict[str, t.Any]) -> None:
-        if any(self._unit_path(name) in wanted.get("files", {}) for name in self.units) or any(unit.stale for unit in self.states.values()):
-            run("systemctl", "daemon-reload")
         # A unit that runs keeps them until its restart, so that an interrupted run does not forget that it needs one.
         overrides = [path for name, state in self.states.items() if not state.active for path in self.overrides[name]]
         if overrides:
             systemd.set_aside(overrides)
         disabled = [name for name in self.units if not self.states[name].enabled]
         if disabled:
-            run("systemctl", "enable", "--quiet", *disabled)
+            systemd.enable(disabled)
+        written = any(self._unit_path(name) in wanted.get("files", {}) for name in self.units)
+        if disabled or written or any(unit.stale for unit in self.states.values()):
+            run("systemctl", "daemon-reload")
         inactive = [unit["name"] for unit in self.options["units"] if unit["start"] and not self.states[unit["name"]].active]
         if inactive:
             now = systemd.state(inactive)

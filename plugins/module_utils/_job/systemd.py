@@ -187,6 +187,11 @@ def _settings(text: str) -> t.Iterator[tuple[tuple[str, str], str]]:
             yield (section, name.strip()), value.strip()
 
 
+def enable(names: list[str]) -> None:
+    """Enable units. The caller lets systemd read them, once for all that it changes."""
+    run("systemctl", "enable", "--quiet", "--no-reload", *names)
+
+
 def start(names: list[str]) -> None:
     """Start units without waiting. The caller waits for their health."""
     run("systemctl", "start", "--no-block", *(f"{name}.service" for name in names))
