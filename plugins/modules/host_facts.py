@@ -128,10 +128,10 @@ ansible_facts:
           type: int
           sample: 3912
         disks:
-          description: Size and free space in MiB, by directory.
+          description: Size and free space in MiB, and the restrictions V(ro) and V(noexec) of the mount, by directory.
           returned: success
           type: dict
-          sample: {/var/lib: {total_mib: 20030, free_mib: 11877}}
+          sample: {/var/lib: {total_mib: 20030, free_mib: 11877, restrictions: []}}
         cgroup_version:
           description: Version of the control groups, 1 on hybrid hosts.
           returned: success

@@ -81,13 +81,20 @@ def _memory(root: Path) -> dict[str, t.Any]:
     return {"memory_mib": min([amounts["MemTotal"], *(int(limit) // _MIB for limit in limits if limit.isdecimal())])}
 
 
-def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return the size and the free space below each path, in MiB. For a path that does not exist yet, its nearest parent is measured."""
+def disks(paths: t.Iterable[str]) -> dict[str, dict[str, t.Any]]:
+    """Return the size and the free space below each path, in MiB, and the restrictions of its mount.
+
+    For a path that does not exist yet, its nearest parent is measured.
+    """
     result = {}
     for path in paths:
         there = next(parent for parent in (Path(path), *Path(path).parents) if parent.exists())
         state = os.statvfs(there)
-        result[path] = {"total_mib": state.f_blocks * state.f_frsize // _MIB, "free_mib": state.f_bavail * state.f_frsize // _MIB}
+        result[path] = {
+            "total_mib": state.f_blocks * state.f_frsize // _MIB,
+            "free_mib": state.f_bavail * state.f_frsize // _MIB,
+            "restrictions": [name for name, flag in (("ro", os.ST_RDONLY), ("noexec", os.ST_NOEXEC)) if state.f_flag & flag],
+        }
     return result
 
 

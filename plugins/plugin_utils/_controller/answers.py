@@ -168,7 +168,7 @@ _HOST = Fields(
         "cluster_networks": Fields({}, {"cluster_service_cidr": network, "cluster_pod_cidr": network}),
         "etcd_members": _PEERS,
         "authorities": Named(_PATH, Each(_DIGEST)),
-        "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB})),
+        "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB, "restrictions": Each(OneOf("ro", "noexec"), most=2)})),
         "kernel_features": Named(_IDENTIFIER, OneOf("present", "loadable", "missing")),
         "listeners": Each(_LISTENER, most=10_000),
         "time": Number(0, 1 << 40, whole=False),

@@ -127,6 +127,8 @@ def _size(name: str, host: Host, limits: Limits) -> t.Iterator[Problem]:
         disk = host.facts["disks"].get(directory)
         if disk and disk["free_mib"] < least:
             yield Problem(name, f"{disk['free_mib']} MiB free in {directory}", f"{least} MiB or more")
+        if disk and disk["restrictions"]:
+            yield Problem(name, f"{directory} mounted {','.join(disk['restrictions'])}", "a file system that is writable and from which programs run")
 
 
 def _kernel(name: str, host: Host) -> t.Iterator[Problem]:

@@ -13,7 +13,7 @@ reserved = FilterModule().filters()["kubelet_reserved"]
 
 
 def host(memory=4096, processors=2, disk=40960):
-    return {"memory_mib": memory, "processors": processors, "disks": {"/var/lib": {"total_mib": disk, "free_mib": 0}}}
+    return {"memory_mib": memory, "processors": processors, "disks": {"/var/lib": {"total_mib": disk, "free_mib": 0, "restrictions": []}}}
 
 
 @pytest.mark.parametrize(
