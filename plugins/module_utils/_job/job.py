@@ -328,8 +328,13 @@ class Job:
             now = systemd.state(inactive)
             systemd.start(inactive)
             # systemd may have started a unit that had crashed again, before it knew the new configuration.
-            for name in (name for name in inactive if systemd.running_digest(now[name].pid) not in (None, systemd.digest(self.units[name]))):
-                systemd.restart(name)
+            for unit in (unit for unit in self.options["units"] if unit["name"] in inactive):
+                if self._starts_former(unit, now[unit["name"]]):
+                    systemd.restart(unit["name"])
+
+    def _starts_former(self, unit: dict[str, t.Any], now: systemd.State) -> bool:
+        """Tell whether a unit that is not active yet has a process with its former configuration."""
+        return systemd.running_digest(now.pid) is not None and not self._runs_current(unit, now)
 
     def _make_directory(self, entry: dict[str, t.Any]) -> None:
         os.makedirs(entry["path"], exist_ok=True)

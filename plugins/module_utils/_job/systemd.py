@@ -117,9 +117,10 @@ def digest(text: str) -> str | None:
 
 
 def running_digest(pid: int) -> str | None:
-    """Return the digest that a running process was started with, or None if an upgraded package has replaced its program since.
+    """Return the digest that a process was started with, or None without a process.
 
-    A release that was installed again has the same programs, and the digest covers its version.
+    It is empty if the unit of a package started the process, or if an upgraded package has replaced its program since. A release that was
+    installed again has the same programs, and the digest covers its version.
     """
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
@@ -127,9 +128,9 @@ def running_digest(pid: int) -> str | None:
     except OSError:
         return None
     if program.endswith(" (deleted)") and not program.startswith(f"{RELEASES}/"):
-        return None
+        return ""
     prefix = f"{DIGEST}=".encode()
-    return next((variable[len(prefix):].decode() for variable in variables if variable.startswith(prefix)), None)
+    return next((variable[len(prefix):].decode() for variable in variables if variable.startswith(prefix)), "")
 
 
 def state(names: list[str]) -> dict[str, State]:

@@ -163,10 +163,11 @@ def test_a_purged_directory_keeps_only_the_files_of_the_job(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["hosts.toml", "ours"]
 
 
-def test_a_unit_that_crashed_and_was_started_again_too_early_is_restarted(job, monkeypatch):
-    """All certificates have expired, so it does not stay up. With the renewed ones it does, but systemd has not read the unit yet."""
+@pytest.mark.parametrize("running", ["former", ""])
+def test_a_unit_that_crashed_and_was_started_again_too_early_is_restarted(job, monkeypatch, running):
+    """Its certificates have expired, or its package's configuration takes a used port. With the new files it stays up, but as its former unit."""
     made, done = job(active=False, running=None)
-    monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: "former")
+    monkeypatch.setattr(job_module.systemd, "running_digest", lambda pid: running)
     made._run_units({})
     assert made.outdated() == [] and done == ["start", "restart"]
 

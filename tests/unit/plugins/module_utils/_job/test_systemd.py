@@ -143,7 +143,7 @@ def test_a_drop_in_that_is_set_aside_has_no_effect(tmp_path, monkeypatch):
     assert commands == [("systemctl", "daemon-reload")]
 
 
-def test_a_process_with_a_replaced_program_has_no_digest(monkeypatch):
+def test_a_process_of_a_package_or_with_a_replaced_program_has_an_empty_digest(monkeypatch):
     monkeypatch.setenv(systemd.DIGEST, "a")
     process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
@@ -152,10 +152,13 @@ def test_a_process_with_a_replaced_program_has_no_digest(monkeypatch):
         assert process.stdout.readline() == b"started\n"  # the kernel has set up its environment
         assert systemd.running_digest(process.pid) == "a"
         monkeypatch.setattr(systemd.os, "readlink", lambda _path: "/usr/sbin/pdns_recursor (deleted)")
-        assert systemd.running_digest(process.pid) is None
+        assert systemd.running_digest(process.pid) == ""
         # Of a release that was installed again, since another one of its programs was missing.
         monkeypatch.setattr(systemd.os, "readlink", lambda _path: "/opt/cfcr/releases/etcd/3.6.16/etcd (deleted)")
         assert systemd.running_digest(process.pid) == "a"
+        monkeypatch.setattr(systemd, "DIGEST", "CFCR_OTHER")
+        assert systemd.running_digest(process.pid) == ""
     finally:
         process.kill()
         process.wait()
+    assert systemd.running_digest(process.pid) is None
