@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 import urllib.error
 import urllib.parse
@@ -45,9 +46,8 @@ class RoutingApi:
         self._token = ""
 
     def router_groups(self, name: str | None = None) -> list[dict[str, t.Any]]:
-        """Return the router groups, or the one of this name. The API answers 404 if there is none of this name."""
-        query = f"?{urllib.parse.urlencode({'name': name})}" if name else ""
-        return self._call("GET", f"router_groups{query}", absent=[])
+        """Return the router groups, or the one of this name. With a filter, the API answers 404 also if its database is down."""
+        return [group for group in self._call("GET", "router_groups") if name in (None, "", group.get("name"))]
 
     def tcp_routes(self) -> list[dict[str, t.Any]]:
         """Return all TCP routes that have not expired."""
@@ -61,11 +61,11 @@ class RoutingApi:
         """Delete routes. The API also succeeds for unknown routes, so the caller checks that they are gone."""
         self._call("POST", "tcp_routes/delete", routes)
 
-    def _call(self, method: str, path: str, body: t.Any = None, absent: t.Any = None) -> t.Any:
+    def _call(self, method: str, path: str, body: t.Any = None) -> t.Any:
         self._token = self._token or self._fetch_token()
         headers = {"Authorization": f"bearer {self._token}", "Content-Type": "application/json"}
         url = f"{self._params['api_url'].rstrip('/')}/routing/v1/{path}"
-        return self._ask(method, url, headers, None if body is None else json.dumps(body), absent)
+        return self._ask(method, url, headers, None if body is None else json.dumps(body))
 
     def _fetch_token(self) -> str:
         form = {
@@ -82,7 +82,7 @@ class RoutingApi:
         except (KeyError, TypeError) as error:
             raise HostError(f"POST {url}: found no access_token in the answer") from error
 
-    def _ask(self, method: str, url: str, headers: dict[str, str], body: str | None, absent: t.Any = None) -> t.Any:
+    def _ask(self, method: str, url: str, headers: dict[str, str], body: str | None) -> t.Any:
         shown = f"{method} {url}"
         try:
             # A redirect would carry the secret elsewhere.
@@ -97,9 +97,10 @@ class RoutingApi:
             ) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
-            if error.code == 404 and absent is not None:
-                return absent
-            raise HostError(f"{shown}: {error.code} {_reason(error.read())}") from error
+            reason = _reason(error.read())
+            if re.search(r"cannot unmarshal number -1 into .*backend_tls_port", reason):
+                reason = f"the routing API is too old, expected that of cf-deployment 43 or later (routing-release 0.302): {reason}"
+            raise HostError(f"{shown}: {error.code} {reason}") from error
         except (OSError, ValueError) as error:
             raise HostError(f"{shown}: {error}") from error
         try:

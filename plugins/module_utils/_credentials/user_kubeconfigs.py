@@ -49,7 +49,7 @@ _MOST_BYTES = 1 << 20
 # Kubernetes gives permissions to names with the first prefix, the collection uses the second for its own identities.
 _OF_KUBERNETES, _OF_THE_COLLECTION = "system:", "cfcr:"
 # Common names of the cluster's own certificates. A binding gives kube-apiserver-kubelet-client all pods' logs and exec.
-_COMPONENTS = ("admin", "cf-route-sync", "health", "kube-apiserver", "kube-apiserver-kubelet-client", "metrics-server")
+_COMPONENTS = ("admin", "cf-api-registrar", "cf-route-sync", "health", "kube-apiserver", "kube-apiserver-kubelet-client", "metrics-server")
 
 
 class _File(t.NamedTuple):

@@ -18,9 +18,12 @@ from .backoff import Backoff
 from .config import REGISTRAR
 from .errors import FAULTS, RoutingError, reason
 from .files import Tls
+from .kubernetes import Kubernetes
+from .masters import RENEW_SECONDS, Masters, answers, backend
 from .program import STOP_SECONDS, notify, start, until
 from .routing_api import Mapping, RouterGroup, RoutingApi
 from .status import FOREIGN, HEARTBEAT, REQUESTS, Status, log
+from .tasks import end
 from .uaa import Uaa
 
 CHECK_SECONDS = 2
@@ -29,6 +32,10 @@ TIMEOUT = aiohttp.ClientTimeout(total=2)
 TOLERATED_FAILURES = 1
 # The list of all TCP routes may be long.
 STRANGERS_SECONDS = 300
+# A renewal of the entry that takes longer has failed.
+RENEWAL_SECONDS = 2
+# For so long a route is registered again at every check, after another master has withdrawn it: its deletion may still arrive.
+RETURN_SECONDS = 60
 
 
 class Registrar:
@@ -41,15 +48,25 @@ class Registrar:
         self._tls = Tls(config["ready"]["ca_file"])
         self._ready: bool | None = None
         self._strangers_at = 0.0
+        self._returned_until = 0.0
+        own = (config["backend"]["ip"], config["backend"]["port"])
+        peers = config["masters"]
+        self._masters = Masters(Kubernetes(session, peers["kubeconfig"]), peers["lease"], own) if peers else None
         self._wake = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        await until(stop, asyncio.create_task(self._poll_readiness()), asyncio.create_task(self._reconcile()))
+        tasks = [self._poll_readiness(), self._reconcile(), *([self._watch_masters()] if self._masters else [])]
+        await until(stop, *map(asyncio.create_task, tasks))
         notify("STOPPING=1")
         try:
             await asyncio.wait_for(self._delete(), STOP_SECONDS)
         except FAULTS as error:
+            # The entry stays, so that the other masters withdraw the route.
             log.warning("cannot delete the route, it will expire: %s", reason(error))
+            return
+        if self._masters:
+            with contextlib.suppress(*FAULTS):
+                await asyncio.wait_for(self._masters.forget(), RENEWAL_SECONDS)
 
     async def _poll_readiness(self) -> None:
         """Poll the readiness of the API server."""
@@ -87,7 +104,8 @@ class Registrar:
             try:
                 if self._ready:
                     await self._register()
-                    pause = self._config["routing_api"]["ttl"] / 3
+                    returned = time.monotonic() < self._returned_until
+                    pause = CHECK_SECONDS if returned else self._config["routing_api"]["ttl"] / 3
                 elif self._ready is False:
                     await self._delete()
                     pause = None
@@ -116,6 +134,48 @@ class Registrar:
         named = ", ".join(f"{ip}:{port}{f' of {owner}' if owner else ''}" for ip, port, owner in found[:5])
         text = f"found {len(found)} backends that are no masters ({named}), expected none: clients may reach them instead of the API"
         self._status.warn(f"TCP port {self._mapping.port}", text if found else "")
+
+    async def _watch_masters(self) -> None:
+        """Renew this master's entry while it is ready, and withdraw the routes of masters that do not renew theirs."""
+        withdrawals: dict[str, asyncio.Task] = {}
+        try:
+            while True:
+                started = time.monotonic()
+                withdrawals = {name: task for name, task in withdrawals.items() if not task.done()}
+                if self._ready:
+                    for name, value in (await self._renew()).items():
+                        # A slow routing API must not delay the next renewal.
+                        withdrawals.setdefault(name, asyncio.create_task(self._withdraw(name, value)))
+                await asyncio.sleep(max(0.0, started + RENEW_SECONDS - time.monotonic()))
+        finally:
+            await end(*withdrawals.values())
+
+    async def _renew(self) -> dict[str, str]:
+        """Renew this master's entry, and return the silent entries of others."""
+        try:
+            silent, lost = await asyncio.wait_for(self._masters.renew(), RENEWAL_SECONDS)
+        except FAULTS as error:
+            # For example, because site.yml has not granted the permission yet.
+            self._status.warn("masters", f"cannot renew this master's entry: {reason(error)}; until then the routes of dead masters only expire")
+            return {}
+        self._status.warn("masters", "")
+        if lost:
+            self._returned_until = time.monotonic() + RETURN_SECONDS
+            self._wake.set()
+        return silent
+
+    async def _withdraw(self, name: str, value: str) -> None:
+        """Delete the route of a master that is silent and refuses connections."""
+        where = backend(name)
+        try:
+            if await answers(where) or not await self._masters.claim(name, value):
+                return
+            await self._api.delete(await self._api.router_group(), {Mapping(self._mapping.port, *where)})
+            log.warning("withdrew the route of master %s:%d, which no longer renews its entry and refuses connections", *where)
+            await self._masters.forget(name)
+        except FAULTS as error:
+            self._status.failed("routing_api", error)
+            await asyncio.sleep(CHECK_SECONDS)
 
     async def _delete(self) -> None:
         await self._api.delete(await self._api.router_group(), {self._mapping})

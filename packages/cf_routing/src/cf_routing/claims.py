@@ -36,6 +36,11 @@ class Settings(t.NamedTuple):
     # The cluster's name, which is in every message, and the largest message that NATS accepts, 0 while it is unknown.
     cluster: str = ""
     max_message: int = 0
+    # The most backends of a TCP route.
+    max_backends: int = 10
+    # The isolation segment of HTTP routes, and further ones that Services may select.
+    segment: str = ""
+    segments: frozenset[str] = frozenset()
 
 
 class Claim(t.NamedTuple):
@@ -161,6 +166,7 @@ def http_backend(service: Service, settings: Settings) -> Port:
     if not settings.http:
         raise Refused("RouteImpossible", "this cluster has no NATS for HTTP routes")
     tls_name(service)
+    isolation_segment(service, settings)
     return service_port(service, service.annotations.get("http-route-port"), "cfcr.io/http-route-port")
 
 
@@ -168,6 +174,18 @@ def tls_name(service: Service) -> str:
     """Return the name in the certificate of a backend that speaks TLS."""
     text = service.annotations.get("http-route-tls-name", "").strip()
     return host_name(text, "annotation cfcr.io/http-route-tls-name") if text else ""
+
+
+def isolation_segment(service: Service, settings: Settings) -> str:
+    """Return the isolation segment whose gorouters get the routes of a Service."""
+    text = service.annotations.get("http-route-isolation-segment", "").strip()
+    if not text:
+        return settings.segment
+    allowed = settings.segments | {settings.segment}
+    if text not in allowed:
+        names = ", ".join(sorted(filter(None, allowed))) or "none, because the cluster has no isolation segments"
+        raise Refused("RouteForbidden", f"annotation cfcr.io/http-route-isolation-segment: found {shown(text)}, expected one of {names}")
+    return text
 
 
 def service_port(service: Service, wanted: str | None, annotation: str) -> Port:

@@ -74,7 +74,7 @@ domain = matching("a DNS name such as apps.example.com", HOST.fullmatch)
 file = matching("the absolute path of a readable file", _is_readable)
 https = matching("an https URL", _is_url({"https"}, path=True))
 server = matching("a URL such as tls://10.0.0.5:4224", _is_url({"tls"}, path=False))
-address = matching("an IP address", _is_address)
+address = matching("an IPv4 address, because the TCP routers ignore others", lambda value: _is_address(value) and ":" not in value)
 listener = matching("an IP address and a port, such as 127.0.0.1:10280", _is_listener)
 port = number(range(1, 65536))
 
@@ -119,9 +119,13 @@ ROUTING_API = Table(
     {"url": https, "router_group": string},
     {"ca_file": (file, None), "ttl": (number(TTL), 60), "sni_hostname": (domain, None)},
 )
+BACKENDS = {"max_backends": (number(range(1, 1001)), 10)}
 NATS = Table(
     {"servers": ListOf(server, least=1), "user": string, "password_file": file, "ca_file": file, "certificate_file": file, "key_file": file},
+    {"tls_hostname": (domain, None), "isolation_segment": (string, None), "isolation_segments": (ListOf(string), [])},
 )
+RECORD = {"namespace": "kube-system", "name": "cf-api-registrar"}
+MASTERS = Table({"kubeconfig": file}, {"lease": (Table({}, {key: (name, value) for key, value in RECORD.items()}), RECORD)})
 BINDING = Table({}, {"hosts": (ListOf(domain), []), "domains": (ListOf(domain), []), "ports": (ListOf(_is_ports), [])})
 ROUTE_SYNC = Table(
     {
@@ -137,7 +141,7 @@ ROUTE_SYNC = Table(
         "namespaces": (MapOf(name, BINDING), {}),
         "bound_only": (boolean, False),
         "uaa": (UAA, None),
-        "routing_api": (ROUTING_API, None),
+        "routing_api": (Table(ROUTING_API.required, {**ROUTING_API.optional, **BACKENDS}), None),
         "nats": (NATS, None),
     },
 )
@@ -149,6 +153,7 @@ REGISTRAR = Table(
         "backend": Table({"ip": address, "port": port}),
         "ready": Table({"url": https, "ca_file": file}),
     },
+    {"masters": (MASTERS, None)},
 )
 
 

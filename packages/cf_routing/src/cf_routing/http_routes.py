@@ -86,7 +86,7 @@ class HttpRoutes:
     @property
     def registered(self) -> t.Iterator[tuple[str, int]]:
         """The URIs and node ports that may be registered."""
-        return ((uri, node_port) for uri, node_port, _tls_name in self._registered)
+        return ((uri, node_port) for uri, node_port, _tls_name, _segment in self._registered)
 
     async def run(self) -> None:
         """Keep the routes registered until cancelled."""

@@ -71,6 +71,8 @@ class Bus:
             user=self._config["user"],
             password=secret(self._config["password_file"]),
             tls=self._tls.context(),
+            # The name in the servers' certificates, if they do not have their addresses.
+            tls_hostname=self._config["tls_hostname"],
             connect_timeout=CONNECT_SECONDS,
             allow_reconnect=False,
             # The minimum: 1 means two attempts, and 0 means no limit.

@@ -12,7 +12,7 @@ import typing as t
 TCP_LABEL = "tcp-route-sync"
 HTTP_LABEL = "http-route-sync"
 ANNOTATIONS = "cfcr.io/"
-NAMES = ("http-route-hosts", "http-route-path", "http-route-port", "http-route-tls-name", "tcp-route-port", "tcp-routes")
+NAMES = ("http-route-hosts", "http-route-isolation-segment", "http-route-path", "http-route-port", "http-route-tls-name", "tcp-route-port", "tcp-routes")
 # Annotations are cut to this length and one character more, which shows that they are longer. So the copies of all Services stay small.
 ANNOTATION_LENGTH = 8192
 EXCLUDED_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"

@@ -37,13 +37,15 @@ def decompress(text: str) -> t.Any:
 def encode(table: Table) -> str:
     """Encode a table compactly: most routes share one set of hosts, which is written once."""
     places = {ips: place for place, ips in enumerate(sorted(set(table.values()), key=sorted))}
-    return compress({"hosts": [sorted(ips) for ips in places], "routes": [[*key, places[ips]] for key, ips in sorted(table.items())]})
+    # The segment is last and optional, because an earlier version knows none.
+    routes = [[*key, places[ips], *([segment] if segment else [])] for (*key, segment), ips in sorted(table.items())]
+    return compress({"hosts": [sorted(ips) for ips in places], "routes": routes})
 
 
 def decode(text: str) -> Table:
     content = decompress(text)
     hosts = [frozenset(ips) for ips in content["hosts"]]
-    return {(uri, node_port, tls_name): hosts[place] for uri, node_port, tls_name, place in content["routes"]}
+    return {(uri, port, tls_name, segment[0] if segment else ""): hosts[place] for uri, port, tls_name, place, *segment in content["routes"]}
 
 
 def encode_holders(*kinds: Holders) -> str:

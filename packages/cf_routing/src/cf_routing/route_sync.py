@@ -175,6 +175,9 @@ class RouteSync:
             http=bool(self._http),
             cluster=self._config["cluster"],
             max_message=self._http.max_message if self._http else 0,
+            max_backends=self._config["routing_api"]["max_backends"] if tcp else 0,
+            segment=self._config["nats"]["isolation_segment"] or "" if self._http else "",
+            segments=frozenset(self._config["nats"]["isolation_segments"] if self._http else ()),
         )
 
     def _apply(self, wanted: Wanted, tcp_known: bool) -> None:

@@ -21,7 +21,10 @@ class TcpRoute(t.NamedTuple):
 
 
 class HttpRoute(t.NamedTuple):
-    """Host names, with or without a path, and the node port behind them. If tls_name is set, the backend speaks TLS."""
+    """Host names, with or without a path, and the node port behind them.
+
+    If tls_name is set, the backend speaks TLS. Only the gorouters of the isolation segment have the route; empty means the shared ones.
+    """
 
     uris: tuple[str, ...]
     node_port: int
@@ -29,6 +32,7 @@ class HttpRoute(t.NamedTuple):
     tls_name: str
     service: str
     uid: str = ""
+    segment: str = ""
 
 
 class Complaint(t.NamedTuple):

@@ -30,6 +30,8 @@ COMPLAINTS = Gauge("cf_routing_refused_routes", "Requested routes that cannot be
 FOREIGN = Gauge("cf_routing_foreign_backends", "Backends of others on the TCP port of the API")
 HEARTBEAT = Gauge("cf_routing_heartbeat_seconds", "Duration of the last complete registration", ["kind"])
 
+SHARE_OF_TIME = Gauge("cf_routing_heartbeat_share", "Share of one routing API's time that the renewal of TCP routes takes")
+
 
 class Status:
     """The peers that fail, and why. A change is logged; a repeated failure is only counted."""

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import aiohttp
 
-from .errors import FAULTS, RoutingError
+from .errors import FAULTS, RoutingError, reason
 from .files import Tls, file_state, secret
 from .status import REQUESTS, Status
 
@@ -36,7 +37,7 @@ class Uaa:
                 self._token, seconds = await self._fetch()
             except FAULTS as error:
                 self._status.failed("uaa", error)
-                raise RoutingError("cannot get a token from UAA") from error
+                raise RoutingError(f"cannot get a token from UAA: {reason(error)}") from error
             self._secret_state = now
             self._renew_at = time.monotonic() + max(seconds - RENEW_BEFORE_SECONDS, seconds / 2)
             self._status.succeeded("uaa")
@@ -66,11 +67,21 @@ class Uaa:
             REQUESTS.labels("uaa", "POST", answer.status).inc()
             if answer.status in (400, 401):
                 where = self._config["client_secret_file"]
-                raise RoutingError(f"{url} refuses client {client} (HTTP {answer.status}): its ID or the secret in {where} is wrong")
+                said = await _said(answer)
+                raise RoutingError(f"{url} refuses client {client} (HTTP {answer.status}{said}): its ID or the secret in {where} is wrong")
             if answer.status != 200:
-                raise RoutingError(f"{url}: found HTTP {answer.status}, expected 200")
+                raise RoutingError(f"{url}: found HTTP {answer.status}{await _said(answer)}, expected 200")
             try:
                 body = await answer.json(content_type=None)
                 return str(body["access_token"]), float(body["expires_in"])
             except (ValueError, KeyError, TypeError) as error:
                 raise RoutingError(f"{url}: expected a token in the answer") from error
+
+
+async def _said(answer: aiohttp.ClientResponse) -> str:
+    """Return UAA's own words, in which no secret is."""
+    try:
+        body = json.loads(await answer.text(errors="replace"))
+        return f", {' '.join(str(body.get('error_description') or body['error']).split())[:200]}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import collections
+import functools
+import hashlib
 import typing as t
 
-from .claims import Claim, Settings, http_claims, tcp_claims, tls_name
+from .claims import Claim, Settings, http_claims, isolation_segment, tcp_claims, tls_name
 from .holders import Assigned, Holders, assign
 from .messages import largest_registration
 from .objects import Node, Service, Slice
@@ -53,7 +55,7 @@ def plan(
     ports, hosts = assign(tcp, tcp_holders), assign(http, http_holders)
     routes = _http_routes(hosts, addresses, settings, complaints)
     return Wanted(
-        tcp=tuple(TcpRoute(claim.key, claim.port.node_port, addresses(claim.service), claim.service.uid) for claim in ports.claims.values() if claim.port),
+        tcp=tuple(_tcp_routes(ports, addresses, settings)),
         http=tuple(routes),
         complaints=(*complaints, *ports.complaints, *hosts.complaints),
         tcp_holders=ports.holders,
@@ -71,6 +73,25 @@ def _addresses(nodes: t.Iterable[Node], slices: t.Iterable[Slice]) -> Addresses:
     return lambda service: frozenset(local[service.namespace, service.name]) if service.local else everywhere
 
 
+def _tcp_routes(ports: Assigned, addresses: Addresses, settings: Settings) -> t.Iterator[TcpRoute]:
+    for claim in ports.claims.values():
+        if claim.port:
+            chosen = backends(claim.service.uid, addresses(claim.service), settings.max_backends)
+            yield TcpRoute(claim.key, claim.port.node_port, chosen, claim.service.uid)
+
+
+@functools.lru_cache(maxsize=4096)
+def backends(uid: str, addresses: frozenset[str], most: int) -> frozenset[str]:
+    """Return the backends of a Service's TCP routes, by rendezvous hashing: a node that comes or goes changes one of them at most.
+
+    The TCP routers skip IPv6 addresses.
+    """
+    usable = [ip for ip in addresses if ":" not in ip]
+    if len(usable) <= most:
+        return frozenset(usable)
+    return frozenset(sorted(usable, key=lambda ip: hashlib.blake2b(f"{uid} {ip}".encode(), digest_size=8).digest())[:most])
+
+
 def _http_routes(hosts: Assigned, addresses: Addresses, settings: Settings, complaints: list[Complaint]) -> t.Iterator[HttpRoute]:
     """Yield one route for each Service, with all its URIs."""
     by_service: dict[str, list[Claim]] = collections.defaultdict(list)
@@ -81,7 +102,8 @@ def _http_routes(hosts: Assigned, addresses: Addresses, settings: Settings, comp
         if not port:
             continue
         uris = tuple(claim.key for claim in claims)
-        route = HttpRoute(uris, port.node_port, addresses(service), tls_name(service), str(service), service.uid)
+        segment = isolation_segment(service, settings)
+        route = HttpRoute(uris, port.node_port, addresses(service), tls_name(service), str(service), service.uid, segment)
         size = largest_registration(route, settings.cluster)
         if settings.max_message and size > settings.max_message:
             message = f"its registration has {size} bytes, expected at most {settings.max_message}, the limit of NATS: use fewer or shorter hosts"
