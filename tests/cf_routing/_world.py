@@ -32,6 +32,7 @@ PACKAGE = ROOT / "packages/cf_routing"
 STANDINS = ROOT / "tests/standins"
 SECRETS = ("the routing secret", "the NATS password", "the status password")
 ROUTING_SECRET, NATS_PASSWORD, STATUS_PASSWORD = SECRETS
+SCALE_PORTS = range(40000, 42001)
 SCOPES = ["routing.router_groups.read", "routing.routes.read", "routing.routes.write"]
 
 
@@ -125,11 +126,13 @@ class World:
         self.certificate, self.key = Pair("anybody", issuer=authority).write(directory / "anybody")
         self.authority_of_cluster = str(apiserver.directory / "ca.crt")
         self.apiserver = apiserver
-        ports = free_ports(8)
-        self.nats_port, self.api_port, self.control_port, self.status_port, self.http_port = ports[:5]
-        self.reservable = sorted(ports[5:8])
+        # The routing API refuses reservable ports that overlap.
+        *ports, first, second, third = [port for port in free_ports(40) if port not in SCALE_PORTS][:8]
+        self.nats_port, self.api_port, self.control_port, self.status_port, self.http_port = ports
+        self.reservable = sorted((first, second, third))
         self.secret_file, self.password_file = self.file("secret", ROUTING_SECRET), self.file("password", NATS_PASSWORD)
-        self.kubeconfig = self._user_of_cluster(apiserver)
+        self.kubeconfig = self.user_of_cluster(apiserver, "cf-route-sync")
+        self.registrar_kubeconfig = self.user_of_cluster(apiserver, "cf-api-registrar")
         self.nats = Process(directory, "nats", "nats-server", "--config", self._nats())
         self.routing_api = self._stand_in("routing_api", self._routing_api())
         self.gorouter = self._stand_in("gorouter", self._gorouter())
@@ -153,10 +156,10 @@ class World:
         path.write_text(content)
         return str(path)
 
-    def _user_of_cluster(self, apiserver: t.Any) -> str:
+    def user_of_cluster(self, apiserver: t.Any, user: str) -> str:
         """Return the kubeconfig of a user with the permissions in rbac.yml only."""
         self.apply_manifest()
-        certificate, key = Pair("cf-route-sync", "nobody", apiserver.authority).write(self.directory / "cf-route-sync")
+        certificate, key = Pair(user, "nobody", apiserver.authority).write(self.directory / user)
         config = {
             "current-context": "test",
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
@@ -168,7 +171,7 @@ class World:
             ],
             "users": [{"name": "test", "user": {"client-certificate": certificate, "client-key": key}}],
         }
-        return self.file("kubeconfig", json.dumps(config))
+        return self.file(f"{user}.kubeconfig", json.dumps(config))
 
     def apply_manifest(self) -> None:
         """Create the objects of rbac.yml that do not exist, as site.yml does."""
@@ -207,7 +210,6 @@ class World:
                 {"name": "default-http", "type": "http", "reservable_ports": ""},
                 {"name": "tcp", "type": "tcp", "reservable_ports": f"{','.join(map(str, self.reservable))},40000-42000"},
             ],
-            "prune_seconds": 1,
         }
 
     def _gorouter(self) -> dict[str, t.Any]:
@@ -237,7 +239,6 @@ class World:
             "http_port": self.http_port,
             "directory": str(self.directory / "routers"),
             "routing_api": {"control": self.control},
-            "router_group": "tcp",
             "gorouter": {"url": f"http://127.0.0.1:{self.status_port}", "user": "router-status", "password": STATUS_PASSWORD},
             "ca_file": self.ca,
         }
@@ -403,12 +404,12 @@ class World:
                     self.kube("DELETE", f"{path}/{item['metadata']['name']}")
         for namespace in namespaces:
             self.kube("DELETE", f"/api/v1/namespaces/{namespace}/events")
-        self.forget("leases/cf-route-sync", "configmaps/cf-route-sync", "configmaps/cf-route-sync-holders")
+        self.forget("leases/cf-route-sync", "leases/cf-api-registrar", "configmaps/cf-route-sync", "configmaps/cf-route-sync-holders")
         self.apply_manifest()
         pathlib.Path(self.secret_file).write_text(ROUTING_SECRET)
         pathlib.Path(self.password_file).write_text(NATS_PASSWORD)
         clients = {"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES}}
-        self.set_state(down=[], clients=clients, token_seconds=3600, forget=True)
+        self.set_state(down=[], clients=clients, token_seconds=3600, row_seconds=0.0012, tls_port_type="int", forget=True)
         self.ask_gorouter("forget")
 
     def forget(self, *objects: str) -> None:

@@ -105,7 +105,7 @@ def test_registrar(tmp_path, sync):
     config["backend"]["ip"] = "master-0"
     assert mistakes(tmp_path, config, REGISTRAR) == [
         "routing_api.port: found true, expected a whole number from 1 to 65535",
-        'backend.ip: found "master-0", expected an IP address',
+        'backend.ip: found "master-0", expected an IPv4 address, because the TCP routers ignore others',
     ]
 
 

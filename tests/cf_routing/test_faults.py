@@ -94,12 +94,14 @@ def test_api_server_is_down(world):
 
 def test_outages(world):
     """NATS, UAA and the routing API stop and start. No route is lost, and the program is not restarted."""
+    # UAA is needed only for new tokens.
+    world.set_state(token_seconds=2)
     program = world.start_leader()
     tcp, http = create_routes(world)
     pid = program.process.pid
     with RouteWatch(world, tcp, http) as watch:
         for part in ("uaa", "routing_api"):
-            world.set_state(down=[part], revoke=True)
+            world.set_state(down=[part])
             until(lambda: not program.health()["healthy"], OUTAGE_SECONDS, world.output)
             time.sleep(OUTAGE_SECONDS / 3)
             world.set_state(down=[])
@@ -140,7 +142,7 @@ def test_wrong_secrets(world):
     world.service("web", {"http-route-sync": "web", "tcp-route-sync": str(world.reservable[0])}, 31001)
     until(lambda: {"uaa", "nats"} <= program.health()["troubles"].keys(), 8, world.output)
     troubles = program.health()["troubles"]
-    assert f"its ID or the secret in {world.secret_file} is wrong" in troubles["uaa"]
+    assert f"(HTTP 401, Bad credentials): its ID or the secret in {world.secret_file} is wrong" in troubles["uaa"]
     assert f"its name or the password in {world.password_file} is wrong" in troubles["nats"]
     time.sleep(2)
     # The message is not repeated at every attempt.
@@ -149,7 +151,9 @@ def test_wrong_secrets(world):
     pathlib.Path(world.password_file).write_text(NATS_PASSWORD)
     until(lambda: world.tcp() and world.http() and program.health()["healthy"], 15, world.output)
     # Missing scopes get another message than a wrong secret.
-    world.set_state(clients={"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES[:1]}}, revoke=True)
+    world.set_state(clients={"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES[:1]}}, token_seconds=2)
+    program.stop()
+    program.start()
     until(lambda: "needs the authorities" in program.health()["troubles"].get("routing_api", ""), 10, world.output)
 
 
@@ -169,6 +173,45 @@ def test_no_such_router_group(world):
     world.service("web", {"http-route-sync": "web", "tcp-route-sync": str(world.reservable[0])}, 31001)
     until(lambda: world.http() and "there are default-http, tcp" in program.health()["troubles"].get("routing_api", ""), 8, world.output)
     assert not world.events("web")
+
+
+def test_a_slow_routing_api_makes_no_duplicates(world):
+    """A request that takes longer than the client waits goes on. It is not repeated before it has ended."""
+    world.node("n1", "127.0.0.2")
+    world.set_state(row_seconds=16)
+    program = world.start_leader(routing_api={**world.peers()["routing_api"], "ttl": 120})
+    for index in range(3):
+        world.service(f"s{index}", {"tcp-route-sync": str(40000 + index)}, 31001 + index)
+    until(lambda: "no answer" in program.health().get("troubles", {}).get("routing_api", ""), 50, world.output)
+    world.set_state(row_seconds=0.0012)
+    until(lambda: len(world.tcp()) == 3 and program.health()["healthy"], 60, world.output)
+    assert world.table()["rows"] == 3
+    assert "several rows" not in program.output
+
+
+def test_duplicates_expire_and_are_registered_again(world):
+    """The routing API neither renews nor deletes a mapping with two rows. The others are not affected."""
+    program = world.start_leader(routing_api={**world.peers()["routing_api"], "ttl": 15})
+    tcp, _http = create_routes(world)
+    port = world.reservable[1]
+    world.service("two", {"tcp-route-sync": str(port)}, 31002)
+    both = tcp | {(port, "127.0.0.2:31002")}
+    until(lambda: world.tcp() == both, 5, world.output)
+    world.set_state(duplicate=port)
+    assert world.table()["rows"] == 3
+    with RouteWatch(world, tcp, set()) as watch:
+        until(lambda: "several rows" in program.output, 15, world.output)
+        took = until(lambda: world.table()["rows"] == 2 and world.tcp() == both and program.health()["healthy"], 45, world.output)
+    assert not watch.missing
+    print(f"\na duplicate is healed {took:.0f} s after it was found, with a ttl of 15 s")
+
+
+def test_an_old_routing_api_is_named(world):
+    world.set_state(tls_port_type="uint16")
+    program = world.start_leader()
+    world.node("n1", "127.0.0.2")
+    world.service("web", {"tcp-route-sync": str(world.reservable[0])}, 31001)
+    until(lambda: "expected that of cf-deployment 43 or later" in program.health().get("troubles", {}).get("routing_api", ""), 8, world.output)
 
 
 def configmap(name: str) -> dict:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from cf_routing.errors import reason
 from cf_routing.holders import NOBODY, Holders
 from cf_routing.http_routes import MAX_UNREGISTRATIONS, Unregistered, interval
 from cf_routing.messages import registrations, table, unregistrations
-from cf_routing.record import decode, decode_holders, encode, encode_holders
+from cf_routing.record import decode, decode_holders, decompress, encode, encode_holders
 from cf_routing.routes import HttpRoute
-from cf_routing.routing_api import Listed, Mapping
+from cf_routing.routing_api import Listed, Mapping, duplicates
 from cf_routing.tables import union, without
-from cf_routing.tcp_routes import mappings, read
+from cf_routing.tcp_routes import mappings, pause, read
 
 BOTH = frozenset({"10.0.0.1", "10.0.0.2"})
 ONE, OTHER = frozenset({"10.0.0.1"}), frozenset({"10.0.0.2"})
@@ -46,7 +47,7 @@ def test_registration_with_tls():
 
 
 def test_unregistrations():
-    gone = {("a.example.com", 30080, ""): BOTH, ("b.example.com", 30080, ""): ONE, ("c.example.com", 30443, "web"): ONE}
+    gone = {("a.example.com", 30080, "", ""): BOTH, ("b.example.com", 30080, "", ""): ONE, ("c.example.com", 30443, "web", ""): ONE}
     assert [json.loads(message) for message in unregistrations(gone)] == [
         {"host": "10.0.0.1", "port": 30080, "uris": ["a.example.com", "b.example.com"]},
         {"host": "10.0.0.1", "tls_port": 30443, "uris": ["c.example.com"]},
@@ -54,9 +55,50 @@ def test_unregistrations():
     ]
 
 
+def test_isolation_segment():
+    """Gorouters of other segments ignore both messages, so an unregistration needs the segment too."""
+    route = HttpRoute(("a.example.com",), 30080, ONE, "", "default/s", segment="edge")
+    assert [json.loads(message)["isolation_segment"] for message in registrations([route], "cfcr")] == ["edge"]
+    assert [json.loads(message)["isolation_segment"] for message in unregistrations(table([route]))] == ["edge"]
+    other = route._replace(segment="")
+    assert without(table([route]), table([other])) == table([route])
+    # An earlier version reads records without segments.
+    assert decompress(encode(table([other])))["routes"] == [["a.example.com", 30080, "", 0]]
+
+
+def test_ipv6():
+    """Gorouters append a colon and the port to the host."""
+    route = HttpRoute(("a.example.com",), 30080, frozenset({"fd00::1"}), "", "default/s")
+    assert [json.loads(message)["host"] for message in registrations([route], "cfcr")] == ["[fd00::1]"]
+    assert [json.loads(message)["host"] for message in unregistrations(table([route]))] == ["[fd00::1]"]
+
+
+def test_duplicates():
+    """Rows without a TLS port have another key."""
+    one, two = Mapping(1024, "10.0.0.1", 30080), Mapping(1024, "10.0.0.2", 30080)
+    assert duplicates([Listed(one, "us"), Listed(one, "us"), Listed(two, "us"), Listed(two, "us", tls_port=0)]) == {one}
+
+
+@pytest.mark.parametrize(
+    ("took", "batches", "ttl", "seconds"),
+    [
+        (0.3, 20, 60, 1.2),  # 5,000 mappings: a fifth of the time
+        (0.3, 200, 60, 0.0),  # 50,000: more than there is
+        (0.3, 40, 60, 0.7),  # 10,000: all within two thirds of the ttl
+    ],
+)
+def test_pause(took, batches, ttl, seconds):
+    assert pause(took, batches, ttl) == pytest.approx(seconds)
+
+
+def test_reason_has_no_objects():
+    context = "Cannot connect to host uaa:443 ssl:<ssl.SSLContext object at 0x7f> [Connect call failed]"
+    assert reason(OSError(context)) == "OSError: Cannot connect to host uaa:443 [Connect call failed]"
+
+
 def test_long_unregistrations_are_split():
     """A Service may have changed its hosts often, and NATS refuses large messages."""
-    gone = {(f"{index:03}-{'x' * 300}.example.com", 30080, ""): ONE for index in range(1000)}
+    gone = {(f"{index:03}-{'x' * 300}.example.com", 30080, "", ""): ONE for index in range(1000)}
     messages = list(unregistrations(gone))
     assert len(messages) == 50 and max(map(len, messages)) < 8000
     assert [uri for message in messages for uri in json.loads(message)["uris"]] == sorted(key[0] for key in gone)
@@ -66,16 +108,16 @@ def test_long_unregistrations_are_split():
 def test_addresses_are_encoded(address):
     """Nodes with such addresses are no backends, but the messages must not depend on that."""
     (message,) = registrations([HttpRoute(("a.example.com",), 30080, frozenset({address}), "", "default/s")], "cfcr")
-    assert json.loads(message)["host"] == address and json.loads(message)["port"] == 30080
+    assert json.loads(message)["host"].strip("[]") == address and json.loads(message)["port"] == 30080
 
 
 def test_unregistered_routes_are_remembered_for_a_while():
     unregistered = Unregistered()
-    unregistered.add(1, {("a", 30080, ""): ONE, ("b", 30080, ""): ONE})
-    unregistered.add(2, {("a", 30080, ""): OTHER})
-    assert unregistered.since(0) == {("a", 30080, ""): BOTH, ("b", 30080, ""): ONE}
-    assert unregistered.since(1) == {("a", 30080, ""): BOTH}
-    unregistered.add(3, {(str(index), 30080, ""): ONE for index in range(2 * MAX_UNREGISTRATIONS)})
+    unregistered.add(1, {("a", 30080, "", ""): ONE, ("b", 30080, "", ""): ONE})
+    unregistered.add(2, {("a", 30080, "", ""): OTHER})
+    assert unregistered.since(0) == {("a", 30080, "", ""): BOTH, ("b", 30080, "", ""): ONE}
+    assert unregistered.since(1) == {("a", 30080, "", ""): BOTH}
+    unregistered.add(3, {(str(index), 30080, "", ""): ONE for index in range(2 * MAX_UNREGISTRATIONS)})
     assert len(unregistered.since(0)) == MAX_UNREGISTRATIONS
 
 
@@ -120,7 +162,7 @@ def test_read_separates_own_routes_from_other_ones():
 
 def test_record():
     """The encoding is deterministic and small, and can be decoded."""
-    routes = {(f"app-{index}.example.com", 30000 + index, "web" if index % 2 else ""): BOTH if index % 3 else ONE for index in range(1000)}
+    routes = {(f"app-{index}.example.com", 30000 + index, "web" if index % 2 else "", "" if index % 5 else "edge"): BOTH if index % 3 else ONE for index in range(1000)}
     text = encode(routes)
     assert decode(text) == routes and encode(dict(reversed(routes.items()))) == text and len(text) < 20_000
     assert decode(encode({})) == {}

@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import signal
+import socket
+import ssl
+import time
 
 import pytest
 from _etcd import free_ports
@@ -16,19 +19,21 @@ from test_routes import fetch_token, post
 
 @pytest.fixture
 def registrar(world):
-    def make(name: str = "registrar", **changes) -> Program:
+    def make(name: str = "registrar", backend: dict | None = None, start: bool = True, **changes) -> Program:
         (port,) = free_ports(1)
         peers = world.peers()
         config = {
             "listen": f"127.0.0.1:{port}",
             "uaa": peers["uaa"],
             "routing_api": {**peers["routing_api"], "port": world.reservable[0], **changes},
-            "backend": {"ip": "127.0.0.1", "port": world.apiserver.port},
+            "backend": backend or {"ip": "127.0.0.1", "port": world.apiserver.port},
             "ready": {"url": f"https://127.0.0.1:{world.apiserver.port}/readyz", "ca_file": world.authority_of_cluster},
+            "masters": {"kubeconfig": world.registrar_kubeconfig},
         }
         program = Program(world.directory, name, "api_registrar", config)
         world.programs.append(program)
-        program.start()
+        if start:
+            program.start()
         return program
 
     return make
@@ -106,3 +111,99 @@ def test_port_not_reservable(world, registrar):
 def test_no_such_group(world, registrar):
     program = registrar(router_group="none")
     until(lambda: "there are default-http, tcp" in program.health().get("troubles", {}).get("routing_api", ""), 5, world.output)
+
+
+def dead(index: int) -> dict:
+    """Return a backend that refuses connections, as that of a master whose processes are dead."""
+    return {"ip": f"127.0.0.{10 + index}", "port": 9}
+
+
+def test_the_route_of_a_dead_master_is_withdrawn(world, registrar):
+    """The living master deletes it within seconds, long before it expires, and clients reach only the living one."""
+    registrar("one", ttl=60)
+    other = registrar("two", backend=dead(1), ttl=60)
+    port = world.reservable[0]
+    living, gone = (port, f"127.0.0.1:{world.apiserver.port}"), (port, "127.0.0.11:9")
+    until(lambda: world.tcp() == {living, gone}, 5, world.output)
+    world.routers.start()
+    try:
+        until(lambda: connects(port) and reloads(world) >= 2, 5, world.output)
+        time.sleep(3)
+        # It lives: nobody withdraws its route, although it refuses connections.
+        assert world.tcp() == {living, gone}
+        other.stop(signal.SIGKILL)
+        took = until(lambda: world.tcp() == {living}, 8, world.output)
+        time.sleep(1)
+        assert all(connects(port) for _turn in range(8))
+    finally:
+        world.routers.stop()
+    print(f"\nmaster dead: another one withdraws its route after {took:.1f} s")
+    # The entry is gone with the route. When the master is back, so is its route.
+    until(lambda: entries(world).keys() == {f"127.0.0.1_{world.apiserver.port}"}, 3, world.output)
+    other.start()
+    until(lambda: world.tcp() == {living, gone}, 5, world.output)
+
+
+def test_the_route_of_a_master_that_accepts_connections_stays(world, registrar):
+    """Its registrar is dead, but clients reach its API server. The route expires unless the registrar returns."""
+    registrar("one", backend=dead(1), ttl=60)
+    other = registrar("two", ttl=60)
+    both = {(world.reservable[0], "127.0.0.11:9"), (world.reservable[0], f"127.0.0.1:{world.apiserver.port}")}
+    until(lambda: world.tcp() == both, 5, world.output)
+    other.stop(signal.SIGKILL)
+    time.sleep(7)
+    assert world.tcp() == both
+
+
+def test_a_withdrawn_route_returns(world, registrar):
+    """A registrar that was stopped for a while registers its route as soon as it goes on."""
+    registrar("one", ttl=60)
+    other = registrar("two", backend=dead(1), ttl=60)
+    both = {(world.reservable[0], f"127.0.0.1:{world.apiserver.port}"), (world.reservable[0], "127.0.0.11:9")}
+    until(lambda: world.tcp() == both, 5, world.output)
+    other.process.send_signal(signal.SIGSTOP)
+    until(lambda: len(world.tcp()) == 1, 8, lambda: f"{entries(world)} {world.output()}")
+    other.process.send_signal(signal.SIGCONT)
+    took = until(lambda: world.tcp() == both, 5, world.output)
+    print(f"\na master that goes on has its route again after {took:.1f} s")
+    # Nor does a late deletion take it away for long.
+    post(world, "tcp_routes/delete", [row for row in world.table()["routes"] if row["backend_ip"] == "127.0.0.11"], fetch_token(world))
+    until(lambda: world.tcp() == both, 4, world.output)
+
+
+def test_without_a_majority_nobody_is_withdrawn(world, registrar):
+    """While the API server cannot write, no master judges another one; each deletes its own route, because it is not ready."""
+    program = registrar("one", backend=dead(1), ttl=60)
+    registrar("two", backend=dead(2), ttl=60).stop(signal.SIGKILL)
+    world.forget("leases/cf-api-registrar")
+    until(lambda: "masters" in "".join(program.health().get("warnings", {})), 5, world.output)
+    post(world, "tcp_routes/create", [row_of(world, "127.0.0.12")], fetch_token(world))
+    time.sleep(6)
+    assert (world.reservable[0], "127.0.0.12:9") in world.tcp()
+    assert program.health()["healthy"]
+
+
+def row_of(world, ip: str) -> dict:
+    group = next(group["guid"] for group in world.table()["groups"] if group["name"] == "tcp")
+    return {"router_group_guid": group, "port": world.reservable[0], "backend_ip": ip, "backend_port": 9, "backend_tls_port": -1, "ttl": 60}
+
+
+def entries(world) -> dict:
+    lease = world.kube("GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/cf-api-registrar")
+    return lease["metadata"].get("annotations") or {}
+
+
+def connects(port: int) -> bool:
+    """Return whether the routers lead a connection to a server that speaks TLS."""
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as plain, tls.wrap_socket(plain):
+            return True
+    except OSError:
+        return False
+
+
+def reloads(world) -> int:
+    path = world.directory / "routers/haproxy.cfg"
+    return path.read_text().count("  server ") if path.exists() else 0

@@ -12,7 +12,7 @@ from cf_routing.objects import Node, Port, Service, Slice, endpoint_slice, node,
 from cf_routing.ports import Ports
 from cf_routing.routes import HttpRoute, TcpRoute
 from cf_routing.rules import Rules
-from cf_routing.wanted import plan
+from cf_routing.wanted import backends, plan
 
 DOMAINS = Rules(domains=("apps.example.com", "example.org"))
 SETTINGS = Settings(DOMAINS, Ports.parse("1024-1123,2000"), frozenset({1100}), cluster="cfcr")
@@ -196,3 +196,27 @@ def test_slice_from_object():
     ]
     found = endpoint_slice({**item(labels={"kubernetes.io/service-name": "s"}), "endpoints": endpoints})
     assert found == Slice(("default", "s"), frozenset({"a", "c"}))
+
+
+def test_backends_of_tcp_routes_are_few_and_stable():
+    """Each mapping costs the routing API time. A node that goes changes the backends of those Services only that had it."""
+    nodes = frozenset(f"10.0.0.{index}" for index in range(1, 101))
+    chosen = {uid: backends(uid, nodes, 10) for uid in map(str, range(200))}
+    assert {len(ips) for ips in chosen.values()} == {10}
+    gone = "10.0.0.7"
+    for uid, ips in chosen.items():
+        after = backends(uid, nodes - {gone}, 10)
+        assert after == ips if gone not in ips else after > ips - {gone} and len(after) == 10
+    # All nodes have a share.
+    counts = [sum(ip in ips for ips in chosen.values()) for ip in nodes]
+    assert min(counts) > 5 and max(counts) < 45
+    assert backends("a", frozenset({"10.0.0.1", "fd00::1"}), 10) == {"10.0.0.1"}
+
+
+def test_isolation_segments():
+    settings = SETTINGS._replace(segment="shared-edge", segments=frozenset({"edge"}))
+    services = [make(name, http=name, annotations={"http-route-isolation-segment": text} if text else {}) for name, text in (("a", ""), ("b", "edge"), ("c", "x"))]
+    wanted = planned(*services, settings=settings)
+    assert [(route.service, route.segment) for route in wanted.http] == [("default/a", "shared-edge"), ("default/b", "edge")]
+    message = "annotation cfcr.io/http-route-isolation-segment: found 'x', expected one of edge, shared-edge"
+    assert complaints(*services, settings=settings) == [("c", "RouteForbidden", message)]

@@ -8,7 +8,8 @@
 
 {"nats": {"servers": ["tls://10.0.0.5:4224"], "user": …, "password": …, "ca_file": …, "certificate_file": …, "key_file": …},
  "status": {"listen": "127.0.0.1:8082", "user": "router-status", "password": …},
- "interval_seconds": 20, "stale_seconds": 120, "prune_seconds": 30}
+ "interval_seconds": 20, "stale_seconds": 120, "prune_seconds": 30,
+ "sharding_mode": "all", "isolation_segments": []}         all, segments or shared-and-segments
 
 Like gorouter, it publishes router.start when it starts and when it reconnects to NATS, answers router.greet, registers and unregisters endpoints,
 removes endpoints without TLS that were not registered again for stale_seconds, and ignores invalid messages. All requests need basic authentication:
@@ -49,6 +50,7 @@ class Endpoint:
             "ttl": self.ttl,
             "tags": message.get("tags"),
             "private_instance_id": message.get("private_instance_id", ""),
+            **({"isolation_segment": message["isolation_segment"]} if message.get("isolation_segment") else {}),
             **({"server_cert_domain_san": message["server_cert_domain_san"]} if message.get("server_cert_domain_san") else {}),
         }
 
@@ -66,6 +68,7 @@ class Routes:
 
     def __init__(self, config: dict[str, t.Any]) -> None:
         self.stale = config.get("stale_seconds", 120)
+        self.sharding, self.segments = config.get("sharding_mode", "all"), config.get("isolation_segments", [])
         self.table: dict[str, dict[str, Endpoint]] = collections.defaultdict(dict)
         self.counts: collections.Counter[str] = collections.Counter()
 
@@ -79,6 +82,8 @@ class Routes:
                 self.counts["validation-error"] += 1
                 print("validation-error", error, data[:300], flush=True)
             return
+        if not self.serves(message.get("isolation_segment") or ""):
+            return
         if subject == "router.register":
             endpoint = Endpoint(message, self.stale)
             for name in map(uri, message["uris"]):
@@ -89,6 +94,10 @@ class Routes:
                     self.counts["endpoint-not-unregistered"] += 1
                 if not self.table[name]:
                     del self.table[name]
+
+    def serves(self, segment: str) -> bool:
+        """Return whether this gorouter takes messages of a segment. Those without one are shared."""
+        return self.sharding == "all" or segment in self.segments or (not segment and self.sharding == "shared-and-segments")
 
     def prune(self) -> None:
         now = time.monotonic()
@@ -119,10 +128,13 @@ def check(message: dict[str, t.Any]) -> None:
         "private_instance_id": str,
         "private_instance_index": str,
         "tags": (dict, type(None)),
+        "isolation_segment": str,
     }
     for key, kind in kinds.items():
         if key in message and not isinstance(message[key], kind):
             raise TypeError(f"{key}: {message[key]!r}")
+    if not all(isinstance(value, str) for value in (message.get("tags") or {}).values()):
+        raise TypeError(f"tags: {message['tags']!r}")
     for key in ("port", "tls_port"):
         if not 0 <= message.get(key, 0) < 65536:
             raise ValueError(f"{key}: {message[key]}")
@@ -159,9 +171,10 @@ class Gorouter:
             ping_interval=20,
             reconnected_cb=self.start,
         )
+        # In this order: an answer that comes at once is lost.
+        await self.start()
         await self.client.subscribe("router.*", cb=self.on_message)
         await self.client.subscribe("router.greet", cb=self.on_greet)
-        await self.start()
         while True:
             await asyncio.sleep(self.config.get("prune_seconds", 30))
             self.routes.prune()

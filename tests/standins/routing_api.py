@@ -9,14 +9,15 @@
 {"listen": "0.0.0.0:3443", "certificate_file": …, "key_file": …,
  "control": "127.0.0.1:3444",                       plain HTTP, for tests: see below; default: none
  "clients": {"routing": {"secret": "…", "scopes": ["routing.routes.read", …]}},
- "router_groups": [{"name": "default-tcp", "type": "tcp", "reservable_ports": "1024-1123"}],
- "max_ttl": 120, "token_seconds": 3600, "prune_seconds": 10}
+ "router_groups": [{"name": "default-tcp", "type": "tcp", "reservable_ports": "1024-1033"}],
+ "max_ttl": 120, "token_seconds": 3600, "prune_seconds": 10,
+ "row_seconds": 0.0012,                             the time that one mapping takes; 1.2 ms were measured on PostgreSQL
+ "tls_port_type": "int"}                            uint16 in routing-release below 0.302
 
-It behaves like the original towards clients, including its defects: each registration of a route without backend_tls_port adds a row that no
-deletion finds, ports are not compared with reservable_ports, and a missing scope gets 401.
-Control: GET /state returns the table and the requests, GET /counts the numbers only. POST /state changes {"down": ["uaa", "routing_api"],
-"clients": …, "token_seconds": …, "revoke": true, "forget": true}; revoke invalidates all tokens, forget removes all routes. A part that is down
-answers 503.
+It behaves like the original (routing-api 44661ed) towards clients, including its defects; tests/cf_routing/test_standins.py lists them.
+Control: GET /state returns the table and the requests, GET /counts the numbers only. POST /state changes {"down": ["uaa", "routing_api", "database"],
+"clients": …, "token_seconds": …, "row_seconds": …, "tls_port_type": …, "revoke": true, "forget": true, "duplicate": 1024}; revoke gives UAA another
+key, forget removes all routes, duplicate adds second rows for a port. A part that is down answers 503.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import json
 import pathlib
 import secrets
 import ssl
+import sys
 import threading
 import time
 import typing as t
@@ -38,9 +40,27 @@ import uuid
 
 ROUTES = "/routing/v1/tcp_routes"
 GROUPS = "/routing/v1/router_groups"
-# Rows are listed until they expire, and are removed a second later.
+METHODS = {GROUPS: "GET", ROUTES: "GET", f"{ROUTES}/create": "POST", f"{ROUTES}/delete": "POST"}
+# Rows are listed until they expire, and are pruned a second later at the earliest.
 SLACK_SECONDS = 1
 KEYS = ("router_group_guid", "backend_ip", "backend_port", "port", "backend_tls_port", "backend_sni_hostname")
+# The types of Go. A field that is missing or null has Go's zero value.
+TYPES = {
+    "router_group_guid": "string",
+    "backend_ip": "string",
+    "backend_port": "uint16",
+    "port": "uint16",
+    "backend_tls_port": "int",
+    "backend_sni_hostname": "string",
+    "sni_rewrite_hostname": "string",
+    "instance_id": "string",
+    "isolation_segment": "string",
+    "ttl": "int",
+    "terminate_frontend_tls": "bool",
+    "alpns": "string",
+}
+NUMBERS = {"uint16": range(65536), "int": range(-(2**63), 2**63)}
+KINDS = {str: "string", int: "number", float: "number", bool: "bool", list: "array", dict: "object"}
 
 
 class Answer(Exception):
@@ -59,6 +79,46 @@ def invalid(message: str) -> Answer:
     return Answer(400, "ProcessRequestError", f"Cannot process request: {message}")
 
 
+def database(message: str) -> Answer:
+    return Answer(503, "DBCommunicationError", message)
+
+
+def decode(body: bytes, tls_port_type: str) -> list[dict[str, t.Any]]:
+    """Decode the body as Go does into its structure."""
+    try:
+        routes = json.loads(body)
+    except ValueError:
+        raise invalid("EOF" if not body else "invalid character in JSON") from None
+    if not isinstance(routes, list):
+        raise invalid(f"json: cannot unmarshal {KINDS[type(routes)]} into Go value of type []models.TcpRouteMapping")
+    return [decode_route(route, {**TYPES, "backend_tls_port": tls_port_type}) for route in routes]
+
+
+def decode_route(route: t.Any, types: dict[str, str]) -> dict[str, t.Any]:
+    if not isinstance(route, dict):
+        raise invalid(f"json: cannot unmarshal {KINDS[type(route)]} into Go value of type models.TcpRouteMapping")
+    known = {key: value for key, value in route.items() if key in types and value is not None}
+    for key, value in known.items():
+        kind, found = types[key], KINDS[type(value)]
+        fits = value in NUMBERS[kind] if kind in NUMBERS and isinstance(value, int) and not isinstance(value, bool) else found == kind
+        if not fits:
+            shown = f"number {value}" if found == "number" else found
+            raise invalid(f"json: cannot unmarshal {shown} into Go struct field TcpRouteMapping.{key} of type {kind}")
+    return known
+
+
+def check_group(name: str, ports: str) -> None:
+    """Refuse reservable ports that overlap, as the original does at its start."""
+    ranges: list[tuple[int, int, str]] = []
+    for text in filter(None, (part.strip() for part in ports.split(","))):
+        first, dash, last = text.partition("-")
+        low, high, shown = int(first), int(last or first), f"[{text}]" if dash else text
+        for other_low, other_high, other in ranges:
+            if low <= other_high and other_low <= high:
+                sys.exit(f"router group {name}: Overlapping values: {other} and {shown}")
+        ranges.append((low, high, shown))
+
+
 class Tokens:
     """JSON web tokens like those of UAA, signed with a key of this process."""
 
@@ -70,15 +130,24 @@ class Tokens:
         text = ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"alg": "HS256"}, claims))
         return f"{text}.{self._sign(text)}"
 
-    def check(self, header: str, scope: str) -> None:
-        kind, _space, token = header.partition(" ")
-        if kind.lower() != "bearer" or not token:
-            raise unauthorized("invalid token format")
-        if token.count(".") != 2:
-            raise unauthorized("token contains an invalid number of segments")
+    def signed(self, token: str) -> bool:
         text, _dot, signature = token.rpartition(".")
-        if not hmac.compare_digest(signature, self._sign(text)):
-            raise unauthorized("crypto/rsa: verification error")
+        return hmac.compare_digest(signature, self._sign(text))
+
+    @staticmethod
+    def parse(header: str) -> str:
+        words = header.split(" ")
+        if len(words) != 2:
+            raise unauthorized("invalid token format")
+        if words[0].lower() != "bearer":
+            raise unauthorized(f"Invalid token type: {words[0]}")
+        if words[1].count(".") != 2:
+            raise unauthorized("token contains an invalid number of segments")
+        return words[1]
+
+    @staticmethod
+    def check(token: str, scope: str) -> None:
+        text = token.rpartition(".")[0]
         claims = json.loads(base64.urlsafe_b64decode(text.split(".")[1] + "=="))
         if claims["exp"] < time.time():
             raise unauthorized("Token is expired")
@@ -90,66 +159,98 @@ class Tokens:
 
 
 class Table:
-    """The TCP routes."""
+    """The TCP routes. Requests run in parallel, without a lock between the look for a row and its insertion."""
 
-    def __init__(self, groups: list[dict[str, t.Any]], max_ttl: int) -> None:
+    def __init__(self, groups: list[dict[str, t.Any]], max_ttl: int, row_seconds: float) -> None:
+        for group in groups:
+            check_group(group["name"], group.get("reservable_ports") or "")
         self.groups = [{"guid": str(uuid.uuid4()), **group} for group in groups]
-        self.max_ttl = max_ttl
-        self.rows: list[dict[str, t.Any]] = []
-        # Rows by their unique key. Rows with a NULL column are not in it, since NULL equals nothing.
-        self.unique: dict[tuple[object, ...], dict[str, t.Any]] = {}
+        self.max_ttl, self.row_seconds = max_ttl, row_seconds
+        # Rows by their key. NULL equals nothing, so rows without a TLS port have a key of their own each.
+        self.rows: dict[t.Any, list[dict[str, t.Any]]] = {}
+        self.lock = threading.Lock()
 
-    def validate(self, route: dict[str, t.Any]) -> None:
-        if route.get("router_group_guid") not in [group["guid"] for group in self.groups]:
-            raise invalid(f"router_group_guid: {route.get('router_group_guid')} not found")
-        if not route.get("port"):
-            raise invalid("Each tcp mapping requires a positive external port. RouteMapping=[" + json.dumps(route) + "]")
-        if not route.get("backend_ip"):
-            raise invalid("Each tcp mapping requires a non empty backend ip. RouteMapping=[" + json.dumps(route) + "]")
-        if not route.get("backend_port") and route.get("backend_tls_port", 0) <= 0:
-            raise invalid("Each tcp mapping requires a positive backend port. RouteMapping=[" + json.dumps(route) + "]")
-        if route["ttl"] > self.max_ttl:
-            raise invalid(
-                f"Each tcp mapping requires TTL to be less than or equal to {self.max_ttl}. RouteMapping=[" + json.dumps(route) + "]"
-            )
-        if route["ttl"] <= 0:
-            raise invalid("Each tcp mapping requires a ttl greater than 0. RouteMapping=[" + json.dumps(route) + "]")
+    def validate(self, route: dict[str, t.Any], ttl: bool) -> None:
+        group, port, ip = route.get("router_group_guid", ""), route.get("port", 0), route.get("backend_ip", "")
+        backend_port, tls_port = route.get("backend_port", 0), route.get("backend_tls_port", 0)
+        shown = f"RouteMapping=[{group}:{port}<->{ip}:{backend_port}]"
+        if not group:
+            raise invalid(f"Each tcp mapping requires a non empty router group guid. {shown}")
+        if port <= 0:
+            raise invalid(f"Each tcp mapping requires a positive external port. {shown}")
+        if not ip:
+            raise invalid(f"Each tcp mapping requires a non empty backend ip. {shown}")
+        if backend_port <= 0 and tls_port <= 0:
+            raise invalid(f"Each tcp mapping requires a positive backend port. {shown}")
+        if tls_port > 65535:
+            raise invalid(f"Each tcp mapping with a backend TLS port requires that port to be less than or equal to 65535. {shown}")
+        if ttl and route["ttl"] > self.max_ttl:
+            raise invalid(f"Each tcp mapping requires TTL to be less than or equal to {self.max_ttl}. {shown}")
+        if ttl and route["ttl"] <= 0:
+            raise invalid("Each tcp route mapping requires a ttl greater than 0")
+        if ttl and group not in [known["guid"] for known in self.groups]:
+            raise invalid(f"router_group_guid: {group} not found")
 
     def create(self, routes: list[dict[str, t.Any]]) -> None:
-        routes = [{**route, "ttl": self.max_ttl if route.get("ttl") is None else route["ttl"]} for route in routes]
+        routes = [{"ttl": self.max_ttl, **route} for route in routes]
         for route in routes:
-            self.validate(route)
+            self.validate(route, ttl=True)
+        # One by one: those before a failure stay.
         for route in routes:
-            key = self.key(route)
-            row = self.unique.get(key) if key else None
-            if row is None:
-                row = {"isolation_segment": "", "instance_id": "", "terminate_frontend_tls": False, **route}
-                row["modification_tag"] = {"guid": str(uuid.uuid4()), "index": -1}
-                self.rows.append(row)
-                if key:
-                    self.unique[key] = row
-            # The other columns never change.
-            row.update(ttl=route["ttl"], expires=time.time() + route["ttl"], isolation_segment=route.get("isolation_segment", ""))
-            row["modification_tag"]["index"] += 1
+            key, row = self.find(route)
+            time.sleep(self.row_seconds)
+            with self.lock:
+                if row is None:
+                    row = {"isolation_segment": "", "instance_id": "", "terminate_frontend_tls": False, "backend_tls_port": 0, **route}
+                    row["modification_tag"] = {"guid": str(uuid.uuid4()), "index": -1}
+                    self.rows.setdefault(key, []).append(row)
+                # The other columns never change.
+                row.update(ttl=route["ttl"], expires=time.time() + route["ttl"], isolation_segment=route.get("isolation_segment", ""))
+                row["modification_tag"]["index"] += 1
 
     def delete(self, routes: list[dict[str, t.Any]]) -> None:
-        gone = {id(self.unique.pop(key, None)) for key in map(self.key, routes) if key}
-        self.rows = [row for row in self.rows if id(row) not in gone]
+        for route in routes:
+            self.validate(route, ttl=False)
+        for route in routes:
+            key, row = self.find(route)
+            if row is not None:
+                time.sleep(self.row_seconds)
+                with self.lock:
+                    self.rows.pop(key, None)
 
-    def key(self, route: dict[str, t.Any]) -> tuple[object, ...] | None:
-        return tuple(route.get(key) for key in KEYS) if route.get("backend_tls_port") else None
+    def find(self, route: dict[str, t.Any]) -> tuple[t.Any, dict[str, t.Any] | None]:
+        """Return the key and the row of a route, also if it has expired."""
+        key = tuple(route.get(name) for name in KEYS) if route.get("backend_tls_port") else uuid.uuid4()
+        with self.lock:
+            found = self.rows.get(key, [])
+            if len(found) > 1:
+                raise database("have duplicate tcp route mappings")
+            return key, found[0] if found else None
 
-    def listed(self) -> list[dict[str, t.Any]]:
+    def all(self) -> list[dict[str, t.Any]]:
+        with self.lock:
+            return [row for rows in self.rows.values() for row in rows]
+
+    def listed(self, expired: bool = False) -> list[dict[str, t.Any]]:
+        """Return the rows, without those that have expired and are not pruned yet, unless they are wanted."""
         now = time.time()
-        return [{key: value for key, value in row.items() if key != "expires"} for row in self.rows if row["expires"] > now]
+        return [{key: value for key, value in row.items() if key != "expires"} for row in self.all() if expired or row["expires"] > now]
+
+    def duplicate(self, port: int) -> None:
+        """Add a second row for each route of a port, as two requests at the same time do."""
+        with self.lock:
+            for rows in self.rows.values():
+                rows += [{**row, "modification_tag": {"guid": str(uuid.uuid4()), "index": 0}} for row in rows if row["port"] == port]
 
     def forget(self) -> None:
-        self.rows, self.unique = [], {}
+        with self.lock:
+            self.rows = {}
 
     def prune(self) -> None:
         limit = time.time() - SLACK_SECONDS
-        self.rows = [row for row in self.rows if row["expires"] > limit]
-        self.unique = {key: row for key, row in self.unique.items() if row["expires"] > limit}
+        with self.lock:
+            kept = {key: [row for row in rows if row["expires"] > limit] for key, rows in self.rows.items()}
+            self.rows = {key: rows for key, rows in kept.items() if rows}
 
 
 class State:
@@ -158,8 +259,10 @@ class State:
     def __init__(self, config: dict[str, t.Any]) -> None:
         self.clients = config["clients"]
         self.token_seconds = config.get("token_seconds", 3600)
-        self.table = Table(config["router_groups"], config.get("max_ttl", 120))
-        self.tokens = Tokens()
+        self.table = Table(config["router_groups"], config.get("max_ttl", 120), config.get("row_seconds", 0.0012))
+        self.tls_port_type = config.get("tls_port_type", "int")
+        # UAA's key, and the one that the routing API has cached.
+        self.tokens = self.cached = Tokens()
         self.down: list[str] = []
         self.requests: dict[str, int] = {}
         self.lock = threading.Lock()
@@ -168,11 +271,25 @@ class State:
         self.down = wish.get("down", self.down)
         self.clients = wish.get("clients", self.clients)
         self.token_seconds = wish.get("token_seconds", self.token_seconds)
+        self.table.row_seconds = wish.get("row_seconds", self.table.row_seconds)
+        self.tls_port_type = wish.get("tls_port_type", self.tls_port_type)
+        if "duplicate" in wish:
+            self.table.duplicate(wish["duplicate"])
         if wish.get("revoke"):
             self.tokens = Tokens()
         if wish.get("forget"):
             self.requests = {}
             self.table.forget()
+
+    def authorize(self, header: str, scope: str) -> None:
+        """Check a token. The cached key counts until a token of another one comes."""
+        token = Tokens.parse(header)
+        if not self.cached.signed(token):
+            if "uaa" not in self.down:
+                self.cached = self.tokens
+            if not self.cached.signed(token):
+                raise unauthorized("crypto/rsa: verification error")
+        Tokens.check(token, scope)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -185,9 +302,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     control = False
 
     def answer(self, status: int, body: object = None) -> None:
-        content = b"" if body is None else json.dumps(body).encode()
+        content = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        # The routing API states no type, so Go's server guesses.
+        plain = self.path.startswith("/routing/") or isinstance(body, str)
+        self.send_header("Content-Type", "text/plain; charset=utf-8" if plain else "application/json")
         if status != 204:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -197,16 +316,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urllib.parse.urlsplit(self.path)
         try:
-            with self.state.lock:
-                if self.control:
-                    status, result = self.steer(url.path, body)
-                else:
-                    status, result = self.serve(url, body)
+            status, result = self.steer(url.path, body) if self.control else self.serve(url, body)
         except Answer as answer:
             status, result = answer.status, answer.body
         self.answer(status, result)
 
-    do_GET = do_POST = do_PUT = respond
+    do_GET = do_POST = do_PUT = do_DELETE = respond
 
     def steer(self, path: str, body: bytes) -> tuple[int, object]:
         table = self.state.table
@@ -214,42 +329,54 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.state.change(json.loads(body))
         elif path not in ("/state", "/counts"):
             return 404, None
-        counts = {"rows": len(table.rows), "requests": self.state.requests}
-        return 200, counts if path == "/counts" else {**counts, "routes": table.listed(), "groups": table.groups, "down": self.state.down}
+        counts = {"rows": len(table.all()), "requests": dict(self.state.requests)}
+        if path == "/counts":
+            return 200, counts
+        # The TCP routers know a route until its deletion or its pruning is told.
+        return 200, {**counts, "routes": table.listed(), "routed": table.listed(expired=True), "groups": table.groups, "down": self.state.down}
 
     def serve(self, url: urllib.parse.SplitResult, body: bytes) -> tuple[int, object]:
         part = "routing_api" if url.path.startswith("/routing/") else "uaa"
         asked = f"{self.command} {url.path}"
-        self.state.requests[asked] = self.state.requests.get(asked, 0) + 1
+        with self.state.lock:
+            self.state.requests[asked] = self.state.requests.get(asked, 0) + 1
         if part in self.state.down:
             return 503, {"error": f"{part} is down"}
         if part == "uaa":
             return self.uaa(url.path, body)
-        if self.command == "GET" and url.path == GROUPS:
+        if url.path not in METHODS:
+            return 404, "404 page not found\n"
+        if self.command != METHODS[url.path]:
+            return 405, "Method Not Allowed\n"
+        if url.path == GROUPS:
             return self.groups(urllib.parse.parse_qs(url.query))
-        if self.command == "GET" and url.path == ROUTES:
+        if url.path == ROUTES:
             self.authorize("routing.routes.read")
+            self.ask_database()
             return 200, self.state.table.listed()
-        if self.command == "POST" and url.path in (f"{ROUTES}/create", f"{ROUTES}/delete"):
-            self.authorize("routing.routes.write")
-            try:
-                routes = json.loads(body)
-                assert isinstance(routes, list)
-            except (ValueError, AssertionError):
-                raise invalid("json: cannot unmarshal value into Go value of type []models.TcpRouteMapping") from None
-            if url.path.endswith("create"):
-                self.state.table.create(routes)
-                return 201, None
-            self.state.table.delete(routes)
-            return 204, None
-        return 404, {"name": "ResourceNotFoundError", "message": "404 page not found"}
+        routes = decode(body, self.state.tls_port_type)
+        self.authorize("routing.routes.write")
+        self.ask_database()
+        if url.path.endswith("create"):
+            self.state.table.create(routes)
+            return 201, None
+        self.state.table.delete(routes)
+        return 204, None
 
     def authorize(self, scope: str) -> None:
-        self.state.tokens.check(self.headers.get("Authorization", ""), scope)
+        self.state.authorize(self.headers.get("Authorization", ""), scope)
+
+    def ask_database(self) -> None:
+        if "database" in self.state.down:
+            raise database("dial tcp: connect: connection refused")
 
     def groups(self, query: dict[str, list[str]]) -> tuple[int, object]:
         self.authorize("routing.router_groups.read")
         groups = self.state.table.groups
+        if "name" in query and "database" in self.state.down:
+            groups = []
+        elif "database" in self.state.down:
+            self.ask_database()
         if "name" in query:
             groups = [group for group in groups if group["name"] == query["name"][0]]
             if not groups:
@@ -311,8 +438,7 @@ def main() -> None:
         threading.Thread(target=control.serve_forever, daemon=True).start()
     while True:
         time.sleep(config.get("prune_seconds", 10))
-        with state.lock:
-            state.table.prune()
+        state.table.prune()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from .tasks import end
 from .uaa import Uaa
 
 CHECK_SECONDS = 2
+READY_SECONDS = 0.2
 TIMEOUT = aiohttp.ClientTimeout(total=2)
 # A single failure does not delete the route, two in a row do.
 TOLERATED_FAILURES = 1
@@ -51,6 +52,8 @@ class Registrar:
         self._returned_until = 0.0
         own = (config["backend"]["ip"], config["backend"]["port"])
         peers = config["masters"]
+        # Set when this master has tried to write its entry: a route without one is not withdrawn if the master dies.
+        self._entered = asyncio.Event()
         self._masters = Masters(Kubernetes(session, peers["kubeconfig"]), peers["lease"], own) if peers else None
         self._wake = asyncio.Event()
 
@@ -115,6 +118,8 @@ class Registrar:
                 pause = backoff.next()
 
     async def _register(self) -> None:
+        if self._masters:
+            await self._entered.wait()
         started = time.monotonic()
         group = await self._api.router_group()
         if not group.ports.contains(self._mapping.port):
@@ -144,9 +149,13 @@ class Registrar:
                 withdrawals = {name: task for name, task in withdrawals.items() if not task.done()}
                 if self._ready:
                     for name, value in (await self._renew()).items():
-                        # A slow routing API must not delay the next renewal.
-                        withdrawals.setdefault(name, asyncio.create_task(self._withdraw(name, value)))
-                await asyncio.sleep(max(0.0, started + RENEW_SECONDS - time.monotonic()))
+                        if name not in withdrawals:
+                            # A slow routing API must not delay the next renewal.
+                            withdrawals[name] = asyncio.create_task(self._withdraw(name, value))
+                    self._entered.set()
+                    await asyncio.sleep(max(0.0, started + RENEW_SECONDS - time.monotonic()))
+                else:
+                    await asyncio.sleep(READY_SECONDS)
         finally:
             await end(*withdrawals.values())
 
