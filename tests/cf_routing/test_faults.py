@@ -154,7 +154,7 @@ def test_wrong_secrets(world):
     world.set_state(clients={"routing": {"secret": ROUTING_SECRET, "scopes": SCOPES[:1]}}, token_seconds=2)
     program.stop()
     program.start()
-    until(lambda: "needs the authorities" in program.health()["troubles"].get("routing_api", ""), 10, world.output)
+    until(lambda: "needs the authorities" in program.health().get("troubles", {}).get("routing_api", ""), 15, world.output)
 
 
 def test_tokens_are_renewed(world):

@@ -20,6 +20,7 @@ Values = t.Mapping[str, t.Any]
 
 _RESERVABLE = range(1024, 65536)  # the reservable ports that the routing API accepts
 _TTL = range(10, 121)  # by default the routing API refuses more than 120 seconds
+_BACKENDS = range(1, 1001)
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _DOMAIN = re.compile(r"(?![0-9.]+$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
@@ -57,6 +58,9 @@ def _api_route(values: Values) -> t.Iterator[Problem]:
         yield Problem("cluster_api_port", str(port), "a reservable port of the router group, 1024 to 65535")
     if ttl is not None and ttl not in _TTL:
         yield Problem("cf_routing_ttl", str(ttl), f"{_TTL[0]} to {_TTL[-1]} seconds")
+    backends = values.get("cf_routing_tcp_backends")
+    if backends is not None and backends not in _BACKENDS:
+        yield Problem("cf_routing_tcp_backends", str(backends), f"{_BACKENDS[0]} to {_BACKENDS[-1]} nodes")
     if host and values.get("cf_routing_sni") and not _DOMAIN.fullmatch(host.lower()):
         yield Problem("cluster_api_host", host, "a DNS name: with cf_routing_sni the routers tell clusters on one port apart by it")
 
@@ -72,6 +76,9 @@ def _http_routes(values: Values) -> t.Iterator[Problem]:
         if not _is_url(server, "tls"):
             found = "a URL with a user and maybe a password" if "@" in server else server or "nothing"
             yield Problem("cf_routing_nats_servers", found, "URLs such as tls://10.0.0.5:4224: without TLS anybody could read the password")
+    tls_hostname = values.get("cf_routing_nats_tls_hostname", "")
+    if tls_hostname and not _DOMAIN.fullmatch(tls_hostname):
+        yield Problem("cf_routing_nats_tls_hostname", tls_hostname, "a lower-case DNS name such as nats.service.cf.internal")
     for name in ("cf_routing_nats_ca", "cf_routing_nats_certificate"):
         if servers and name in values and _CERTIFICATE not in values[name]:
             yield Problem(name, "no certificate" if values[name] else "nothing", "a certificate in PEM, because cf_routing_nats_servers is set")

@@ -65,6 +65,8 @@ def test_other_topologies_need_nothing_of_it():
         ("cluster_api_port", 443, "443"),
         ("cf_routing_ttl", 121, "121"),
         ("cf_routing_ttl", 5, "5"),
+        ("cf_routing_tcp_backends", 0, "0"),
+        ("cf_routing_nats_tls_hostname", "10.0.16.5", "10.0.16.5"),
         ("cluster_api_host", "10.0.16.9", "10.0.16.9"),
         ("cf_routing_app_domain", "apps_cf", "apps_cf"),
         ("cf_routing_domains", ["example.org", "*.x.org"], "*.x.org"),
