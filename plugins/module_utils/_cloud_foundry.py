@@ -102,7 +102,8 @@ class RoutingApi:
                 reason = f"the routing API is too old, expected that of cf-deployment 43 or later (routing-release 0.302): {reason}"
             raise HostError(f"{shown}: {error.code} {reason}") from error
         except (OSError, ValueError) as error:
-            raise HostError(f"{shown}: {error}") from error
+            # The text of a URLError is that of a Python object.
+            raise HostError(f"{shown}: {getattr(error, 'reason', error)}") from error
         try:
             return json.loads(text) if text else None
         except ValueError as error:

@@ -76,6 +76,9 @@ def _http_routes(values: Values) -> t.Iterator[Problem]:
         if not _is_url(server, "tls"):
             found = "a URL with a user and maybe a password" if "@" in server else server or "nothing"
             yield Problem("cf_routing_nats_servers", found, "URLs such as tls://10.0.0.5:4224: without TLS anybody could read the password")
+    for segment in values.get("cf_routing_isolation_segments", []):
+        if not str(segment).strip():
+            yield Problem("cf_routing_isolation_segments", "an empty name", "names of isolation segments")
     tls_hostname = values.get("cf_routing_nats_tls_hostname", "")
     if tls_hostname and not _DOMAIN.fullmatch(tls_hostname):
         yield Problem("cf_routing_nats_tls_hostname", tls_hostname, "a lower-case DNS name such as nats.service.cf.internal")

@@ -37,6 +37,14 @@ def mappings(entries: Table) -> list[Mapping]:
     return [Mapping(port, ip, node_port) for (port, node_port), ips in entries.items() for ip in sorted(ips)]
 
 
+def tabled(entries: t.Iterable[Mapping]) -> Table:
+    """Return the table of mappings."""
+    found: dict[tuple[int, int], set[str]] = {}
+    for mapping in entries:
+        found.setdefault((mapping.port, mapping.backend_port), set()).add(mapping.ip)
+    return {key: frozenset(ips) for key, ips in found.items()}
+
+
 def read(listed: t.Iterable[Listed], owner: str) -> tuple[Table, frozenset[int]]:
     """Split a listing by owner into the routes of this cluster and the ports of others."""
     ours: dict[tuple[int, int], set[str]] = {}
@@ -139,20 +147,23 @@ class TcpRoutes:
             return  # without a plan, it is unknown which routes to delete
         wanted = {key: ips for key, ips in wanted.items() if key[0] in self._available}
 
-        gone = self._allowed(without(self._registered, wanted))
+        # One batch at a time, so that many new routes do not delay the renewal of the others until they expire.
+        gone, more_gone = first_batch(self._allowed(without(self._registered, wanted)))
         if gone:
             await self._api.delete(self._group, mappings(gone))
             self._registered = without(self._registered, gone)
             log.info("deleted %d TCP backends of ports %s", len(mappings(gone)), shown(gone))
-        new = self._allowed(without(wanted, self._registered))
+        kept = without(wanted, without(wanted, self._registered))
+        new, more_new = first_batch(self._allowed(without(wanted, self._registered)))
         if new:
             # Noted before the request, because the routes may exist even if the answer is lost.
             self._registered = union(self._registered, new)
             await self._api.register(self._group, mappings(new))
             log.info("registered %d TCP backends of ports %s", len(mappings(new)), shown(new))
+        if more_gone or more_new:
+            self._wake.set()
         if heartbeat:
-            renewed = set(mappings(new))
-            self._due = [mapping for mapping in mappings(self._allowed(wanted)) if mapping not in renewed]
+            self._due = mappings(self._allowed(kept))
             self._in_round, self._batches, self._spent, self._round_at = True, max(1, -(-len(self._due) // BATCH)), 0.0, started
             self._batch_at = started
         await self._renew(wanted)
@@ -183,10 +194,7 @@ class TcpRoutes:
 
     def _allowed(self, entries: Table) -> Table:
         """Return a table without the mappings that the API refuses at present, because they have several rows."""
-        held: dict[tuple[int, int], set[str]] = {}
-        for mapping in self._duplicates:
-            held.setdefault((mapping.port, mapping.backend_port), set()).add(mapping.ip)
-        return without(entries, {key: frozenset(ips) for key, ips in held.items()}) if held else entries
+        return without(entries, tabled(self._duplicates)) if self._duplicates else entries
 
     async def _read_registered(self, wanted: Table) -> None:
         """List the registered routes, to find this cluster's own and the ports of others."""
@@ -224,6 +232,12 @@ class TcpRoutes:
         self._note_duplicates(duplicates(listed))
         await self._api.delete(group, mappings(self._allowed(union(ours, self._registered))))
         self._registered = {}
+
+
+def first_batch(entries: Table) -> tuple[Table, bool]:
+    """Return the first mappings of a table, as many as one request has, and whether there are more."""
+    listed = mappings(entries)
+    return tabled(listed[:BATCH]), len(listed) > BATCH
 
 
 def shown(entries: Table) -> str:

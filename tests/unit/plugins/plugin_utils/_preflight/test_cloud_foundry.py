@@ -66,6 +66,7 @@ def test_other_topologies_need_nothing_of_it():
         ("cf_routing_ttl", 121, "121"),
         ("cf_routing_ttl", 5, "5"),
         ("cf_routing_tcp_backends", 0, "0"),
+        ("cf_routing_isolation_segments", ["edge", ""], "an empty name"),
         ("cf_routing_nats_tls_hostname", "10.0.16.5", "10.0.16.5"),
         ("cluster_api_host", "10.0.16.9", "10.0.16.9"),
         ("cf_routing_app_domain", "apps_cf", "apps_cf"),
