@@ -217,6 +217,20 @@ def test_router_groups(run, client):
     assert run("cf_router_group_info", **client, name="none")["router_groups"] == []
 
 
+def test_router_groups_without_a_database(run, client, api):
+    """The API would answer a request with a name by 404, as if there were no such group."""
+    api.state(down=["database"])
+    run("cf_router_group_info", **client, name="default-tcp", fails="503 dial tcp: connect: connection refused")
+
+
+def test_an_old_routing_api_is_named(route, api):
+    api.state(tls_port_type="uint16")
+    try:
+        route("10.0.0.1:8443", fails="expected that of cf-deployment 43 or later (routing-release 0.302)")
+    finally:
+        api.state(tls_port_type="int")
+
+
 class Gorouter(http.server.BaseHTTPRequestHandler):
     """A server of gorouter's routing table."""
 
