@@ -126,10 +126,10 @@ def test_the_route_of_a_dead_master_is_withdrawn(world, registrar):
     other = registrar("two", backend=dead(1), ttl=60)
     port = world.reservable[0]
     living, gone = (port, f"127.0.0.1:{world.apiserver.port}"), (port, "127.0.0.11:9")
-    until(lambda: world.tcp() == {living, gone}, 5, world.output)
+    until(lambda: world.tcp() == {living, gone}, 20, world.output)
     world.routers.start()
     try:
-        until(lambda: connects(port) and reloads(world) >= 2, 5, world.output)
+        until(lambda: connects(port) and reloads(world) >= 2, 20, world.output)
         time.sleep(3)
         # It lives: nobody withdraws its route, although it refuses connections.
         assert world.tcp() == {living, gone}
@@ -147,7 +147,7 @@ def test_the_route_of_a_dead_master_is_withdrawn(world, registrar):
     # The entry is gone with the route. When the master is back, so is its route.
     until(lambda: entries(world).keys() == {f"127.0.0.1_{world.apiserver.port}"}, 3, world.output)
     other.start()
-    until(lambda: world.tcp() == {living, gone}, 5, world.output)
+    until(lambda: world.tcp() == {living, gone}, 20, world.output)
 
 
 def test_the_route_of_a_master_that_accepts_connections_stays(world, registrar):
@@ -155,7 +155,7 @@ def test_the_route_of_a_master_that_accepts_connections_stays(world, registrar):
     registrar("one", backend=dead(1), ttl=60)
     other = registrar("two", ttl=60)
     both = {(world.reservable[0], "127.0.0.11:9"), (world.reservable[0], f"127.0.0.1:{world.apiserver.port}")}
-    until(lambda: world.tcp() == both, 5, world.output)
+    until(lambda: world.tcp() == both, 20, world.output)
     other.stop(signal.SIGKILL)
     time.sleep(7)
     assert world.tcp() == both
@@ -166,11 +166,11 @@ def test_a_withdrawn_route_returns(world, registrar):
     registrar("one", ttl=60)
     other = registrar("two", backend=dead(1), ttl=60)
     both = {(world.reservable[0], f"127.0.0.1:{world.apiserver.port}"), (world.reservable[0], "127.0.0.11:9")}
-    until(lambda: world.tcp() == both, 5, world.output)
+    until(lambda: world.tcp() == both, 20, world.output)
     other.process.send_signal(signal.SIGSTOP)
     until(lambda: len(world.tcp()) == 1, 8, lambda: f"{entries(world)} {world.output()}")
     other.process.send_signal(signal.SIGCONT)
-    took = until(lambda: world.tcp() == both, 5, world.output)
+    took = until(lambda: world.tcp() == both, 20, world.output)
     print(f"\na master that goes on has its route again after {took:.1f} s")
     # Nor does a late deletion take it away for long.
     post(world, "tcp_routes/delete", [row for row in world.table()["routes"] if row["backend_ip"] == "127.0.0.11"], fetch_token(world))
