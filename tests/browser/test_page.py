@@ -4,7 +4,7 @@
 
 """The page of instances in Debian's chromium: layout, accessibility by axe-core, printing, and the screenshots of the documents.
 
-CFCR_SCREENSHOTS=1 writes the screenshots to docs/images.
+tools/screenshots writes the screenshots to docs/images.
 """
 
 from __future__ import annotations
