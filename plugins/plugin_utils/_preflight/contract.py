@@ -23,7 +23,7 @@ __all__ = ("Contract", "Values")
 
 _COLLECTION = Path(__file__).parents[3]
 _ROLES = (
-    "cluster", "lock", "preflight", "dns", "etcd", "flannel", "master", "cf_routing", "kube_proxy", "proxy", "containerd", "worker", "addons", "release",
+    "cluster", "lock", "preflight", "dns", "etcd", "flannel", "master", "cf_routing", "kube_proxy", "proxy", "containerd", "worker", "addons", "release", "health",
 )  # fmt: skip
 
 
