@@ -1,0 +1,196 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Jobs as AWX 24.6.1 runs them: ansible-runner, a private data directory, and a container of the execution environment.
+
+The directory has an inventory script that prints the JSON of AWX's database, the environment, and the extra variables. Those of the survey and of
+the launch are tagged as unsafe. The project is a copy without .git, mounted read-only, so that a playbook that writes next to itself fails.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import resource
+import shutil
+import subprocess
+import typing as t
+
+import yaml
+from scenario import CLUSTER, DIRECTORY, ROOT, inventory, run
+
+JOBS = DIRECTORY / "jobs"
+PROJECT = DIRECTORY / "project"
+# A prompt would wait for ever.
+TIMEOUT_SECONDS = 420
+# Variables that belong to the machine that created the hosts: AWX has a machine credential, and its own way to a director.
+OF_THIS_MACHINE = ("ansible_ssh_", "ansible_user", "iaas_", "cluster_store_directory", "cluster_kubeconfig", "smoke_tests_kubectl")
+
+
+class Unsafe(str):
+    """A string that Ansible must not template."""
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes unsafe strings with their tag, as AWX does."""
+
+
+Dumper.add_representer(Unsafe, lambda dumper, value: dumper.represent_scalar("!unsafe", str(value)))
+
+
+class Job(t.NamedTuple):
+    """A job that has ended."""
+
+    code: int
+    text: str
+    artifacts: dict[str, t.Any]  # of set_stats
+    directory: pathlib.Path  # on this machine; /runner in the container
+
+    @property
+    def words(self) -> str:
+        """The output without line breaks."""
+        return " ".join(self.text.split())
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        """The numbers of tasks by host."""
+        *_before, recap = self.text.partition("PLAY RECAP")
+        lines = [line.split() for line in recap.splitlines() if " ok=" in line]
+        return {name: {key: int(value) for key, value in (word.split("=") for word in numbers)} for name, _colon, *numbers in lines}
+
+
+class Awx:
+    """An AWX with one project, one inventory and one execution environment."""
+
+    def __init__(self) -> None:
+        self.image = run(ROOT / "tools/ee", "execution-environment", cwd=ROOT).split()[-1]
+        self.inventory = database()
+        self._number = 0
+        for directory in (JOBS, PROJECT):
+            shutil.rmtree(directory, ignore_errors=True)
+        copy_project()
+
+    def launch(
+        self,
+        playbook: str,
+        *words: str,
+        answers: dict[str, t.Any] | None = None,
+        variables: dict[str, t.Any] | None = None,
+        credential: dict[str, t.Any] | None = None,
+        user: str = "root",
+        inventory: dict[str, t.Any] | None = None,
+    ) -> Job:
+        """Run a playbook as a job.
+
+        Answers are those of the survey, variables those of the job template, and a credential's extra variables are a file.
+        Words are options of ansible-playbook that a job template sets: --check, --diff, --limit.
+        """
+        self._number += 1
+        directory = JOBS / f"{self._number}-{pathlib.Path(playbook).stem}"
+        for name in ("inventory", "env", "project"):
+            (directory / name).mkdir(parents=True)
+        script = directory / "inventory/hosts"
+        script.write_text(f"#! /usr/bin/env python3\n# -*- coding: utf-8 -*-\nprint({json.dumps(inventory or self.inventory)!r})\n", encoding="utf-8")
+        script.chmod(0o500 if user == "root" else 0o555)
+        options = ["-u", "root", *words]
+        if credential:
+            write(directory / "env/tmpcredential", credential)
+            options += ["-e", "@/runner/env/tmpcredential"]
+        (directory / "env/cmdline").write_text(" ".join(options), encoding="utf-8")
+        (directory / "env/ssh_key").write_text((DIRECTORY / "ssh_key").read_text(encoding="utf-8"), encoding="utf-8")
+        write(directory / "env/extravars", {**(variables or {}), **unsafe(answers or {}), **unsafe(self._own_variables())})
+        write(directory / "env/envvars", self._environment())
+        write(directory / "env/settings", self._settings(user))
+        command = ["ansible-runner", "run", "--playbook", playbook, "--ident", str(self._number), directory]
+        with (directory / "output").open("w", encoding="utf-8") as output:
+            done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
+        shutil.copy(directory / "output", DIRECTORY / f"{directory.name}.log")
+        return Job(done.returncode, (directory / "output").read_text(encoding="utf-8"), artifacts(directory), directory)
+
+    def _own_variables(self) -> dict[str, t.Any]:
+        own = {
+            "job_id": self._number, "job_launch_type": "manual", "job_template_id": 7, "job_template_name": "cluster", "user_id": 1, "user_name": "admin",
+            "inventory_id": 2, "inventory_name": CLUSTER, "project_revision": "0" * 40, "project_scm_branch": "",
+        }  # fmt: skip
+        return {f"{prefix}_{name}": value for prefix in ("awx", "tower") for name, value in own.items()}
+
+    def _environment(self) -> dict[str, str]:
+        # The paths of ansible.cfg come after those of the project's requirements.
+        content = "{}:collections:~/.ansible/collections:/usr/share/ansible/collections"
+        return {
+            "ANSIBLE_COLLECTIONS_PATH": content.format("/runner/requirements_collections"),
+            "ANSIBLE_ROLES_PATH": "/runner/requirements_roles:~/.ansible/roles:/usr/share/ansible/roles:/etc/ansible/roles",
+            "ANSIBLE_FORCE_COLOR": "False",  # AWX says True; the tests read the output
+            "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
+            "ANSIBLE_PARAMIKO_RECORD_HOST_KEYS": "False",
+            "ANSIBLE_RETRY_FILES_ENABLED": "False",
+            "AWX_HOST": "https://awx.example.org",
+            "AWX_PRIVATE_DATA_DIR": f"/tmp/awx_{self._number}",
+            "AWX_TASK_ENV": "{}",
+            "INVENTORY_ID": "2",
+            "JOB_ID": str(self._number),
+            "MAX_EVENT_RES": "700000",
+            "PROJECT_REVISION": "0" * 40,
+        }
+
+    def _settings(self, user: str) -> dict[str, t.Any]:
+        # Podman's own limits may be above those of this machine.
+        limits = {name: resource.getrlimit(kind)[1] for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))}
+        ulimits = [f"--ulimit={name}={limit}:{limit}" for name, limit in limits.items() if limit != resource.RLIM_INFINITY]
+        return {
+            "process_isolation": True,
+            "process_isolation_executable": "podman",
+            "container_image": self.image,
+            "container_options": [f"--user={user}", f"--network={CLUSTER}", *ulimits],
+            "container_volume_mounts": [f"{PROJECT}:/runner/project:ro"],
+            "job_timeout": TIMEOUT_SECONDS,
+        }
+
+
+def database() -> dict[str, t.Any]:
+    """Return the inventory as AWX's database exports it, without the variables of this machine."""
+    content = inventory()
+    groups = {group: list(members.get("hosts", {})) for group, members in content["children"].items()}
+    hosts = {name: variables for members in content["children"].values() for name, variables in members.get("hosts", {}).items()}
+    return {
+        "all": {"hosts": [], "children": list(groups), "vars": {name: value for name, value in content["vars"].items() if not name.startswith(OF_THIS_MACHINE)}},
+        **{group: {"hosts": names, "children": [], "vars": {}} for group, names in groups.items()},
+        "_meta": {
+            "hostvars": {
+                name: {**variables, "remote_tower_enabled": "true", "remote_tower_id": number} for number, (name, variables) in enumerate(hosts.items(), 1)
+            }
+        },
+    }
+
+
+def copy_project() -> None:
+    """Copy the files of the checkout that git knows or could add."""
+    names = run("git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).split("\0")
+    for name in names:
+        if name and (ROOT / name).is_file():
+            (PROJECT / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, PROJECT / name)
+
+
+def unsafe(value: t.Any) -> t.Any:
+    """Return a value whose strings Ansible must not template."""
+    if isinstance(value, dict):
+        return {name: unsafe(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [unsafe(inner) for inner in value]
+    return Unsafe(value) if isinstance(value, str) else value
+
+
+def write(path: pathlib.Path, content: t.Any) -> None:
+    path.write_text(yaml.dump(content, Dumper=Dumper), encoding="utf-8")
+
+
+def artifacts(directory: pathlib.Path) -> dict[str, t.Any]:
+    """Return what the playbook left with set_stats, which AWX keeps as the artifacts of the job."""
+    for path in directory.glob("artifacts/*/job_events/*.json"):
+        event = json.loads(path.read_text(encoding="utf-8"))
+        if event["event"] == "playbook_on_stats":
+            return event["event_data"].get("artifact_data") or {}
+    return {}
