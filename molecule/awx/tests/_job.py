@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -22,8 +23,9 @@ from scenario import CLUSTER, DIRECTORY, ROOT, inventory, run
 
 JOBS = DIRECTORY / "jobs"
 PROJECT = DIRECTORY / "project"
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 # A prompt would wait for ever.
-TIMEOUT_SECONDS = 420
+TIMEOUT_SECONDS = 300
 # Variables that belong to the machine that created the hosts: AWX has a machine credential, and its own way to a director.
 OF_THIS_MACHINE = ("ansible_ssh_", "ansible_user", "iaas_", "cluster_store_directory", "cluster_kubeconfig", "smoke_tests_kubectl")
 
@@ -102,11 +104,19 @@ class Awx:
         write(directory / "env/extravars", {**(variables or {}), **unsafe(answers or {}), **unsafe(self._own_variables())})
         write(directory / "env/envvars", self._environment())
         write(directory / "env/settings", self._settings(user))
-        command = ["ansible-runner", "run", "--playbook", playbook, "--ident", str(self._number), directory]
+        ident = f"{CLUSTER}-{self._number}"
+        command = ["ansible-runner", "run", "--playbook", playbook, "--ident", ident, directory]
         with (directory / "output").open("w", encoding="utf-8") as output:
-            done = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                code = process.wait(TIMEOUT_SECONDS + 30)
+            except subprocess.TimeoutExpired:
+                # ansible-runner waits for ever for a container that did not start and so does not read the key.
+                process.kill()
+                code = process.wait()
+                run("podman", "rm", "--force", "--ignore", f"ansible_runner_{ident}")
         shutil.copy(directory / "output", DIRECTORY / f"{directory.name}.log")
-        return Job(done.returncode, (directory / "output").read_text(encoding="utf-8"), artifacts(directory), directory)
+        return Job(code, COLOR.sub("", (directory / "output").read_text(encoding="utf-8")), artifacts(directory), directory)
 
     def _own_variables(self) -> dict[str, t.Any]:
         own = {
@@ -121,7 +131,7 @@ class Awx:
         return {
             "ANSIBLE_COLLECTIONS_PATH": content.format("/runner/requirements_collections"),
             "ANSIBLE_ROLES_PATH": "/runner/requirements_roles:~/.ansible/roles:/usr/share/ansible/roles:/etc/ansible/roles",
-            "ANSIBLE_FORCE_COLOR": "False",  # AWX says True; the tests read the output
+            "ANSIBLE_FORCE_COLOR": "True",
             "ANSIBLE_HOST_KEY_CHECKING": "False",
             "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
             "ANSIBLE_PARAMIKO_RECORD_HOST_KEYS": "False",
@@ -137,8 +147,9 @@ class Awx:
 
     def _settings(self, user: str) -> dict[str, t.Any]:
         # Podman's own limits may be above those of this machine.
-        limits = {name: resource.getrlimit(kind)[1] for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))}
-        ulimits = [f"--ulimit={name}={limit}:{limit}" for name, limit in limits.items() if limit != resource.RLIM_INFINITY]
+        most = {"nofile": (resource.RLIMIT_NOFILE, 1048576), "nproc": (resource.RLIMIT_NPROC, 32768)}
+        hard = {name: (resource.getrlimit(kind)[1], limit) for name, (kind, limit) in most.items()}
+        ulimits = [f"--ulimit={name}={value}:{value}" for name, value in ((name, min(v for v in pair if v >= 0)) for name, pair in hard.items())]
         return {
             "process_isolation": True,
             "process_isolation_executable": "podman",
