@@ -66,7 +66,7 @@ class Awx:
     """An AWX with one project, one inventory and one execution environment."""
 
     def __init__(self) -> None:
-        self.image = run(ROOT / "tools/ee", "execution-environment", cwd=ROOT).split()[-1]
+        self.image = environment("execution-environment")
         self.inventory = database()
         self._number = 0
         for directory in (JOBS, PROJECT):
@@ -80,30 +80,14 @@ class Awx:
         answers: dict[str, t.Any] | None = None,
         variables: dict[str, t.Any] | None = None,
         credential: dict[str, t.Any] | None = None,
-        user: str = "root",
-        inventory: dict[str, t.Any] | None = None,
     ) -> Job:
         """Run a playbook as a job.
 
         Answers are those of the survey, variables those of the job template, and a credential's extra variables are a file.
         Words are options of ansible-playbook that a job template sets: --check, --diff, --limit.
         """
-        self._number += 1
-        directory = JOBS / f"{self._number}-{pathlib.Path(playbook).stem}"
-        for name in ("inventory", "env", "project"):
-            (directory / name).mkdir(parents=True)
-        script = directory / "inventory/hosts"
-        script.write_text(f"#! /usr/bin/env python3\n# -*- coding: utf-8 -*-\nprint({json.dumps(inventory or self.inventory)!r})\n", encoding="utf-8")
-        script.chmod(0o500 if user == "root" else 0o555)
-        options = ["-u", "root", *words]
-        if credential:
-            write(directory / "env/tmpcredential", credential)
-            options += ["-e", "@/runner/env/tmpcredential"]
-        (directory / "env/cmdline").write_text(" ".join(options), encoding="utf-8")
-        (directory / "env/ssh_key").write_text((DIRECTORY / "ssh_key").read_text(encoding="utf-8"), encoding="utf-8")
-        write(directory / "env/extravars", {**(variables or {}), **unsafe(answers or {}), **unsafe(self._own_variables())})
-        write(directory / "env/envvars", self._environment())
-        write(directory / "env/settings", self._settings(user))
+        directory = self._prepare(playbook, words, answers or {}, variables or {}, credential or {})
+        write(directory / "env/settings", self._settings())
         ident = f"{CLUSTER}-{self._number}"
         command = ["ansible-runner", "run", "--playbook", playbook, "--ident", ident, directory]
         with (directory / "output").open("w", encoding="utf-8") as output:
@@ -118,6 +102,42 @@ class Awx:
         shutil.copy(directory / "output", DIRECTORY / f"{directory.name}.log")
         return Job(code, COLOR.sub("", (directory / "output").read_text(encoding="utf-8")), artifacts(directory), directory)
 
+    def launch_in_pod(self, playbook: str, user: str) -> Job:
+        """Run a playbook as a job of a container group: a pod with ansible-runner as its process, which gets the private data directory."""
+        directory = self._prepare(playbook, (), {}, {}, {})
+        shutil.copytree(PROJECT, directory / "project", dirs_exist_ok=True)
+        results = directory / "results"
+        results.mkdir()
+        pod = ["podman", "run", "--rm", "--interactive", f"--user={user}", f"--network={CLUSTER}", *limits(), self.image]
+        transmit = subprocess.Popen(["ansible-runner", "transmit", "--playbook", playbook, directory], stdout=subprocess.PIPE)
+        worker = subprocess.Popen([*pod, "ansible-runner", "worker", "--private-data-dir=/runner"], stdin=transmit.stdout, stdout=subprocess.PIPE)
+        done = subprocess.run(
+            ["ansible-runner", "process", results], stdin=worker.stdout, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+        )
+        code = transmit.wait() or worker.wait() or done.returncode
+        return Job(code, COLOR.sub("", done.stdout + done.stderr), artifacts(results), results)
+
+    def _prepare(
+        self, playbook: str, words: t.Sequence[str], answers: dict[str, t.Any], variables: dict[str, t.Any], credential: dict[str, t.Any]
+    ) -> pathlib.Path:
+        """Write the private data directory of a job."""
+        self._number += 1
+        directory = JOBS / f"{self._number}-{pathlib.Path(playbook).stem}"
+        for name in ("inventory", "env", "project"):
+            (directory / name).mkdir(parents=True)
+        script = directory / "inventory/hosts"
+        script.write_text(f"#! /usr/bin/env python3\n# -*- coding: utf-8 -*-\nprint({json.dumps(self.inventory)!r})\n", encoding="utf-8")
+        script.chmod(0o500)
+        options = ["-u", "root", *words]
+        if credential:
+            write(directory / "env/tmpcredential", credential)
+            options += ["-e", "@/runner/env/tmpcredential"]
+        (directory / "env/cmdline").write_text(" ".join(options), encoding="utf-8")
+        (directory / "env/ssh_key").write_text((DIRECTORY / "ssh_key").read_text(encoding="utf-8"), encoding="utf-8")
+        write(directory / "env/extravars", {**variables, **unsafe(answers), **unsafe(self._own_variables())})
+        write(directory / "env/envvars", self._environment())
+        return directory
+
     def _own_variables(self) -> dict[str, t.Any]:
         own = {
             "job_id": self._number, "job_launch_type": "manual", "job_template_id": 7, "job_template_name": "cluster", "user_id": 1, "user_name": "admin",
@@ -126,10 +146,9 @@ class Awx:
         return {f"{prefix}_{name}": value for prefix in ("awx", "tower") for name, value in own.items()}
 
     def _environment(self) -> dict[str, str]:
-        # The paths of ansible.cfg come after those of the project's requirements.
-        content = "{}:collections:~/.ansible/collections:/usr/share/ansible/collections"
         return {
-            "ANSIBLE_COLLECTIONS_PATH": content.format("/runner/requirements_collections"),
+            # After the collections of the project's requirements come those of its ansible.cfg.
+            "ANSIBLE_COLLECTIONS_PATH": "/runner/requirements_collections:collections:~/.ansible/collections:/usr/share/ansible/collections",
             "ANSIBLE_ROLES_PATH": "/runner/requirements_roles:~/.ansible/roles:/usr/share/ansible/roles:/etc/ansible/roles",
             "ANSIBLE_FORCE_COLOR": "True",
             "ANSIBLE_HOST_KEY_CHECKING": "False",
@@ -145,19 +164,28 @@ class Awx:
             "PROJECT_REVISION": "0" * 40,
         }
 
-    def _settings(self, user: str) -> dict[str, t.Any]:
-        # Podman's own limits may be above those of this machine.
-        most = {"nofile": (resource.RLIMIT_NOFILE, 1048576), "nproc": (resource.RLIMIT_NPROC, 32768)}
-        hard = {name: (resource.getrlimit(kind)[1], limit) for name, (kind, limit) in most.items()}
-        ulimits = [f"--ulimit={name}={value}:{value}" for name, value in ((name, min(v for v in pair if v >= 0)) for name, pair in hard.items())]
+    def _settings(self) -> dict[str, t.Any]:
         return {
             "process_isolation": True,
             "process_isolation_executable": "podman",
             "container_image": self.image,
-            "container_options": [f"--user={user}", f"--network={CLUSTER}", *ulimits],
+            "container_options": ["--user=root", f"--network={CLUSTER}", *limits()],
             "container_volume_mounts": [f"{PROJECT}:/runner/project:ro"],
             "job_timeout": TIMEOUT_SECONDS,
         }
+
+
+def limits() -> list[str]:
+    """Return options of podman, whose own limits may be above those of this machine."""
+    most = {"nofile": (resource.RLIMIT_NOFILE, 1048576), "nproc": (resource.RLIMIT_NPROC, 32768)}
+    hard = {name: (resource.getrlimit(kind)[1], limit) for name, (kind, limit) in most.items()}
+    values = {name: min(value for value in pair if value >= 0) for name, pair in hard.items()}
+    return [f"--ulimit={name}={value}:{value}" for name, value in values.items()]
+
+
+def environment(name: str) -> str:
+    """Build an environment, and return its image."""
+    return run(ROOT / "tools/ee", name, cwd=ROOT).split()[-1]
 
 
 def database() -> dict[str, t.Any]:

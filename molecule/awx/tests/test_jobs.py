@@ -10,12 +10,15 @@ import json
 import tarfile
 
 import pytest
+from _job import PROJECT
 from scenario import CLUSTER, ROOT, on
 
 testinfra_hosts = ["ansible://etcd-0?force_ansible=False"]
 
 BACKUP = {"director_backup_passphrase": "correct horse battery"}
 PATH = {"director_backup_path": "/root/store.backup"}
+# Hosts from elsewhere: the environment has no collections of a provider.
+EXTERNAL = {"iaas_provider": "external", "cluster_topology": "iaas_lb"}
 # The jobs of the playbooks: words on the command line, and answers of the survey; a word that each prints.
 JOBS = {
     "health": ([], {}, "is healthy"),
@@ -24,8 +27,8 @@ JOBS = {
     "etcd_defragment": (["--check"], {}, "Defragment the members of etcd"),
     "repair": ([], {}, "Nothing to repair."),
     "kubeconfig": ([], {"kubeconfig_user": "alice", "kubeconfig_groups": "developers", "kubeconfig_path": "/root/alice.kubeconfig"}, "alice"),
-    "provision": ([], {"iaas_provider": "external", "iaas_directory": "/tmp/iaas"}, "Create the hosts"),
-    "destroy": ([], {"iaas_provider": "external", "iaas_directory": "/tmp/iaas", "destroy_cluster": CLUSTER}, "removes nothing"),
+    "provision": ([], EXTERNAL, "Create the hosts"),
+    "destroy": ([], {**EXTERNAL, "destroy_cluster": CLUSTER}, "removes nothing"),
     "rotate": ([], {"rotate": "certificates"}, "certificates"),
 }
 # Tested separately below.
@@ -82,13 +85,21 @@ def test_logs_are_collected(awx, site):
         assert any("etcd-0" in name for name in archive.getnames())
 
 
-def test_a_user_without_privileges_runs_jobs(awx, site):
-    """As on OpenShift: any user, and group 0."""
-    job = awx.launch("playbooks/health.yml", user="1000620000:0")
+def test_a_pod_of_a_container_group_runs_a_job_as_any_user(awx, site):
+    """As AWX on Kubernetes: it sends the private data directory to ansible-runner in the environment, which OpenShift starts as any user."""
+    job = awx.launch_in_pod("playbooks/health.yml", user="1000620000:0")
     assert job.code == 0, job.text
+    assert "is healthy" in job.words
 
 
-def test_jobs_leave_the_project_as_it_was(awx, site):
-    """The project is read-only, and has no .git."""
-    text = json.dumps(awx.inventory)
-    assert "ansible_ssh" not in text and str(ROOT) not in text
+def test_a_job_starts_as_in_awx(site):
+    """The command is what was seen in AWX 24.6.1."""
+    (path,) = site.directory.glob("artifacts/*/command")
+    command = json.loads(path.read_text(encoding="utf-8"))["command"]
+    before, after = command[: command.index("--env-file")], command[command.index("ssh-agent") :]
+    assert before[:7] == ["podman", "run", "--rm", "--tty", "--interactive", "--workdir", "/runner/project"]
+    assert "--user=root" in command
+    assert after[-1].endswith("&& ansible-playbook -u root -i /runner/inventory -e @/runner/env/extravars playbooks/site.yml")
+    # Nothing of this machine gets into a job.
+    assert not (PROJECT / ".git").exists()
+    assert str(ROOT) not in (site.directory / "inventory/hosts").read_text(encoding="utf-8") + (site.directory / "env/envvars").read_text(encoding="utf-8")
