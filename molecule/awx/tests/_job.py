@@ -10,6 +10,7 @@ the launch are tagged as unsafe. The project is a copy without .git, mounted rea
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import re
@@ -66,7 +67,7 @@ class Awx:
     """An AWX with one project, one inventory and one execution environment."""
 
     def __init__(self) -> None:
-        self.image = environment("execution-environment")
+        self.image = environments()["execution-environment"]
         self.inventory = database()
         self._number = 0
         for directory in (JOBS, PROJECT):
@@ -183,9 +184,11 @@ def limits() -> list[str]:
     return [f"--ulimit={name}={value}:{value}" for name, value in values.items()]
 
 
-def environment(name: str) -> str:
-    """Build an environment, and return its image."""
-    return run(ROOT / "tools/ee", name, cwd=ROOT).split()[-1]
+@functools.cache
+def environments() -> dict[str, str]:
+    """Build the environments, and return their images by name."""
+    names = ["execution-environment", "decision-environment"]
+    return dict(zip(names, run(ROOT / "tools/ee", *names, cwd=ROOT).split()))
 
 
 def database() -> dict[str, t.Any]:

@@ -53,6 +53,7 @@ def test_site_creates_the_cluster_with_its_store_on_the_director(site):
 def test_site_changes_nothing_the_second_time(awx, site):
     job = awx.launch("playbooks/site.yml")
     assert (job.code, changed(job)) == (0, {}), job.text
+    assert "etcd-0" in job.recap
 
 
 def test_site_checks_a_host(awx, site):

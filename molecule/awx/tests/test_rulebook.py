@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from _job import environment, limits
+from _job import environments, limits
 from scenario import CLUSTER, DIRECTORY, run, wait
 
 testinfra_hosts = ["ansible://etcd-0?force_ansible=False"]
@@ -29,7 +29,7 @@ def test_the_rulebook_repairs_in_the_decision_environment(awx, site):
     settings = ["ANSIBLE_HOST_KEY_CHECKING=False", "ANSIBLE_PRIVATE_KEY_FILE=/rulebook/ssh_key"]
     run(
         "podman", "run", "--detach", "--name", NAME, "--user=root", f"--network={CLUSTER}", *limits(), f"--volume={directory}:/rulebook:ro",
-        *(f"--env={setting}" for setting in settings), environment("decision-environment"), "ansible-rulebook", *arguments,
+        *(f"--env={setting}" for setting in settings), environments()["decision-environment"], "ansible-rulebook", *arguments,
     )  # fmt: skip
     try:
         wait(lambda: "Nothing to repair." in run("podman", "logs", NAME) or run("podman", "inspect", "--format={{.State.Running}}", NAME) != "true\n", 180)
