@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(cache)/toolchain/go/bin:$(PATH):/usr/local/
 
 ready := .venv/.ready collections/ansible_collections/cfcr/kubernetes
 
-.PHONY: cluster destroy test test-all bench lint release setup help machine
+.PHONY: cluster destroy test test-all bench ee lint release setup help machine
 
 cluster: machine $(ready)  ## Bring up the local cluster: artifacts, hosts, Kubernetes, smoke tests
 	tools/cluster
@@ -21,6 +21,9 @@ test-all: machine $(ready)  ## Run all checks, also those that take long: all te
 
 bench: machine $(ready)  ## Measure, and write docs/benchmarks.md
 	tools/bench
+
+ee: machine $(ready)  ## Build the execution environment and the decision environment, from Debian or from EE_BASE_IMAGE
+	tools/ee
 
 lint: $(ready)  ## Check the style
 	ansible-lint
