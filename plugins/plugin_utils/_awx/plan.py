@@ -39,7 +39,9 @@ KINDS = {
     "execution_environments": Kind("execution environment", {}),
     "projects": Kind("project", {"credential": "credentials"}),
     "inventories": Kind("inventory", {}),
-    "inventory_sources": Kind("inventory source", {"inventory": "inventories", "source_project": "projects"}),
+    "inventory_sources": Kind(
+        "inventory source", {"inventory": "inventories", "source_project": "projects", "execution_environment": "execution_environments"}
+    ),
     "labels": Kind("label", {}),
     "notifications": Kind("notification", {}),
     "job_templates": Kind("job template", {}),
@@ -186,14 +188,19 @@ class _Plan:
             for event in events:
                 entry[f"notifications_{event}"] = [its["name"] for its in self.present["notifications"] if event in its.get("events", [])]
             entry.setdefault("labels", [its["name"] for its in self.present["labels"]])
+        if kind in ("job_templates", "inventory_sources"):
+            entry.setdefault("execution_environment", self.first("execution_environments"))
         if kind == "job_templates":
-            for field, other in (("project", "projects"), ("inventory", "inventories"), ("execution_environment", "execution_environments")):
-                first = next((its["name"] for its in self.present[other]), "")
-                entry.setdefault(field, first)
+            entry.setdefault("project", self.first("projects"))
+            entry.setdefault("inventory", self.first("inventories"))
             entry.setdefault("credentials", [its["name"] for its in self.present["credentials"] if its.get("use")])
             entry["survey"] = survey(entry)
         if kind == "workflows":
             entry["nodes"] = list(chain(entry))
+
+    def first(self, kind: str) -> str:
+        """Return the name of the first object of a list, which all templates have."""
+        return next((entry["name"] for entry in self.present[kind]), "")
 
     def inputs(self, entry: Entry) -> Entry:
         """Return the inputs of a credential. AWX keeps a value that is given as encrypted, so a later run needs no secrets."""
