@@ -142,6 +142,11 @@ def browser(step: Step) -> None:
     pytest(step, "tests/browser")
 
 
+def awx(step: Step) -> None:
+    """Test playbook awx, with the modules of awx.awx, against a stand-in for the API of AWX."""
+    pytest(step, "tests/awx")
+
+
 def vm(step: Step) -> None:
     """Test a real virtual machine as a worker. Without KVM it is emulated, and slow."""
     step.check("tools/machine", "vm")
@@ -325,6 +330,7 @@ STEPS = {
     "cf-routing": cf_routing,
     "aws": aws,
     "browser": browser,
+    "awx": awx,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS},
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
@@ -336,7 +342,7 @@ STEPS = {
 NAMED = ["interruptions"]
 # Steps of `make test-all` only. They take long, and fail rarely.
 RARE = ["vm", "molecule-odd_hosts", "molecule-upstream", *(name for name in STEPS if name.startswith("ansible-") and name.endswith(("-all", "-default")))]
-WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", *(f"ansible-{version}" for version in VERSIONS)]
+WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs most of the large clusters, and the other one everything else, the quick steps first. Both take about an hour.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "security"))]
 LANES = [CLUSTERS, [name for name in STEPS if name not in (*CLUSTERS, *RARE, *NAMED)]]

@@ -27,7 +27,7 @@ from ..plugin_utils._preflight.downloads import check_downloads
 from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
-from ..plugin_utils._preflight.start import check_start
+from ..plugin_utils._preflight.start import check_confirmation, check_start
 
 # Every playbook begins with a task of this action, so Ansible imports it before it forks any process.
 preload()
@@ -67,9 +67,16 @@ class ActionModule(ControllerAction):
         return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
 
     def _start(self, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
-        """Check the version of Ansible and the tags. This task has tag always; its other tags are those of the user's playbook, if it imports ours."""
+        """Check the version of Ansible, the tags, and the cluster's name if somebody typed it.
+
+        This task has tag always; its other tags are those of the user's playbook, if it imports ours.
+        """
         tags = {str(tag) for tag in self._task.tags} - {"always"}
         yield from check_start(ansible_version, tags, variables.get("ansible_run_tags", ["all"]), variables.get("ansible_skip_tags", []))
+        if "confirm_cluster" in variables:
+            # The tasks of a first play do not see the defaults of roles.
+            typed, cluster = (self._templar.template(variables.get(name, default)) for name, default in (("confirm_cluster", ""), ("cluster_name", "cfcr")))
+            yield from check_confirmation(str(typed), str(cluster))
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
         """Check every host of the inventory, also those outside the play."""

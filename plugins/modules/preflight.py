@@ -17,7 +17,8 @@ extends_documentation_fragment: [cfcr.kubernetes._attributes.info]
 options:
   scope:
     description:
-      - V(start) checks the version of ansible-core and the options for tags. Give the task the tag C(always).
+      - V(start) checks the version of ansible-core and the options for tags. If the variable C(confirm_cluster) is set, as by a survey of AWX, it must be
+        the name of the cluster. Give the task the tag C(always).
       - V(inventory) checks the groups, addresses and C(cluster_*) variables of the whole inventory, also if the play is limited to some hosts.
         C(cluster_*) names that role P(cfcr.kubernetes.cluster#role) does not document are problems too.
       - V(hosts) checks the hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts). It also checks the director, whose

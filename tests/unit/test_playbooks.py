@@ -67,6 +67,7 @@ def start(tmp_path):
     """Return a function that starts a playbook as an operator with default settings does."""
     (tmp_path / "hosts.yml").write_text("all: {vars: {cluster_api_host: api.example.com}}")
     (tmp_path / "import.yml").write_text(IMPORT)
+    (tmp_path / "local.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [START]}]))
     (tmp_path / "empty.cfg").write_text("")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"ANSIBLE_CONFIG": "empty.cfg", "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
@@ -87,3 +88,11 @@ def test_tags_are_refused_in_one_line(start):
 
 def test_tags_of_a_playbook_that_imports_ours_select_its_tasks(start):
     assert start("--tags", "kubernetes", "import.yml").returncode == 0
+
+
+def test_a_playbook_compares_the_name_of_the_cluster_that_somebody_typed(start):
+    """A survey of AWX asks for it before dangerous playbooks."""
+    arguments = ("-i", "etcd-0,", "-e", '{"cluster_name": "prod", "ansible_connection": "local"}', "local.yml")
+    assert "confirm_cluster: found staging, expected prod, the name of this cluster" in start("-e", "confirm_cluster=staging", *arguments).stdout
+    assert "confirm_cluster: found no name, expected prod" in start("-e", "confirm_cluster=", *arguments).stdout
+    assert start("-e", "confirm_cluster=prod", *arguments).returncode == 0

@@ -11,7 +11,7 @@ import typing as t
 
 from .problems import Problem
 
-__all__ = ("check_start",)
+__all__ = ("check_confirmation", "check_start")
 
 _NEEDED = (2, 19)
 
@@ -26,3 +26,9 @@ def check_start(version: str, tags: t.Collection[str], only: t.Iterable[str], sk
         yield Problem("--tags", ",".join(sorted(only)), "no tags, because the collection's tasks have none: use --limit to select hosts")
     if names & set(skipped):
         yield Problem("--skip-tags", ",".join(sorted(skipped)), "no tags, because the collection's tasks have none")
+
+
+def check_confirmation(typed: str | None, cluster: str) -> t.Iterator[Problem]:
+    """Compare the cluster's name that somebody has typed for a dangerous playbook, such as in a survey of AWX, with the name of this cluster."""
+    if typed is not None and typed != cluster:
+        yield Problem("confirm_cluster", typed or "no name", f"{cluster}, the name of this cluster. Nothing was changed")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.start import check_start
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.start import check_confirmation, check_start
 
 
 @pytest.mark.parametrize("version", ["2.19.0", "2.19.0rc1", "2.21.5", "2.100.1", "3.0.0"])
@@ -40,3 +40,12 @@ def test_an_older_version_is_refused_in_one_line(version):
 )
 def test_tags_select_all_tasks_or_are_refused(tags, only, skipped, subjects):
     assert [problem.subject for problem in check_start("2.19.0", tags, only, skipped)] == subjects
+
+
+def test_the_typed_name_must_be_the_clusters():
+    assert list(check_confirmation(None, "prod")) == []
+    assert list(check_confirmation("prod", "prod")) == []
+    (problem,) = check_confirmation("", "prod")
+    assert (problem.subject, problem.found) == ("confirm_cluster", "no name")
+    (problem,) = check_confirmation("test", "prod")
+    assert (problem.found, problem.expected) == ("test", "prod, the name of this cluster. Nothing was changed")
