@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -24,6 +26,22 @@ START = {
     "run_once": True,
     "tags": "always",
 }
+# Hosts that nothing reaches.
+INVENTORY = {
+    "all": {
+        "vars": {"cluster_api_host": "api.example.com", "ansible_host": "192.0.2.1", "ansible_connection": "ssh", "ansible_ssh_timeout": 1},
+        "children": {
+            **{group: {"hosts": {f"{group}-0": {}}} for group in ("etcd", "master", "worker", "proxy")},
+            "ignored": {"hosts": {"proxy-0": {}}},
+        },
+    }
+}
+# Playbooks that first check how they were started, and those that end there if the limit is the second value.
+LIMITS = {
+    "artifacts": "etcd", "awx": "etcd", "backup_store": "worker", "destroy": "etcd", "etcd_defragment": "worker", "health": "proxy-0", "instances": "proxy-0",
+    "kubeconfig": "worker", "logs": "localhost", "provision": "etcd", "repair": "worker-0", "repair_timer": "worker", "restore_store": "worker",
+    "rotate": "proxy-0", "site": "proxy-0", "smoke_tests": "etcd",
+}  # fmt: skip
 IMPORT = """
 - import_playbook: cfcr.kubernetes.smoke_tests
   tags: [kubernetes]
@@ -65,7 +83,7 @@ def _argument_specs(role: str) -> dict[str, t.Any]:
 @pytest.fixture
 def start(tmp_path):
     """Return a function that starts a playbook as an operator with default settings does."""
-    (tmp_path / "hosts.yml").write_text("all: {vars: {cluster_api_host: api.example.com}}")
+    (tmp_path / "hosts.yml").write_text(json.dumps(INVENTORY))
     (tmp_path / "import.yml").write_text(IMPORT)
     (tmp_path / "empty.cfg").write_text("")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
@@ -86,4 +104,77 @@ def test_tags_are_refused_in_one_line(start):
 
 
 def test_tags_of_a_playbook_that_imports_ours_select_its_tasks(start):
-    assert start("--tags", "kubernetes", "import.yml").returncode == 0
+    done = start("--tags", "kubernetes", "import.yml")
+    assert "Check how the playbook was started" in done.stdout
+    assert "--tags: found" not in done.stdout
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=[path.stem for path in PLAYBOOKS])
+def test_a_limit_without_a_host_of_the_playbook_is_no_success(start, path):
+    """Ansible skips plays without hosts, and ends with 0."""
+    done = start("--limit", LIMITS[path.stem], f"cfcr.kubernetes.{path.stem}")
+    assert done.returncode != 0
+    assert f"--limit: found {LIMITS[path.stem]}, which leaves nothing to do" in " ".join(done.stderr.split()) + " ".join(done.stdout.split())
+
+
+def test_an_inventory_without_hosts_is_no_success(start, tmp_path):
+    (tmp_path / "hosts.yml").write_text("all: {vars: {cluster_api_host: api.example.com}}")
+    done = start("cfcr.kubernetes.health")
+    assert done.returncode != 0
+    assert "inventory: found no host of etcd:master" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=[path.stem for path in PLAYBOOKS])
+def test_a_job_of_awx_without_a_place_for_its_store_is_refused(start, path):
+    done = start("-e", "awx_job_id=7", f"cfcr.kubernetes.{path.stem}")
+    assert done.returncode != 0
+    assert "credential store: found /var/lib/cfcr/cfcr in the container of AWX job 7" in " ".join(done.stdout.split())
+    assert done.stdout.count("TASK") == 1
+
+
+ANSWERS = re.compile(r"\bvars_prompt\b|\bbuiltin\.pause\b|\bpause:")
+BESIDE_THE_PLAYBOOK = re.compile(r"\b(inventory_dir|inventory_file|playbook_dir|ansible_config_file)\b|lookup\('(ansible\.builtin\.)?env', 'HOME'")
+# A list of words is in `fileglob` and `copy` too, but they read the collection's own files.
+SOURCES = sorted(
+    path for part in ("playbooks", "roles") for kind in ("yml", "j2") for path in (ROOT / part).rglob(f"*.{kind}") if "argument_specs" not in path.name
+)
+
+
+def test_no_playbook_asks():
+    assert not [path for path in SOURCES if ANSWERS.search(path.read_text(encoding="utf-8"))]
+
+
+def test_no_playbook_depends_on_the_place_of_inventory_or_playbook():
+    """AWX has the inventory in its database, and removes the playbook's directory after the job."""
+    assert not [path for path in SOURCES if BESIDE_THE_PLAYBOOK.search(path.read_text(encoding="utf-8"))]
+
+
+def _tasks(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Return all tasks below plays, blocks and lists of tasks."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from _tasks(entry)
+    elif isinstance(value, dict):
+        yield value
+        for part in ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always"):
+            yield from _tasks(value.get(part, []))
+
+
+def test_no_task_on_the_controller_writes_to_a_relative_path():
+    """A job starts in a copy of the project, which AWX removes."""
+    found = []
+    for path in SOURCES:
+        if path.suffix != ".yml" or not {"tasks", "playbooks", "handlers"} & set(path.parts):
+            continue
+        for task in _tasks(yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)):
+            for module, options in task.items():
+                if isinstance(options, dict) and task.get("delegate_to") == "localhost":
+                    found += [(path, dest) for key in ("dest", "path") if (dest := options.get(key)) and not re.match(r"[/{]", str(dest))]
+    assert not found
+
+
+class Loader(yaml.SafeLoader):
+    """Reads YAML with the tags of Ansible."""
+
+
+Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None)
