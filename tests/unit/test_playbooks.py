@@ -145,6 +145,21 @@ def test_site_refuses_a_job_of_awx_if_a_limit_leaves_out_its_first_play(start):
     assert "credential store: found /var/lib/cfcr/cfcr in the container of AWX job 7" in " ".join(done.stdout.split())
 
 
+def test_facts_of_an_earlier_job_are_not_believed(start, tmp_path):
+    """A job template of AWX with use_fact_cache begins with the facts of the one before."""
+    (tmp_path / "empty.cfg").write_text("[defaults]\nfact_caching = ansible.builtin.jsonfile\nfact_caching_connection = cache\n")
+    earlier = {"ansible.builtin.set_fact": {"cfcr_host": {"cgroup_driver": "stale"}, "cacheable": True}}
+    (tmp_path / "earlier.yml").write_text(json.dumps([{"hosts": "worker", "gather_facts": False, "tasks": [earlier]}]))
+    assert start("earlier.yml").returncode == 0
+    show = {"ansible.builtin.debug": {"msg": "found {{ ansible_facts }}"}}
+    ask = {"cfcr.kubernetes.host_facts": {"on_failure": "report"}}
+    (tmp_path / "facts.yml").write_text(json.dumps([{"hosts": "worker", "gather_facts": False, "tasks": [show, ask, show]}]))
+    done = start("facts.yml")
+    before, after = re.findall(r"found .*", done.stdout)
+    assert "'cgroup_driver': 'stale'" in before
+    assert "cgroup_driver" not in after and "unreachable: " in after
+
+
 def test_no_playbook_asks():
     assert not [path for path in SOURCES if ANSWERS.search(path.read_text(encoding="utf-8"))]
 
