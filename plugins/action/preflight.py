@@ -26,6 +26,7 @@ from ..plugin_utils._preflight.director import DirectorHost, check_authorities, 
 from ..plugin_utils._preflight.downloads import check_downloads
 from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
+from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 from ..plugin_utils._preflight.start import check_confirmation, check_start
 
@@ -67,7 +68,7 @@ class ActionModule(ControllerAction):
         return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
 
     def _start(self, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
-        """Check the version of Ansible, the tags, and the cluster's name if somebody typed it.
+        """Check the version of Ansible, the tags, the cluster's name if somebody typed it, and whether a job of AWX keeps its state.
 
         This task has tag always; its other tags are those of the user's playbook, if it imports ours.
         """
@@ -77,6 +78,12 @@ class ActionModule(ControllerAction):
             # The tasks of a first play do not see the defaults of roles.
             typed, cluster = (self._templar.template(variables.get(name, default)) for name, default in (("confirm_cluster", ""), ("cluster_name", "cfcr")))
             yield from check_confirmation(str(typed), str(cluster))
+        yield from self._job(Contract(self._loader), variables)
+
+    def _job(self, contract: Contract, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
+        """Check the job of AWX, if there is one."""
+        if job_number(variables):
+            yield from check_job(contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"])))
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
         """Check every host of the inventory, also those outside the play."""
@@ -86,6 +93,7 @@ class ActionModule(ControllerAction):
         for host in Inventory(groups, {}).hosts(*GROUPS):
             values[host], problems[host] = check_values(contract.of(raw[host]), contract.options)
         return [
+            *self._job(contract, variables),
             *check_names(raw, contract.options),
             *merge(problems),
             *check_inventory(Inventory(groups, values, versions=contract.versions, ports=contract.ports, whole=options["whole"])),

@@ -22,9 +22,10 @@ options:
   format:
     description:
       - V(table) is for a terminal, V(json) for programs.
+      - V(summary) is JSON with the state of each host, the cluster's endpoint and etcd, and the findings. It is small enough for an artifact of AWX.
       - V(html) is a self-contained page with a picture of the topology and a timeline of the certificates.
     type: str
-    choices: [table, json, html]
+    choices: [table, json, html, summary]
     default: table
   cluster:
     description: Values that V(html) shows and the report does not have, C(name), C(topology) and C(certificate_expires_within_days).
@@ -52,6 +53,7 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils._instances.page import page
 from ..plugin_utils._instances.table import table
 
+_SUMMARY = ("group", "index", "address", "zone", "state", "error", "certificate_days_left")
 _CONTENT = ("hosts", "cluster", "findings", "seconds")
 
 
@@ -62,9 +64,17 @@ def instances(report, format="table", cluster=None):
         return table(content)
     if format == "json":
         return json.dumps(content, indent=2) + "\n"
+    if format == "summary":
+        return json.dumps(_summary(content), indent=2) + "\n"
     if format == "html":
         return page(content, cluster or {}, datetime.datetime.now(datetime.timezone.utc))
-    raise AnsibleFilterError(f"format is {format}; expected table, json or html")
+    raise AnsibleFilterError(f"format is {format}; expected table, json, html or summary")
+
+
+def _summary(content):
+    """Return the states of the hosts, without their units, certificates and resources."""
+    hosts = {name: {key: row[key] for key in _SUMMARY if key in row} for name, row in content["hosts"].items()}
+    return {"hosts": hosts, "cluster": {key: content["cluster"][key] for key in ("endpoint", "etcd")}, "findings": content["findings"]}
 
 
 class FilterModule:

@@ -19,6 +19,7 @@ options:
     description:
       - V(start) checks the version of ansible-core and the options for tags. If the variable C(confirm_cluster) is set, as by a survey of AWX, it must be
         the name of the cluster. Give the task the tag C(always).
+      - V(start) and V(inventory) refuse jobs of AWX whose store would be a directory of the controller, which is removed with the job, and slices.
       - V(inventory) checks the groups, addresses and C(cluster_*) variables of the whole inventory, also if the play is limited to some hosts.
         C(cluster_*) names that role P(cfcr.kubernetes.cluster#role) does not document are problems too.
       - V(hosts) checks the hosts of the play that have the fact C(cfcr_host) of M(cfcr.kubernetes.host_facts). It also checks the director, whose
@@ -29,7 +30,7 @@ options:
     choices: [start, inventory, hosts]
     required: true
   whole:
-    description: Whether the inventory has the whole cluster. If it is a slice, as in AWX, the sizes of groups and the members of etcd are not checked.
+    description: Whether the inventory has the whole cluster. If it is a part of it, the sizes of groups and the members of etcd are not checked.
     type: bool
     default: true
   operating_systems:

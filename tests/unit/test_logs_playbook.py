@@ -31,11 +31,11 @@ def end(tmp_path):
     assert asks["register"] == "logs"
     (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "vars": play["vars"], "tasks": rest}]))
 
-    def run(answers):
-        hosts = {name: {"ansible_connection": "local", "logs": logs} for name, logs in answers.items()}
-        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": {"cluster_name": "cfcr"}}}))
+    def run(answers, *options):
+        hosts = {name: {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "logs": logs} for name, logs in answers.items()}
+        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": {"cluster_name": "cfcr", "cluster_results_directory": str(tmp_path / "results")}}}))
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.yml"],
+            [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.yml", *options],
             cwd=tmp_path, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
@@ -62,3 +62,20 @@ def test_a_refused_answer_fails_the_run_after_the_archive_is_written(end, tmp_pa
     assert "1 files; hosts that did not answer: none; hosts whose archive was refused: liar, worse" in output
     assert "liar: found a text that is not base64; worse: found no text, expected base64." in " ".join(output.split())
     assert names(tmp_path) == ["a/state/disks.txt"]
+
+
+def test_a_job_of_awx_leaves_the_archive_on_the_director(end, tmp_path):
+    results = tmp_path / "results"
+    code, output = end({"a": {"archive": HONEST}}, "-e", f"awx_job_id=7 cluster_director=a")
+    assert code == 0, output
+    assert f"{results}/logs.tar.gz on a: 1 files" in output
+    assert stat.S_IMODE((results / "logs.tar.gz").stat().st_mode) == 0o600
+    with tarfile.open(results / "logs.tar.gz") as archive:
+        assert archive.getnames() == ["a/state/disks.txt"]
+    assert not list(tmp_path.glob("*.tar.gz"))
+
+
+def test_a_target_gets_the_archive(end, tmp_path):
+    code, output = end({"a": {"archive": HONEST}}, "-e", f"target=a output={tmp_path}/its.tar.gz")
+    assert code == 0, output
+    assert stat.S_IMODE((tmp_path / "its.tar.gz").stat().st_mode) == 0o600

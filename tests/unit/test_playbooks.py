@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -17,12 +19,23 @@ import yaml
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.contract import Contract
 
 ROOT = pathlib.Path(__file__).parents[2]
+GROUPS = ("etcd", "master", "worker", "proxy")
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 START = {
     "name": "Check how the playbook was started",
     "cfcr.kubernetes.preflight": {"scope": "start"},
     "run_once": True,
     "tags": "always",
+}
+# Hosts that nothing reaches.
+INVENTORY = {
+    "all": {
+        "vars": {"cluster_api_host": "api.example.com", "ansible_ssh_timeout": 1},
+        "children": {
+            **{group: {"hosts": {f"{group}-0": {"ansible_host": f"192.0.2.{number}"}}} for number, group in enumerate(GROUPS, 1)},
+            "ignored": {"hosts": {"proxy-0": {}}},
+        },
+    }
 }
 IMPORT = """
 - import_playbook: cfcr.kubernetes.smoke_tests
@@ -65,7 +78,7 @@ def _argument_specs(role: str) -> dict[str, t.Any]:
 @pytest.fixture
 def start(tmp_path):
     """Return a function that starts a playbook as an operator with default settings does."""
-    (tmp_path / "hosts.yml").write_text("all: {vars: {cluster_api_host: api.example.com}}")
+    (tmp_path / "hosts.yml").write_text(json.dumps(INVENTORY))
     (tmp_path / "import.yml").write_text(IMPORT)
     (tmp_path / "local.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [START]}]))
     (tmp_path / "empty.cfg").write_text("")
@@ -87,7 +100,9 @@ def test_tags_are_refused_in_one_line(start):
 
 
 def test_tags_of_a_playbook_that_imports_ours_select_its_tasks(start):
-    assert start("--tags", "kubernetes", "import.yml").returncode == 0
+    done = start("--tags", "kubernetes", "import.yml")
+    assert "Check how the playbook was started" in done.stdout
+    assert "--tags: found" not in done.stdout
 
 
 def test_a_playbook_compares_the_name_of_the_cluster_that_somebody_typed(start):
@@ -96,3 +111,99 @@ def test_a_playbook_compares_the_name_of_the_cluster_that_somebody_typed(start):
     assert "confirm_cluster: found staging, expected prod, the name of this cluster" in start("-e", "confirm_cluster=staging", *arguments).stdout
     assert "confirm_cluster: found no name, expected prod" in start("-e", "confirm_cluster=", *arguments).stdout
     assert start("-e", "confirm_cluster=prod", *arguments).returncode == 0
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=[path.stem for path in PLAYBOOKS])
+def test_a_play_of_every_playbook_fails_without_a_host(path):
+    """Ansible skips plays without hosts, and ends with 0."""
+    assert any("lookup('cfcr.kubernetes.play_hosts'" in play["hosts"] for play in plays(path)[: 3 if path.stem == "site" else 1])
+
+
+@pytest.mark.parametrize(("playbook", "limit"), [("backup_store", "worker"), ("provision", "etcd"), ("repair", "worker-0"), ("site", "proxy-0")])
+def test_a_limit_without_a_host_of_the_playbook_is_no_success(start, playbook, limit):
+    done = start("--limit", limit, f"cfcr.kubernetes.{playbook}")
+    assert done.returncode != 0
+    assert f"--limit: found {limit}, which leaves nothing to do" in " ".join((done.stdout + done.stderr).split())
+
+
+def test_an_inventory_without_hosts_is_no_success(start, tmp_path):
+    (tmp_path / "hosts.yml").write_text("all: {vars: {cluster_api_host: api.example.com}}")
+    done = start("cfcr.kubernetes.health")
+    assert done.returncode != 0
+    assert "inventory: found no host of etcd:master" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("playbook", ["site", "destroy", "backup_store"])
+def test_a_job_of_awx_without_a_place_for_its_store_is_refused(start, playbook):
+    done = start("-e", "awx_job_id=7", f"cfcr.kubernetes.{playbook}")
+    assert done.returncode != 0
+    assert "credential store: found /var/lib/cfcr/cfcr in the container of AWX job 7" in " ".join(done.stdout.split())
+    assert done.stdout.count("TASK") == 1
+
+
+ANSWERS = re.compile(r"\bvars_prompt\b|\bbuiltin\.pause\b|\bpause:")
+BESIDE_THE_PLAYBOOK = re.compile(r"\b(inventory_dir|inventory_file|playbook_dir)\b|lookup\('(ansible\.builtin\.)?env', 'HOME'")
+SOURCES = sorted(
+    path for part in ("playbooks", "roles") for kind in ("yml", "j2") for path in (ROOT / part).rglob(f"*.{kind}") if "argument_specs" not in path.name
+)
+
+
+def test_site_refuses_a_job_of_awx_if_a_limit_leaves_out_its_first_play(start):
+    done = start("-e", "awx_job_id=7", "--limit", "worker", "cfcr.kubernetes.site")
+    assert done.returncode != 0
+    assert "credential store: found /var/lib/cfcr/cfcr in the container of AWX job 7" in " ".join(done.stdout.split())
+
+
+def test_facts_of_an_earlier_job_are_not_believed(start, tmp_path):
+    """A job template of AWX with use_fact_cache begins with the facts of the one before."""
+    (tmp_path / "empty.cfg").write_text("[defaults]\nfact_caching = ansible.builtin.jsonfile\nfact_caching_connection = cache\n")
+    earlier = {"ansible.builtin.set_fact": {"cfcr_host": {"cgroup_driver": "stale"}, "cacheable": True}}
+    (tmp_path / "earlier.yml").write_text(json.dumps([{"hosts": "worker", "gather_facts": False, "tasks": [earlier]}]))
+    assert start("earlier.yml").returncode == 0
+    show = {"ansible.builtin.debug": {"msg": "found {{ ansible_facts }}"}}
+    ask = {"cfcr.kubernetes.host_facts": {"on_failure": "report"}}
+    (tmp_path / "facts.yml").write_text(json.dumps([{"hosts": "worker", "gather_facts": False, "tasks": [show, ask, show]}]))
+    done = start("facts.yml")
+    before, after = re.findall(r"found .*", done.stdout)
+    assert "'cgroup_driver': 'stale'" in before
+    assert "cgroup_driver" not in after and "unreachable: " in after
+
+
+def test_no_playbook_asks():
+    assert not [path for path in SOURCES if ANSWERS.search(path.read_text(encoding="utf-8"))]
+
+
+def test_no_playbook_depends_on_the_place_of_inventory_or_playbook():
+    """AWX has the inventory in its database, and removes the playbook's directory after the job."""
+    assert not [path for path in SOURCES if BESIDE_THE_PLAYBOOK.search(path.read_text(encoding="utf-8"))]
+
+
+def _tasks(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Return all tasks below plays, blocks and lists of tasks."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from _tasks(entry)
+    elif isinstance(value, dict):
+        yield value
+        for part in ("pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always"):
+            yield from _tasks(value.get(part, []))
+
+
+def test_no_task_on_the_controller_writes_to_a_relative_path():
+    """A job starts in a copy of the project, which AWX removes."""
+    found = []
+    for path in SOURCES:
+        if path.suffix != ".yml" or not {"tasks", "playbooks", "handlers"} & set(path.parts):
+            continue
+        for task in _tasks(yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)):
+            for module, options in task.items():
+                if isinstance(options, dict) and task.get("delegate_to") == "localhost":
+                    found += [(path, dest) for key in ("dest", "path") if (dest := options.get(key)) and not re.match(r"[/{]", str(dest))]
+    assert not found
+
+
+class Loader(yaml.SafeLoader):
+    """Reads YAML with the tags of Ansible."""
+
+
+Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None)
