@@ -279,3 +279,10 @@ def test_wrong_configuration(world):
     assert "cluster: missing" in lines
     assert 'routing_api.url: found "http://api", expected an https URL' in lines
     assert 'nats.servers[0]: found "nats://10.0.0.5:4222", expected a URL such as tls://10.0.0.5:4224' in lines
+
+
+def test_nats_is_verified_by_name(world):
+    """The name decides, not the address, which the certificates of cf-deployment do not contain."""
+    nats = {**world.config("x", 1)["nats"], "tls_hostname": "nats.service.cf.internal"}
+    program = world.start_leader(nats=nats)
+    until(lambda: "nats.service.cf.internal" in program.health().get("troubles", {}).get("nats", ""), 10, program.health)

@@ -162,7 +162,10 @@ def test_read_separates_own_routes_from_other_ones():
 
 def test_record():
     """The encoding is deterministic and small, and can be decoded."""
-    routes = {(f"app-{index}.example.com", 30000 + index, "web" if index % 2 else "", "" if index % 5 else "edge"): BOTH if index % 3 else ONE for index in range(1000)}
+    routes = {
+        (f"app-{index}.example.com", 30000 + index, "web" if index % 2 else "", "" if index % 5 else "edge"): BOTH if index % 3 else ONE
+        for index in range(1000)
+    }
     text = encode(routes)
     assert decode(text) == routes and encode(dict(reversed(routes.items()))) == text and len(text) < 20_000
     assert decode(encode({})) == {}

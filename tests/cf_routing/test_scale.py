@@ -59,7 +59,8 @@ def measure(world, program) -> None:
     tcp, http = (program.metrics()[f'cf_routing_heartbeat_seconds{{kind="{kind}"}}'] for kind in ("tcp", "http"))
     print(
         f"\n{SERVICES} Services x {NODES} nodes: all routes after {first:.1f} s; then {(cpu - used) / seconds:.1%} of a core "
-        f"and {memory:.0f} MiB of memory at most; a heartbeat takes {tcp:.1f} s (TCP) and {http:.1f} s (HTTP), {share:.0%} of the routing API's time, and asks in {seconds:.0f} s: {asked}"
+        f"and {memory:.0f} MiB of memory at most; a heartbeat takes {tcp:.1f} s (TCP) and {http:.1f} s (HTTP), "
+        f"{share:.0%} of the routing API's time, and asks in {seconds:.0f} s: {asked}"
     )
     service = world.kube("GET", "/api/v1/namespaces/default/services/s0")
     world.patch({**service, "apiVersion": "v1", "kind": "Service"}, {"metadata": {"labels": {"tcp-route-sync": None}}})

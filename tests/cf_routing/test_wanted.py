@@ -215,7 +215,8 @@ def test_backends_of_tcp_routes_are_few_and_stable():
 
 def test_isolation_segments():
     settings = SETTINGS._replace(segment="shared-edge", segments=frozenset({"edge"}))
-    services = [make(name, http=name, annotations={"http-route-isolation-segment": text} if text else {}) for name, text in (("a", ""), ("b", "edge"), ("c", "x"))]
+    asked = {"a": {}, "b": {"http-route-isolation-segment": "edge"}, "c": {"http-route-isolation-segment": "x"}}
+    services = [make(name, http=name, annotations=annotations) for name, annotations in asked.items()]
     wanted = planned(*services, settings=settings)
     assert [(route.service, route.segment) for route in wanted.http] == [("default/a", "shared-edge"), ("default/b", "edge")]
     message = "annotation cfcr.io/http-route-isolation-segment: found 'x', expected one of edge, shared-edge"
