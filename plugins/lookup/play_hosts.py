@@ -39,6 +39,7 @@ _raw:
 
 import typing as t
 
+from ansible import context
 from ansible.errors import AnsibleLookupError
 from ansible.inventory.manager import InventoryManager
 from ansible.plugins.lookup import LookupBase
@@ -49,6 +50,8 @@ class LookupModule(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         """Return the pattern, or fail if the run has no host that it matches."""
+        if context.CLIARGS.get("syntax"):  # without an inventory
+            return list(terms)
         variables = variables or {}
         self.set_options(var_options=variables, direct=kwargs)
         limit = variables.get("ansible_limit")
