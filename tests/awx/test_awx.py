@@ -58,7 +58,8 @@ class World(t.NamedTuple):
     def ansible(self, *words: str, secrets: bool = True, token: str = "", **variables: t.Any) -> Run:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "CONTROLLER_", "TOWER_", "CFCR_"))}
         login = {"CONTROLLER_OAUTH_TOKEN": token} if token else {"CONTROLLER_USERNAME": "admin", "CONTROLLER_PASSWORD": "secret"}
-        environment = {**own, **login, "CONTROLLER_HOST": self.address, **(SECRETS if secrets else {}), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1"}
+        environment = {**own, **login, "CONTROLLER_HOST": self.address, **(SECRETS if secrets else {})}
+        environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "NO_COLOR": "1"}
         environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_PIPELINING": "true"}
         command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", str(self.directory / "hosts.yml"), *words]
         done = subprocess.run(
@@ -115,7 +116,8 @@ def test_check_mode_on_an_empty_awx_lists_what_would_be_created(world):
     before = content(world.awx)
     done = world.run("--check", "--diff")
     assert done.status == 0, done.output
-    for name in ("organization prod", "credential type cfcr passphrases", "job template prod site", "workflow prod change", "schedule prod repair every 5 minutes"):
+    types = ("organization prod", "credential type cfcr passphrases", "job template prod site", "workflow prod change")
+    for name in (*types, "schedule prod repair every 5 minutes"):
         assert name in done.output
     assert content(world.awx) == before
 
@@ -170,7 +172,8 @@ def test_the_workflow_asks_for_an_approval(world):
 
 
 def test_teams_may_look_repair_or_destroy(world):
-    by_access = {level: {entry["name"].replace("{{ awx_name }}", NAME) for kind in ("job_templates", "workflows") for entry in lists()[kind] if entry["access"] == level}
+    entries = [entry for kind in ("job_templates", "workflows") for entry in lists()[kind]]
+    by_access = {level: {entry["name"].replace("{{ awx_name }}", NAME) for entry in entries if entry["access"] == level}
                  for level in ("look", "repair", "destroy")}  # fmt: skip
     assert by_access["destroy"] >= {"prod destroy", "prod store restore", "prod rotate", "prod kubeconfig"}
     granted = {team: set(world.awx.granted(f"prod {team}", "execute")) for team in ("viewers", "operators", "administrators")}
@@ -273,7 +276,8 @@ def test_absent_removes_what_is_ours_and_nothing_else(world):
     done = world.run(awx_state="absent", secrets=False)
     assert done.status == 0, done.output
     assert done.changed == planned.changed
-    left = {path: [name for name in awx.names(path) if not re.fullmatch(r"(team|label) \d+", name)] for path in awx.objects if path not in ("users", "tokens", "jobs", "project_updates", "workflow_job_template_nodes")}  # fmt: skip
+    others = ("users", "tokens", "jobs", "project_updates", "workflow_job_template_nodes")
+    left = {path: [name for name in awx.names(path) if not re.fullmatch(r"(team|label) \d+", name)] for path in awx.objects if path not in others}
     assert left.pop("organizations") == ["Default", "other", "prod"]
     assert left.pop("teams") == ["prod viewers"]
     assert left.pop("projects") == ["theirs"]

@@ -61,9 +61,9 @@ def report(*, workers: int, faults: bool = True) -> dict[str, t.Any]:
     }
 
 
-def sample_page(**options: t.Any) -> str:
+def sample_page(*, workers: int, faults: bool = True) -> str:
     """Return the page of a sample."""
-    return page(report(**options), {"name": "production", "topology": "proxy", "certificate_expires_within_days": 60}, NOW)
+    return page(report(workers=workers, faults=faults), {"name": "production", "topology": "proxy", "certificate_expires_within_days": 60}, NOW)
 
 
 def _finding(host: str, kind: str, subject: str, found: str, expected: str, severity: str = "critical") -> dict[str, str]:

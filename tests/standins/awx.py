@@ -85,13 +85,15 @@ RESOURCES = {
         unique=("name", "organization", "credential_type"),
     ),
     "execution_environments": Resource(
-        "execution_environment", {**_NAMED, "image": "", "pull": "", "managed": False}, {**_ORGANIZATION, "credential": "credentials"}, ("image",), unique=("name",)
+        "execution_environment", {**_NAMED, "image": "", "pull": "", "managed": False}, {**_ORGANIZATION, "credential": "credentials"}, ("image",),
+        unique=("name",),
     ),
     "projects": Resource(
         "project",
         {
             **_NAMED, "scm_type": "", "scm_url": "", "scm_branch": "", "scm_refspec": "", "scm_clean": False, "scm_track_submodules": False,
-            "scm_delete_on_update": False, "scm_update_on_launch": False, "scm_update_cache_timeout": 0, "allow_override": False, "timeout": 0, "local_path": "",
+            "scm_delete_on_update": False, "scm_update_on_launch": False, "scm_update_cache_timeout": 0, "allow_override": False, "timeout": 0,
+            "local_path": "",
         },
         {**_ORGANIZATION, "credential": "credentials", "default_environment": "execution_environments"},
         associations=_NOTIFY,
@@ -144,7 +146,11 @@ RESOURCES = {
         },
         {"workflow_job_template": "workflow_job_templates", "unified_job_template": "unified_job_templates", "inventory": "inventories"},
         ("workflow_job_template",),
-        associations={**dict.fromkeys(("success_nodes", "failure_nodes", "always_nodes"), "workflow_job_template_nodes"), "credentials": "credentials", "labels": "labels"},
+        associations={
+            **dict.fromkeys(("success_nodes", "failure_nodes", "always_nodes"), "workflow_job_template_nodes"),
+            "credentials": "credentials",
+            "labels": "labels",
+        },
         unique=("identifier", "workflow_job_template"),
     ),
     "workflow_approval_templates": Resource("workflow_approval_template", {**_NAMED, "timeout": 0}, unique=()),
@@ -536,7 +542,8 @@ class Awx:
 
     def leads(self, start: int, end: int) -> bool:
         """Tell whether a node leads to another one."""
-        following = [number for (path, owner, word), its in self.linked.items() if path.endswith("_nodes") and owner == start and word.endswith("_nodes") for number in its]
+        links = (its for (path, owner, word), its in self.linked.items() if path.endswith("_nodes") and owner == start and word.endswith("_nodes"))
+        following = [number for its in links for number in its]
         return start == end or any(self.leads(number, end) for number in following)
 
     def role(self, method: str, number: int, actor: str, body: Object) -> Answer:

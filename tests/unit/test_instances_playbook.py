@@ -36,7 +36,8 @@ def end(tmp_path):
     _start, _health, *rest = play["tasks"]
     (tmp_path / "play.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "vars": play["vars"], "tasks": rest}]))
     variables = {
-        "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "health_report": REPORT, "cluster_name": "prod", "cluster_topology": "external",
+        "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "health_report": REPORT, "cluster_name": "prod",
+        "cluster_topology": "external",
         "cluster_director": "localhost",
         "health_certificate_expires_within_days": 30, "cluster_results_directory": str(tmp_path / "results"),
     }  # fmt: skip

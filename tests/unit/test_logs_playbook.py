@@ -33,7 +33,8 @@ def end(tmp_path):
 
     def run(answers, *options):
         hosts = {name: {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "logs": logs} for name, logs in answers.items()}
-        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": {"cluster_name": "cfcr", "cluster_results_directory": str(tmp_path / "results")}}}))
+        variables = {"cluster_name": "cfcr", "cluster_results_directory": str(tmp_path / "results")}
+        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
         done = subprocess.run(
             [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.yml", *options],
             cwd=tmp_path, env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}, capture_output=True, text=True, check=False,
@@ -66,7 +67,7 @@ def test_a_refused_answer_fails_the_run_after_the_archive_is_written(end, tmp_pa
 
 def test_a_job_of_awx_leaves_the_archive_on_the_director(end, tmp_path):
     results = tmp_path / "results"
-    code, output = end({"a": {"archive": HONEST}}, "-e", f"awx_job_id=7 cluster_director=a")
+    code, output = end({"a": {"archive": HONEST}}, "-e", "awx_job_id=7 cluster_director=a")
     assert code == 0, output
     assert f"{results}/logs.tar.gz on a: 1 files" in output
     assert stat.S_IMODE((results / "logs.tar.gz").stat().st_mode) == 0o600

@@ -196,8 +196,9 @@ def database() -> dict[str, t.Any]:
     content = inventory()
     groups = {group: list(members.get("hosts", {})) for group, members in content["children"].items()}
     hosts = {name: variables for members in content["children"].values() for name, variables in members.get("hosts", {}).items()}
+    of_cluster = {name: value for name, value in content["vars"].items() if not name.startswith(OF_THIS_MACHINE)}
     return {
-        "all": {"hosts": [], "children": list(groups), "vars": {name: value for name, value in content["vars"].items() if not name.startswith(OF_THIS_MACHINE)}},
+        "all": {"hosts": [], "children": list(groups), "vars": of_cluster},
         **{group: {"hosts": names, "children": [], "vars": {}} for group, names in groups.items()},
         "_meta": {
             "hostvars": {

@@ -56,7 +56,8 @@ def run_metrics(playbook: str, cluster: str, now: float) -> str:
 def _text(cluster: str, samples: t.Iterable[Sample]) -> str:
     found: dict[str, list[str]] = collections.defaultdict(list)
     for name, labels, value in samples:
-        assert tuple(labels) == METRICS[name][0], name
+        if tuple(labels) != METRICS[name][0]:
+            raise AssertionError(f"{name} has other labels than its description: {tuple(labels)}")
         inner = ",".join(f'{label}="{_escaped(text)}"' for label, text in {"cluster": cluster, **labels}.items())
         found[name].append(f"{name}{{{inner}}} {value:.15g}")
     lines: list[str] = []

@@ -23,7 +23,8 @@ __all__ = ("Contract", "Values")
 
 _COLLECTION = Path(__file__).parents[3]
 _ROLES = (
-    "cluster", "lock", "preflight", "dns", "etcd", "flannel", "master", "cf_routing", "kube_proxy", "proxy", "containerd", "worker", "addons", "release", "health",
+    "cluster", "lock", "preflight", "dns", "etcd", "flannel", "master", "cf_routing", "kube_proxy", "proxy", "containerd", "worker", "addons", "release",
+    "health",
 )  # fmt: skip
 
 
