@@ -25,8 +25,10 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Back up the credential store
-  hosts: "{{ lookup('cfcr.kubernetes.play_hosts', 'etcd[0]') }}"
+# As the hosts of a play, it fails before the play would be skipped.
+- name: Show the pattern
+  ansible.builtin.debug:
+    msg: "{{ lookup('cfcr.kubernetes.play_hosts', 'etcd[0]') }}"
 """
 
 RETURN = r"""
