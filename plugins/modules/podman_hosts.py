@@ -121,6 +121,7 @@ created:
 import collections
 import concurrent.futures
 import functools
+import ipaddress
 import json
 import resource
 import typing as t
@@ -186,6 +187,14 @@ def limits() -> list[str]:
     return [f"--ulimit={name}={value}:{value}" for name, value in values.items()]
 
 
+def mac_address(address: str) -> str:
+    """Return the MAC address of a host, as Docker makes it from the IPv4 address.
+
+    A host that is created again keeps it. Otherwise the ARP caches of the others lead nowhere for up to eight seconds.
+    """
+    return ":".join(f"{byte:02x}" for byte in (0x02, 0x42, *ipaddress.IPv4Address(address).packed))
+
+
 def create(params: dict, host: dict) -> None:
     """Create a host, and a volume for containerd, whose overlayfs cannot be stacked on the container's."""
     name = f"{params['cluster']}-{host['name']}"
@@ -196,7 +205,8 @@ def create(params: dict, host: dict) -> None:
         *(f"--label={key}={value}" for key, value in labels.items()),
         *limits(),
         *(f"--volume={mount}" for mount in (f"{name}:/var/lib/containerd", *params["mounts"], *host["mounts"])),
-        *("--network", params["network"], "--ip", host["address"], "--name", name, "--hostname", host["name"]),
+        *("--network", params["network"], "--ip", host["address"], "--mac-address", mac_address(host["address"])),
+        *("--name", name, "--hostname", host["name"]),
         *(host["image"] or params["image"], *host["command"]),
     )
 

@@ -99,3 +99,7 @@ def test_limits(monkeypatch, hard, expected):
     """A limit is never above this machine's hard one."""
     monkeypatch.setattr(resource, "getrlimit", lambda limit: (1024, hard))
     assert limits() == expected
+
+
+def test_a_host_that_is_created_again_keeps_its_mac_address():
+    assert podman_hosts.mac_address("10.30.5.255") == "02:42:0a:1e:05:ff"
