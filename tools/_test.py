@@ -341,7 +341,10 @@ STEPS = {
 # Steps that run only if they are named.
 NAMED = ["interruptions"]
 # Steps of `make test-all` only. They take long, and fail rarely.
-RARE = ["vm", "molecule-odd_hosts", "molecule-upstream", *(name for name in STEPS if name.startswith("ansible-") and name.endswith(("-all", "-default")))]
+RARE = [
+    "vm", "awx", "molecule-odd_hosts", "molecule-upstream",
+    *(name for name in STEPS if name.startswith("ansible-") and name.endswith(("-all", "-default"))),
+]  # fmt: skip
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs most of the large clusters, and the other one everything else, the quick steps first. Both take about an hour.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in ("default", "director", "rotate", "cf_routing", "security"))]

@@ -257,8 +257,9 @@ def test_what_is_wrong_in_a_list_is_refused(world):
     before = content(world.awx)
     done = world.run(awx_lists=[str(wrong)])
     assert done.status != 0
-    assert "job_template: found an unknown list" in done.output
-    assert "schedule x: template: found nothing, expected the name of a job template or a workflow" in done.output
+    told = " ".join(done.output.split())
+    assert "job_template: found an unknown list" in told
+    assert "schedule x: template: found nothing, expected the name of a job template or a workflow" in told
     assert content(world.awx) == before
 
 

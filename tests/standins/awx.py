@@ -783,8 +783,12 @@ class Awx:
 
     def remove(self, path: str, number: int) -> None:
         """Remove an object with those that cannot be without it, and all references to it."""
-        if self.objects[path].pop(number, None) is None:
+        removed = self.objects[path].pop(number, None)
+        if removed is None:
             return
+        # A signal of AWX removes the approval of a node with it.
+        if path == "workflow_job_template_nodes" and removed["unified_job_template"] in self.objects["workflow_approval_templates"]:
+            self.remove("workflow_approval_templates", removed["unified_job_template"])
         for other, resource in RESOURCES.items():
             for its in list(self.objects[other].values()):
                 for field in resource.references:
