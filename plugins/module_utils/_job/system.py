@@ -23,6 +23,9 @@ _POLICY = "#!/bin/sh\n# Written by the Ansible collection cfcr.kubernetes while 
 # Keep a file where a package has its own, instead of asking. A job writes its files after the installation.
 _KEEP_FILES = "--force-confold"
 
+# apt.conf(5): apt-get then installs from its cache and from local repositories only. (--no-download fails for packages of the latter.)
+_OFFLINE = ("-o", "Dir::Bin::Methods::http=false", "-o", "Dir::Bin::Methods::https=false")
+
 _LOCK_SECONDS = 120
 _LOCK_PAUSE = 1
 
@@ -48,7 +51,7 @@ def install_packages(names: list[str]) -> None:
     """
     with _no_service_starts():
         try:
-            _install("--no-download", *names)
+            _install(*_OFFLINE, *names)
         except _LockedError:
             raise
         except HostError:

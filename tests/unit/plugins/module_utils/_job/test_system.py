@@ -48,7 +48,7 @@ def commands(monkeypatch):
     def run(*arguments, environment=None):
         policy = system.Path("/usr/sbin/policy-rc.d")
         ran.append((arguments, policy.read_text() if policy.exists() else None))
-        if "broken" in arguments or "--no-download" in arguments and not {"cached", "interrupted"} & set(arguments):
+        if "broken" in arguments or system._OFFLINE[-1] in arguments and not {"cached", "interrupted"} & set(arguments):
             raise HostError("apt-get: exit code 100")
         if "interrupted" in arguments and "dpkg" not in [before[0] for before, _policy in ran]:
             raise HostError("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.")
@@ -100,7 +100,7 @@ def test_the_policy_of_a_killed_run_is_removed(host, commands):
 def test_packages_of_the_cache_need_no_network(commands):
     system.install_packages(["cached"])
     assert [command[1] for command, _policy in commands] == ["install"]
-    assert "--no-download" in commands[0][0]
+    assert system._OFFLINE[-1] in commands[0][0]
 
 
 @pytest.mark.usefixtures("host")
