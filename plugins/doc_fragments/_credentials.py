@@ -92,8 +92,8 @@ options:
         version_added: "0.10.0"
       complete:
         description:
-          - Whether O(credentials[].groups) are the whole cluster. Hosts that they do not have then lose their indices. Otherwise these are kept, and
-            nothing is recorded before a run with all hosts has done so.
+          - Whether O(credentials[].groups) are the whole cluster. Hosts that they do not have then lose their indices. Otherwise these are kept. A
+            store without indices first needs the whole cluster.
         type: bool
         default: true
         version_added: "0.10.0"

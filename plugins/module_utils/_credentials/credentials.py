@@ -77,12 +77,14 @@ class Credential:
         return bool(adopt and not self._record and self._store.get(f"credentials/{adopt['credential']}"))
 
     def _plan_hosts(self) -> None:
-        """Plan the indices of hosts. Part of the cluster does not tell the positions of its hosts, so it begins no record."""
+        """Plan the indices of hosts. Part of a cluster does not tell the positions of its hosts, so it begins no record."""
+        if not self._record and not self._options["complete"]:
+            raise HostError(f"found part of a cluster, and none in the store {self._store}, expected a first run with all hosts (preflight_whole_inventory)")
         recorded = self._record.public["hosts"] if self._record else None
         hosts = with_indices(recorded or {}, self._options["groups"], self._options["complete"])
         self._asked = ({"hosts": hosts}, {})
         self.before = {"type": self.type, "hosts": recorded} if self._record else None
-        self.after = {"type": self.type, "hosts": hosts} if self._record or self._options["complete"] else None
+        self.after = {"type": self.type, "hosts": hosts}
 
     def _old(self, version: int) -> tuple[dict, dict]:
         """Return a former version."""
