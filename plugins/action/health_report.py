@@ -12,6 +12,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
+from ..module_utils._credentials.hosts import Hosts, with_indices
 from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import open_store
@@ -54,10 +55,11 @@ class ActionModule(ControllerAction):
         for node in (options["api"].get("nodes") or {}).values():  # texts of the kubelets, which may hold anything
             node.update(message=Prose(300)(node["message"], "message"), version=Prose(60)(node["version"], "version"))
         values = contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
+        store = self._read_store(values, variables) if options["read_store"] else {}
         made = report(
-            self._hosts(healths, contract, variables),
+            self._hosts(healths, store.get("hosts", {}), contract, variables),
             options["api"],
-            self._read_store(values, variables) if options["read_store"] else {},
+            store,
             limits,
             members=contract.addresses("etcd", variables),
             workers=contract.addresses("worker", variables).values(),
@@ -68,7 +70,7 @@ class ActionModule(ControllerAction):
         return {"changed": False, **made, "text": text(made)}
 
     def _read_store(self, values: Values, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return the rotations in progress, as module credential_info does. A store that fails must not prevent the report."""
+        """Return the rotations in progress and the indices of hosts, as module credential_info does. A store that fails must not prevent the report."""
         try:
             arguments = {"store": values["cluster_store"], "rotating": True}
             director = Director(self, values["cluster_director"], variables)
@@ -81,13 +83,14 @@ class ActionModule(ControllerAction):
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
 
-    def _hosts(self, healths: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
+    def _hosts(self, healths: dict[str, t.Any], recorded: Hosts, contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""
         groups, hosts = variables["groups"], {}
         for group in _GROUPS:
-            for index, name in enumerate(groups.get(group, [])):
+            indices = with_indices(recorded, {group: groups.get(group, [])}, complete=True)
+            for name in groups.get(group, []):
                 if name in healths or name in groups.get(_IGNORED, []):
                     values = contract.of(variables["hostvars"].raw_get(name))
                     health = None if name in groups.get(_IGNORED, []) else healths[name]
-                    hosts[name] = Host(group, index, values["cluster_host_address"], values["cluster_zone"], health)
+                    hosts[name] = Host(group, indices[name]["index"], values["cluster_host_address"], values["cluster_zone"], health)
         return hosts

@@ -51,9 +51,12 @@ options:
           - V(value) is O(credentials[].value), kept in plain text; V(password) consists of letters and digits, V(key) of random bytes in
             base64; V(rsa) is a key pair in PEM, V(ssh) one in OpenSSH's formats; V(certificate) is a private key with a certificate that
             a CA of the store signs.
+          - V(token), since version 0.10.0, is a random name of O(credentials[].bytes) bytes in hexadecimal digits, which is no secret.
+          - V(hosts), since version 0.10.0, are the hosts of O(credentials[].groups) with their indices. A host keeps its index. A new one gets the
+            lowest that is free in its group, so the first hosts get their positions.
         type: str
         required: true
-        choices: [value, password, key, rsa, ssh, certificate]
+        choices: [value, token, password, key, rsa, ssh, certificate, hosts]
       value:
         description:
           - For V(value), the new value; an empty one only reads the record.
@@ -70,6 +73,30 @@ options:
         description: Whether to generate the credential if the store does not have it. If false, O(credentials[].value) must give it once.
         type: bool
         default: true
+      adopt:
+        description: The value of a credential that a store from before this credential gets instead of a generated one.
+        type: dict
+        version_added: "0.10.0"
+        suboptions:
+          credential:
+            description: The credential that such a store has.
+            type: str
+            required: true
+          value:
+            description: The value.
+            type: str
+            required: true
+      groups:
+        description: For V(hosts), the names of all hosts by group. A host is in one group. Required for V(hosts).
+        type: dict
+        version_added: "0.10.0"
+      complete:
+        description:
+          - Whether O(credentials[].groups) are the whole cluster. Hosts that they do not have then lose their indices. Otherwise these are kept. A
+            store without indices first needs the whole cluster.
+        type: bool
+        default: true
+        version_added: "0.10.0"
       length:
         description: Number of characters of a password, 12 or more.
         type: int
@@ -91,7 +118,7 @@ options:
         type: bool
         default: false
       bytes:
-        description: Number of bytes of a key, 16 or more.
+        description: Number of bytes of a key or token, 16 or more.
         type: int
         default: 32
       bits:

@@ -14,7 +14,7 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns records for the names of groups, hosts and aliases. PowerDNS answers the name of a group with its hosts that are up, or with all of
     them if none is up. All names are relative to the zone.
-positional: _input, aliases
+positional: _input, aliases, hosts
 options:
   _input:
     description:
@@ -29,6 +29,11 @@ options:
     type: list
     elements: dict
     default: []
+  hosts:
+    description: The hosts of the store, each with the C(index) that its name has. A host without one gets the lowest that is free in its group.
+    type: dict
+    default: {}
+    version_added: "0.10.0"
 """
 
 EXAMPLES = r"""
@@ -58,6 +63,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._credentials.hosts import with_indices
+
 Groups = dict[str, dict[str, t.Any]]
 Aliases = t.Sequence[dict[str, t.Any]]
 
@@ -66,18 +73,19 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 ALL_THAT_ARE_UP = "{selector='all', backupSelector='all'}"
 
 
-def dns_records(groups: Groups, aliases: Aliases = ()) -> list[str]:
+def dns_records(groups: Groups, aliases: Aliases = (), hosts: t.Mapping[str, t.Any] | None = None) -> list[str]:
     """Return the records of the groups, of their hosts and of the aliases."""
     mistakes = list(_mistakes_of_groups(groups))
     if of_aliases := "; ".join(_mistakes_of_aliases(groups, aliases)):
         mistakes.append(f"dns_aliases: {of_aliases}")
     if mistakes:
         raise AnsibleFilterError("; ".join(mistakes))
+    indices = with_indices(hosts or {}, {name: list(group["hosts"]) for name, group in groups.items()}, complete=True)
     records = []
     for name, group in groups.items():
         addresses = list(group["hosts"].values())
         records += _records(name, addresses, group)
-        records += [f"{name}-{number}.{name} IN A {address}" for number, address in enumerate(addresses)]
+        records += [f"{name}-{indices[host]['index']}.{name} IN A {address}" for host, address in group["hosts"].items()]
     for alias in aliases:
         group = groups.get(alias.get("group"), {"hosts": {}})
         addresses = alias.get("addresses") or list(group["hosts"].values())

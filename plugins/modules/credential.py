@@ -71,7 +71,12 @@ credentials:
     value:
       description: The value; empty if there is none.
       type: str
-      returned: for type V(value)
+      returned: for types V(value) and V(token)
+    hosts:
+      description: The C(group) and C(index) of each host, also in check mode.
+      type: dict
+      returned: for type V(hosts)
+      sample: {etcd-a: {group: etcd, index: 0}}
     password:
       description: The password.
       type: str

@@ -13,7 +13,7 @@ short_description: List the records of the credential store
 version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values. Needs no passphrase. Runs on the director.
+  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values apart from the indices of hosts. Needs no passphrase. Runs on the director.
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 options:
   expires_within_days:
@@ -43,6 +43,11 @@ store:
   type: str
   returned: success
   sample: /var/lib/cfcr/cfcr
+hosts:
+  description: The hosts of the cluster, each with its C(group) and its C(index) in it.
+  type: dict
+  returned: success
+  sample: {etcd-a: {group: etcd, index: 0}}
 credentials:
   description: The CAs, then the credentials, each sorted by name.
   type: list

@@ -47,6 +47,58 @@ def run(tmp_path, capsys):
     return run_credential
 
 
+TOKEN = {"name": "etcd-token", "type": "token", "bytes": 16, "adopt": {"credential": "etcd-root", "value": "cfcr"}}
+
+
+def hosts(complete=True, **groups):
+    return {"name": "host-indices", "type": "hosts", "groups": groups, "complete": complete}
+
+
+def indices(result):
+    return {name: entry["index"] for name, entry in result["credentials"]["host-indices"]["hosts"].items()}
+
+
+def test_hosts_keep_their_indices(run, tmp_path):
+    first = hosts(etcd=["a", "b", "c"], master=["m"])
+    assert indices(run(first, check=True)) == {"a": 0, "b": 1, "c": 2, "m": 0}
+    assert not (tmp_path / "store").exists()
+    assert run(first)["changed"]
+    assert not run(first)["changed"]
+    without_the_first = hosts(etcd=["b", "c"], master=["m"])
+    assert indices(run(without_the_first, check=True)) == {"b": 1, "c": 2, "m": 0}
+    assert indices(run(without_the_first)) == {"b": 1, "c": 2, "m": 0}
+    assert not run(without_the_first)["changed"]
+    assert indices(run(hosts(etcd=["new", "b", "c", "d"], master=["m"]))) == {"new": 0, "b": 1, "c": 2, "d": 3, "m": 0}
+
+
+def test_part_of_a_cluster_frees_no_index_and_begins_no_record(run, tmp_path):
+    part = hosts(etcd=["b"], complete=False)
+    assert "found part of a cluster, and none in the store" in run(part)["msg"]
+    assert not (tmp_path / "store").exists()
+    run(hosts(etcd=["a", "b"]))
+    found = run(part)
+    assert (found["changed"], indices(found)["b"]) == (False, 1)
+
+
+def test_a_host_of_two_groups_is_refused(run):
+    assert run(hosts(etcd=["a"], master=["a"]))["msg"] == "credential host-indices: groups: found a more than once, expected each host once"
+
+
+def test_each_store_has_its_own_token(run, tmp_path):
+    token = run(TOKEN, PASSWORD)["credentials"]["etcd-token"]["value"]
+    assert re.fullmatch("[0-9a-f]{32}", token)
+    assert run(TOKEN, PASSWORD)["credentials"]["etcd-token"]["value"] == token
+    (tmp_path / "store").rename(tmp_path / "former")
+    assert run(TOKEN, PASSWORD)["credentials"]["etcd-token"]["value"] != token
+
+
+def test_a_store_from_before_the_token_keeps_that_of_its_cluster(run):
+    run(PASSWORD)
+    assert run(TOKEN, PASSWORD, check=True)["credentials"]["etcd-token"]["value"] == "cfcr"
+    assert run(TOKEN, PASSWORD)["credentials"]["etcd-token"]["value"] == "cfcr"
+    assert not run({**TOKEN, "adopt": {"credential": "etcd-root", "value": "renamed"}}, PASSWORD)["changed"]
+
+
 def test_check_apply_apply_check(run, tmp_path):
     all_of_them = (PASSWORD, KEY, RSA, ADMIN)
     assert run.authority(check=True)["authorities"] == {"kubernetes": {"certificate": "", "bundle": "", "not_after": "", "rotation": ""}}

@@ -15,6 +15,7 @@ import sys
 import time
 
 import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import system
 
 CONFIGURATION = "etc/haproxy/haproxy.cfg"
@@ -69,6 +70,38 @@ def test_a_package_is_installed_by_a_user_without_the_administrators_path(root, 
     system.install_packages(["haproxy"])
     assert is_installed(root)
     assert (root / CONFIGURATION).read_text() == "# the distribution's\n"
+
+
+def test_packages_of_a_local_repository_need_no_other_one(root, monkeypatch):
+    """A repository that does not answer is next to it. Only the first installation reads the lists of packages."""
+    commands, apt = [], system._apt
+    monkeypatch.setattr(system, "_apt", lambda command, *options: commands.append(command) or apt(command, *options))
+    sources = root / "etc/apt/sources.list"
+    sources.write_text(f"{sources.read_text()}deb [trusted=yes] http://127.0.0.1:9/ ./\n")
+    system.install_packages(["haproxy"])
+    assert is_installed(root)
+    subprocess.run(["dpkg", "--purge", "haproxy"], check=True, capture_output=True)
+    system.install_packages(["haproxy"])
+    assert is_installed(root)
+    assert commands == ["install", "update", "install", "install"]
+
+
+def test_a_package_that_no_repository_has_is_named_with_the_remedies(root):
+    (root / "etc/apt/sources.list").write_text("deb [trusted=yes] http://127.0.0.1:9/ ./\n")
+    with pytest.raises(HostError, match=r"packages: found no way to install haproxy, expected .* run again: .*Unable to locate package haproxy"):
+        system.install_packages(["haproxy"])
+
+
+def test_a_package_of_the_cache_is_installed_while_its_repository_is_gone(root):
+    system.install_packages(["haproxy"])
+    subprocess.run(["dpkg", "--purge", "haproxy"], check=True, capture_output=True)
+    lists = root / "var/lib/apt/lists"
+    for path in lists.glob("*Packages"):  # as if it were the list of a repository on the network
+        path.rename(lists / "127.0.0.1:9_._Packages")
+    (root / "etc/apt/sources.list").write_text("deb [trusted=yes] http://127.0.0.1:9/ ./\n")
+    (root / "var/cache/apt/archives/haproxy_1.0_all.deb").write_bytes((root.parent / "source/haproxy.deb").read_bytes())
+    system.install_packages(["haproxy"])
+    assert is_installed(root)
 
 
 def test_a_configuration_file_that_was_there_first_stays(root):

@@ -25,10 +25,16 @@ CREDENTIALS = {
     "elements": "dict",
     "options": {
         "name": {"type": "str", "required": True},
-        "type": {"type": "str", "required": True, "choices": [*TYPES, "certificate"]},
+        "type": {"type": "str", "required": True, "choices": [*TYPES, "certificate", "hosts"]},
         "value": {"type": "str", "default": ""},
         "version": {"type": "int"},
         "generate": {"type": "bool", "default": True},
+        "adopt": {
+            "type": "dict",
+            "options": {"credential": {"type": "str", "required": True}, "value": {"type": "str", "required": True}},
+        },
+        "groups": {"type": "dict"},
+        "complete": {"type": "bool", "default": True},
         "length": {"type": "int", "default": 32},
         "exclude_lower": {"type": "bool", "default": False},
         "exclude_upper": {"type": "bool", "default": False},
@@ -53,7 +59,7 @@ CREDENTIALS = {
             },
         },
     },
-    "required_if": [("type", "certificate", ("authority",))],
+    "required_if": [("type", "certificate", ("authority",)), ("type", "hosts", ("groups",))],
     "mutually_exclusive": [("value", "version")],
 }
 SPEC = {**STORE, "credentials": {**CREDENTIALS, "required": True}}

@@ -16,11 +16,13 @@ from .._pki.keys import KEY_TYPES
 from .._pki.x509 import new_private_key, public_half, read, read_public_key, sign
 from .._store.store import Conflict, Record, Store
 from .authorities import authority_key, get_authority
+from .hosts import with_indices
 from .types import TYPES, Type
 
 __all__ = ("GENERATION", "Credential")
 
-_CERTIFICATE_VALUES = ("private_key", "certificate", "bundle", "not_after")
+# The values of the types that TYPES does not have: they are compared with what is wanted in every run.
+_VALUES = {"certificate": ("private_key", "certificate", "bundle", "not_after"), "hosts": ("hosts",)}
 # How many keys or passwords a credential has had; the field keeps its first name so that existing stores stay readable.
 GENERATION = "number"
 
@@ -39,6 +41,8 @@ class Credential:
         try:
             if found == "certificate":
                 self._plan_certificate(check_mode)
+            elif found == "hosts":
+                self._plan_hosts()
             else:
                 self._plan_once(TYPES[found])
         except HostError as error:
@@ -51,6 +55,8 @@ class Credential:
             self._asked = self._old(self._options["version"])
         elif self._options["value"]:
             self._asked = kind.take(self._options)
+        elif self._is_adopted():
+            self._asked = kind.take({"value": self._options["adopt"]["value"]})
         if self._asked and self._record and "rotation" in self._record.public:
             raise HostError("it is being rotated; finish the rotation first")
         if not self._asked and kind.make and not self._options["generate"] and not self._record:
@@ -64,6 +70,21 @@ class Credential:
                 self.after = {**self.after, kind.values[0]: "(another value)"}
         else:
             self.after = self.before
+
+    def _is_adopted(self) -> bool:
+        """Say whether the store is older than this credential: then everybody uses the value from before."""
+        adopt = self._options["adopt"]
+        return bool(adopt and not self._record and self._store.get(f"credentials/{adopt['credential']}"))
+
+    def _plan_hosts(self) -> None:
+        """Plan the indices of hosts. Part of a cluster does not tell the positions of its hosts, so it begins no record."""
+        if not self._record and not self._options["complete"]:
+            raise HostError(f"found part of a cluster, and none in the store {self._store}, expected a first run with all hosts (preflight_whole_inventory)")
+        recorded = self._record.public["hosts"] if self._record else None
+        hosts = with_indices(recorded or {}, self._options["groups"], self._options["complete"])
+        self._asked = ({"hosts": hosts}, {})
+        self.before = {"type": self.type, "hosts": recorded} if self._record else None
+        self.after = {"type": self.type, "hosts": hosts}
 
     def _old(self, version: int) -> tuple[dict, dict]:
         """Return a former version."""
@@ -137,7 +158,7 @@ class Credential:
 
     @property
     def _value_names(self) -> tuple[str, ...]:
-        return _CERTIFICATE_VALUES if self.type == "certificate" else TYPES[self.type].values
+        return _VALUES[self.type] if self.type in _VALUES else TYPES[self.type].values
 
     def _new(self) -> tuple[dict, dict]:
         return self._new_certificate() if self.type == "certificate" else TYPES[self.type].make(self._options)

@@ -49,6 +49,10 @@ def _take_value(options: dict) -> Parts:
     return {"value": options["value"]}, {}
 
 
+def _make_token(options: dict) -> Parts:
+    return {"value": secrets.token_hex(options["bytes"])}, {}
+
+
 def _check_password(options: dict) -> None:
     if options["length"] < _LEAST_CHARACTERS:
         raise HostError(f"length: found {options['length']}, expected {_LEAST_CHARACTERS} or more")
@@ -115,6 +119,7 @@ def _take_ssh(options: dict) -> Parts:
 
 TYPES = {
     "value": Type(("value",), _take_value),
+    "token": Type(("value",), _take_value, _make_token, _check_key),
     "password": Type(("password",), _take_password, _make_password, _check_password),
     "key": Type(("key",), _take_key, _make_key, _check_key),
     "rsa": Type(("private_key", "public_key"), _take_rsa, _make_rsa),

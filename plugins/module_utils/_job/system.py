@@ -23,8 +23,15 @@ _POLICY = "#!/bin/sh\n# Written by the Ansible collection cfcr.kubernetes while 
 # Keep a file where a package has its own, instead of asking. A job writes its files after the installation.
 _KEEP_FILES = "--force-confold"
 
+# apt.conf(5): apt-get then installs from its cache and from local repositories only. (--no-download fails for packages of the latter.)
+_OFFLINE = ("-o", "Dir::Bin::Methods::http=false", "-o", "Dir::Bin::Methods::https=false")
+
 _LOCK_SECONDS = 120
 _LOCK_PAUSE = 1
+
+
+class _LockedError(HostError):
+    """Another process has not released its lock in time."""
 
 
 def installed_packages(names: list[str]) -> list[str]:
@@ -38,18 +45,47 @@ def installed_packages(names: list[str]) -> list[str]:
 
 
 def install_packages(names: list[str]) -> None:
-    """Install Debian packages without starting their services, since jobs have their units. Existing configuration files stay."""
-    options = ("--yes", "--no-install-recommends", "-o", f"Dpkg::Options::={_KEEP_FILES}", *names)
+    """Install Debian packages without starting their services, since jobs have their units. Existing configuration files stay.
+
+    Packages of a local repository or of apt's cache need no network, and no newer list of packages.
+    """
     with _no_service_starts():
-        _apt("update")
         try:
-            _apt("install", *options)
-        except HostError as error:
-            # apt-get asks for it after a killed run, and only when it has the lock, so no other dpkg is running.
-            if "dpkg --configure -a" not in str(error):
-                raise
-            _run("dpkg", _KEEP_FILES, "--configure", "-a")
-            _apt("install", *options)
+            _install(*_OFFLINE, *names)
+        except _LockedError:
+            raise
+        except HostError:
+            _install_from_network(names)
+
+
+def _install_from_network(names: list[str]) -> None:
+    """Install packages of any repository. One that fails does not matter if another one has them."""
+    problems = []
+    try:
+        _apt("update")
+    except _LockedError:
+        raise
+    except HostError as error:
+        problems.append(str(error))
+    try:
+        _install(*names)
+    except HostError as error:
+        raise HostError(
+            f"packages: found no way to install {', '.join(names)}, expected them on the host, in apt's cache, or in a repository of /etc/apt that the host "
+            f"reaches. Install them, or set a repository or cluster_http_proxy, and run again: {'; '.join([*problems, str(error)])}"
+        ) from error
+
+
+def _install(*options: str) -> None:
+    options = ("--yes", "--no-install-recommends", "-o", f"Dpkg::Options::={_KEEP_FILES}", *options)
+    try:
+        _apt("install", *options)
+    except HostError as error:
+        # apt-get asks for it after a killed run, and only when it has the lock, so no other dpkg is running.
+        if "dpkg --configure -a" not in str(error):
+            raise
+        _run("dpkg", _KEEP_FILES, "--configure", "-a")
+        _apt("install", *options)
 
 
 def _apt(command: str, *options: str) -> None:
@@ -60,8 +96,10 @@ def _apt(command: str, *options: str) -> None:
             return _run("apt-get", command, "--quiet", *options)
         except HostError as error:
             # apt-get itself can wait for the locks of dpkg only, see DPkg::Lock::Timeout in apt.conf(5).
-            if "Could not get lock" not in str(error) or time.monotonic() > deadline:
+            if "Could not get lock" not in str(error):
                 raise
+            if time.monotonic() > deadline:
+                raise _LockedError(str(error)) from error
         time.sleep(_LOCK_PAUSE)
 
 

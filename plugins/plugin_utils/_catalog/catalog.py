@@ -13,11 +13,15 @@ from pathlib import Path
 
 from ansible.module_utils.common.yaml import yaml_load
 
-__all__ = ("CatalogError", "Source", "Unpinned", "artifacts", "builds", "images", "load", "unpinned", "wrong_checksums")
+__all__ = (
+    "OLDEST_ETCD", "CatalogError", "Source", "Unpinned", "artifacts", "builds", "images", "load", "older_etcd", "unpinned", "wrong_checksums",
+)  # fmt: skip
 
 CATALOG = Path(__file__).resolve().parents[3] / "catalog"
 INPUTS = CATALOG / "build"
 SOURCES = ("upstream", "mirror", "build")
+# Before 3.6.12, API servers that are not root lose the progress of their watches for ever. 3.6.14 closes the last known ways around etcd's roles.
+OLDEST_ETCD = "3.6.14"
 _SHA256 = r"[0-9a-f]{64}"
 
 
@@ -87,6 +91,16 @@ def load(minor: str) -> dict[str, t.Any]:
     if minor not in known:
         raise CatalogError(f"cluster_kubernetes_version: found {minor!r}, expected one of {', '.join(known)}")
     return yaml_load(known[minor].read_text(encoding="utf-8"))
+
+
+def older_etcd(catalog: dict[str, t.Any]) -> str | None:
+    """Return the version of etcd in a catalog if it is older than the oldest that a cluster may run."""
+    found = catalog["components"]["etcd"]["version"]
+    return found if _numbers(found) < _numbers(OLDEST_ETCD) else None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall("[0-9]+", version)[:3]]
 
 
 def artifacts(catalog: dict[str, t.Any], names: t.Iterable[str], source: Source) -> list[dict[str, t.Any]]:

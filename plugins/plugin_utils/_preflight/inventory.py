@@ -18,7 +18,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ...module_utils._pki.certificate import MOST_CHARACTERS
-from .._catalog.catalog import Source, load, wrong_checksums
+from .._catalog.catalog import OLDEST_ETCD, Source, load, older_etcd, wrong_checksums
 from .._catalog.ports import HOST_GROUPS, port_number, ports_of
 from .cloud_foundry import check_cloud_foundry
 from .names import LABEL, is_domain, is_host, is_name
@@ -389,6 +389,9 @@ def _artifacts(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
             yield Problem("cluster_artifact_mirror", mirror or "nothing", f"a URL, because cluster_artifact_source is {source}")
         elif source == "mirror" and mirror.startswith("http://") and not values.get("cluster_artifact_checksums", True):
             yield Problem("cluster_artifact_checksums", "none", "checksums, because cluster_artifact_mirror is plain http; or a mirror over https")
+    if version in inventory.versions and (found := older_etcd(load(version))):
+        expected = f"etcd {OLDEST_ETCD} or later: with older ones, users can get around their roles"
+        yield Problem("cluster_kubernetes_version", f"{version}, whose catalog has etcd {found}", expected)
     checksums = values.get("cluster_artifact_checksums")
     if version in inventory.versions and source and checksums:
         for path, found, expected in wrong_checksums(load(version), Source(source, checksums=checksums)):

@@ -30,6 +30,13 @@ def test_groups_and_hosts():
     ]
 
 
+def test_hosts_keep_their_indices():
+    """Host a has been removed before. A host that the store does not know yet gets the lowest index that is free."""
+    groups = {"etcd": {"port": 2379, "hosts": {"new": "10.0.0.4", "c": "10.0.0.3"}}}
+    hosts = {"a": {"group": "etcd", "index": 0}, "c": {"group": "etcd", "index": 1}}
+    assert dns_records(groups, hosts=hosts)[1:] == ["etcd-0.etcd IN A 10.0.0.4", "etcd-1.etcd IN A 10.0.0.3"]
+
+
 @pytest.mark.parametrize(
     ("alias", "records"),
     [

@@ -48,7 +48,7 @@ def commands(monkeypatch):
     def run(*arguments, environment=None):
         policy = system.Path("/usr/sbin/policy-rc.d")
         ran.append((arguments, policy.read_text() if policy.exists() else None))
-        if "broken" in arguments:
+        if "broken" in arguments or system._OFFLINE[-1] in arguments and not {"cached", "interrupted"} & set(arguments):
             raise HostError("apt-get: exit code 100")
         if "interrupted" in arguments and "dpkg" not in [before[0] for before, _policy in ran]:
             raise HostError("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.")
@@ -64,9 +64,9 @@ def test_a_package_is_installed_if_dpkg_lists_it_and_its_files_exist():
 
 def test_packages_do_not_start_their_services(host, commands):
     system.install_packages(["haproxy"])
-    (update, during_update), (install, during_install) = commands
+    (_offline, during_offline), (update, during_update), (install, during_install) = commands
     assert (update[:2], install[:2], install[-1]) == (("apt-get", "update"), ("apt-get", "install"), "haproxy")
-    assert during_update == during_install == system._POLICY
+    assert during_offline == during_update == during_install == system._POLICY
     assert system._POLICY.startswith("#!/bin/sh\n") and system._POLICY.endswith("\nexit 101\n")
     assert [path.name for path in (host / "usr/sbin").iterdir()] == ["dpkg"]
 
@@ -74,7 +74,7 @@ def test_packages_do_not_start_their_services(host, commands):
 def test_the_policy_is_removed_after_a_failure(host, commands):
     with pytest.raises(HostError):
         system.install_packages(["broken"])
-    assert len(commands) == 2
+    assert len(commands) == 3
     assert not (host / "usr/sbin/policy-rc.d").exists()
 
 
@@ -84,7 +84,7 @@ def test_a_policy_of_the_operator_is_kept(host, commands, code):
     own = f"#!/bin/sh\nexit {code}\n"
     policy.write_text(own)
     system.install_packages(["haproxy"])
-    assert [during for _command, during in commands] == [own] * 2
+    assert [during for _command, during in commands] == [own] * 3
     assert policy.exists()
 
 
@@ -92,15 +92,30 @@ def test_the_policy_of_a_killed_run_is_removed(host, commands):
     policy = host / "usr/sbin/policy-rc.d"
     policy.write_text(system._POLICY)
     system.install_packages(["haproxy"])
-    assert [during for _command, during in commands] == [system._POLICY] * 2
+    assert [during for _command, during in commands] == [system._POLICY] * 3
     assert not policy.exists()
+
+
+@pytest.mark.usefixtures("host")
+def test_packages_of_the_cache_need_no_network(commands):
+    system.install_packages(["cached"])
+    assert [command[1] for command, _policy in commands] == ["install"]
+    assert system._OFFLINE[-1] in commands[0][0]
+
+
+@pytest.mark.usefixtures("host")
+def test_an_error_names_the_packages_and_the_remedies(commands):
+    with pytest.raises(HostError) as error:
+        system.install_packages(["conntrack", "broken"])
+    assert str(error.value).startswith("packages: found no way to install conntrack, broken, expected them on the host, in apt's cache, or in a repository")
+    assert "set a repository or cluster_http_proxy, and run again: apt-get: exit code 100" in str(error.value)
 
 
 @pytest.mark.usefixtures("host")
 def test_an_interrupted_installation_is_completed(commands):
     system.install_packages(["interrupted"])
     assert [command[:2] for command, _policy in commands] == [
-        ("apt-get", "update"), ("apt-get", "install"), ("dpkg", "--force-confold"), ("apt-get", "install"),
+        ("apt-get", "install"), ("dpkg", "--force-confold"), ("apt-get", "install"),
     ]  # fmt: skip
     assert {policy for _command, policy in commands} == {system._POLICY}
 
@@ -109,8 +124,8 @@ def test_an_interrupted_installation_is_completed(commands):
 def test_a_configuration_file_stays_where_a_package_has_its_own(commands):
     """dpkg would ask, and fail because nobody answers."""
     system.install_packages(["interrupted"])
-    (_update, *installations, configuration), last = [command for command, _policy in commands][:3], commands[-1][0]
-    assert all("Dpkg::Options::=--force-confold" in command for command in (*installations, last))
+    first, configuration, last = [command for command, _policy in commands]
+    assert all("Dpkg::Options::=--force-confold" in command for command in (first, last))
     assert configuration == ("dpkg", "--force-confold", "--configure", "-a")
 
 
@@ -135,7 +150,7 @@ def test_locks_are_waited_for(monkeypatch, clock, lock):
 
     monkeypatch.setattr(system, "run", run)
     system.install_packages(["haproxy"])
-    assert ran[-2:] == ["update", "install"] and clock[0] == 100
+    assert ran[-1] == "install" and "update" not in ran and clock[0] == 100
 
 
 @pytest.mark.usefixtures("host")

@@ -44,6 +44,16 @@ def test_upstream_of_etcd() -> None:
     }
 
 
+@pytest.mark.parametrize("path", sorted(catalog.CATALOG.glob("[0-9]*.yml")), ids=lambda path: path.stem)
+def test_no_catalog_has_an_etcd_that_is_too_old(path: Path) -> None:
+    assert catalog.older_etcd(catalog.load(path.stem)) is None
+
+
+@pytest.mark.parametrize(("version", "old"), [("3.6.13", True), ("3.6.2", True), ("3.5.99", True), ("3.6.14", False), ("3.6.100", False), ("3.7.0", False)])
+def test_an_older_etcd_is_found(version: str, old: bool) -> None:
+    assert catalog.older_etcd({"components": {"etcd": {"version": version}}}) == (version if old else None)
+
+
 def test_a_pin_replaces_the_checksum_file() -> None:
     etcd = {**CATALOG["components"]["etcd"], "sha256": {"amd64": A}}
     (artifact,) = catalog.artifacts({**CATALOG, "components": {"etcd": etcd}}, ["etcd"], Source("upstream"))

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleUndefinedVariable
 from ansible.parsing.dataloader import DataLoader
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight import inventory as rules
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.contract import Contract
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.inventory import Inventory, check_inventory, check_names, check_values
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.problems import Problem
@@ -335,6 +336,13 @@ def test_types_and_choices(option, value, found, expected):
 def test_levels_of_pod_security(value, subject, found, expected):
     _valid, (problem,) = check_values({"cluster_pod_security": value}, {"cluster_pod_security": OPTIONS["cluster_pod_security"]})
     assert problem.subject == subject and found in problem.found and expected in problem.expected, problem
+
+
+def test_an_older_etcd_of_the_operator_is_named(monkeypatch):
+    monkeypatch.setattr(rules, "load", lambda minor: {"components": {"etcd": {"version": "3.6.4"}}})
+    assert check_inventory(inventory()) == [
+        Problem("cluster_kubernetes_version", "1.36, whose catalog has etcd 3.6.4", "etcd 3.6.14 or later: with older ones, users can get around their roles")
+    ]
 
 
 def test_values_get_their_type():
