@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.common.yaml import yaml_load
+from ansible.module_utils.compat.version import LooseVersion
 
 __all__ = (
     "OLDEST_ETCD", "CatalogError", "Source", "Unpinned", "artifacts", "builds", "images", "load", "older_etcd", "unpinned", "wrong_checksums",
@@ -96,11 +97,7 @@ def load(minor: str) -> dict[str, t.Any]:
 def older_etcd(catalog: dict[str, t.Any]) -> str | None:
     """Return the version of etcd in a catalog if it is older than the oldest that a cluster may run."""
     found = catalog["components"]["etcd"]["version"]
-    return found if _numbers(found) < _numbers(OLDEST_ETCD) else None
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall("[0-9]+", version)[:3]]
+    return found if LooseVersion(found) < LooseVersion(OLDEST_ETCD) else None
 
 
 def artifacts(catalog: dict[str, t.Any], names: t.Iterable[str], source: Source) -> list[dict[str, t.Any]]:
