@@ -48,6 +48,11 @@ hosts:
   type: dict
   returned: success
   sample: {etcd-a: {group: etcd, index: 0}}
+versions:
+  description: The versions of the cluster's components, by project. It is empty if the store has no record of them.
+  type: dict
+  returned: success
+  sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
 credentials:
   description: The CAs, then the credentials, each sorted by name.
   type: list

@@ -55,6 +55,7 @@ def report(*, workers: int, faults: bool = True) -> dict[str, t.Any]:
             "authorities": [{**certificate(f"cfcr {name}", 3400), "hosts": []} for name in ("kubernetes", "etcd", "front-proxy")],
             "certificate": certificate("health", 301),
             "rotations": [],
+            "versions": {"catalog": "1.36", "kubernetes": "1.36.3", "etcd": "3.6.16"},
         },
         "findings": findings,
         "seconds": 1.3,

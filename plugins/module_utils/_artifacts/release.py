@@ -23,7 +23,7 @@ from .._host.architecture import architecture
 from .._proxy import needs_proxy
 from .checksums import published
 
-__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "download", "install", "installed", "wanted")
+__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "active", "download", "install", "installed", "wanted")
 
 RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")
@@ -58,6 +58,16 @@ def wanted(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
 def installed(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
     """Return the version of each complete component, without network access."""
     return {artifact["component"]: version for artifact in artifacts if (version := _complete_version(artifact)) is not None}
+
+
+def active() -> dict[str, str]:
+    """Return the version of every component to which symlinks point."""
+    targets = []
+    with contextlib.suppress(OSError):
+        for link in sorted(PROGRAMS.iterdir()):
+            with contextlib.suppress(OSError):
+                targets.append(Path(os.readlink(link)))
+    return {target.parent.parent.name: target.parent.name for target in targets if target.parent.parent.parent == RELEASES}
 
 
 def install(artifacts: list[dict[str, t.Any]]) -> None:

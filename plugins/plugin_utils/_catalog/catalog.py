@@ -17,7 +17,7 @@ from ansible.module_utils.common.yaml import yaml_load
 
 __all__ = (
     "OLDEST_ETCD", "CatalogError", "Source", "Unpinned", "Versions", "artifacts", "builds", "images", "installed", "load", "minor_of", "older_etcd",
-    "releases", "resolve", "unpinned", "wrong_checksums",
+    "record", "releases", "resolve", "unpinned", "wrong_checksums",
 )  # fmt: skip
 
 CATALOG = Path(__file__).resolve().parents[3] / "catalog"
@@ -106,6 +106,11 @@ def releases() -> dict[str, dict[str, str]]:
 def minor_of(versions: Versions) -> str:
     """Return the minor version of Kubernetes, which names the file of the catalog."""
     return versions["kubernetes"].rpartition(".")[0]
+
+
+def record(versions: Versions) -> dict[str, str]:
+    """Return versions as the store has them."""
+    return {"catalog": minor_of(versions), **versions}
 
 
 def resolve(release: str | Versions) -> dict[str, str]:
