@@ -242,7 +242,7 @@ GO_BUILDS = sorted({(name, build["version"]) for release in RELEASES for name, b
 @pytest.mark.parametrize(("name", "version"), GO_BUILDS)
 def test_go_mod_pins_the_version_of_the_catalog(name: str, version: str) -> None:
     build = {**CATALOG["builds"][name], "version": version}
-    if name == "agnhost":  # a part of Kubernetes with a version of its own
+    if name == "agnhost":  # a part of Kubernetes that has another version
         build["version"] = "1.36.3"
     text = (Path(catalog.INPUTS) / name / version / "go.mod").read_text()
     required = dict(re.findall(r"^(?:require )?\s*(\S+) v(\S+)(?: // indirect)?$", text, re.MULTILINE))
