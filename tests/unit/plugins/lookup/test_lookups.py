@@ -56,7 +56,8 @@ def look_up(expression: str, **variables: object) -> subprocess.CompletedProcess
         pytest.param("lookup('cfcr.kubernetes.images', 'pause', source='upstream')[0].archive is none", id="image from a registry"),
         pytest.param("lookup('cfcr.kubernetes.versions').catalog == '1.36'", id="versions"),
         pytest.param(
-            "lookup('cfcr.kubernetes.artifacts', 'etcd', source='upstream', kubernetes_version={'kubernetes': '1.36.3', 'etcd': '3.6.15'})[0].version == '3.6.15'",
+            "lookup('cfcr.kubernetes.artifacts', 'etcd', source='upstream', kubernetes_version={'kubernetes': '1.36.3', 'etcd': '3.6.15'})[0].version"
+            " == '3.6.15'",
             id="the versions of a cluster",
         ),
         pytest.param(
