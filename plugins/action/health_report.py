@@ -65,7 +65,7 @@ class ActionModule(ControllerAction):
             members=contract.addresses("etcd", variables),
             workers=contract.addresses("worker", variables).values(),
             topology=values["cluster_topology"],
-            components=_components(store.get("versions")),
+            releases=_releases(store.get("versions")),
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
@@ -98,7 +98,7 @@ class ActionModule(ControllerAction):
         return hosts
 
 
-def _components(versions: dict[str, str] | None) -> dict[str, str]:
+def _releases(versions: dict[str, str] | None) -> dict[str, str]:
     """Return the version of each component, given the record of the store. An older collection may not know the components of a newer one."""
     if not versions:
         return {}

@@ -125,7 +125,7 @@ class ActionModule(ControllerAction):
         exists = bool(director.facts.get("authorities"))
         version, recorded = str(shared["cluster_kubernetes_version"]), director.facts.get("versions", {})
         # Programs on hosts of a cluster that does not exist yet are left from another one.
-        found = {name: its["components"] for name, its in facts.items() if exists and "error" not in its}
+        found = {name: its["releases"] for name, its in facts.items() if exists and "error" not in its}
         silent = [name for name in Inventory(variables["groups"], {}).hosts(*HOST_GROUPS) if exists and name not in found]
         try:
             versions = versions_of_cluster(version, recorded, found.values(), silent)

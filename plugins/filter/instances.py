@@ -53,7 +53,7 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils._instances.page import page
 from ..plugin_utils._instances.table import table
 
-_SUMMARY = ("group", "index", "address", "zone", "state", "error", "components", "other_components", "certificate_days_left")
+_SUMMARY = ("group", "index", "address", "zone", "state", "error", "releases", "other_releases", "certificate_days_left")
 _CONTENT = ("hosts", "cluster", "findings", "seconds")
 
 

@@ -76,8 +76,8 @@ hosts:
     - The hosts that were asked, and those of group C(ignored), which are not, in the order of the groups.
     - The state is C(ignored); C(unreachable) if the host cannot be reached; C(failing) if it has a critical finding; or C(healthy).
     - A host that answered has the values of M(cfcr.kubernetes.host_health), with the C(units) of all its jobs together, its C(fullest_disk), of
-      which the larger share of space or inodes counts, and C(certificate_days_left) of the certificate that expires first. C(other_components) are the
-      versions that components are to have, of those that have others in C(components). A worker has its C(node).
+      which the larger share of space or inodes counts, and C(certificate_days_left) of the certificate that expires first. C(other_releases) are the
+      versions that components are to have, of those that have others in C(releases). A worker has its C(node).
   returned: always
   type: dict
   sample:

@@ -194,7 +194,7 @@ ansible_facts:
           type: list
           elements: dict
           sample: [{id: 8e9e05c52164694d, name: etcd-0, peer_urls: ["https://10.0.0.61:2380"], learner: false}]
-        components:
+        releases:
           description: Version of each component in C(/opt/cfcr/bin).
           returned: success
           type: dict
@@ -293,7 +293,7 @@ def main() -> None:
         "addresses": addresses(),
         "firewall_addresses": recorded_addresses(),
         "etcd_members": members(),
-        "components": active(),
+        "releases": active(),
         "disks": disks(module.params["disks"]),
         "kernel_features": kernel_features(),
         "listeners": listeners(module.params["ports"] or []),

@@ -131,7 +131,7 @@ health:
       type: list
       elements: str
       sample: [ip filter FORWARD]
-    components:
+    releases:
       description: Version of each component in C(/opt/cfcr/bin). A unit that is outdated may still run another one.
       returned: success
       type: dict
@@ -314,7 +314,7 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         "disks": measured if isinstance(measured, dict) else {"/": {"error": _text(measured) or late}},
         "drift": drift if isinstance(drift, dict) else {},
         "dropping_chains": chains if isinstance(chains, list) else [],
-        "components": active(),
+        "releases": active(),
         **resources(),
         "time": time.time(),
     }

@@ -40,12 +40,12 @@ def report(
     members: t.Mapping[str, str],
     workers: t.Collection[str],
     topology: str,
-    components: t.Mapping[str, str],
+    releases: t.Mapping[str, str],
 ) -> dict[str, t.Any]:
     """Return the report.
 
-    The members and workers are all of the inventory, also those that are not among these hosts, with their addresses. The components have the versions that
-    the cluster is to have, as far as they are known.
+    The members and workers are all of the inventory, also those that are not among these hosts, with their addresses. The releases are the versions that
+    components are to have, as far as they are known.
     """
     nodes = api.get("nodes")
     asked = {name: host.health for name, host in hosts.items() if host.health is not None}
@@ -67,7 +67,7 @@ def report(
         if host.group == "worker" and nodes is not None:
             findings += check_node(name, nodes.get(host.address))
     return {
-        "hosts": {name: _row(name, host, nodes, findings, components) for name, host in hosts.items()},
+        "hosts": {name: _row(name, host, nodes, findings, releases) for name, host in hosts.items()},
         "cluster": {
             "endpoint": api["endpoint"],
             "etcd": etcd,
@@ -81,7 +81,7 @@ def report(
     }
 
 
-def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding], components: Values) -> dict[str, t.Any]:
+def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding], releases: Values) -> dict[str, t.Any]:
     """Return the report on one host."""
     health = host.health or {}
     known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
@@ -97,8 +97,8 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
         "error": None,
         "units": units,
         "etcd": health["etcd"],
-        "components": health["components"],
-        "other_components": {name: components[name] for name, version in health["components"].items() if components.get(name, version) != version},
+        "releases": health["releases"],
+        "other_releases": {name: releases[name] for name, version in health["releases"].items() if releases.get(name, version) != version},
         "load": health["load"],
         "processors": health["processors"],
         "memory": {**memory, "used_percent": 100 - 100 * memory["available_mib"] // memory["total_mib"]},

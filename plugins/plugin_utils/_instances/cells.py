@@ -63,8 +63,8 @@ def differing(hosts: t.Mapping[str, Values]) -> list[str]:
     """Return a line for each host with other versions than those of the cluster."""
     lines = []
     for name, host in hosts.items():
-        if others := host.get("other_components"):
-            told = ", ".join(f"{component} {host['components'][component]}, expected {expected}" for component, expected in others.items())
+        if others := host.get("other_releases"):
+            told = ", ".join(f"{component} {host['releases'][component]}, expected {expected}" for component, expected in others.items())
             lines.append(f"{name} has {told}")
     return lines
 
@@ -79,8 +79,8 @@ def duration(seconds: int) -> str:
 
 
 def _version(host: Values) -> str:
-    version = host["components"].get(_MAIN.get(host["group"], ""), "")
-    others = len(host["other_components"])
+    version = host["releases"].get(_MAIN.get(host["group"], ""), "")
+    others = len(host["other_releases"])
     return f"{version}, {others} {'differs' if others == 1 else 'differ'}" if others else version
 
 

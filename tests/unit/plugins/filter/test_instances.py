@@ -36,8 +36,8 @@ def host(group, index, **values):
         "error": None,
         "units": UNITS,
         "etcd": None,
-        "components": {"kube-apiserver": "1.36.3", "kubelet": "1.36.3", "containerd": "2.4.2"} if group != "etcd" else {"etcd": "3.6.16"},
-        "other_components": {},
+        "releases": {"kube-apiserver": "1.36.3", "kubelet": "1.36.3", "containerd": "2.4.2"} if group != "etcd" else {"etcd": "3.6.16"},
+        "other_releases": {},
         "load": [0.5, 0, 0],
         "processors": 2,
         "memory": {"used_percent": 23},
@@ -79,7 +79,7 @@ def report():
 
 def test_a_table_has_a_line_for_each_host_and_no_empty_column(report):
     former = {"containerd": "2.3.7", "kubelet": "1.35.4"}
-    report["hosts"]["worker-0"].update(components=former, other_components={"containerd": "2.4.2", "kubelet": "1.36.3"})
+    report["hosts"]["worker-0"].update(releases=former, other_releases={"containerd": "2.4.2", "kubelet": "1.36.3"})
     assert instances(report).splitlines() == [
         "instance  address   state        version           units                         etcd             node            load  memory  disk  uptime     "
         "certificates",
