@@ -19,6 +19,6 @@ def test_without_the_first_master_the_other_one_keeps_its_name_and_certificate(t
     (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
     run = Run("site.yml", "--check", inventory=tmp_path / "inventory.yml")
     assert run.end() == 0, run.text
-    results = {task: lines for task, lines in re.findall(r"^TASK \[([^]]+)\] \*+\n((?:.+\n)*)", run.text, re.MULTILINE)}
+    results = dict(re.findall(r"^TASK \[([^]]+)\] \*+\n((?:.+\n)*)", run.text, re.MULTILINE))
     assert "changed: [worker-0]" in results["cfcr.kubernetes.dns : Configure the resolver"], run.text
     assert "ok: [master-1]" in results["cfcr.kubernetes.master : Configure the control plane"], run.text
