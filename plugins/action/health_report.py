@@ -16,6 +16,7 @@ from ..module_utils._credentials.hosts import Hosts, with_indices
 from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import open_store
+from ..plugin_utils._catalog.catalog import CatalogError, load
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.director import Director, validated
@@ -64,6 +65,7 @@ class ActionModule(ControllerAction):
             members=contract.addresses("etcd", variables),
             workers=contract.addresses("worker", variables).values(),
             topology=values["cluster_topology"],
+            releases=_releases(store.get("versions")),
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
@@ -94,3 +96,13 @@ class ActionModule(ControllerAction):
                     health = None if name in groups.get(_IGNORED, []) else healths[name]
                     hosts[name] = Host(group, indices[name]["index"], values["cluster_host_address"], values["cluster_zone"], health)
         return hosts
+
+
+def _releases(versions: dict[str, str] | None) -> dict[str, str]:
+    """Return the version of each component, given the record of the store. An older collection may not know the components of a newer one."""
+    if not versions:
+        return {}
+    try:
+        return {name: component["version"] for name, component in load(versions)["components"].items()}
+    except CatalogError:
+        return {}

@@ -13,7 +13,7 @@ short_description: List the records of the credential store
 version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values apart from the indices of hosts.
+  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values apart from the indices of hosts and the versions of components.
   - Needs no passphrase. Runs on the director.
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 options:
@@ -49,6 +49,11 @@ hosts:
   type: dict
   returned: success
   sample: {etcd-a: {group: etcd, index: 0}}
+versions:
+  description: The versions of the cluster's components, by project. It is empty if the store has no record of them.
+  type: dict
+  returned: success
+  sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
 credentials:
   description: The CAs, then the credentials, each sorted by name.
   type: list

@@ -194,6 +194,11 @@ ansible_facts:
           type: list
           elements: dict
           sample: [{id: 8e9e05c52164694d, name: etcd-0, peer_urls: ["https://10.0.0.61:2380"], learner: false}]
+        releases:
+          description: Version of each component in C(/opt/cfcr/bin).
+          returned: success
+          type: dict
+          sample: {etcd: 3.6.16}
         authorities:
           description: SHA-256 of the certificates in each CA bundle that a component of the collection trusts, by path.
           returned: success
@@ -263,6 +268,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._artifacts.release import active
 from ..module_utils._etcd.peers import members
 from ..module_utils._host.addresses import addresses, recorded_addresses
 from ..module_utils._host.facts import disks, facts
@@ -287,6 +293,7 @@ def main() -> None:
         "addresses": addresses(),
         "firewall_addresses": recorded_addresses(),
         "etcd_members": members(),
+        "releases": active(),
         "disks": disks(module.params["disks"]),
         "kernel_features": kernel_features(),
         "listeners": listeners(module.params["ports"] or []),

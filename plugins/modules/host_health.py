@@ -131,6 +131,11 @@ health:
       type: list
       elements: str
       sample: [ip filter FORWARD]
+    releases:
+      description: Version of each component in C(/opt/cfcr/bin). A unit that is outdated may still run another one.
+      returned: success
+      type: dict
+      sample: {kubelet: 1.36.3, containerd: 2.4.2}
     load:
       description: The load averages of 1, 5 and 15 minutes.
       returned: success
@@ -181,6 +186,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._artifacts.release import active
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics, peers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
@@ -308,6 +314,7 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         "disks": measured if isinstance(measured, dict) else {"/": {"error": _text(measured) or late}},
         "drift": drift if isinstance(drift, dict) else {},
         "dropping_chains": chains if isinstance(chains, list) else [],
+        "releases": active(),
         **resources(),
         "time": time.time(),
     }

@@ -14,6 +14,7 @@ import json
 import re
 import typing as t
 
+from ...module_utils._artifacts.release import VERSION
 from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network, source_address
 
 __all__ = ("ANSWERS", "NoAnswer", "certificates", "check_output", "read", "validated")
@@ -44,6 +45,8 @@ _IDENTIFIER = Word(r"[A-Za-z0-9._+~-]{0,64}", "a name or version of letters, dig
 _DIGEST = Word(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")
 _MOMENT = Word(r"[0-9]{1,6}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z", "a time such as 2026-11-21T16:20:05Z")
 _CLUSTER_ID = Word(r"[0-9a-f]{1,16}|", "an ID in hexadecimal")
+# By name. Programs are installed by it, so it is nothing else than a version.
+_RELEASES = Named(_IDENTIFIER, Word(VERSION, "a version of digits and dots"), most=100)
 _SEARCH_DOMAIN = Word(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", "a domain")
 _PEM = Word(r"[\x00-\x7f\ufffd]{0,1048576}", "a file of ASCII, 1 MiB or less")
 
@@ -120,6 +123,7 @@ _HEALTH = Fields(
         "bundles": Named(_PATH, Each(_CERTIFICATE, most=100)),
         "drift": Named(_JOB, Each(Prose(300), most=10_000)),
         "dropping_chains": Each(Prose(300), most=1000),
+        "releases": _RELEASES,
         "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
         "processors": Number(1, 1 << 20),
         "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),
@@ -167,6 +171,7 @@ _HOST = Fields(
         "ephemeral_ports": Each(Number(0, 65535), most=2),
         "cluster_networks": Fields({}, {"cluster_service_cidr": network, "cluster_pod_cidr": network}),
         "etcd_members": _PEERS,
+        "releases": _RELEASES,
         "authorities": Named(_PATH, Each(_DIGEST)),
         "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB, "restrictions": Each(OneOf("ro", "noexec"), most=2)})),
         "kernel_features": Named(_IDENTIFIER, OneOf("present", "loadable", "missing")),

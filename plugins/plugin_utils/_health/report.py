@@ -40,8 +40,13 @@ def report(
     members: t.Mapping[str, str],
     workers: t.Collection[str],
     topology: str,
+    releases: t.Mapping[str, str],
 ) -> dict[str, t.Any]:
-    """Return the report. The members and workers are all of the inventory, also those that are not among these hosts, with their addresses."""
+    """Return the report.
+
+    The members and workers are all of the inventory, also those that are not among these hosts, with their addresses. The releases are the versions that
+    components are to have, as far as they are known.
+    """
     nodes = api.get("nodes")
     asked = {name: host.health for name, host in hosts.items() if host.health is not None}
     answered = {name: health for name, health in asked.items() if "error" not in health}
@@ -62,7 +67,7 @@ def report(
         if host.group == "worker" and nodes is not None:
             findings += check_node(name, nodes.get(host.address))
     return {
-        "hosts": {name: _row(name, host, nodes, findings) for name, host in hosts.items()},
+        "hosts": {name: _row(name, host, nodes, findings, releases) for name, host in hosts.items()},
         "cluster": {
             "endpoint": api["endpoint"],
             "etcd": etcd,
@@ -70,12 +75,13 @@ def report(
             "authorities": authorities,
             "certificate": api.get("certificate"),
             "rotations": rotations,
+            "versions": store.get("versions", {}),
         },
         "findings": [dataclasses.asdict(finding) for finding in sorted(findings, key=lambda finding: finding.severity != "critical")],
     }
 
 
-def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding]) -> dict[str, t.Any]:
+def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding], releases: Values) -> dict[str, t.Any]:
     """Return the report on one host."""
     health = host.health or {}
     known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
@@ -91,6 +97,8 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
         "error": None,
         "units": units,
         "etcd": health["etcd"],
+        "releases": health["releases"],
+        "other_releases": {name: releases[name] for name, version in health["releases"].items() if releases.get(name, version) != version},
         "load": health["load"],
         "processors": health["processors"],
         "memory": {**memory, "used_percent": 100 - 100 * memory["available_mib"] // memory["total_mib"]},

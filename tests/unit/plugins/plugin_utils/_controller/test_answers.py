@@ -49,6 +49,7 @@ HEALTH = {
     "bundles": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
     "drift": {"kubelet": ["files /etc/kubernetes/kubelet.yaml"]},
     "dropping_chains": ["ip filter FORWARD"],
+    "releases": {"kubelet": "1.36.3"},
     "load": [0.31, 0.4, 0],
     "processors": 2,
     "memory": {"total_mib": 3912, "available_mib": 3120},
@@ -63,7 +64,7 @@ FACTS = {
     "cgroup_driver": "systemd", "conntrack_writable": True, "nameservers": ["10.0.0.2"], "resolved": False, "search": ["example.com", "."],
     "interfaces": ["eth0", "lo"], "networks": [{"interface": "eth0", "network": "10.0.0.0/24"}], "authorities": {"/etc/etcd/pki/ca.crt": [DIGEST]},
     "addresses": ["10.0.0.1", "2001:db8::1"], "firewall_addresses": {"etcd-0": ["10.0.0.61"]}, "ephemeral_ports": [32768, 60999],
-    "cluster_networks": {"cluster_pod_cidr": "10.200.0.0/16"}, "etcd_members": PEERS,
+    "cluster_networks": {"cluster_pod_cidr": "10.200.0.0/16"}, "etcd_members": PEERS, "releases": {"etcd": "3.6.16"},
     "disks": {"/var/lib": {"total_mib": 20030, "free_mib": 11877, "restrictions": ["noexec"]}}, "kernel_features": {"overlay": "present", "vxlan": "loadable"},
     "listeners": [{"port": 2379, "protocol": "tcp", "address": "::", "pid": 412, "process": "etcd", "unit": "etcd.service"}], "time": 1795255000.25,
 }  # fmt: skip
@@ -155,6 +156,15 @@ def test_other_facts_are_refused(fact):
         validated("host_facts", {}, answer)
 
 
+@pytest.mark.parametrize("version", ["..", "main", "1", "1.36.3/..", "1.36.3\n", ""])
+def test_a_version_that_is_none_is_refused(version):
+    """It may become part of URLs and paths."""
+    answer = copy.deepcopy(HONEST["host_facts"][1])
+    answer["ansible_facts"]["cfcr_host"]["releases"] = {"etcd": version}
+    with pytest.raises(InvalidAnswer, match="releases"):
+        validated("host_facts", {}, answer)
+
+
 @pytest.mark.parametrize(
     ("path", "lie"),
     [
@@ -205,7 +215,7 @@ def test_valid_health_never_fails_the_report(path, lie):
     health.update(clock_offset=[-0.1, 0.1], requested_at=1.0)
     api = {"endpoint": {"url": "https://x", "problem": None}, "nodes": {}, "certificate": None}
     hosts = {"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}
-    made = report(hosts, api, {"credentials": []}, LIMITS, members={"etcd-0": "10.0.0.1"}, workers=[], topology="proxy")
+    made = report(hosts, api, {"credentials": []}, LIMITS, members={"etcd-0": "10.0.0.1"}, workers=[], topology="proxy", releases={})
     assert text({**made, "seconds": 1.0})
 
 

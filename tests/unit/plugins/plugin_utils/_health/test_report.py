@@ -34,6 +34,7 @@ def healthy(group):
         "certificates": {"/etc/x/pki/x.crt": dict(CERTIFICATE)},
         "drift": {},
         "dropping_chains": [],
+        "releases": {"runc": "1.5.2"},
         "bundles": {"/etc/x/pki/ca.crt": [dict(AUTHORITY)]},
         "load": [0.1, 0.2, 0.3],
         "processors": 2,
@@ -66,7 +67,7 @@ class Cluster:
             hosts[name] = Host(group, int(index), f"10.0.0.{name}", "z1", health)
         addresses = {name: host.address for name, host in hosts.items()}
         members, workers = ({name: address for name, address in addresses.items() if name.startswith(group)} for group in ("etcd", "worker"))
-        return report(hosts, self.api, self.store, LIMITS, members=members, workers=workers.values(), topology=self.topology)
+        return report(hosts, self.api, self.store, LIMITS, members=members, workers=workers.values(), topology=self.topology, releases={"runc": "1.5.2"})
 
     def findings(self):
         return [(found["host"], found["kind"], found["subject"], found["severity"]) for found in self.report()["findings"]]
@@ -298,3 +299,12 @@ def test_an_alarm_of_etcd_has_a_remedy(cluster, alarm, remedy):
     cluster.health["etcd-0"]["etcd"]["problem"] = f"ALARM {alarm}"
     (found,) = cluster.report()["findings"]
     assert found["severity"] == "critical" and remedy in found["expected"]
+
+
+def test_other_versions_than_those_of_the_store_are_in_the_row_of_a_host(cluster):
+    cluster.health["worker-1"]["releases"] = {"runc": "1.4.3", "left-from-before": "1.0"}
+    cluster.store["versions"] = {"catalog": "1.36", "runc": "1.5.2"}
+    made = cluster.report()
+    assert made["cluster"]["versions"] == {"catalog": "1.36", "runc": "1.5.2"}
+    assert {name: row["other_releases"] for name, row in made["hosts"].items() if row["other_releases"]} == {"worker-1": {"runc": "1.5.2"}}
+    assert made["findings"] == []  # a host that waits for an update is healthy
