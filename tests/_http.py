@@ -16,15 +16,15 @@ import typing as t
 
 
 @contextlib.contextmanager
-def serving(handler: t.Callable, tls: ssl.SSLContext | None = None) -> t.Iterator[str]:
+def serving(handler: t.Callable, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> t.Iterator[str]:
     """Run a server and yield its URL."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with http.server.ThreadingHTTPServer((address, 0), handler) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
+            yield f"{'https' if tls else 'http'}://{address}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
