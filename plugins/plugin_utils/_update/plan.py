@@ -102,6 +102,7 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         "from": dict(request.now.versions),
         "to": dict(request.to.versions),
         "rollback": request.rollback,
+        "configuration": request.configuration,
         "steps": steps,
         "left_out": {name: "does not answer" for name, host in hosts.items() if host.releases is None},
     }

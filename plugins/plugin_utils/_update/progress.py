@@ -10,7 +10,7 @@ import typing as t
 
 from .plan import PHASES
 
-__all__ = ("NOBODY", "SLOTS", "is_complete", "slots", "stop")
+__all__ = ("NOBODY", "SLOTS", "among", "is_complete", "slots", "stop")
 
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
@@ -18,6 +18,12 @@ SLOTS = 8
 NOBODY = "all:!all"
 
 Values = t.Mapping[str, t.Any]
+
+
+def among(record: Values, hosts: t.Collection[str]) -> Values:
+    """Return the record without the other hosts, which have left the inventory or do not answer."""
+    steps = [{**step, "batches": [its for batch in step["batches"] if (its := [name for name in batch if name in hosts])]} for step in record["steps"]]
+    return {**record, "steps": steps}
 
 
 def slots(record: Values, until: str = "") -> list[dict[str, t.Any]]:

@@ -1,0 +1,96 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of an update: its plan, which never changes, and the hosts that are done. A document in the store, so that a run that was killed is resumed.
+
+Runs that hold the lock of the cluster write it, apart from the request to pause, which comes from another run. Every write is a compare-and-set.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import HostError
+from .options import STORE
+from .store import Backend, Conflict
+
+__all__ = ("SPEC", "operate", "read")
+
+STATES = ("query", "begun", "done", "paused", "finished")
+SPEC: dict[str, t.Any] = {
+    **STORE,
+    "state": {"type": "str", "choices": list(STATES), "default": "query"},
+    "plan": {"type": "dict", "default": {}},
+    "replace": {"type": "bool", "default": False},
+    "step": {"type": "int", "default": 0},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+}
+
+_NAME = "update/plan"
+# Two plans with the same values of these are one update.
+_SAME = ("to", "rollback", "configuration")
+
+Record = t.Dict[str, t.Any]
+
+
+def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Read or change the record, and return the result of the module."""
+    while True:
+        document = backend.read(_NAME)
+        before = _parse(document.content, backend.where(_NAME)) if document else {}
+        after = _CHANGES[options["state"]](before, options)
+        if after != before and not check_mode:
+            try:
+                backend.write(_NAME, after, document.version if document else 0)
+            except Conflict:  # another run was faster: read again
+                continue
+        return {"changed": False, "record": after}
+
+
+def read(backend: Backend) -> Record:
+    """Return the record of an update that is not finished, else nothing."""
+    record = operate(backend, {"state": "query"}, check_mode=True)["record"]
+    return {} if record.get("finished", True) else record
+
+
+def _begun(before: Record, options: dict[str, t.Any]) -> Record:
+    plan = options["plan"]
+    if before and not before["finished"]:
+        if all(before[name] == plan[name] for name in _SAME):
+            return {**before, "paused": False}
+        if not options["replace"]:
+            kind = "roll back" if before["rollback"] else "update"
+            raise HostError(
+                f"update: found an {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
+                "update_rollback=true, or give it up with update_replan=true"
+            )
+    return {**plan, "done": {}, "paused": False, "finished": False}
+
+
+def _done(before: Record, options: dict[str, t.Any]) -> Record:
+    step = str(options["step"])
+    known = before["done"].get(step, [])
+    return {**before, "done": {**before["done"], step: [*known, *(name for name in options["hosts"] if name not in known)]}}
+
+
+def _paused(before: Record, _options: dict[str, t.Any]) -> Record:
+    if not before or before["finished"]:
+        raise HostError("update_pause: found no update that is not finished, expected one")
+    return {**before, "paused": True}
+
+
+_CHANGES: dict[str, t.Callable[[Record, dict[str, t.Any]], Record]] = {
+    "query": lambda before, _options: before,
+    "begun": _begun,
+    "done": _done,
+    "paused": _paused,
+    "finished": lambda before, _options: {**before, "paused": False, "finished": True},
+}
+
+
+def _parse(content: dict[str, t.Any], where: str) -> Record:
+    missing = [name for name in (*_SAME, "id", "from", "steps", "left_out", "done", "paused", "finished") if name not in content]
+    if missing:
+        raise HostError(f"{where}: damaged, {', '.join(missing)} is missing; remove it after you have examined the cluster")
+    return dict(content)
