@@ -30,6 +30,7 @@ SPEC: dict[str, t.Any] = {
 _NAME = "update/plan"
 # Two plans with the same values of these are one update.
 _SAME = ("to", "rollback", "configuration")
+_NAMES = (*_SAME, "id", "from", "steps", "left_out", "done", "paused", "finished")
 
 Record = t.Dict[str, t.Any]
 
@@ -90,7 +91,7 @@ _CHANGES: dict[str, t.Callable[[Record, dict[str, t.Any]], Record]] = {
 
 
 def _parse(content: dict[str, t.Any], where: str) -> Record:
-    missing = [name for name in (*_SAME, "id", "from", "steps", "left_out", "done", "paused", "finished") if name not in content]
+    missing = [name for name in _NAMES if name not in content]
     if missing:
         raise HostError(f"{where}: damaged, {', '.join(missing)} is missing; remove it after you have examined the cluster")
-    return dict(content)
+    return {name: content[name] for name in _NAMES}
