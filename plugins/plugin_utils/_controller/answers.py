@@ -230,6 +230,10 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
+    "host_rollback": lambda _arguments: Fields(
+        {"restored": Each(_PATH, most=10_000), "restarted": Each(_UNIT, most=100), "problems": Named(_UNIT, Prose())}
+    ),
+    "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "url_probe": lambda _arguments: _CHECKS,

@@ -87,6 +87,8 @@ HONEST = {
     "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"unchanged": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
+    "host_rollback": ({}, {"restored": ["/opt/cfcr/bin/kubelet"], "restarted": ["kubelet"], "problems": {"kubelet": "is failed"}}),
+    "host_watch": ({}, {"problems": {"kubelet": "is failed"}}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
     "url_probe": ({}, {"checks": [CHECK]}),
