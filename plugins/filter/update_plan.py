@@ -113,8 +113,7 @@ def _release(release):
 
 
 def _host(row):
-    answers = row["state"] != "unreachable" and not row["error"]
-    return Host(row["group"], row["zone"] or "", row["releases"] if answers else None, ((row.get("etcd") or {}).get("role")) == "leader")
+    return Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader")
 
 
 def _policy(its):

@@ -36,14 +36,6 @@ options:
     type: list
     elements: str
     default: []
-  blocked:
-    description: Reason by worker that could not be drained in this run.
-    type: dict
-    default: {}
-  failed:
-    description: Reason by host that failed in this run.
-    type: dict
-    default: {}
 """
 
 EXAMPLES = r"""
@@ -67,7 +59,7 @@ from ..plugin_utils._update.progress import among, is_complete, slots, stop
 from ..plugin_utils._update.text import progress, text
 
 
-def update_progress(record, hosts, until="", step=0, batch=(), blocked=None, failed=None):
+def update_progress(record, hosts, until="", step=0, batch=()):
     """Return what is left."""
     if until and until not in PHASES:
         raise AnsibleFilterError(f"update_until: found {until!r}, expected one of {', '.join(PHASES)}")
@@ -78,7 +70,7 @@ def update_progress(record, hosts, until="", step=0, batch=(), blocked=None, fai
         "text": text(record),
         "slots": slots(left, until),
         "complete": is_complete(left),
-        "stop": stop(left, step, batch, blocked or {}, failed or {}) if batch else "",
+        "stop": stop(left, step, batch) if batch else "",
         "line": progress(left, step, batch) if batch else "",
     }
 

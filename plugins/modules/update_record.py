@@ -54,6 +54,14 @@ options:
     type: list
     elements: str
     default: []
+  failed:
+    description: The reason by host that failed and went back to its former state. The update ends.
+    type: dict
+    default: {}
+  blocked:
+    description: The reason by worker that could not be drained and is as before. The update goes on with the next one.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -68,7 +76,8 @@ EXAMPLES = r"""
 RETURN = r"""
 record:
   description:
-    - The plan with C(done), the hosts by the number of the step, C(paused), and C(finished). Empty if no update has ever begun.
+    - The plan with C(done), the hosts by the number of the step, C(failed) and C(blocked) of this run, C(paused), and C(finished). Empty if no update
+      has ever begun.
   returned: success
   type: dict
 """

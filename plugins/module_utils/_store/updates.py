@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of an update: its plan, which never changes, and the hosts that are done. A document in the store, so that a run that was killed is resumed.
+"""The record of an update: its plan, which never changes, and the hosts that are done. It is a document in the store, so that a run that was killed is resumed.
 
 Runs that hold the lock of the cluster write it, apart from the request to pause, which comes from another run. Every write is a compare-and-set.
 """
@@ -17,7 +17,7 @@ from .store import Backend, Conflict
 
 __all__ = ("SPEC", "operate", "read")
 
-STATES = ("query", "begun", "done", "paused", "finished")
+STATES = ("query", "begun", "done", "failed", "blocked", "paused", "finished")
 SPEC: dict[str, t.Any] = {
     **STORE,
     "state": {"type": "str", "choices": list(STATES), "default": "query"},
@@ -25,12 +25,16 @@ SPEC: dict[str, t.Any] = {
     "replace": {"type": "bool", "default": False},
     "step": {"type": "int", "default": 0},
     "hosts": {"type": "list", "elements": "str", "default": []},
+    "failed": {"type": "dict", "default": {}},
+    "blocked": {"type": "dict", "default": {}},
 }
 
 _NAME = "update/plan"
 # Two plans with the same values of these are one update.
 _SAME = ("to", "rollback", "configuration")
-_NAMES = (*_SAME, "id", "from", "steps", "left_out", "done", "paused", "finished")
+_NAMES = (*_SAME, "id", "from", "steps", "left_out", "done", "failed", "blocked", "paused", "finished")
+# What each run begins with: hosts that failed or could not be drained are tried again.
+_NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
 Record = t.Dict[str, t.Any]
 
@@ -59,20 +63,24 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
     plan = options["plan"]
     if before and not before["finished"]:
         if all(before[name] == plan[name] for name in _SAME):
-            return {**before, "paused": False}
+            return {**before, **_NEW}
         if not options["replace"]:
             kind = "roll back" if before["rollback"] else "update"
             raise HostError(
                 f"update: found an {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
                 "update_rollback=true, or give it up with update_replan=true"
             )
-    return {**plan, "done": {}, "paused": False, "finished": False}
+    return {**plan, "done": {}, **_NEW}
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:
     step = str(options["step"])
     known = before["done"].get(step, [])
-    return {**before, "done": {**before["done"], step: [*known, *(name for name in options["hosts"] if name not in known)]}}
+    return {
+        **before,
+        "done": {**before["done"], step: [*known, *(name for name in options["hosts"] if name not in known)]},
+        **{name: {**before[name], **options[name]} for name in ("failed", "blocked")},
+    }
 
 
 def _paused(before: Record, _options: dict[str, t.Any]) -> Record:

@@ -49,7 +49,7 @@ def _left(record: Values, number: int) -> list[list[str]]:
     return [batch for batch in batches if batch]
 
 
-def stop(record: Values, number: int, batch: t.Sequence[str], blocked: t.Mapping[str, str], failed: t.Mapping[str, str]) -> str:
+def stop(record: Values, number: int, batch: t.Sequence[str]) -> str:
     """Return why this batch of a step must not begin, or nothing.
 
     It begins once all hosts of the steps and batches before it are done. A worker that could not be drained is no reason to stop, unless it was to be
@@ -57,8 +57,9 @@ def stop(record: Values, number: int, batch: t.Sequence[str], blocked: t.Mapping
     """
     if record["paused"]:
         return "paused"
-    if failed:
-        return "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+    blocked = record["blocked"]
+    if record["failed"]:
+        return _told(record["failed"])
     before = [name for earlier in range(number) for its in _left(record, earlier) for name in its]
     batches, done = record["steps"][number]["batches"], record["done"].get(str(number), [])
     for its in batches:
@@ -68,10 +69,14 @@ def stop(record: Values, number: int, batch: t.Sequence[str], blocked: t.Mapping
     if before:
         return f"{', '.join(before)} did not finish"
     if blocked and not done and len(batch) > len(batches[0]):
-        return f"no canary is done, because {'; '.join(f'{name}: {reason}' for name, reason in blocked.items())}"
+        return f"no canary is done, because {_told(blocked)}"
     return ""
 
 
 def is_complete(record: Values) -> bool:
     """Return whether every host of every step is done."""
     return not any(_left(record, number) for number in range(len(record["steps"])))
+
+
+def _told(reasons: Values) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())

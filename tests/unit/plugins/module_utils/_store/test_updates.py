@@ -20,6 +20,7 @@ PLAN = {
     "steps": [{"group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
 }
+NEW = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 BACK = {**PLAN, "id": "update-1.35.4-ffffffff", "from": PLAN["to"], "to": PLAN["from"], "rollback": True}
 
 
@@ -29,7 +30,7 @@ def backend(tmp_path):
 
 
 def change(backend, state, check_mode=False, **options):
-    return operate(backend, {"state": state, "plan": {}, "replace": False, "step": 0, "hosts": [], **options}, check_mode)["record"]
+    return operate(backend, {"state": state, "plan": {}, "replace": False, "step": 0, "hosts": [], "failed": {}, "blocked": {}, **options}, check_mode)["record"]
 
 
 def test_without_an_update(backend):
@@ -41,7 +42,16 @@ def test_an_update_is_resumed_with_its_plan(backend):
     change(backend, "done", hosts=["etcd-1"])
     change(backend, "done", hosts=["etcd-1", "etcd-0"])
     resumed = change(backend, "begun", plan={**PLAN, "id": "another", "steps": []})
-    assert resumed == {**PLAN, "done": {"0": ["etcd-1", "etcd-0"]}, "paused": False, "finished": False} == read(backend)
+    assert resumed == {**PLAN, "done": {"0": ["etcd-1", "etcd-0"]}, **NEW} == read(backend)
+
+
+def test_each_run_tries_again_what_failed(backend):
+    change(backend, "begun", plan=PLAN)
+    change(backend, "done", blocked={"worker-0": "web"})
+    record = change(backend, "done", hosts=["etcd-1"], failed={"etcd-0": "did not start"})
+    assert record["failed"] == {"etcd-0": "did not start"} and record["blocked"] == {"worker-0": "web"}
+    resumed = change(backend, "begun", plan=PLAN)
+    assert resumed["failed"] == resumed["blocked"] == {} and resumed["done"] == {"0": ["etcd-1"]}
 
 
 def test_check_mode_records_nothing(backend):
@@ -60,7 +70,7 @@ def test_another_update_follows_a_finished_one(backend):
     change(backend, "begun", plan=PLAN)
     change(backend, "finished")
     assert read(backend) == {} and change(backend, "query")["finished"]
-    assert change(backend, "begun", plan=BACK) == {**BACK, "done": {}, "paused": False, "finished": False}
+    assert change(backend, "begun", plan=BACK) == {**BACK, "done": {}, **NEW}
 
 
 def test_a_pause_ends_when_the_update_is_resumed(backend):

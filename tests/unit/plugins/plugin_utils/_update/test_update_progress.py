@@ -27,6 +27,8 @@ RECORD = {
     "steps": [step("etcd", "etcd", ["etcd-0"]), step("masters", "master", ["master-0"]), step("workers", "worker", ["worker-0"], ["worker-1", "worker-2"])],
     "left_out": {},
     "done": {},
+    "failed": {},
+    "blocked": {},
     "paused": False,
 }
 WORKERS = {**RECORD, "done": {"0": ["etcd-0"], "1": ["master-0"]}}
@@ -42,8 +44,8 @@ def slots(record, **options):
     return [(slot["hosts"], slot["sizes"]) for slot in found if slot["hosts"] != NOBODY]
 
 
-def stop(record, batch, step=2, **options):
-    return progress(record, step=step, batch=batch, **options)["stop"]
+def stop(record, batch, step=2):
+    return progress(record, step=step, batch=batch)["stop"]
 
 
 def test_slots():
@@ -79,20 +81,20 @@ def test_a_batch_begins_when_all_before_are_done():
 
 
 def test_a_failure_or_a_pause_stops():
-    assert stop(WORKERS, ["worker-1", "worker-2"], failed={"worker-0": "did not start"}) == "worker-0: did not start"
+    assert stop({**WORKERS, "failed": {"worker-0": "did not start"}}, ["worker-1", "worker-2"]) == "worker-0: did not start"
     assert stop({**WORKERS, "paused": True}, ["worker-0"]) == "paused"
 
 
 def test_a_worker_that_cannot_be_drained_stops_only_a_larger_batch():
     blocked = {"worker-0": "pod a is protected by PodDisruptionBudget b"}
-    assert stop(WORKERS, ["worker-1", "worker-2"], blocked=blocked) == "no canary is done, because worker-0: pod a is protected by PodDisruptionBudget b"
+    assert stop({**WORKERS, "blocked": blocked}, ["worker-1", "worker-2"]) == "no canary is done, because worker-0: pod a is protected by PodDisruptionBudget b"
     single = {**WORKERS, "steps": [*WORKERS["steps"][:2], step("workers", "worker", ["worker-0"], ["worker-1"], ["worker-2"])]}
-    assert stop(single, ["worker-1"], blocked=blocked) == ""
+    assert stop({**single, "blocked": blocked}, ["worker-1"]) == ""
 
 
 def test_masters_do_not_go_back_below_a_worker_that_is_left():
     record = {**RECORD, "rollback": True, "steps": RECORD["steps"][::-1], "done": {"0": ["worker-1", "worker-2"]}}
-    assert stop(record, ["master-0"], step=1, blocked={"worker-0": "x"}) == "worker-0 did not finish"
+    assert stop({**record, "blocked": {"worker-0": "x"}}, ["master-0"], step=1) == "worker-0 did not finish"
 
 
 def test_line():
