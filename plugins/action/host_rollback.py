@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keep the state of a host's jobs before a change, and go back to it."""
+"""Save the state of a host's jobs before a change, and go back to it."""
 
 from __future__ import annotations
 

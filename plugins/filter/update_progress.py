@@ -24,9 +24,9 @@ options:
     elements: str
     required: true
   until:
-    description: The last phase of this run. By default all.
+    description: The last phase of this run.
     type: str
-    default: ""
+    default: end
   step:
     description: Number of the step that runs, from 0 on.
     type: int
@@ -55,14 +55,14 @@ _value:
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._update.plan import PHASES
-from ..plugin_utils._update.progress import among, is_complete, slots, stop
+from ..plugin_utils._update.progress import END, among, is_complete, slots, stop
 from ..plugin_utils._update.text import progress, text
 
 
-def update_progress(record, hosts, until="", step=0, batch=()):
+def update_progress(record, hosts, until=END, step=0, batch=()):
     """Return what is left."""
-    if until and until not in PHASES:
-        raise AnsibleFilterError(f"update_until: found {until!r}, expected one of {', '.join(PHASES)}")
+    if until not in (*PHASES, END):
+        raise AnsibleFilterError(f"update_until: found {until!r}, expected one of {', '.join((*PHASES, END))}")
     if not record:
         return {"text": [], "slots": slots({"steps": []}), "complete": False, "stop": "", "line": ""}
     left = among(record, hosts)

@@ -21,7 +21,7 @@ from .._errors import HostError
 from .._files import make_directory, read, write_atomically
 from . import descriptor, records, reload, systemd
 
-__all__ = ("PATH", "collect", "forget", "keep", "outdated", "put_back", "read_kept")
+__all__ = ("PATH", "collect", "forget", "outdated", "put_back", "read_saved", "save")
 
 PATH = Path("/var/lib/cfcr/rollback.json")
 
@@ -35,18 +35,18 @@ def collect(root: Path = Path("/")) -> State:
     return {"links": links, "files": {path: _file(root / path.lstrip("/")) for path in _paths(root)}}
 
 
-def keep(owner: str, path: Path = PATH, root: Path = Path("/")) -> bool:
-    """Keep the present state for a change, and return whether it was new. A change that was interrupted keeps the state from before it began."""
-    kept = read_kept(path)
-    if kept and kept["owner"] == owner:
+def save(owner: str, path: Path = PATH, root: Path = Path("/")) -> bool:
+    """Save the present state for a change, and return whether it was new. A change that was interrupted leaves the saved state from before it began."""
+    saved = read_saved(path)
+    if saved and saved["owner"] == owner:
         return False
     make_directory(str(path.parent))
     write_atomically(str(path), json.dumps({"owner": owner, **collect(root)}).encode(), 0o600)
     return True
 
 
-def read_kept(path: Path = PATH) -> State | None:
-    """Return the kept state, or None."""
+def read_saved(path: Path = PATH) -> State | None:
+    """Return the saved state, or None."""
     content = read(str(path))
     if content is None:
         return None
@@ -57,22 +57,22 @@ def read_kept(path: Path = PATH) -> State | None:
 
 
 def forget(path: Path = PATH) -> bool:
-    """Remove the kept state, and return whether there was one."""
+    """Remove the saved state, and return whether there was one."""
     found = path.exists()
     path.unlink(missing_ok=True)
     return found
 
 
-def put_back(kept: State, root: Path = Path("/")) -> list[str]:
-    """Put the kept symlinks and files back, remove those that are new, and return what has changed."""
+def put_back(saved: State, root: Path = Path("/")) -> list[str]:
+    """Put the saved symlinks and files back, remove those that are new, and return what has changed."""
     now = collect(root)
     changed = []
-    for name in sorted({*now["links"], *kept["links"]}):
-        if now["links"].get(name) != kept["links"].get(name):
+    for name in sorted({*now["links"], *saved["links"]}):
+        if now["links"].get(name) != saved["links"].get(name):
             changed.append(str(PROGRAMS / name))
-            _link(root / PROGRAMS.relative_to("/") / name, kept["links"].get(name))
-    for path in sorted({*now["files"], *kept["files"]}):
-        before = kept["files"].get(path)
+            _link(root / PROGRAMS.relative_to("/") / name, saved["links"].get(name))
+    for path in sorted({*now["files"], *saved["files"]}):
+        before = saved["files"].get(path)
         if now["files"].get(path) != before:
             changed.append(path)
             _write(root / path.lstrip("/"), before)

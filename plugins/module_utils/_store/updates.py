@@ -68,7 +68,7 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             kind = "roll back" if before["rollback"] else "update"
             raise HostError(
                 f"update: found an {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
-                "update_rollback=true, or give it up with update_replan=true"
+                "update_action=rollback, or give it up with update_action=replan"
             )
     return {**plan, "done": {}, **_NEW}
 
@@ -85,7 +85,7 @@ def _done(before: Record, options: dict[str, t.Any]) -> Record:
 
 def _paused(before: Record, _options: dict[str, t.Any]) -> Record:
     if not before or before["finished"]:
-        raise HostError("update_pause: found no update that is not finished, expected one")
+        raise HostError("update_action: found pause, but no update that is not finished")
     return {**before, "paused": True}
 
 

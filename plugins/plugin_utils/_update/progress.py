@@ -10,12 +10,13 @@ import typing as t
 
 from .plan import PHASES
 
-__all__ = ("NOBODY", "SLOTS", "among", "is_complete", "slots", "stop")
+__all__ = ("END", "NOBODY", "SLOTS", "among", "is_complete", "slots", "stop")
 
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
 # A pattern without hosts, about which Ansible does not warn.
 NOBODY = "all:!all"
+END = "end"
 
 Values = t.Mapping[str, t.Any]
 
@@ -26,7 +27,7 @@ def among(record: Values, hosts: t.Collection[str]) -> Values:
     return {**record, "steps": steps}
 
 
-def slots(record: Values, until: str = "") -> list[dict[str, t.Any]]:
+def slots(record: Values, until: str = END) -> list[dict[str, t.Any]]:
     """Return the hosts and the sizes of the batches of each play. Hosts that are done fall out."""
     found = [_slot(record, number, until) for number in range(len(record["steps"]))]
     return found + [{"hosts": NOBODY, "sizes": [1]}] * (SLOTS - len(found))
@@ -34,7 +35,7 @@ def slots(record: Values, until: str = "") -> list[dict[str, t.Any]]:
 
 def _slot(record: Values, number: int, until: str) -> dict[str, t.Any]:
     step = record["steps"][number]
-    left = [] if until and _is_after(step["phase"], until, record["rollback"]) else _left(record, number)
+    left = [] if until != END and _is_after(step["phase"], until, record["rollback"]) else _left(record, number)
     return {"hosts": ",".join(name for batch in left for name in batch) or NOBODY, "sizes": [len(batch) for batch in left] or [1]}
 
 

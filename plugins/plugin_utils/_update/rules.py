@@ -16,7 +16,7 @@ __all__ = ("check", "numbers")
 
 # https://kubernetes.io/releases/version-skew-policy: a kubelet may be three minors older than any API server.
 _KUBELET_MINORS = 3
-# https://etcd.io/docs/v3.7/upgrades: a member of 3.6 needs this version to go on beside members of 3.7.
+# https://etcd.io/docs/v3.7/upgrades: a member of 3.6 needs this version to go on together with members of 3.7.
 _ETCD_BEFORE_NEXT_MINOR = (3, 6, 11)
 
 
@@ -38,7 +38,7 @@ def _direction(request: Request) -> t.Iterator[str]:
     if not request.rollback and numbers(request.to.versions["kubernetes"]) < numbers(request.now.versions["kubernetes"]):
         yield (
             f"cluster_kubernetes_version: found {request.to.versions['kubernetes']}, expected {request.now.versions['kubernetes']}, the version of the "
-            "cluster, or a later one: update_rollback=true goes back to the versions before the last update"
+            "cluster, or a later one: update_action=rollback goes back to the versions before the last update"
         )
 
 

@@ -80,12 +80,12 @@ def test_a_release_that_is_gone_is_an_error(host):
 
 def test_an_interrupted_change_keeps_the_state_from_before_it_began(host, tmp_path):
     path = tmp_path / "kept/rollback.json"
-    assert rollback.read_kept(path) is None
-    assert rollback.keep("update-1", path, host)
+    assert rollback.read_saved(path) is None
+    assert rollback.save("update-1", path, host)
     write(host, CONFIGURATION, "new")
-    assert not rollback.keep("update-1", path, host)
-    assert rollback.put_back(rollback.read_kept(path), host) == [CONFIGURATION]
+    assert not rollback.save("update-1", path, host)
+    assert rollback.put_back(rollback.read_saved(path), host) == [CONFIGURATION]
     write(host, CONFIGURATION, "newer")
-    assert rollback.keep("update-2", path, host) and rollback.put_back(rollback.read_kept(path), host) == []
+    assert rollback.save("update-2", path, host) and rollback.put_back(rollback.read_saved(path), host) == []
     assert path.stat().st_mode & 0o777 == 0o600
     assert rollback.forget(path) and not rollback.forget(path)

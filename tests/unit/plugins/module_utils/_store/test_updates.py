@@ -85,7 +85,7 @@ def test_only_an_update_that_is_not_finished_is_paused(backend, finish):
     if finish:
         change(backend, "begun", plan=PLAN)
         change(backend, "finished")
-    with pytest.raises(HostError, match="update_pause: found no update"):
+    with pytest.raises(HostError, match="update_action: found pause, but no update"):
         change(backend, "paused")
 
 

@@ -170,7 +170,7 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
 @pytest.mark.parametrize(
     ("hosts", "options", "found"),
     [
-        (cluster(NEW), {"now": NEW, "to": OLD}, "found 1.35.4, expected 1.36.3, the version of the cluster, or a later one: update_rollback"),
+        (cluster(NEW), {"now": NEW, "to": OLD}, "found 1.35.4, expected 1.36.3, the version of the cluster, or a later one: update_action"),
         (cluster(etcd_1=None), {}, "etcd-1: found no answer, expected every host of etcd"),
         (cluster(master_1=None), {}, "master-1: found no answer, expected every host of master"),
         (cluster(release("1.35.4", "3.6.10")), {"to": release("1.36.3", "3.7.0")}, "etcd-0: found etcd 3.6.10, expected 3.6.11 or later before 3.7.0"),
