@@ -13,7 +13,8 @@ short_description: List the records of the credential store
 version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values apart from the indices of hosts. Needs no passphrase. Runs on the director.
+  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values apart from the indices of hosts and the versions of components.
+    Needs no passphrase. Runs on the director.
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 options:
   expires_within_days:

@@ -83,6 +83,8 @@ def _host(group: str, index: int, address: str) -> dict[str, t.Any]:
         "error": None,
         "units": {unit: {"healthy": True} for unit in UNITS[group]},
         "etcd": {**member, "has_leader": True, "in_use_mib": 12.0, "received": {}} if group == "etcd" else None,
+        "releases": {"etcd": "3.6.16"} if group == "etcd" else {"kube-apiserver": "1.36.3", "kubelet": "1.36.3", "kube-proxy": "1.36.3"},
+        "other_releases": {},
         "load": [0.42, 0.4, 0.3],
         "processors": 4,
         "memory": {"used_percent": 38 + index % 20},

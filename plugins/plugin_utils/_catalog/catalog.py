@@ -135,10 +135,11 @@ def load(release: str | Versions) -> dict[str, t.Any]:
     catalog = {**_read("components.yml"), "versions": versions, "upgrades_from": _read(f"{minor_of(versions)}.yml")["upgrades_from"]}
     for kind in _KINDS:
         catalog[kind] = {name: {**entry, "version": versions[entry.get("project", name)]} for name, entry in catalog[kind].items()}
-    for component, version in ((name, entry["version"]) for name, entry in catalog["components"].items()):
-        for given in _read("checksums.yml"):
-            if pins := given["sha256"].get(component, {}).get(version):
-                catalog["components"][component] |= {"sha256": pins, "pinned_from": given["from"]}
+    for given in _read("checksums.yml"):
+        for name, pins in given["sha256"].items():
+            component = catalog["components"][name]
+            if component["version"] in pins:
+                component["sha256"] = pins[component["version"]]
     return catalog
 
 

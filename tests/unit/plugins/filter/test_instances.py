@@ -83,10 +83,13 @@ def test_a_table_has_a_line_for_each_host_and_no_empty_column(report):
     assert instances(report).splitlines() == [
         "instance  address   state        version           units                         etcd             node            load  memory  disk  uptime     "
         "certificates",
-        "master/0  10.0.0.0  failing      1.36.3            2/3, failing: kube-scheduler  -                -               0.50  23 %    31 %  2 h 5 min  364 d",
-        "worker/0  10.0.0.0  healthy      1.35.4, 2 differ  3/3                           -                Ready cordoned  0.50  23 %    31 %  2 h 5 min  364 d",
+        "master/0  10.0.0.0  failing      1.36.3            2/3, failing: kube-scheduler  -                -               0.50  23 %    31 %"
+        "  2 h 5 min  364 d",
+        "worker/0  10.0.0.0  healthy      1.35.4, 2 differ  3/3                           -                Ready cordoned  0.50  23 %    31 %"
+        "  2 h 5 min  364 d",
         "worker/1  10.0.0.9  unreachable  -                 -                             -                -               -     -       -     -          -",
-        "etcd/0    10.0.0.0  healthy      3.6.16            3/3                           leader, 2.1 MiB  -               0.50  23 %    31 %  2 h 5 min  364 d",
+        "etcd/0    10.0.0.0  healthy      3.6.16            3/3                           leader, 2.1 MiB  -               0.50  23 %    31 %"
+        "  2 h 5 min  364 d",
         "",
         "endpoint  https://10.0.0.91:8443, answered in 0.02 s",
         "etcd      1 of 1 members, 1 needed, leader etcd-0",

@@ -208,7 +208,7 @@ def test_valid_health_never_fails_the_report(path, lie):
     health.update(clock_offset=[-0.1, 0.1], requested_at=1.0)
     api = {"endpoint": {"url": "https://x", "problem": None}, "nodes": {}, "certificate": None}
     hosts = {"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}
-    made = report(hosts, api, {"credentials": []}, LIMITS, members={"etcd-0": "10.0.0.1"}, workers=[], topology="proxy")
+    made = report(hosts, api, {"credentials": []}, LIMITS, members={"etcd-0": "10.0.0.1"}, workers=[], topology="proxy", releases={})
     assert text({**made, "seconds": 1.0})
 
 
