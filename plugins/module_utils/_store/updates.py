@@ -17,10 +17,9 @@ from .store import Backend, Conflict
 
 __all__ = ("SPEC", "operate", "read")
 
-STATES = ("query", "begun", "done", "failed", "blocked", "paused", "finished")
 SPEC: dict[str, t.Any] = {
     **STORE,
-    "state": {"type": "str", "choices": list(STATES), "default": "query"},
+    "state": {"type": "str", "choices": ["query", "begun", "done", "paused", "finished"], "default": "query"},
     "plan": {"type": "dict", "default": {}},
     "replace": {"type": "bool", "default": False},
     "step": {"type": "int", "default": 0},
