@@ -15,7 +15,7 @@ from .._errors import HostError
 from .options import STORE
 from .store import Backend, Conflict
 
-__all__ = ("SPEC", "operate", "read")
+__all__ = ("SPEC", "operate", "summary")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -52,10 +52,20 @@ def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> di
         return {"changed": False, "record": after}
 
 
-def read(backend: Backend) -> Record:
-    """Return the record of an update that is not finished, else nothing."""
+def summary(backend: Backend) -> dict[str, t.Any]:
+    """Return how far an update is that is not finished, for people; else nothing."""
     record = operate(backend, {"state": "query"}, check_mode=True)["record"]
-    return {} if record.get("finished", True) else record
+    if record.get("finished", True):
+        return {}
+    hosts = [(step["phase"], str(number), name) for number, step in enumerate(record["steps"]) for batch in step["batches"] for name in batch]
+    left = [(phase, name) for phase, number, name in hosts if name not in record["done"].get(number, [])]
+    return {
+        **{name: record[name] for name in ("id", "from", "to", "rollback", "paused", "failed", "blocked")},
+        "phase": left[0][0] if left else "end",
+        "done": len(hosts) - len(left),
+        "changes": len(hosts),
+        "waiting": sorted({name for _phase, name in left}),
+    }
 
 
 def _begun(before: Record, options: dict[str, t.Any]) -> Record:

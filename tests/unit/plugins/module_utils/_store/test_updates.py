@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, read
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, summary
 
 PLAN = {
     "id": "update-1.36.3-0a1b2c3d",
@@ -17,7 +17,7 @@ PLAN = {
     "to": {"kubernetes": "1.36.3"},
     "rollback": False,
     "configuration": False,
-    "steps": [{"group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
+    "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
 }
 NEW = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
@@ -34,7 +34,7 @@ def change(backend, state, check_mode=False, **options):
 
 
 def test_without_an_update(backend):
-    assert change(backend, "query") == {} == read(backend)
+    assert change(backend, "query") == {} == summary(backend)
 
 
 def test_an_update_is_resumed_with_its_plan(backend):
@@ -42,7 +42,16 @@ def test_an_update_is_resumed_with_its_plan(backend):
     change(backend, "done", hosts=["etcd-1"])
     change(backend, "done", hosts=["etcd-1", "etcd-0"])
     resumed = change(backend, "begun", plan={**PLAN, "id": "another", "steps": []})
-    assert resumed == {**PLAN, "done": {"0": ["etcd-1", "etcd-0"]}, **NEW} == read(backend)
+    assert resumed == {**PLAN, "done": {"0": ["etcd-1", "etcd-0"]}, **NEW}
+
+
+def test_summary(backend):
+    change(backend, "begun", plan=PLAN)
+    change(backend, "done", hosts=["etcd-1"])
+    its = summary(backend)
+    assert (its["phase"], its["done"], its["changes"], its["waiting"]) == ("etcd", 1, 2, ["etcd-0"])
+    change(backend, "done", hosts=["etcd-0"])
+    assert (summary(backend)["phase"], summary(backend)["waiting"]) == ("end", [])
 
 
 def test_each_run_tries_again_what_failed(backend):
@@ -69,13 +78,13 @@ def test_another_update_is_refused_until_the_first_one_is_given_up(backend):
 def test_another_update_follows_a_finished_one(backend):
     change(backend, "begun", plan=PLAN)
     change(backend, "finished")
-    assert read(backend) == {} and change(backend, "query")["finished"]
+    assert summary(backend) == {} and change(backend, "query")["finished"]
     assert change(backend, "begun", plan=BACK) == {**BACK, "done": {}, **NEW}
 
 
 def test_a_pause_ends_when_the_update_is_resumed(backend):
     change(backend, "begun", plan=PLAN)
-    assert change(backend, "paused")["paused"] and read(backend)["paused"]
+    assert change(backend, "paused")["paused"] and summary(backend)["paused"]
     assert change(backend, "done", hosts=["etcd-1"])["paused"]
     assert not change(backend, "begun", plan=PLAN)["paused"]
 
