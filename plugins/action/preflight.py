@@ -124,10 +124,11 @@ class ActionModule(ControllerAction):
         facts = {name: host.facts for name, host in hosts.items()}
         exists = bool(director.facts.get("authorities"))
         version, recorded = str(shared["cluster_kubernetes_version"]), director.facts.get("versions", {})
-        # Programs on a host of a cluster that does not exist yet are left from another one.
-        found = [its["releases"] for its in facts.values() if exists and "error" not in its]
+        # Programs on hosts of a cluster that does not exist yet are left from another one.
+        found = {name: its["releases"] for name, its in facts.items() if exists and "error" not in its}
+        silent = [name for name in Inventory(variables["groups"], {}).hosts(*HOST_GROUPS) if exists and name not in found]
         try:
-            versions = versions_of_cluster(version, recorded, found)
+            versions = versions_of_cluster(version, recorded, found.values(), silent)
             problems = [*check_versions(version, versions)] if options["versions"] == "same" else []
         except CatalogError as error:
             raise AnsibleActionFail(str(error)) from error

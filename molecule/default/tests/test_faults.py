@@ -72,7 +72,7 @@ def test_a_cluster_without_a_record_has_the_versions_of_its_hosts(tmp_path):
         assert refused.end() != 0
         assert re.search(OTHER_VERSIONS, refused.text) and unchanged(refused.text), refused.text
         assert not record.exists()
-        adopted = Run("site.yml", "--limit=etcd-0")
+        adopted = Run("site.yml")
         assert adopted.end() == 0, adopted.text
         assert json.loads(record.read_text())["versions"][0]["public"] == content["versions"][-1]["public"]
     finally:

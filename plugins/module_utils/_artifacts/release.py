@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -23,11 +24,12 @@ from .._host.architecture import architecture
 from .._proxy import needs_proxy
 from .checksums import published
 
-__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "active", "download", "install", "installed", "wanted")
+__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "VERSION", "active", "download", "install", "installed", "wanted")
 
 RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")
 RECORD = ".release.json"
+VERSION = r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}"
 ATTEMPTS = 3
 # Directories that a killed run was unpacking into are removed when they are too old to be in use.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
@@ -62,12 +64,13 @@ def installed(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
 
 def active() -> dict[str, str]:
     """Return the version of every component to which symlinks point."""
-    targets = []
-    with contextlib.suppress(OSError):
-        for link in sorted(PROGRAMS.iterdir()):
-            with contextlib.suppress(OSError):
-                targets.append(Path(os.readlink(link)))
-    return {target.parent.parent.name: target.parent.name for target in targets if target.parent.parent.parent == RELEASES}
+    found = {}
+    for link in sorted(PROGRAMS.glob("*")):
+        with contextlib.suppress(OSError, ValueError):  # no symlink, or one to a short path
+            *above, component, version, _program = Path(os.readlink(link)).parts
+            if Path(*above) == RELEASES and re.fullmatch(VERSION, version):
+                found[component] = version
+    return found
 
 
 def install(artifacts: list[dict[str, t.Any]]) -> None:

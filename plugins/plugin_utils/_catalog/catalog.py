@@ -143,16 +143,20 @@ def load(release: str | Versions) -> dict[str, t.Any]:
     return catalog
 
 
-def installed(release: str | Versions, found: t.Iterable[Versions]) -> dict[str, str]:
-    """Return the versions of a cluster without a record, given the components of each of its hosts. What no host has is that of a release.
+def installed(release: str, found: t.Iterable[Versions], silent: t.Sequence[str]) -> dict[str, str]:
+    """Return the versions of a cluster without a record, given the components of its hosts, and the hosts of which they are not known.
 
-    Most hosts with a component of a project decide, since a host may lie, and one that was off may have other versions.
+    Most hosts with a component of a project decide, since a host may lie, and one that was off may have other versions. Images have the versions of
+    the minor, and a cluster whose hosts have nothing yet those of the release.
     """
     projects = {name: entry.get("project", name) for name, entry in _read("components.yml")["components"].items()}
     counts: dict[str, Counter[str]] = {}
     for name, version in itertools.chain.from_iterable(components.items() for components in found):
         if name in projects:
             counts.setdefault(projects[name], Counter())[version] += 1
+    if silent and (unknown := [project for project in dict.fromkeys(projects.values()) if project not in counts]):
+        expected = "a first run that reaches all hosts of the cluster"
+        raise CatalogError(f"versions of the cluster: found no record in the store, and no host with {', '.join(unknown)}, expected {expected}")
     running = {project: counter.most_common(1)[0][0] for project, counter in counts.items()}
     return resolve({"kubernetes": resolve(release)["kubernetes"], **running}) if running else resolve(release)
 

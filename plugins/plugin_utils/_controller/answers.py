@@ -14,6 +14,7 @@ import json
 import re
 import typing as t
 
+from ...module_utils._artifacts.release import VERSION
 from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network, source_address
 
 __all__ = ("ANSWERS", "NoAnswer", "certificates", "check_output", "read", "validated")
@@ -41,10 +42,11 @@ _PATH = Word(r"/[^\x00-\x1f\x7f\ud800-\udfff]{0,4095}", "an absolute path")
 _JOB = Word(r"[a-z0-9][a-z0-9_-]{0,62}", "the name of a job")
 _UNIT = Word(r"[A-Za-z0-9:_.@-]{1,255}", "the name of a unit")
 _IDENTIFIER = Word(r"[A-Za-z0-9._+~-]{0,64}", "a name or version of letters, digits and ._+~-")
-_RELEASES = Named(_IDENTIFIER, _IDENTIFIER, most=100)
 _DIGEST = Word(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")
 _MOMENT = Word(r"[0-9]{1,6}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z", "a time such as 2026-11-21T16:20:05Z")
 _CLUSTER_ID = Word(r"[0-9a-f]{1,16}|", "an ID in hexadecimal")
+# By name. Programs are installed by it, so it is nothing else than a version.
+_RELEASES = Named(_IDENTIFIER, Word(VERSION, "a version of digits and dots"), most=100)
 _SEARCH_DOMAIN = Word(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", "a domain")
 _PEM = Word(r"[\x00-\x7f\ufffd]{0,1048576}", "a file of ASCII, 1 MiB or less")
 

@@ -14,12 +14,12 @@ from .problems import Problem
 __all__ = ("check_versions", "versions_of_cluster")
 
 
-def versions_of_cluster(wanted: str | Versions, recorded: Versions, hosts: t.Iterable[Versions]) -> Versions:
-    """Return the versions of the record; those that the hosts have if there is none yet; those of the release for a new cluster.
+def versions_of_cluster(wanted: str, recorded: Versions, hosts: t.Iterable[Versions], silent: t.Sequence[str]) -> Versions:
+    """Return the versions of the record, or those that the hosts have if there is none yet.
 
-    The hosts have the version of each component. Raise a CatalogError if the catalog does not have the minor of the cluster.
+    The hosts have the version of each component; of the silent ones they are not known. Raise a CatalogError if there are no versions.
     """
-    return resolve(recorded) if recorded else installed(wanted, hosts)
+    return resolve(recorded) if recorded else installed(wanted, hosts, silent)
 
 
 def check_versions(wanted: str, cluster: Versions) -> t.Iterator[Problem]:

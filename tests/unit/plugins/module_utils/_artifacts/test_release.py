@@ -69,6 +69,17 @@ def test_a_missing_symlink_is_repaired(host, mirror):
     assert (host / "bin/etcdctl").read_bytes() == b"client"
 
 
+def test_the_version_of_each_component_is_that_of_its_symlinks(host, mirror):
+    assert release.active() == {}
+    for version in ("1.0", "1.1"):
+        release.install([publish(mirror, "etcd.tar.gz", archive(etcd=version.encode(), etcdctl=b"client"), version, etcd="top/etcd", etcdctl="top/etcdctl")])
+    assert release.active() == {"etcd": "1.1"}
+    for name, target in {"sh": "/bin/sh", "local": "local", "other": host / "releases/other/main/other"}.items():
+        (host / "bin" / name).symlink_to(target)
+    (host / "bin/file").write_text("no link")
+    assert release.active() == {"etcd": "1.1"}
+
+
 def test_a_plain_program_needs_no_archive(host, mirror):
     release.install([publish(mirror, "kubelet", b"kubelet", kubelet="")])
     assert (host / "bin/kubelet").read_bytes() == b"kubelet"

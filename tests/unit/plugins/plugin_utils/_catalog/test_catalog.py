@@ -206,9 +206,9 @@ def test_a_cluster_keeps_its_versions_when_the_catalog_has_others() -> None:
 
 def test_versions_of_a_cluster_without_a_record_are_those_that_most_hosts_have() -> None:
     workers = [{"kubelet": "1.35.4", "kube-proxy": "1.35.4", "containerd": "2.3.7"}] * 2
-    found = catalog.installed("1.36", [*workers, {"etcd": "3.6.14", "kubelet": "9.9", "strange": "1"}])
+    found = catalog.installed("1.36", [*workers, {"etcd": "3.6.14", "kubelet": "9.9", "strange": "1"}], [])
     assert found == {**catalog.load("1.35")["versions"], "etcd": "3.6.14"}
-    assert catalog.installed("1.36", []) == catalog.installed("1.36", [{}]) == CATALOG["versions"]
+    assert catalog.installed("1.36", [], []) == catalog.installed("1.36", [{}], []) == CATALOG["versions"]
 
 
 def test_a_build_without_inputs_is_named() -> None:

@@ -158,6 +158,15 @@ def test_other_facts_are_refused(fact):
         validated("host_facts", {}, answer)
 
 
+@pytest.mark.parametrize("version", ["..", "main", "1", "1.36.3/..", "1.36.3\n", ""])
+def test_a_version_that_is_none_is_refused(version):
+    """It may become part of URLs and paths."""
+    answer = copy.deepcopy(HONEST["host_facts"][1])
+    answer["ansible_facts"]["cfcr_host"]["releases"] = {"etcd": version}
+    with pytest.raises(InvalidAnswer, match="releases"):
+        validated("host_facts", {}, answer)
+
+
 @pytest.mark.parametrize(
     ("path", "lie"),
     [

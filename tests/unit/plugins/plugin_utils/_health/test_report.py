@@ -302,7 +302,7 @@ def test_an_alarm_of_etcd_has_a_remedy(cluster, alarm, remedy):
 
 
 def test_other_versions_than_those_of_the_store_are_in_the_row_of_a_host(cluster):
-    cluster.health["worker-1"]["releases"] = {"runc": "1.4.3", "left-from-before": "1"}
+    cluster.health["worker-1"]["releases"] = {"runc": "1.4.3", "left-from-before": "1.0"}
     cluster.store["versions"] = {"catalog": "1.36", "runc": "1.5.2"}
     made = cluster.report()
     assert made["cluster"]["versions"] == {"catalog": "1.36", "runc": "1.5.2"}
