@@ -15,7 +15,7 @@ from .._errors import HostError
 from .options import STORE
 from .store import Backend, Conflict
 
-__all__ = ("SPEC", "operate", "summary")
+__all__ = ("SPEC", "operate", "reached", "summary")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -65,6 +65,18 @@ def summary(backend: Backend) -> dict[str, t.Any]:
         "done": len(hosts) - len(left),
         "changes": len(hosts),
         "waiting": sorted({name for _phase, name in left}),
+    }
+
+
+def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
+    """Return what the hosts that are done with a step of an update that is not finished have reached: the versions, and the minor that masters emulate."""
+    record = operate(backend, {"state": "query"}, check_mode=True)["record"]
+    if record.get("finished", True):
+        return {}
+    return {
+        name: {"versions": step["versions"], "emulated": step["emulated"]}
+        for number, step in enumerate(record["steps"])
+        for name in record["done"].get(str(number), [])
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, summary
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, reached, summary
 
 PLAN = {
     "id": "update-1.36.3-0a1b2c3d",
@@ -52,6 +52,18 @@ def test_summary(backend):
     assert (its["phase"], its["done"], its["changes"], its["waiting"]) == ("etcd", 1, 2, ["etcd-0"])
     change(backend, "done", hosts=["etcd-0"])
     assert (summary(backend)["phase"], summary(backend)["waiting"]) == ("end", [])
+
+
+def test_hosts_keep_what_they_have_reached_until_the_update_is_finished(backend):
+    old, new = {"kubernetes": "1.35.4"}, {"kubernetes": "1.36.3"}
+    steps = [{"versions": new, "emulated": "1.35", "batches": []}, {"versions": new, "emulated": "", "batches": []}]
+    assert reached(backend) == {}
+    change(backend, "begun", plan={**PLAN, "from": old, "steps": steps})
+    change(backend, "done", step=0, hosts=["master-0", "master-1"])
+    change(backend, "done", step=1, hosts=["master-0"])
+    assert reached(backend) == {"master-0": {"versions": new, "emulated": ""}, "master-1": {"versions": new, "emulated": "1.35"}}
+    change(backend, "finished")
+    assert reached(backend) == {}
 
 
 def test_each_run_tries_again_what_failed(backend):
