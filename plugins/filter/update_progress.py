@@ -48,6 +48,7 @@ RETURN = r"""
 _value:
   description:
     - C(text) is the plan as lines. C(slots) has the hosts and the sizes of batches for each play. C(complete) tells whether all hosts are done.
+    - C(downloads) has by host the C(components) and C(versions) that it needs next.
     - C(stop) says why the batch must not begin, C(line) which part of the update it is.
   type: dict
 """
@@ -55,7 +56,7 @@ _value:
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._update.plan import PHASES
-from ..plugin_utils._update.progress import END, among, is_complete, slots, stop
+from ..plugin_utils._update.progress import END, among, downloads, is_complete, slots, stop
 from ..plugin_utils._update.text import progress, text
 
 
@@ -64,11 +65,12 @@ def update_progress(record, hosts, until=END, step=0, batch=()):
     if until not in (*PHASES, END):
         raise AnsibleFilterError(f"update_until: found {until!r}, expected one of {', '.join((*PHASES, END))}")
     if not record:
-        return {"text": [], "slots": slots({"steps": []}), "complete": False, "stop": "", "line": ""}
+        return {"text": [], "slots": slots({"steps": []}), "downloads": {}, "complete": False, "stop": "", "line": ""}
     left = among(record, hosts)
     return {
         "text": text(record),
         "slots": slots(left, until),
+        "downloads": downloads(left),
         "complete": is_complete(left),
         "stop": stop(left, step, batch) if batch else "",
         "line": progress(left, step, batch) if batch else "",

@@ -22,7 +22,7 @@ HOSTS = {"etcd": ["etcd-0"], "master": ["master-0", "master-1"], "worker": ["wor
 ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for names in HOSTS.values() for name in names), 1)}
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
-ACTIONS = ("credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "node_drain", "preflight")
+ACTIONS = ("credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "node_drain", "preflight", "release_download")
 ACTION = """
 import json, os, pathlib
 from ansible.plugins.action import ActionBase

@@ -237,6 +237,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     ),
     "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,
+    "release_download": lambda _arguments: Fields({"downloaded": Each(_SHORT, most=100)}),
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "url_probe": lambda _arguments: _CHECKS,
 }

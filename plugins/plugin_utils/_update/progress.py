@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .plan import PHASES
+from .plan import COMPONENTS, PHASES
 
-__all__ = ("END", "NOBODY", "SLOTS", "among", "is_complete", "slots", "stop")
+__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "is_complete", "slots", "stop")
 
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
@@ -72,6 +72,15 @@ def stop(record: Values, number: int, batch: t.Sequence[str]) -> str:
     if blocked and not done and len(batch) > len(batches[0]):
         return f"no canary is done, because {_told(blocked)}"
     return ""
+
+
+def downloads(record: Values) -> dict[str, dict[str, t.Any]]:
+    """Return the components and the versions that each host needs for its next step. A later step would not find them: a release is kept for one."""
+    found: dict[str, dict[str, t.Any]] = {}
+    for number, step in enumerate(record["steps"]):
+        for name in (name for batch in _left(record, number) for name in batch):
+            found.setdefault(name, {"components": list(COMPONENTS[step["group"]]), "versions": step["versions"]})
+    return found
 
 
 def is_complete(record: Values) -> bool:

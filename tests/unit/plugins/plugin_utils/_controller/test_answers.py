@@ -90,6 +90,7 @@ HONEST = {
     "host_rollback": ({}, {"restored": ["/opt/cfcr/bin/kubelet"], "restarted": ["kubelet"], "problems": {"kubelet": "is failed"}}),
     "host_watch": ({}, {"problems": {"kubelet": "is failed"}}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
+    "release_download": ({}, {"downloaded": ["kubelet 1.36.3"]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
     "url_probe": ({}, {"checks": [CHECK]}),
 }

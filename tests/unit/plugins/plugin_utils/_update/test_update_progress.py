@@ -97,6 +97,14 @@ def test_masters_do_not_go_back_below_a_worker_that_is_left():
     assert stop({**record, "blocked": {"worker-0": "x"}}, ["master-0"], step=1) == "worker-0 did not finish"
 
 
+def test_downloads_are_those_of_the_next_step_of_a_host():
+    newer = {**VERSIONS, "kubernetes": "1.37.2"}
+    hops = {**RECORD, "steps": [RECORD["steps"][1], {**RECORD["steps"][1], "versions": newer}]}
+    assert progress(hops)["downloads"]["master-0"]["versions"] == VERSIONS
+    found = progress({**hops, "done": {"0": ["master-0"]}})["downloads"]
+    assert found["master-0"]["versions"] == newer and "kube-apiserver" in found["master-0"]["components"]
+
+
 def test_line():
     assert progress(WORKERS, step=2, batch=["worker-0"])["line"] == (
         "worker-0: host 1 of 3, step 3 of 3, workers: kubernetes 1.36.3, containerd 2.4.2, runc 1.5.2, cni-plugins 1.9.1, flannel 0.28.10"
