@@ -226,6 +226,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
     "etcd_cluster_info": lambda _arguments: _ETCD_CLUSTER,
     "etcd_defragment": lambda _arguments: Fields({"databases": Each(_DATABASE, most=100), "alarms": Each(OneOf("NOSPACE"), most=1)}),
+    "etcd_downgrade": lambda _arguments: Fields({"storage": Named(_SHORT, _IDENTIFIER, most=100)}),
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),

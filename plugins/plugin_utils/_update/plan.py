@@ -148,6 +148,8 @@ def _step(group: str, groups: t.Mapping[str, t.Mapping[str, Host]], release: Rel
         "group": group,
         "versions": dict(release.versions),
         "emulated": "",
+        # The minor for which etcd must be prepared before its members go back to it.
+        "downgrade": _downgrade(behind, release) if group == "etcd" else "",
         "batches": _batches(_ordered(behind), behind, policy, len(members)),
         "drain": drained,
     }
@@ -160,6 +162,12 @@ def _differs(group: str, host: Host, release: Release, request: Request) -> bool
         if reached and (reached < wanted if request.rollback else reached > wanted):
             return False
     return any(host.releases.get(name) != version for name, version in _of(group, release).items())
+
+
+def _downgrade(members: t.Mapping[str, Host], release: Release) -> str:
+    wanted = minor(release.components["etcd"])
+    older = any(rules.numbers(wanted) < rules.numbers(minor(host.releases.get("etcd", ""))) for host in members.values())
+    return wanted if older else ""
 
 
 def _of(group: str, release: Release) -> dict[str, str]:

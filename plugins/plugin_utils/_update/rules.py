@@ -51,7 +51,7 @@ def _path(request: Request) -> t.Iterator[str]:
 
 
 def _etcd(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
-    """Check that etcd changes by one minor at most, and how it may go back."""
+    """Check that etcd changes by one minor at most, and that its members can work with those of the next one."""
     after = numbers(request.to.components["etcd"])
     for name, host in hosts.items():
         found = (host.releases or {}).get("etcd") if host.group == "etcd" else None
@@ -63,11 +63,6 @@ def _etcd(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
         elif before[1] < after[1] and before < _ETCD_BEFORE_NEXT_MINOR:
             floor = ".".join(map(str, _ETCD_BEFORE_NEXT_MINOR))
             yield f"{name}: found etcd {found}, expected {floor} or later before {request.to.components['etcd']}"
-        elif before[:2] > after[:2]:
-            yield (
-                f"{name}: found etcd {found}, expected {before[0]}.{before[1]}: its data cannot be read by {request.to.components['etcd']}; "
-                "restore a backup from before the update instead"
-            )
 
 
 def _kubelets(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:

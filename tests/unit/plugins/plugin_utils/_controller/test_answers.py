@@ -81,6 +81,7 @@ HONEST = {
         {"healthy": True, "quorum": QUORUM, "cluster_id": "", "leader": "etcd-0", "members": [MEMBER], "alarms": [], "problems": {"https://x:1": "refused"}},
     ),
     "etcd_defragment": ({}, {"databases": [{"name": "etcd-1", "before_mib": 1830.2, "after_mib": 412.7}], "alarms": ["NOSPACE"], "diff": DIFF}),
+    "etcd_downgrade": ({}, {"storage": {"https://10.0.0.1:2379": "3.6.0"}}),
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
     "etcd_key": ({}, {"revision": 14, "diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
