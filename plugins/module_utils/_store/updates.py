@@ -82,15 +82,14 @@ def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
 
 def _begun(before: Record, options: dict[str, t.Any]) -> Record:
     plan = options["plan"]
-    if before and not before["finished"]:
+    if before and not before["finished"] and not options["replace"]:
         if all(before[name] == plan[name] for name in _SAME):
             return {**before, **_NEW}
-        if not options["replace"]:
-            kind = "roll back" if before["rollback"] else "update"
-            raise HostError(
-                f"update: found an {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
-                "update_action=rollback, or give it up with update_action=replan"
-            )
+        kind = "roll back" if before["rollback"] else "update"
+        raise HostError(
+            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
+            "update_action=rollback, or give it up with update_action=replan"
+        )
     return {**plan, "done": {}, **_NEW}
 
 

@@ -40,6 +40,11 @@ def _direction(request: Request) -> t.Iterator[str]:
             f"cluster_kubernetes_version: found {request.to.versions['kubernetes']}, expected {request.now.versions['kubernetes']}, the version of the "
             "cluster, or a later one: update_action=rollback goes back to the versions before the last update"
         )
+    if request.rollback and numbers(request.to.versions["kubernetes"]) > numbers(request.now.versions["kubernetes"]):
+        yield (
+            f"update_action: found rollback to {request.to.versions['kubernetes']}, expected versions before {request.now.versions['kubernetes']}, "
+            "those of the cluster: it has gone back already"
+        )
 
 
 def _path(request: Request) -> t.Iterator[str]:

@@ -82,9 +82,12 @@ def test_check_mode_records_nothing(backend):
 
 def test_another_update_is_refused_until_the_first_one_is_given_up(backend):
     change(backend, "begun", plan=PLAN)
-    with pytest.raises(HostError, match="found an update to Kubernetes 1.36.3 that is not finished"):
+    with pytest.raises(HostError, match="found the update to Kubernetes 1.36.3 that is not finished"):
         change(backend, "begun", plan=BACK)
     assert change(backend, "begun", plan=BACK, replace=True)["id"] == BACK["id"]
+    another = {**BACK, "id": "update-1.35.4-00000000"}
+    assert change(backend, "begun", plan=another)["id"] == BACK["id"]
+    assert change(backend, "begun", plan=another, replace=True)["id"] == another["id"]
 
 
 def test_another_update_follows_a_finished_one(backend):

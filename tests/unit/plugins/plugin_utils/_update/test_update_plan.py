@@ -179,6 +179,7 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
     ("hosts", "options", "found"),
     [
         (cluster(NEW), {"now": NEW, "to": OLD}, "found 1.35.4, expected 1.36.3, the version of the cluster, or a later one: update_action"),
+        (cluster(), {"rollback": True}, "found rollback to 1.36.3, expected versions before 1.35.4, those of the cluster"),
         (cluster(etcd_1=None), {}, "etcd-1: found no answer, expected every host of etcd"),
         (cluster(master_1=None), {}, "master-1: found no answer, expected every host of master"),
         (cluster(release("1.35.4", "3.6.10")), {"to": release("1.36.3", "3.7.0")}, "etcd-0: found etcd 3.6.10, expected 3.6.11 or later before 3.7.0"),
@@ -186,7 +187,7 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
         (cluster(worker_0=release("1.32.1")), {}, "worker-0: found kubelet 1.32.1, expected at most 3 minors behind 1.36"),
         (cluster(), {"to": release("1.39.0")}, "found 1.39 after 1.35, expected a catalog of each minor in between"),
     ],
-    ids=["older", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog"],
+    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog"],
 )  # fmt: skip
 def test_refusals(hosts, options, found):
     with pytest.raises(Refused, match=found):
