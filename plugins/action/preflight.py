@@ -142,7 +142,7 @@ class ActionModule(ControllerAction):
             *check_authorities(director, facts),
             *check_downloads(shared, versions, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
-        return problems, exists, {"versions": record(versions)}
+        return problems, exists, {"versions": record(versions), "reached": director.facts.get("reached", {})}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

@@ -49,6 +49,13 @@ hosts:
   type: dict
   returned: success
   sample: {etcd-a: {group: etcd, index: 0}}
+update:
+  description:
+    - How far an update is that is not finished, else an empty mapping. C(phase) is that of the next host, C(done) the number of C(changes) that are done,
+      C(waiting) has the hosts that are left.
+  returned: success
+  type: dict
+  sample: {id: update-1.36.3-0a1b2c3d, phase: workers, done: 7, changes: 9, waiting: [worker-1, worker-2], paused: false, failed: {}, blocked: {}}
 versions:
   description: The versions of the cluster's components, by project. It is empty if the store has no record of them.
   type: dict

@@ -70,6 +70,11 @@ ansible_facts:
           returned: success
           type: dict
           sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
+        reached:
+          description: During an update, the versions of hosts that are done with a step of it, and the minor version that masters emulate, by host.
+          returned: success
+          type: dict
+          sample: {master-0: {versions: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}, emulated: "1.35"}}
         time:
           description: The director's clock, in seconds since 1970 (UTC), while the module ran.
           returned: success

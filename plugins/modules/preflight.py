@@ -88,6 +88,11 @@ problems:
   returned: success
   type: dict
   sample: {worker-1: "1 problem, and nothing was changed:\n  worker-1: found 400 MiB of memory, expected 900 MiB or more for worker"}
+reached:
+  description: Hosts that an update which is not finished has brought to other versions, as RV(cfcr.kubernetes.director_facts#module:ansible_facts) has them.
+  returned: success, with O(scope=hosts)
+  type: dict
+  sample: {}
 versions:
   description:
     - The versions of the cluster by project, those of the record in its store. Without a record, those of most hosts; of a new cluster, those of

@@ -12,6 +12,7 @@ import typing as t
 from .._pki.x509 import certificate_info, now
 from .._store.options import STORE
 from .._store.store import Record, Store
+from .._store.updates import summary
 from .._timestamp import from_timestamp
 from .authorities import to_authority
 
@@ -35,7 +36,14 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
     moment, days = now(), options["expires_within_days"]
     described = [_describe(kind, name, store.history(f"{kind}/{name}"), moment) for kind, name in records]
     ending = [entry for entry in described if days is None or (entry["days_left"] is not None and entry["days_left"] < days)]
-    return {"changed": False, "store": str(store), "credentials": ending, "hosts": hosts.public["hosts"] if hosts else {}, "versions": versions_of(store)}
+    return {
+        "changed": False,
+        "store": str(store),
+        "credentials": ending,
+        "hosts": hosts.public["hosts"] if hosts else {},
+        "versions": versions_of(store),
+        "update": summary(store.backend),
+    }
 
 
 def versions_of(store: Store) -> dict[str, str]:

@@ -226,13 +226,19 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
     "etcd_cluster_info": lambda _arguments: _ETCD_CLUSTER,
     "etcd_defragment": lambda _arguments: Fields({"databases": Each(_DATABASE, most=100), "alarms": Each(OneOf("NOSPACE"), most=1)}),
+    "etcd_downgrade": lambda _arguments: Fields({"storage": Named(_SHORT, _IDENTIFIER, most=100)}),
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
+    "host_rollback": lambda _arguments: Fields(
+        {"restored": Each(_PATH, most=10_000), "restarted": Each(_UNIT, most=100), "problems": Named(_UNIT, Prose())}
+    ),
+    "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,
+    "release_download": lambda _arguments: Fields({"downloaded": Each(_SHORT, most=100)}),
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "url_probe": lambda _arguments: _CHECKS,
 }

@@ -76,6 +76,7 @@ def report(
             "certificate": api.get("certificate"),
             "rotations": rotations,
             "versions": store.get("versions", {}),
+            "update": store.get("update", {}),
         },
         "findings": [dataclasses.asdict(finding) for finding in sorted(findings, key=lambda finding: finding.severity != "critical")],
     }

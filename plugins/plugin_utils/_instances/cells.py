@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-__all__ = ("COLUMNS", "cells", "differing", "duration", "failing", "rotations", "versions")
+__all__ = ("COLUMNS", "cells", "differing", "duration", "failing", "rotations", "update", "versions")
 
 COLUMNS = ("instance", "name", "address", "zone", "state", "version", "units", "etcd", "node", "load", "memory", "disk", "uptime", "certificates")
 _MAIN = {"etcd": "etcd", "master": "kube-apiserver", "worker": "kubelet", "proxy": "kube-proxy"}  # the component whose version is that of a host
@@ -52,6 +52,18 @@ def failing(units: Values) -> list[str]:
 def rotations(cluster: Values) -> list[str]:
     """Return a line for each CA, key or password whose rotation is in progress."""
     return [f"{one['name']} in phase {one['phase']} since {one['since']}: run rotate.yml again to continue" for one in cluster["rotations"]]
+
+
+def update(cluster: Values) -> str:
+    """Return how far an update is, or "" if none is in progress."""
+    its = cluster.get("update")
+    if not its:
+        return ""
+    state = ", paused" if its["paused"] else ""
+    lost = "".join(f"; {name}: {reason}" for name, reason in {**its["failed"], **its["blocked"]}.items())
+    kind = "roll back" if its["rollback"] else "update"
+    versions = f"kubernetes {its['from']['kubernetes']} to {its['to']['kubernetes']}"
+    return f"{kind}, {versions}, phase {its['phase']}, {its['done']} of {its['changes']} done{state}, waiting: {', '.join(its['waiting']) or 'none'}{lost}"
 
 
 def versions(cluster: Values) -> str:

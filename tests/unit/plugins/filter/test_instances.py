@@ -101,6 +101,17 @@ def test_a_table_has_a_line_for_each_host_and_no_empty_column(report):
     ]
 
 
+def test_an_update_in_progress_is_shown(report):
+    report["cluster"]["update"] = {
+        "id": "update-1.36.3-0a1b2c3d", "from": {"kubernetes": "1.35.4"}, "to": {"kubernetes": "1.36.3"}, "rollback": False, "paused": True,
+        "phase": "workers", "done": 7, "changes": 9, "waiting": ["worker-1", "worker-2"], "failed": {"worker-1": "kubelet does not start"}, "blocked": {},
+    }  # fmt: skip
+    line = (
+        "update, kubernetes 1.35.4 to 1.36.3, phase workers, 7 of 9 done, paused, waiting: worker-1, worker-2; worker-1: kubelet does not start"
+    )
+    assert f"update    {line}" in instances(report).splitlines() and line in instances(report, "html")
+
+
 def test_names_and_zones_have_columns_if_there_are_any(report):
     report["hosts"]["db1"] = {**report["hosts"].pop("etcd-0"), "zone": "z2"}
     head, *_rest, last = instances(report).splitlines()[:5]
