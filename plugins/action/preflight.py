@@ -20,6 +20,7 @@ from ..plugin_utils._catalog.ports import HOST_GROUPS, ports_of
 from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
+from ..plugin_utils._controller.groups import staying
 from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
@@ -87,7 +88,7 @@ class ActionModule(ControllerAction):
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
         """Check every host of the inventory, also those outside the play."""
-        groups, hostvars = variables["groups"], variables["hostvars"]
+        groups, hostvars = staying(variables["groups"]), variables["hostvars"]
         raw = {host: hostvars.raw_get(host) for host in groups["all"]}
         values, problems = {}, {}
         for host in Inventory(groups, {}).hosts(*GROUPS):
@@ -105,15 +106,15 @@ class ActionModule(ControllerAction):
         Return the problems, and whether the cluster exists: then a host with a problem must not stop the others.
         """
         hosts = {}
-        names = variables["ansible_play_hosts_all"]
+        names, groups = variables["ansible_play_hosts_all"], staying(variables["groups"])
         for name in names:
             values = contract.of(variables["hostvars"].raw_get(name))
             facts = values.get("ansible_facts", {}).get("cfcr_host")
             if facts:
-                groups = [group for group in values["group_names"] if group in GROUPS]
+                own_groups = [group for group in values["group_names"] if group in GROUPS]
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
                 own = (values["cluster_host_address"], *_name_servers(facts, values))
-                hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks, *own)
+                hosts[name] = Host(facts, own_groups, ports_of(contract.ports, own_groups, values), networks, *own)
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
         shared = contract.of(variables["hostvars"].raw_get(names[0]))
         director = self._gather_director_facts(shared, variables)
@@ -122,7 +123,7 @@ class ActionModule(ControllerAction):
         problems = [
             *check_director(director),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
-            *check_limit(facts, _left_out(variables["groups"], names) if exists else [], shared),
+            *check_limit(facts, _left_out(groups, names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
             *check_living(hosts, contract.addresses("etcd", variables) if options["whole"] else None),
             *check_clocks({**facts, director.name: director.facts}, limits),

@@ -105,6 +105,11 @@ class Store:
         """Return the location, for messages."""
         return str(self._backend)
 
+    @property
+    def backend(self) -> Backend:
+        """The backend, for documents that are no records and hold no secret."""
+        return self._backend
+
     def names(self, kind: str) -> list[str]:
         """Return the names of the records of one kind."""
         return self._backend.names(kind)

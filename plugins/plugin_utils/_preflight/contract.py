@@ -18,6 +18,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from .._catalog.ports import port_catalog
+from .._controller.groups import staying
 
 __all__ = ("Contract", "Values")
 
@@ -90,4 +91,4 @@ class Contract:
 
     def addresses(self, group: str, variables: t.Mapping[str, t.Any]) -> dict[str, str]:
         """Return the cluster_host_address of each host of a group, also of those outside the play, given the variables of a task."""
-        return {name: self.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in variables["groups"].get(group, [])}
+        return {name: self.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in staying(variables["groups"]).get(group, [])}
