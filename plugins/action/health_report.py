@@ -16,9 +16,11 @@ from ..module_utils._credentials.hosts import Hosts, with_indices
 from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import open_store
+from ..plugin_utils._catalog.ports import HOST_GROUPS
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.director import Director, validated
+from ..plugin_utils._controller.groups import REMOVED
 from ..plugin_utils._controller.shapes import Prose
 from ..plugin_utils._health.findings import Limits
 from ..plugin_utils._health.report import Host, report
@@ -56,14 +58,19 @@ class ActionModule(ControllerAction):
             node.update(message=Prose(300)(node["message"], "message"), version=Prose(60)(node["version"], "version"))
         values = contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
         store = self._read_store(values, variables) if options["read_store"] else {}
+        hosts = self._hosts(healths, store, contract, variables)
+        removed = {name for name, host in hosts.items() if host.removed}
+        # Only hosts that are asked or ignored are compared with the record, whose entries for another machine of the same name do not count.
+        addresses = {group: _without(contract.addresses(group, variables), removed) for group in HOST_GROUPS}
         made = report(
-            self._hosts(healths, store.get("hosts", {}), contract, variables),
+            hosts,
             options["api"],
             store,
             limits,
-            members=contract.addresses("etcd", variables),
-            workers=contract.addresses("worker", variables).values(),
+            members=addresses["etcd"],
+            workers=addresses["worker"].values(),
             topology=values["cluster_topology"],
+            addresses={address for its in addresses.values() for address in its.values()},
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
@@ -83,14 +90,21 @@ class ActionModule(ControllerAction):
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
 
-    def _hosts(self, healths: dict[str, t.Any], recorded: Hosts, contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
+    def _hosts(self, healths: dict[str, t.Any], store: Values, contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""
         groups, hosts = variables["groups"], {}
         for group in _GROUPS:
-            indices = with_indices(recorded, {group: groups.get(group, [])}, complete=True)
+            indices = with_indices(store.get("hosts", {}), {group: groups.get(group, [])}, complete=True)
             for name in groups.get(group, []):
                 if name in healths or name in groups.get(_IGNORED, []):
                     values = contract.of(variables["hostvars"].raw_get(name))
                     health = None if name in groups.get(_IGNORED, []) else healths[name]
-                    hosts[name] = Host(group, indices[name]["index"], values["cluster_host_address"], values["cluster_zone"], health)
+                    address = values["cluster_host_address"]
+                    removed = store.get("removals", {}).get(name, {}).get("address") == address or name in groups.get(REMOVED, [])
+                    hosts[name] = Host(group, indices[name]["index"], address, values["cluster_zone"], health, removed)
         return hosts
+
+
+def _without(addresses: t.Mapping[str, str], removed: t.Container[str]) -> dict[str, str]:
+    """Return the addresses of the hosts that stay."""
+    return {name: address for name, address in addresses.items() if name not in removed}

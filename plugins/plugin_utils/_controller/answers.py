@@ -120,6 +120,7 @@ _HEALTH = Fields(
         "bundles": Named(_PATH, Each(_CERTIFICATE, most=100)),
         "drift": Named(_JOB, Each(Prose(300), most=10_000)),
         "dropping_chains": Each(Prose(300), most=1000),
+        "routes": Fields({"overlay": Each(address, most=10_000), "backends": Each(address, most=10_000)}),
         "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
         "processors": Number(1, 1 << 20),
         "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),

@@ -11,7 +11,8 @@ import statistics
 import typing as t
 
 from .findings import (
-    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum, check_store,
+    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum, check_removals,
+    check_routes, check_store,
 )  # fmt: skip
 from .jobs import jobs_of
 
@@ -29,6 +30,7 @@ class Host:
     address: str
     zone: str
     health: Values | None  # None if the operator has the host ignored
+    removed: bool = False  # whether it leaves the cluster, or has left it
 
 
 def report(
@@ -40,18 +42,24 @@ def report(
     members: t.Mapping[str, str],
     workers: t.Collection[str],
     topology: str,
+    addresses: t.Collection[str] = (),
 ) -> dict[str, t.Any]:
-    """Return the report. The members and workers are all of the inventory, also those that are not among these hosts, with their addresses."""
+    """Return the report.
+
+    The members, the workers and the addresses are those of all hosts that the cluster should have, also of those that are not among these hosts.
+    """
     nodes = api.get("nodes")
-    asked = {name: host.health for name, host in hosts.items() if host.health is not None}
+    asked = {name: host.health for name, host in hosts.items() if host.health is not None and not host.removed}
     answered = {name: health for name, health in asked.items() if "error" not in health}
-    etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, len(members))
+    etcd = _etcd({name: answered.get(name) for name in asked if hosts[name].group == "etcd"}, len(members))
     authorities, rotations = _authorities(answered), _rotations(store)
     findings = [
         *check_endpoint(api, limits),
         *check_quorum(etcd),
         *check_members({name: its["etcd"]["members"] for name, its in answered.items() if its["etcd"] and its["etcd"]["members"]}, members),
         *check_nodes(nodes or (), workers),
+        *check_routes({name: its["routes"] for name, its in answered.items()}, addresses),
+        *check_removals(store.get("removals", {}), hosts),
         *check_authorities(authorities, limits),
         *check_store(store, rotations, limits),
     ]
@@ -91,6 +99,7 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
         "error": None,
         "units": units,
         "etcd": health["etcd"],
+        "routes": health["routes"],
         "load": health["load"],
         "processors": health["processors"],
         "memory": {**memory, "used_percent": 100 - 100 * memory["available_mib"] // memory["total_mib"]},
@@ -107,6 +116,8 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
 def _state(name: str, host: Host, findings: t.Iterable[Finding]) -> str:
     if host.health is None:
         return "ignored"
+    if host.removed:
+        return "removed"
     if "error" in host.health and not host.health.get("invalid"):
         return "unreachable"
     return "failing" if any(finding.host == name and finding.severity == "critical" for finding in findings) else "healthy"

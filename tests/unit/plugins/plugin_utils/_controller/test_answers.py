@@ -49,6 +49,7 @@ HEALTH = {
     "bundles": {"/pki/ca.crt": [{"common_name": "b", "issuer": "b", "not_after": "2036-11-18T16:19:41Z", "days_left": 3649}]},
     "drift": {"kubelet": ["files /etc/kubernetes/kubelet.yaml"]},
     "dropping_chains": ["ip filter FORWARD"],
+    "routes": {"overlay": ["10.0.0.21"], "backends": []},
     "load": [0.31, 0.4, 0],
     "processors": 2,
     "memory": {"total_mib": 3912, "available_mib": 3120},

@@ -34,6 +34,7 @@ def healthy(group):
         "certificates": {"/etc/x/pki/x.crt": dict(CERTIFICATE)},
         "drift": {},
         "dropping_chains": [],
+        "routes": {"overlay": [], "backends": []},
         "bundles": {"/etc/x/pki/ca.crt": [dict(AUTHORITY)]},
         "load": [0.1, 0.2, 0.3],
         "processors": 2,
