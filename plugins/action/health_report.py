@@ -58,12 +58,11 @@ class ActionModule(ControllerAction):
             node.update(message=Prose(300)(node["message"], "message"), version=Prose(60)(node["version"], "version"))
         values = contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
         store = self._read_store(values, variables) if options["read_store"] else {}
-        hosts = self._hosts(healths, store, contract, variables)
-        removed = {name for name, host in hosts.items() if host.removed}
-        # Only hosts that are asked or ignored are compared with the record, whose entries for another machine of the same name do not count.
-        addresses = {group: _without(contract.addresses(group, variables), removed) for group in HOST_GROUPS}
+        addresses = {group: contract.addresses(group, variables) for group in HOST_GROUPS}
+        removed = _removed(addresses, store, variables["groups"])
+        addresses = {group: {name: address for name, address in its.items() if name not in removed} for group, its in addresses.items()}
         made = report(
-            hosts,
+            self._hosts(healths, store.get("hosts", {}), removed, contract, variables),
             options["api"],
             store,
             limits,
@@ -90,21 +89,25 @@ class ActionModule(ControllerAction):
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
 
-    def _hosts(self, healths: dict[str, t.Any], store: Values, contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
+    def _hosts(
+        self, healths: dict[str, t.Any], recorded: Hosts, removed: t.Container[str], contract: Contract, variables: dict[str, t.Any]
+    ) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""
         groups, hosts = variables["groups"], {}
         for group in _GROUPS:
-            indices = with_indices(store.get("hosts", {}), {group: groups.get(group, [])}, complete=True)
+            indices = with_indices(recorded, {group: groups.get(group, [])}, complete=True)
             for name in groups.get(group, []):
                 if name in healths or name in groups.get(_IGNORED, []):
                     values = contract.of(variables["hostvars"].raw_get(name))
                     health = None if name in groups.get(_IGNORED, []) else healths[name]
-                    address = values["cluster_host_address"]
-                    removed = store.get("removals", {}).get(name, {}).get("address") == address or name in groups.get(REMOVED, [])
-                    hosts[name] = Host(group, indices[name]["index"], address, values["cluster_zone"], health, removed)
+                    hosts[name] = Host(
+                        group, indices[name]["index"], values["cluster_host_address"], values["cluster_zone"], health, name in removed
+                    )
         return hosts
 
 
-def _without(addresses: t.Mapping[str, str], removed: t.Container[str]) -> dict[str, str]:
-    """Return the addresses of the hosts that stay."""
-    return {name: address for name, address in addresses.items() if name not in removed}
+def _removed(addresses: t.Mapping[str, t.Mapping[str, str]], store: Values, groups: t.Mapping[str, t.Sequence[str]]) -> set[str]:
+    """Return the hosts of the inventory that leave or have left. One with another address than the recorded one is another machine."""
+    own = {name: address for its in addresses.values() for name, address in its.items()}
+    recorded = {name for name, entry in (store.get("removals") or {}).items() if own.get(name) == entry["address"]}
+    return recorded | set(groups.get(REMOVED, ()))
