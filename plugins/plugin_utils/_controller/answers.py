@@ -225,10 +225,12 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
+    "flannel_lease": lambda _arguments: Fields({"leases": Named(_SHORT, _SHORT, most=10_000)}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
     "job": _job,
+    "job_removal": lambda _arguments: Fields({"jobs": Each(_JOB, most=100)}),
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "url_probe": lambda _arguments: _CHECKS,
 }

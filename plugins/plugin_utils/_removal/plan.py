@@ -53,6 +53,7 @@ class Target:
     silence: str = ""  # why it does not answer
     is_off: str = ""  # why it certainly runs nothing
     is_done: bool = False
+    member: str = ""  # of etcd, by its name or, if it has never started, by its ID
 
 
 def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str, t.Any]:
@@ -101,7 +102,8 @@ def _target(name: str, cluster: Cluster) -> Target | None:
     state = (cluster.provider or {}).get(name, "")
     # A provider that has none of the hosts was asked in the wrong place.
     is_off = f"its provider says that it is {state}" if state in _OFF and set((cluster.provider or {}).values()) - {"absent"} else ""
-    target = Target(name, entry["group"], entry["address"], answers, silence, "" if answers else is_off)
+    member = entry.get("member", name) if entry["group"] == "etcd" else ""
+    target = Target(name, entry["group"], entry["address"], answers, silence, "" if answers else is_off, member=member)
     finished = cluster.removals.get(name, {}).get("state") == "removed"
     return dataclasses.replace(target, is_done=finished and not _leftovers(target, cluster.report))
 
@@ -116,8 +118,8 @@ def _stranger(name: str, report: Values) -> dict[str, str] | None:
     """Return a host that the inventory does not have: a member of etcd by its name or address, a Node, or a host of the overlay network."""
     for member in _known_members(report):
         addresses = [urllib.parse.urlsplit(url).hostname or "" for url in member["peer_urls"]]
-        if name == member["name"] or name in addresses:
-            return {"group": "etcd", "address": next(iter(addresses), "")}
+        if name in (member["name"], member["id"], *addresses):
+            return {"group": "etcd", "address": next(iter(addresses), ""), "member": member["name"] or member["id"]}
     if name in (report["cluster"].get("nodes") or {}):
         return {"group": "worker", "address": name}
     return {"group": "", "address": name} if name in _routed(report) else None
@@ -249,7 +251,7 @@ def _members(leaving: t.Sequence[Target], report: Values) -> list[str]:
     """Return the members that leave: first those that do not answer, since they do not help the quorum, and the leader last."""
     leader = report["cluster"]["etcd"]["leader"]
     gone = [target for target in leaving if target.group == "etcd"]
-    return [target.name for target in sorted(gone, key=lambda target: (target.answers, target.name == leader))]
+    return [target.member for target in sorted(gone, key=lambda target: (target.answers, target.name == leader))]
 
 
 def _etcd_host(stay: t.Mapping[str, Values], report: Values) -> str | None:

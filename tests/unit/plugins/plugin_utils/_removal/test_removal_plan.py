@@ -218,3 +218,9 @@ def test_strangers_are_removed_by_the_name_that_health_gives_them(made):
     assert found["acts"] and found["members"] == ["etcd-9"]
     assert found["nodes"] == ["10.0.0.29", "10.0.0.39"] and found["leases"] == ["10.0.0.29", "10.0.0.39"]
     assert found["lines"] == [] and found["wipe"] == []
+
+
+@pytest.mark.parametrize("name", ["9f", "10.0.0.69"])
+def test_a_member_that_has_never_started_has_no_name(made, name):
+    made.rows["etcd-0"]["etcd"]["members"] = [{"id": "9f", "name": "", "peer_urls": ["https://10.0.0.69:2380"], "learner": True}]
+    assert made.plan(name, confirmed=True)["members"] == ["9f"]
