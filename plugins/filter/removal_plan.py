@@ -16,7 +16,7 @@ description:
     refuses to. It contacts no host and changes nothing.
 options:
   _input:
-    description: The report.
+    description: The report. It must have all hosts of the inventory, so it is made without C(--limit).
     type: dict
     required: true
   remove:
@@ -25,19 +25,10 @@ options:
     type: list
     elements: str
     required: true
-  hosts:
-    description: The hosts of the cluster, each with its C(group) and C(address), without those that have left.
-    type: dict
-    required: true
   removals:
     description: The record of M(cfcr.kubernetes.host_removals). Removals that were interrupted become part of the plan.
     type: dict
     default: {}
-  listed:
-    description: All hosts of the inventory.
-    type: list
-    elements: str
-    default: []
   topology:
     description: The C(cluster_topology).
     type: str
@@ -65,9 +56,7 @@ options:
 EXAMPLES = r"""
 - name: Show what a removal would do
   ansible.builtin.debug:
-    msg: "{{ (health_report | cfcr.kubernetes.removal_plan(remove=['worker-3'], hosts=hosts)).text }}"
-  vars:
-    hosts: {worker-2: {group: worker, address: 10.0.0.23}, worker-3: {group: worker, address: 10.0.0.24}}
+    msg: "{{ (health_report | cfcr.kubernetes.removal_plan(remove=['worker-3'])).text }}"
 """
 
 RETURN = r"""
@@ -91,9 +80,7 @@ from ..plugin_utils._removal.plan import Cluster, plan, text
 def removal_plan(
     report,
     remove,
-    hosts,
     removals=None,
-    listed=(),
     topology="proxy",
     api_host="",
     provider=None,
@@ -109,7 +96,7 @@ def removal_plan(
         raise AnsibleFilterError(f"remove_confirm: found {confirm}, expected {cluster_name}, the name of this cluster. Nothing was changed")
     if volumes is not None:
         volumes = {name: [Prose(300)(title, "") for title in titles] for name, titles in volumes.items()}
-    cluster = Cluster(report, hosts, removals or {}, list(listed), topology, api_host, provider, volumes)
+    cluster = Cluster(report, removals or {}, topology, api_host, provider, volumes)
     made = plan(cluster, [name for name in names if name], bool(confirm))
     return {**made, "text": text(made, cluster_name)}
 

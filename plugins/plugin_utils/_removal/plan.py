@@ -32,14 +32,17 @@ _SHOWN = 5  # volumes
 class Cluster:
     """The cluster as the inventory, the store, its hosts and the API describe it."""
 
-    report: Values  # of module health_report
-    hosts: t.Mapping[str, Values]  # of the inventory, each with its group and address, without those that have left
+    report: Values  # of module health_report, with all hosts of the inventory
     removals: t.Mapping[str, Values] = dataclasses.field(default_factory=dict)  # of module host_removals
-    listed: t.Collection[str] = ()  # all hosts of the inventory
     topology: str = "proxy"
     api_host: str = ""
     provider: t.Mapping[str, str] | None = None  # states of hosts by name, None without a provider that removes machines
     volumes: t.Mapping[str, t.Sequence[str]] | None = None  # on the disks of nodes by address, None if the API did not tell
+
+    @property
+    def hosts(self) -> dict[str, Values]:
+        """The hosts of the inventory that have not left, each with its group and address."""
+        return {name: host for name, host in self.report["hosts"].items() if host["state"] != "removed"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +83,7 @@ def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str,
         "leases": [target.address for target in leaving if target.group in (*_OVERLAY, "")],
         "wipe": [target.name for target in leaving if target.answers],
         "machines": [target.name for target in leaving if _has_machine(target, cluster)],
-        "lines": [name for name in targets if name in cluster.listed],
+        "lines": [name for name in targets if name in cluster.report["hosts"]],
         "etcd_host": _etcd_host(stay, cluster.report),
         "steps": {target.name: [*_steps(target, cluster)] for target in leaving},
         "done": [name for name, target in targets.items() if target.is_done],

@@ -20,7 +20,6 @@ class Made:
     """Nine healthy hosts, until a test changes them."""
 
     def __init__(self):
-        self.hosts = {name: dict(host) for name, host in HOSTS.items()}
         members = [
             {"id": str(index), "name": f"etcd-{index}", "peer_urls": [f"https://10.0.0.{61 + index}:2380"], "learner": False} for index in range(3)
         ]
@@ -48,9 +47,9 @@ class Made:
             self.rows[name] = {**HOSTS[name], "state": "unreachable", "error": error, "etcd": None}
 
     def plan(self, *names, confirmed=False):
-        report = {"hosts": self.rows, "cluster": {"nodes": self.nodes, "etcd": {"leader": self.leader}}}
-        stay = {name: host for name, host in self.hosts.items() if self.removals.get(name, {}).get("address") != host["address"]}
-        cluster = Cluster(report, stay, self.removals, list(self.hosts), self.topology, self.api_host, self.provider, self.volumes)
+        rows = {name: {**row, "state": "removed"} if name in self.removals else row for name, row in self.rows.items()}
+        report = {"hosts": rows, "cluster": {"nodes": self.nodes, "etcd": {"leader": self.leader}}}
+        cluster = Cluster(report, self.removals, self.topology, self.api_host, self.provider, self.volumes)
         return plan(cluster, names, confirmed)
 
 
@@ -93,7 +92,7 @@ def test_the_last_of_a_group_stays(made, names, reason):
 
 
 def test_the_director_stays(made):
-    made.hosts["director-0"] = {"group": "director", "address": "10.0.0.101"}
+    made.rows["director-0"] = {"group": "director", "address": "10.0.0.101", "state": "healthy", "error": None}
     assert "has the store" in made.plan("director-0")["refused"][0]
 
 
@@ -103,14 +102,14 @@ def test_the_last_proxy_may_leave_if_a_load_balancer_replaces_it(made):
 
 
 def test_a_proxy_with_the_address_of_the_api_stays(made):
-    made.hosts["proxy-1"] = {"group": "proxy", "address": "10.0.0.92"}
+    made.rows["proxy-1"] = {**made.rows["proxy-0"], "address": "10.0.0.92"}
     assert "has the address of the API, cluster_api_host 10.0.0.91" in made.plan("proxy-0")["refused"][0]
     made.api_host = "10.0.0.92"
     assert made.plan("proxy-0")["acts"]
 
 
 def test_a_proxy_behind_a_name_is_warned_of(made):
-    made.hosts["proxy-1"] = {"group": "proxy", "address": "10.0.0.92"}
+    made.rows["proxy-1"] = {**made.rows["proxy-0"], "address": "10.0.0.92"}
     made.api_host = "api.example.com"
     found = made.plan("proxy-0")
     assert found["acts"] and "is a name" in found["warnings"][0]
@@ -186,7 +185,7 @@ def test_an_interrupted_removal_is_continued_with_the_next_one(made):
     made.removals = {"etcd-0": {**HOSTS["etcd-0"], "state": "leaving"}}
     found = made.plan("worker-2")
     assert found["unfinished"] == ["etcd-0"] and found["members"] == ["etcd-0"] and found["wipe"] == ["etcd-0", "worker-2"]
-    del made.hosts["etcd-0"], made.rows["etcd-0"]  # the operator has taken its line out
+    del made.rows["etcd-0"]  # the operator has taken its line out
     found = made.plan("etcd-0", confirmed=True)
     assert found["acts"] and found["members"] == ["etcd-0"] and found["wipe"] == []
 
