@@ -25,7 +25,7 @@ from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
-from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living
+from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
@@ -120,12 +120,14 @@ class ActionModule(ControllerAction):
         director = self._gather_director_facts(shared, variables)
         facts = {name: host.facts for name, host in hosts.items()}
         exists = bool(director.facts.get("authorities"))
+        members = contract.addresses("etcd", variables) if options["whole"] else None
         problems = [
             *check_director(director),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, _left_out(groups, names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
-            *check_living(hosts, contract.addresses("etcd", variables) if options["whole"] else None),
+            *check_founding(members if members and not exists else ()),
+            *check_living(hosts, members),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
             *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),

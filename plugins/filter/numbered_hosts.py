@@ -65,7 +65,8 @@ def numbered_hosts(sizes: dict[str, int | list[int]], subnet: str, first: dict[s
             raise AnsibleFilterError(f"found {numbers} in group {group}, expected a number of hosts, or a list of the numbers of hosts, from 0 on")
         end = min((place for place in first.values() if place > first[group]), default=network.num_addresses - 1)
         if first[group] + max(numbers, default=-1) + 1 > end:
-            raise AnsibleFilterError(f"found {max(numbers) + 1} hosts in group {group}, expected at most {max(end - first[group], 0)}, for which {subnet} has room")
+            most = max(end - first[group], 0)
+            raise AnsibleFilterError(f"found {max(numbers) + 1} hosts in group {group}, expected at most {most}, for which {subnet} has room")
         hosts += [
             {"name": f"{group}-{number}", "group": group, "address": str(network[first[group] + number])} for number in numbers
         ]

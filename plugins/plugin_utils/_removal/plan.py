@@ -170,6 +170,8 @@ def _refusals(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster
         if gone and not _of(stay, group) and (group != "proxy" or cluster.topology == "proxy"):
             yield f"group {group}: found no host besides {_names(gone)}, expected at least one that stays: {_LAST[group]}. Add a host first"
     yield from _without_quorum(leaving, stay, cluster.report)
+    if _of(stay, "etcd") and _etcd_host(stay, cluster.report) is None and any(target.group != "director" for target in leaving):
+        yield f"group etcd: found no healthy member on a host that stays and answers, expected one: bring back {', '.join(_of(stay, 'etcd'))}"
     yield from _without_api(leaving, stay, cluster)
     for target in leaving:
         if target.group == "proxy" and cluster.topology == "proxy" and cluster.api_host in (target.address, target.name):

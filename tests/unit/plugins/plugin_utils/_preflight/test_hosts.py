@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.ports import ports_of
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import (
-    Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living,
+    Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living,
 )  # fmt: skip
 
 ROOT = pathlib.Path(__file__).parents[5]
@@ -290,3 +290,9 @@ def test_members_of_etcd_that_the_inventory_does_not_have():
     assert living(known, e0=host("etcd", etcd_members=more), e1=host("etcd", etcd_members=more)) == [("group etcd", found)]
     assert list(check_living({"e0": host("etcd", etcd_members=more)}, None)) == []  # a slice of an inventory
     assert living(known, e0=host("etcd", etcd_members=more), e1=host("etcd", etcd_members=ours)) == [("e0", f"group etcd {found}")]
+
+
+@pytest.mark.parametrize(("members", "problems"), [([], 0), (["e0"], 0), (["e0", "e1"], 1), (["e0", "e1", "e2"], 0)])
+def test_etcd_is_founded_with_an_odd_number_of_members(members, problems):
+    """A running one may have an even number, while a host is replaced."""
+    assert len(list(check_founding(members))) == problems
