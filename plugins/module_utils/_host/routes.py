@@ -30,7 +30,7 @@ def _neighbours(interface: str) -> list[str]:
     """Return the hosts for which flannel has an entry in the forwarding table of its interface."""
     try:
         return _addresses(_NEIGHBOUR.findall(run("bridge", "fdb", "show", "dev", interface)))
-    except HostError:  # without the interface, which is a finding of its own, or without the program
+    except HostError:  # health reports a missing interface by itself
         return []
 
 
