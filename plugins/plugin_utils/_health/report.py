@@ -89,7 +89,7 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
     known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
     row = {**known, "state": _state(name, host, findings), "node": (nodes or {}).get(host.address) if host.group == "worker" else None}
     if "error" in health or not health:
-        return {**row, "error": health.get("error")}
+        return {**row, "error": health.get("error") or ("it is in group ignored" if host.removed else None)}
     units = {unit: status for job in health["jobs"].values() for unit, status in job.items()}
     memory, disks = health["memory"], {path: disk for path, disk in health["disks"].items() if "error" not in disk}
     fullest = max(disks, key=lambda path: _fullness(disks[path]), default=None)
@@ -114,10 +114,10 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
 
 
 def _state(name: str, host: Host, findings: t.Iterable[Finding]) -> str:
-    if host.health is None:
-        return "ignored"
     if host.removed:
         return "removed"
+    if host.health is None:
+        return "ignored"
     if "error" in host.health and not host.health.get("invalid"):
         return "unreachable"
     return "failing" if any(finding.host == name and finding.severity == "critical" for finding in findings) else "healthy"
