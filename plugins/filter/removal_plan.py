@@ -90,8 +90,6 @@ def removal_plan(
 ):
     """Return the plan."""
     names = [name.strip() for name in remove.split(",")] if isinstance(remove, str) else list(remove)
-    if not any(names):
-        raise AnsibleFilterError("remove: found no host, expected -e remove=worker-3,etcd-0")
     if confirm and confirm != cluster_name:
         raise AnsibleFilterError(f"remove_confirm: found {confirm}, expected {cluster_name}, the name of this cluster. Nothing was changed")
     if volumes is not None:

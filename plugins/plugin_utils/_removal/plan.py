@@ -60,8 +60,8 @@ class Target:
 
 
 def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str, t.Any]:
-    """Return the plan for the hosts that the operator names, and for those whose removal was interrupted."""
-    unfinished = [name for name, entry in cluster.removals.items() if entry["state"] == "leaving"]
+    """Return the plan for the hosts that the operator names, and for those whose removal was interrupted. Without a name, there is nothing to do."""
+    unfinished = [name for name, entry in cluster.removals.items() if names and entry["state"] == "leaving"]
     wanted = [*dict.fromkeys([*unfinished, *names])]
     targets = {name: target for name in wanted if (target := _target(name, cluster))}
     refused = [_unknown(name, cluster) for name in wanted if name not in targets]

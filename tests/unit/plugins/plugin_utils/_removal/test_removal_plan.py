@@ -190,6 +190,13 @@ def test_an_interrupted_removal_is_continued_with_the_next_one(made):
     assert found["acts"] and found["members"] == ["etcd-0"] and found["wipe"] == []
 
 
+def test_without_a_name_nothing_leaves(made):
+    """An operator has taken another removal back."""
+    made.removals = {"etcd-0": {**HOSTS["etcd-0"], "state": "leaving"}}
+    found = made.plan()
+    assert not found["acts"] and text(found) == "Nothing to remove."
+
+
 def test_a_finished_removal_has_nothing_to_do(made):
     made.removals = {"worker-2": {**HOSTS["worker-2"], "state": "removed"}}
     del made.nodes["10.0.0.23"]
