@@ -25,7 +25,7 @@ from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
-from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living
+from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living, unknown_routes
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
@@ -60,12 +60,14 @@ class ActionModule(ControllerAction):
             return {"changed": False, **({"failed": True, "msg": told} if told else {"problems": {}})}
         contract = Contract(self._loader)
         if options["scope"] == "inventory":
-            problems, cluster_exists = self._inventory(options, contract, variables), False
+            problems, cluster_exists, warnings = self._inventory(options, contract, variables), False, []
         else:
-            problems, cluster_exists = self._hosts(options, contract, variables)
+            problems, cluster_exists, warnings = self._hosts(options, contract, variables)
         by_host = {name: [problem for problem in problems if problem.subject == name] for name in variables["ansible_play_hosts_all"] if cluster_exists}
         if len(problems) > sum(map(len, by_host.values())):
             raise AnsibleActionFail(report(problems))
+        for warning in warnings:
+            self._display.warning(warning)
         return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
 
     def _start(self, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
@@ -100,10 +102,10 @@ class ActionModule(ControllerAction):
             *check_inventory(Inventory(groups, values, versions=contract.versions, ports=contract.ports, whole=options["whole"])),
         ]
 
-    def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool]:
+    def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool, list[str]]:
         """Check the hosts of the play that have facts, and the director, also if it is outside the play.
 
-        Return the problems, and whether the cluster exists: then a host with a problem must not stop the others.
+        Return the problems, whether the cluster exists (then a host with a problem must not stop the others), and warnings.
         """
         hosts = {}
         names, groups = variables["ansible_play_hosts_all"], staying(variables["groups"])
@@ -132,7 +134,8 @@ class ActionModule(ControllerAction):
             *check_authorities(director, facts),
             *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
-        return problems, exists
+        own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
+        return problems, exists, list(unknown_routes(hosts, own)) if options["whole"] else []
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

@@ -14,7 +14,9 @@ from pathlib import Path
 from .._command import run
 from .._errors import HostError
 
-__all__ = ("routes",)
+__all__ = ("VXLAN", "routes")
+
+VXLAN = "flannel.1"  # the interface of the overlay network
 
 _HAPROXY = Path("/etc/haproxy/haproxy.cfg")
 _NEIGHBOUR = re.compile(r"\bdst (\S+) ")

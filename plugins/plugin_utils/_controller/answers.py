@@ -111,6 +111,7 @@ _ETCD_HEALTH = Fields(
         "problem": Maybe(Prose()),
     }
 )
+_ROUTES = Fields({"overlay": Each(address, most=10_000), "backends": Each(address, most=10_000)})
 _HEALTH = Fields(
     {
         "attempts": OneOf(1),
@@ -120,7 +121,7 @@ _HEALTH = Fields(
         "bundles": Named(_PATH, Each(_CERTIFICATE, most=100)),
         "drift": Named(_JOB, Each(Prose(300), most=10_000)),
         "dropping_chains": Each(Prose(300), most=1000),
-        "routes": Fields({"overlay": Each(address, most=10_000), "backends": Each(address, most=10_000)}),
+        "routes": _ROUTES,
         "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
         "processors": Number(1, 1 << 20),
         "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),
@@ -168,6 +169,7 @@ _HOST = Fields(
         "ephemeral_ports": Each(Number(0, 65535), most=2),
         "cluster_networks": Fields({}, {"cluster_service_cidr": network, "cluster_pod_cidr": network}),
         "etcd_members": _PEERS,
+        "routes": _ROUTES,
         "authorities": Named(_PATH, Each(_DIGEST)),
         "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB, "restrictions": Each(OneOf("ro", "noexec"), most=2)})),
         "kernel_features": Named(_IDENTIFIER, OneOf("present", "loadable", "missing")),

@@ -64,7 +64,7 @@ FACTS = {
     "cgroup_driver": "systemd", "conntrack_writable": True, "nameservers": ["10.0.0.2"], "resolved": False, "search": ["example.com", "."],
     "interfaces": ["eth0", "lo"], "networks": [{"interface": "eth0", "network": "10.0.0.0/24"}], "authorities": {"/etc/etcd/pki/ca.crt": [DIGEST]},
     "addresses": ["10.0.0.1", "2001:db8::1"], "firewall_addresses": {"etcd-0": ["10.0.0.61"]}, "ephemeral_ports": [32768, 60999],
-    "cluster_networks": {"cluster_pod_cidr": "10.200.0.0/16"}, "etcd_members": PEERS,
+    "cluster_networks": {"cluster_pod_cidr": "10.200.0.0/16"}, "etcd_members": PEERS, "routes": {"overlay": ["10.0.0.21"], "backends": []},
     "disks": {"/var/lib": {"total_mib": 20030, "free_mib": 11877, "restrictions": ["noexec"]}}, "kernel_features": {"overlay": "present", "vxlan": "loadable"},
     "listeners": [{"port": 2379, "protocol": "tcp", "address": "::", "pid": 412, "process": "etcd", "unit": "etcd.service"}], "time": 1795255000.25,
 }  # fmt: skip
