@@ -19,7 +19,9 @@ from ...module_utils._host.addresses import MOST
 from .._catalog.ports import Port
 from .problems import Problem
 
-__all__ = ("Host", "Limits", "check_clocks", "check_controller", "check_founding", "check_hosts", "check_limit", "check_living", "check_python", "unknown_routes")
+__all__ = (
+    "Host", "Limits", "check_clocks", "check_controller", "check_founding", "check_hosts", "check_limit", "check_living", "check_python", "unknown_routes",
+)  # fmt: skip
 
 Facts = t.Mapping[str, t.Any]
 

@@ -58,7 +58,8 @@ def test_sizes_without_hosts(sizes, removed, left):
 
 
 def test_an_inventory_loses_hosts_and_their_numbers_only():
-    inventory = {"all": {"vars": {"a": 1, "iaas_groups": {"etcd": 2}}, "children": {"etcd": {"hosts": {"etcd-0": {}, "etcd-1": {"x": 1}}}, "proxy": {"hosts": {}}}}}
+    children = {"etcd": {"hosts": {"etcd-0": {}, "etcd-1": {"x": 1}}}, "proxy": {"hosts": {}}}
+    inventory = {"all": {"vars": {"a": 1, "iaas_groups": {"etcd": 2}}, "children": children}}
     assert inventory_without(inventory, ["etcd-0"]) == {
         "all": {"vars": {"a": 1, "iaas_groups": {"etcd": [1]}}, "children": {"etcd": {"hosts": {"etcd-1": {"x": 1}}}, "proxy": {"hosts": {}}}}
     }
