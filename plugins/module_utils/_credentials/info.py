@@ -28,7 +28,7 @@ _KINDS = {"authorities": "authority", "credentials": "credential"}
 
 
 def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return a description of each record, or only of those that expire soon or are being rotated, the hosts with their indices, and those that were removed."""
+    """Return a description of each record, or only of those that expire soon or are being rotated, the hosts with their indices, and those that leave."""
     hosts = store.get("credentials/host-indices")
     records = [(kind, name) for kind in _KINDS for name in store.names(kind)]
     if options["rotating"]:
@@ -36,7 +36,8 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
     moment, days = now(), options["expires_within_days"]
     described = [_describe(kind, name, store.history(f"{kind}/{name}"), moment) for kind, name in records]
     ending = [entry for entry in described if days is None or (entry["days_left"] is not None and entry["days_left"] < days)]
-    return {"changed": False, "store": str(store), "credentials": ending, "hosts": hosts.public["hosts"] if hosts else {}, "removals": read_removals(store.backend)}
+    of_hosts = {"hosts": hosts.public["hosts"] if hosts else {}, "removals": read_removals(store.backend)}
+    return {"changed": False, "store": str(store), "credentials": ending, **of_hosts}
 
 
 def _describe(kind: str, name: str, history: list[Record], moment: datetime.datetime) -> dict[str, t.Any]:
