@@ -55,12 +55,15 @@ def ports() -> str:
 
 def unpinned() -> str:
     """Return a list of the components and images whose checksums are not in the catalog."""
-    catalogs = {path.stem: yaml.safe_load(path.read_text()) for path in sorted(ROOT.glob("catalog/[0-9]*.yml"))}
+    catalog, pins = (yaml.safe_load((ROOT / "catalog" / name).read_text()) for name in ("components.yml", "checksums.yml"))
+    pinned = {(name, version) for given in pins for name, versions in given["sha256"].items() for version in versions}
 
-    def without(entries: dict[str, dict[str, t.Any]]) -> str:
-        return ", ".join(f"{name} {entry['version']}" for name, entry in entries.items() if "sha256" not in entry)
+    def without(kind: str, versions: dict[str, str]) -> str:
+        found = {name: versions[entry.get("project", name)] for name, entry in catalog[kind].items()}
+        return ", ".join(f"{name} {version}" for name, version in found.items() if (name, version) not in pinned)
 
-    rows = [(minor, without(catalog["components"]), without(catalog["images"])) for minor, catalog in catalogs.items()]
+    minors = {path.stem: yaml.safe_load(path.read_text())["versions"] for path in sorted(ROOT.glob("catalog/[0-9]*.yml"))}
+    rows = [(minor, without("components", versions), without("images", versions)) for minor, versions in minors.items()]
     return table(("catalog", "components without a pin", "images without a digest"), rows)
 
 

@@ -33,7 +33,8 @@ LOGS = ROOT / ".local/test"
 BUILD = ROOT / "build"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = [
-    "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "security", "interruptions", "awx", "odd_hosts", "upstream",
+    "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "update", "security", "interruptions", "awx", "odd_hosts",
+    "upstream",
 ]  # fmt: skip
 # Code that the Python of hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni", "roles/firewall/files/guard"]

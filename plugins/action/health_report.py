@@ -17,6 +17,7 @@ from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import open_store
 from ..plugin_utils._catalog.ports import HOST_GROUPS
+from ..plugin_utils._catalog.catalog import CatalogError, load
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.director import Director, validated
@@ -70,6 +71,7 @@ class ActionModule(ControllerAction):
             workers=addresses["worker"].values(),
             topology=values["cluster_topology"],
             addresses={address for its in addresses.values() for address in its.values()},
+            releases=_releases(store.get("versions")),
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
         made["seconds"] = round(time.time() - begin, 1) if begin else None
@@ -111,3 +113,13 @@ def _removed(addresses: t.Mapping[str, t.Mapping[str, str]], store: Values, grou
     own = {name: address for its in addresses.values() for name, address in its.items()}
     recorded = {name for name, entry in (store.get("removals") or {}).items() if own.get(name) == entry["address"]}
     return recorded | set(groups.get(REMOVED, ()))
+
+
+def _releases(versions: dict[str, str] | None) -> dict[str, str]:
+    """Return the version of each component, given the record of the store. An older collection may not know the components of a newer one."""
+    if not versions:
+        return {}
+    try:
+        return {name: component["version"] for name, component in load(versions)["components"].items()}
+    except CatalogError:
+        return {}

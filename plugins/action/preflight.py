@@ -16,6 +16,7 @@ from ansible.release import __version__ as ansible_version
 from ..module_utils._credentials.facts import director_facts
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import STORE
+from ..plugin_utils._catalog.catalog import CatalogError, record
 from ..plugin_utils._catalog.ports import HOST_GROUPS, ports_of
 from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.controller_action import ControllerAction
@@ -30,6 +31,7 @@ from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_invento
 from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 from ..plugin_utils._preflight.start import check_confirmation, check_start
+from ..plugin_utils._preflight.versions import check_versions, versions_of_cluster
 
 # Every playbook begins with a task of this action, so Ansible imports it before it forks any process.
 preload()
@@ -37,6 +39,7 @@ preload()
 _OPTIONS = {
     "scope": {"type": "str", "choices": ["start", "inventory", "hosts"], "required": True},
     "whole": {"type": "bool", "default": True},
+    "versions": {"type": "str", "choices": ["same", "recorded", "planned"], "default": "same"},
     "operating_systems": {"type": "dict", "default": {}},
     "memory_mib": {"type": "dict", "default": {}},
     "disk_mib": {"type": "dict", "default": {}},
@@ -60,15 +63,15 @@ class ActionModule(ControllerAction):
             return {"changed": False, **({"failed": True, "msg": told} if told else {"problems": {}})}
         contract = Contract(self._loader)
         if options["scope"] == "inventory":
-            problems, cluster_exists, warnings = self._inventory(options, contract, variables), False, []
+            problems, cluster_exists, returned = self._inventory(options, contract, variables), False, {}
         else:
-            problems, cluster_exists, warnings = self._hosts(options, contract, variables)
+            problems, cluster_exists, returned = self._hosts(options, contract, variables)
         by_host = {name: [problem for problem in problems if problem.subject == name] for name in variables["ansible_play_hosts_all"] if cluster_exists}
         if len(problems) > sum(map(len, by_host.values())):
             raise AnsibleActionFail(report(problems))
-        for warning in warnings:
+        for warning in returned.pop("warnings", []):
             self._display.warning(warning)
-        return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}}
+        return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}, **returned}
 
     def _start(self, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
         """Check the version of Ansible, the tags, the cluster's name if somebody typed it, and whether a job of AWX keeps its state.
@@ -97,15 +100,17 @@ class ActionModule(ControllerAction):
             values[host], problems[host] = check_values(contract.of(raw[host]), contract.options)
         return [
             *self._job(contract, variables),
-            *check_names(raw, contract.options),
+            # The playbooks that may install other versions set it.
+            *check_names(raw, {*contract.options, *(["cluster_release"] if options["versions"] != "same" else [])}),
             *merge(problems),
             *check_inventory(Inventory(groups, values, versions=contract.versions, ports=contract.ports, whole=options["whole"])),
         ]
 
-    def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool, list[str]]:
+    def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool, dict[str, t.Any]]:
         """Check the hosts of the play that have facts, and the director, also if it is outside the play.
 
-        Return the problems, whether the cluster exists (then a host with a problem must not stop the others), and warnings.
+        Return the problems, whether the cluster exists, because a host with a problem must not stop the others then, and the versions of the
+        cluster with warnings.
         """
         hosts = {}
         names, groups = variables["ansible_play_hosts_all"], staying(variables["groups"])
@@ -123,7 +128,16 @@ class ActionModule(ControllerAction):
         facts = {name: host.facts for name, host in hosts.items()}
         exists = bool(director.facts.get("authorities"))
         members = contract.addresses("etcd", variables) if options["whole"] else None
-        problems = [
+        version, recorded = str(shared["cluster_kubernetes_version"]), director.facts.get("versions", {})
+        # Programs on hosts of a cluster that does not exist yet are left from another one.
+        found = {name: its["releases"] for name, its in facts.items() if exists and "error" not in its}
+        silent = [name for name in Inventory(groups, {}).hosts(*HOST_GROUPS) if exists and name not in found]
+        try:
+            versions = versions_of_cluster(version, recorded, found.values(), silent)
+            problems = [*check_versions(version, versions)] if options["versions"] == "same" else []
+        except CatalogError as error:
+            raise AnsibleActionFail(str(error)) from error
+        problems += [
             *check_director(director),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, _left_out(groups, names) if exists else [], shared),
@@ -132,10 +146,11 @@ class ActionModule(ControllerAction):
             *check_living(hosts, members),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
-            *check_downloads(shared, {host["architecture"] for host in facts.values() if "error" not in host}),
+            *check_downloads(shared, versions, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
-        return problems, exists, list(unknown_routes(hosts, own)) if options["whole"] else []
+        warnings = list(unknown_routes(hosts, own)) if options["whole"] else []
+        return problems, exists, {"warnings": warnings, "versions": record(versions), "reached": director.facts.get("reached", {})}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

@@ -13,11 +13,14 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   kubernetes_version:
-    description: Minor version of Kubernetes, quoted, such as V(1.36). It selects the file of the catalog.
-    type: str
+    description:
+      - A minor version of Kubernetes, quoted, such as V(1.36), or a patch that its catalog lists.
+      - Or the versions of a cluster, as P(cfcr.kubernetes.versions#lookup) returns them.
+    type: raw
     required: true
     vars:
       - name: cluster_kubernetes_version
+      - name: cluster_release
   source:
     description: Source of the hosts' downloads, V(upstream), V(mirror) or V(build).
     type: str

@@ -54,9 +54,11 @@ options:
           - V(token), since version 0.10.0, is a random name of O(credentials[].bytes) bytes in hexadecimal digits, which is no secret.
           - V(hosts), since version 0.10.0, are the hosts of O(credentials[].groups) with their indices. A host keeps its index. A new one gets the
             lowest that is free in its group, so the first hosts get their positions.
+          - V(versions), since version 0.10.0, are the versions of the cluster's components, and those before the last update. They change only with
+            O(credentials[].replace).
         type: str
         required: true
-        choices: [value, token, password, key, rsa, ssh, certificate, hosts]
+        choices: [value, token, password, key, rsa, ssh, certificate, hosts, versions]
       value:
         description:
           - For V(value), the new value; an empty one only reads the record.
@@ -96,6 +98,15 @@ options:
             store without indices first needs the whole cluster.
         type: bool
         default: true
+        version_added: "0.10.0"
+      versions:
+        description: For V(versions), the versions by project, as the lookup P(cfcr.kubernetes.versions#lookup) returns them. Required for V(versions).
+        type: dict
+        version_added: "0.10.0"
+      replace:
+        description: Whether O(credentials[].versions) replaces other versions of the store, which it then keeps as the former ones.
+        type: bool
+        default: false
         version_added: "0.10.0"
       length:
         description: Number of characters of a password, 12 or more.

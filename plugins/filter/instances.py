@@ -53,7 +53,7 @@ from ansible.errors import AnsibleFilterError
 from ..plugin_utils._instances.page import page
 from ..plugin_utils._instances.table import table
 
-_SUMMARY = ("group", "index", "address", "zone", "state", "error", "certificate_days_left")
+_SUMMARY = ("group", "index", "address", "zone", "state", "error", "releases", "other_releases", "certificate_days_left")
 _CONTENT = ("hosts", "cluster", "findings", "seconds")
 
 
@@ -74,7 +74,7 @@ def instances(report, format="table", cluster=None):
 def _summary(content):
     """Return the states of the hosts, without their units, certificates and resources."""
     hosts = {name: {key: row[key] for key in _SUMMARY if key in row} for name, row in content["hosts"].items()}
-    return {"hosts": hosts, "cluster": {key: content["cluster"][key] for key in ("endpoint", "etcd")}, "findings": content["findings"]}
+    return {"hosts": hosts, "cluster": {key: content["cluster"][key] for key in ("endpoint", "etcd", "versions")}, "findings": content["findings"]}
 
 
 class FilterModule:

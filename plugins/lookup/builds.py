@@ -19,11 +19,20 @@ options:
     type: list
     elements: str
   kubernetes_version:
-    description: Minor version of Kubernetes, quoted. It names the file of the catalog.
-    type: str
+    description:
+      - A minor version of Kubernetes, quoted, such as V(1.36), or a patch that its catalog lists.
+      - Or the versions of a cluster, as P(cfcr.kubernetes.versions#lookup) returns them.
+    type: raw
     required: true
     vars:
       - name: cluster_kubernetes_version
+      - name: cluster_release
+  releases:
+    description: Several of what O(kubernetes_version) may be, in its place. A build that they share is returned once.
+    type: list
+    elements: raw
+    default: []
+    version_added: "0.10.0"
 seealso:
   - module: cfcr.kubernetes.artifact_build
 """
@@ -44,7 +53,7 @@ _raw:
 
 import typing as t
 
-from ..plugin_utils._catalog.catalog import builds
+from ..plugin_utils._catalog.catalog import builds, load
 from ..plugin_utils._controller.lookup import CatalogLookup
 
 
@@ -53,4 +62,6 @@ class LookupModule(CatalogLookup):
 
     def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
         """Return the builds."""
-        return builds(catalog, names or catalog["builds"])
+        catalogs = [load(release) for release in self.get_option("releases")] or [catalog]
+        found = [build for catalog in catalogs for build in builds(catalog, names or catalog["builds"])]
+        return list({(build["name"], build["version"]): build for build in found}.values())

@@ -145,11 +145,11 @@ checksums:
   sample:
     runc/1.5.2/amd64/runc.amd64: 0f1f4c4e6b1f5ab2bd2aeb8d9d0ccb6d44b9d0fd0db5c1cd8f9ee1b30dd86a5f
 built:
-  description: Duration of each build of this call, in seconds.
+  description: Duration of each build of this call, in seconds, by name and version.
   returned: success
   type: dict
   sample:
-    runc: 8.3
+    runc 1.5.2: 8.3
 """
 
 import contextlib
@@ -157,7 +157,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._artifacts.build import Mirror, Toolchain
+from ..module_utils._artifacts.build import Mirror, Toolchain, title
 from ..module_utils._errors import HostError
 from ..module_utils._result import finish
 
@@ -208,10 +208,10 @@ def main() -> None:
 
     def apply() -> None:
         for build in builds:
-            if before.get(build["name"]) != after[build["name"]]:
+            if before.get(title(build)) != after[title(build)]:
                 started = time.monotonic()
                 mirror.make(build)
-                built[build["name"]] = round(time.monotonic() - started, 1)
+                built[title(build)] = round(time.monotonic() - started, 1)
         mirror.write_checksums()
         checksums.update(mirror.checksums(builds))
 

@@ -77,6 +77,15 @@ credentials:
       type: dict
       returned: for type V(hosts)
       sample: {etcd-a: {group: etcd, index: 0}}
+    now:
+      description: The versions of the cluster's components, by project.
+      type: dict
+      returned: for type V(versions)
+      sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
+    former:
+      description: The versions before the last update, empty before the first one.
+      type: dict
+      returned: for type V(versions)
     password:
       description: The password.
       type: str

@@ -13,7 +13,8 @@ short_description: List the records of the credential store
 version_added: "0.9.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values apart from the indices of hosts. Needs no passphrase. Runs on the director.
+  - Returns names, types, versions, ages and expiry of CAs and credentials, but no values apart from the indices of hosts and the versions of components.
+    Needs no passphrase. Runs on the director.
 extends_documentation_fragment: [cfcr.kubernetes._attributes.info, cfcr.kubernetes._store]
 options:
   expires_within_days:
@@ -53,6 +54,18 @@ removals:
   type: dict
   returned: success
   sample: {worker-3: {group: worker, address: 10.0.0.24, state: removed, since: "2026-11-29T18:04:00Z"}}
+update:
+  description:
+    - How far an update is that is not finished, else an empty mapping. C(phase) is that of the next host, C(done) the number of C(changes) that are done,
+      C(waiting) has the hosts that are left.
+  returned: success
+  type: dict
+  sample: {id: update-1.36.3-0a1b2c3d, phase: workers, done: 7, changes: 9, waiting: [worker-1, worker-2], paused: false, failed: {}, blocked: {}}
+versions:
+  description: The versions of the cluster's components, by project. It is empty if the store has no record of them.
+  type: dict
+  returned: success
+  sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
 credentials:
   description: The CAs, then the credentials, each sorted by name.
   type: list

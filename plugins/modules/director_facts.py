@@ -65,6 +65,16 @@ ansible_facts:
           returned: success
           type: dict
           sample: {etcd: [0f5d8f2c1a3e4b60c2d9a77c5ad1b93f5c0e3f9e6a2b4d8871c6f3b2a9e0d417]}
+        versions:
+          description: The versions of the cluster's components, by project, as the store has them; empty if it has no record.
+          returned: success
+          type: dict
+          sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
+        reached:
+          description: During an update, the versions of hosts that are done with a step of it, and the minor version that masters emulate, by host.
+          returned: success
+          type: dict
+          sample: {master-0: {versions: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}, emulated: "1.35"}}
         time:
           description: The director's clock, in seconds since 1970 (UTC), while the module ran.
           returned: success

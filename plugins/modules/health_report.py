@@ -76,7 +76,8 @@ hosts:
     - The hosts that were asked, and those of group C(ignored), which are not, in the order of the groups.
     - The state is C(ignored); C(unreachable) if the host cannot be reached; C(failing) if it has a critical finding; or C(healthy).
     - A host that answered has the values of M(cfcr.kubernetes.host_health), with the C(units) of all its jobs together, its C(fullest_disk), of
-      which the larger share of space or inodes counts, and C(certificate_days_left) of the certificate that expires first. A worker has its C(node).
+      which the larger share of space or inodes counts, and C(certificate_days_left) of the certificate that expires first. C(other_releases) are the
+      versions that components are to have, of those that have others in C(releases). A worker has its C(node).
   returned: always
   type: dict
   sample:
@@ -84,12 +85,14 @@ hosts:
       {group: worker, index: 0, address: 10.0.0.21, zone: "", state: unreachable, node: {ready: false, condition: Unknown},
        error: "no answer within 15 seconds"}
 cluster:
-  description: The endpoint, the quorum of etcd, the nodes by name (V(null) if the API did not answer), the CAs, and the rotations in progress.
+  description: The endpoint, the quorum of etcd, the nodes by name (V(null) if the API did not answer), the CAs, the rotations in progress,
+    and the versions that the store has for components, by project.
   returned: always
   type: dict
   sample:
     endpoint: {url: "https://10.0.0.91:8443", problem: null, seconds: 0.02}
     etcd: {voters: 3, needed: 2, asked: 3, healthy: 3, leader: etcd-1}
+    versions: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
     rotations: [{name: service-account, phase: use, since: "2026-11-21T09:00:00Z", days_in_phase: 0}]
 findings:
   description:

@@ -200,6 +200,11 @@ ansible_facts:
           returned: success
           type: dict
           sample: {overlay: [10.0.0.21, 10.0.0.22], backends: []}
+        releases:
+          description: Version of each component in C(/opt/cfcr/bin).
+          returned: success
+          type: dict
+          sample: {etcd: 3.6.16}
         authorities:
           description: SHA-256 of the certificates in each CA bundle that a component of the collection trusts, by path.
           returned: success
@@ -269,6 +274,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._artifacts.release import active
 from ..module_utils._etcd.peers import members
 from ..module_utils._host.addresses import addresses, recorded_addresses
 from ..module_utils._host.facts import disks, facts
@@ -295,6 +301,7 @@ def main() -> None:
         "firewall_addresses": recorded_addresses(),
         "etcd_members": members(),
         "routes": routes(VXLAN),
+        "releases": active(),
         "disks": disks(module.params["disks"]),
         "kernel_features": kernel_features(),
         "listeners": listeners(module.params["ports"] or []),

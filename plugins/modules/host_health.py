@@ -137,6 +137,11 @@ health:
       returned: success
       type: dict
       sample: {overlay: [10.0.0.21, 10.0.0.22], backends: []}
+    releases:
+      description: Version of each component in C(/opt/cfcr/bin). A unit that is outdated may still run another one.
+      returned: success
+      type: dict
+      sample: {kubelet: 1.36.3, containerd: 2.4.2}
     load:
       description: The load averages of 1, 5 and 15 minutes.
       returned: success
@@ -187,6 +192,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._artifacts.release import active
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metrics, peers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
@@ -318,6 +324,7 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         "drift": drift if isinstance(drift, dict) else {},
         "dropping_chains": chains if isinstance(chains, list) else [],
         "routes": others if isinstance(others, dict) else {"overlay": [], "backends": []},
+        "releases": active(),
         **resources(),
         "time": time.time(),
     }

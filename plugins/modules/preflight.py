@@ -33,6 +33,16 @@ options:
     description: Whether the inventory has the whole cluster. If it is a part of it, the sizes of groups and the members of etcd are not checked.
     type: bool
     default: true
+  versions:
+    description:
+      - What a run may do with the versions of components in a cluster that exists.
+      - V(same) refuses a O(cfcr.kubernetes.cluster#role:cluster_kubernetes_version) that is not the one of the cluster.
+      - With V(recorded), the run takes the versions of the cluster from RV(versions), whatever the variable says.
+      - With V(planned), the playbook itself says which host gets which version.
+    type: str
+    choices: [same, recorded, planned]
+    default: same
+    version_added: "0.10.0"
   operating_systems:
     description: Supported versions (C(VERSION_ID) of C(/etc/os-release)), by operating system (C(ID)).
     type: dict
@@ -78,6 +88,18 @@ problems:
   returned: success
   type: dict
   sample: {worker-1: "1 problem, and nothing was changed:\n  worker-1: found 400 MiB of memory, expected 900 MiB or more for worker"}
+reached:
+  description: Hosts that an update which is not finished has brought to other versions, as RV(cfcr.kubernetes.director_facts#module:ansible_facts) has them.
+  returned: success, with O(scope=hosts)
+  type: dict
+  sample: {}
+versions:
+  description:
+    - The versions of the cluster by project, those of the record in its store. Without a record, those of most hosts; of a new cluster, those of
+      O(cfcr.kubernetes.cluster#role:cluster_kubernetes_version).
+  returned: success, with O(scope=hosts)
+  type: dict
+  sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}
 msg:
   description: All problems.
   returned: failure

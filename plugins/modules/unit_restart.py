@@ -48,37 +48,10 @@ problems:
   sample: {etcd: "http://127.0.0.1:2381/readyz: answered 503"}
 """
 
-import time
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._errors import HostError
-from ..module_utils._job import descriptor, probe, systemd
-
-POLL_SECONDS = 0.5
-
-
-def problems(probes: dict[str, list[dict[str, t.Any]]]) -> dict[str, str]:
-    """Return the problems by unit."""
-    states = systemd.show(list(probes), "ActiveState")
-    found = {}
-    for name, its_probes in probes.items():
-        state = states[name]["ActiveState"]
-        said = [f"is {state}"] if state != "active" else [answer for answer in map(probe.problem, its_probes) if answer]
-        if said:
-            found[name] = said[0]
-    return found
-
-
-def wait(probes: dict[str, list[dict[str, t.Any]]], seconds: float) -> dict[str, str]:
-    """Wait until all units are healthy, and return the problems that remain when the time is up."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = problems(probes)
-        if not found or time.monotonic() > deadline:
-            return found
-        time.sleep(POLL_SECONDS)
+from ..module_utils._job import descriptor, systemd, watch
 
 
 def main() -> None:
@@ -94,10 +67,11 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=True, problems={})
     try:
-        known = {unit["name"]: unit["health"] for job in descriptor.read_all() for unit in job["units"]}
+        known = {unit["name"]: unit["health"] for unit in watch.units_of(descriptor.read_all())}
         for name in names:
             systemd.restart(name)
-        module.exit_json(changed=True, problems=wait({name: known.get(name, []) for name in names}, module.params["timeout"]))
+        units = [{"name": name, "health": known.get(name, [])} for name in names]
+        module.exit_json(changed=True, problems=watch.wait(units, 0, module.params["timeout"]))
     except HostError as error:
         module.fail_json(msg=str(error))
 

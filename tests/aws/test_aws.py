@@ -124,7 +124,7 @@ def variables(clients, mirror, tmp_path_factory):
 
 def version() -> str:
     """Return the version of kubectl in the catalog."""
-    return yaml.safe_load((ROOT / "catalog/1.36.yml").read_text())["components"]["kubectl"]["version"]
+    return yaml.safe_load((ROOT / "catalog/1.36.yml").read_text())["versions"]["kubernetes"]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import urllib.error
 import urllib.request
 
 import pytest
-from _etcd import ARTIFACTS, free_ports
+from _etcd import ARTIFACTS, VERSIONS, free_ports
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,11 +31,11 @@ START_SECONDS = 60
 @pytest.fixture(scope="session")
 def apiserver_program(tmp_path_factory) -> pathlib.Path:
     """Return the API server's program from the local artifacts."""
-    found = sorted(ARTIFACTS.glob("kube-apiserver/*/amd64/kube-apiserver"), key=os.path.getmtime)
-    if not found:
-        pytest.skip(f"kube-apiserver is not below {ARTIFACTS}; build the artifacts first")
+    found = ARTIFACTS / f"kube-apiserver/{VERSIONS['kubernetes']}/amd64/kube-apiserver"
+    if not found.exists():
+        pytest.skip(f"kube-apiserver {VERSIONS['kubernetes']} is not below {ARTIFACTS}; build the artifacts first")
     program = tmp_path_factory.mktemp("kube-apiserver") / "kube-apiserver"
-    shutil.copyfile(found[-1], program)
+    shutil.copyfile(found, program)
     program.chmod(0o755)
     return program
 

@@ -18,10 +18,14 @@ import time
 
 import pytest
 import yaml
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog import catalog
 
 ARTIFACTS = pathlib.Path(os.environ.get("CFCR_ARTIFACTS", pathlib.Path.home() / ".cache/cfcr/artifacts"))
 COLLECTIONS = pathlib.Path(__file__).parents[2] / "collections"
 ROLE = yaml.safe_load((pathlib.Path(__file__).parents[2] / "roles/etcd/vars/main.yml").read_text())
+# The artifacts may have several releases.
+DEFAULTS = yaml.safe_load((pathlib.Path(__file__).parents[2] / "roles/cluster/defaults/main.yml").read_text())
+VERSIONS = catalog.resolve(DEFAULTS["cluster_kubernetes_version"])
 # The common name of the peer certificates of role etcd.
 PEER = next(entry["common_name"] for entry in ROLE["__etcd_certificates"] if entry["path"].endswith("/peer"))
 PASSWORD = "root's password"
@@ -54,11 +58,11 @@ authorityKeyIdentifier = keyid
 @pytest.fixture(scope="session")
 def etcd_programs(tmp_path_factory) -> pathlib.Path:
     """Return a directory with etcd and etcdctl from the local artifacts."""
-    archives = sorted(ARTIFACTS.glob("etcd/*/amd64/*.tar.gz"), key=os.path.getmtime)
+    archives = list(ARTIFACTS.glob(f"etcd/{VERSIONS['etcd']}/amd64/*.tar.gz"))
     if not archives:
-        pytest.skip(f"etcd is not below {ARTIFACTS}; build the artifacts first")
+        pytest.skip(f"etcd {VERSIONS['etcd']} is not below {ARTIFACTS}; build the artifacts first")
     directory = tmp_path_factory.mktemp("dev-etcd-programs")
-    with tarfile.open(archives[-1]) as archive:
+    with tarfile.open(archives[0]) as archive:
         for member in archive.getmembers():
             name = pathlib.PurePath(member.name).name
             if name in ("etcd", "etcdctl"):

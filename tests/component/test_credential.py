@@ -84,6 +84,23 @@ def test_a_host_of_two_groups_is_refused(run):
     assert run(hosts(etcd=["a"], master=["a"]))["msg"] == "credential host-indices: groups: found a more than once, expected each host once"
 
 
+def versions(now, **options):
+    return {"name": "versions", "type": "versions", "versions": now, **options}
+
+
+def test_versions_of_a_cluster_change_only_when_they_are_replaced(run):
+    old, new = {"catalog": "1.35", "etcd": "3.6.15"}, {"catalog": "1.36", "etcd": "3.6.16"}
+    assert run(versions(old), check=True)["credentials"]["versions"] == {"now": old, "former": {}}
+    assert run(versions(old))["changed"]
+    kept = run(versions(new))
+    assert (kept["changed"], kept["credentials"]["versions"]) == (False, {"now": old, "former": {}})
+    assert run.module(director_facts)["ansible_facts"]["cfcr_director"]["versions"] == old
+    updated = run(versions(new, replace=True))
+    assert (updated["changed"], updated["credentials"]["versions"]) == (True, {"now": new, "former": old})
+    assert updated["diff"]["before"]["versions"]["now"] == old
+    assert not run(versions(new, replace=True))["changed"]
+
+
 def test_each_store_has_its_own_token(run, tmp_path):
     token = run(TOKEN, PASSWORD)["credentials"]["etcd-token"]["value"]
     assert re.fullmatch("[0-9a-f]{32}", token)

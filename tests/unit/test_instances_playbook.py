@@ -22,7 +22,7 @@ REPORT = {
     "cluster": {
         "endpoint": {"url": "https://10.0.0.9:8443", "problem": None, "seconds": 0.1},
         "etcd": {"voters": 1, "needed": 1, "asked": 1, "healthy": 1, "leader": "a"},
-        "nodes": None, "authorities": [], "certificate": None, "rotations": {},
+        "nodes": None, "authorities": [], "certificate": None, "rotations": {}, "versions": {},
     },
     "findings": [],
     "seconds": 1,

@@ -31,6 +31,7 @@ JOBS = {
     "provision": ([], EXTERNAL, "Create the hosts"),
     "destroy": ([], {**EXTERNAL, "destroy_cluster": CLUSTER}, "removes nothing"),
     "rotate": ([], {"rotate": "certificates"}, "certificates"),
+    "update": (["--check"], {"update_action": "update", "update_until": "end"}, "Nothing to update."),
 }
 # Tested separately below.
 SEPARATE = {"site", "logs", "backup_store", "restore_store"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 
@@ -19,6 +20,8 @@ from scenario import DIRECTORY, ROOT, get
 testinfra_hosts = ["ansible://worker-1?force_ansible=False"]
 
 SERVICES = json.dumps({"cluster_service_cidr": "10.101.200.0/24", "cluster_dns_address": "10.101.200.10"})
+OTHER_VERSION = "--extra-vars=cluster_kubernetes_version=1.35"
+OTHER_VERSIONS = r"cluster_kubernetes_version: +found 1\.35, which has kubernetes 1\.35\.4, etcd .*, expected the versions of the cluster, kubernetes 1\.36\."
 OTHER_ADDRESS = {"all": {"hosts": {"worker-1": {"cluster_host_address": "203.0.113.21"}}}}
 
 
@@ -50,6 +53,7 @@ def test_default_settings_of_ansible_give_no_warning(tmp_path):
     [
         ("--extra-vars=cluster_pod_cidr=10.201.0.0/16", "cluster_pod_cidr: +found 10.201.0.0/16, but the cluster has 10.200.0.0/16, expected"),
         (f"--extra-vars={SERVICES}", "cluster_service_cidr: +found 10.101.200.0/24, but the cluster has 10.100.200.0/24, expected"),
+        (OTHER_VERSION, OTHER_VERSIONS),
         ("--tags=etcd", "--tags: found etcd, expected no tags"),
     ],
 )
@@ -57,6 +61,22 @@ def test_mistakes_are_refused_before_anything_is_changed(option, found):
     run = Run("site.yml", option)
     assert run.end() != 0
     assert re.search(found, run.text) and unchanged(run.text), run.text
+
+
+def test_a_cluster_without_a_record_has_the_versions_of_its_hosts(tmp_path):
+    record = pathlib.Path(inventory()["all"]["vars"]["cluster_store_directory"]).expanduser() / "credentials/versions.json"
+    content = json.loads(record.read_text())
+    record.rename(tmp_path / "versions.json")
+    try:
+        refused = Run("site.yml", OTHER_VERSION)
+        assert refused.end() != 0
+        assert re.search(OTHER_VERSIONS, refused.text) and unchanged(refused.text), refused.text
+        assert not record.exists()
+        adopted = Run("site.yml")
+        assert adopted.end() == 0, adopted.text
+        assert json.loads(record.read_text())["versions"][0]["public"] == content["versions"][-1]["public"]
+    finally:
+        (tmp_path / "versions.json").rename(record)
 
 
 def test_an_address_that_the_host_does_not_have_is_refused(tmp_path):

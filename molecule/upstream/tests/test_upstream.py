@@ -27,7 +27,7 @@ from scenario import DIRECTORY, ROOT, addresses, agnhost, apply, gateway, get, i
 
 sys.path[:0] = [str(ROOT / "tests/standins"), str(ROOT / "collections")]
 
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import Source, artifacts  # noqa: E402 - the import needs the path
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import Source, artifacts, load  # noqa: E402 - the import needs the path
 from release_hosts import ERROR, NAMES, RESET, SLOW, TRUNCATED, WRONG, ReleaseHosts, publish  # noqa: E402
 
 # Only this machine reaches these addresses, so whatever hosts download comes through the proxy.
@@ -38,6 +38,7 @@ COLLECTION = DIRECTORY / "collections/ansible_collections/cfcr/kubernetes"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 MIRROR = pathlib.Path(inventory()["vars"]["iaas_artifact_directory"]).expanduser()
 GATEWAY = gateway()
+VERSION = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))["cluster_kubernetes_version"]
 
 
 @pytest.fixture(scope="module")
@@ -57,17 +58,18 @@ def catalog():
     for name in ("catalog", "meta", "packages", "playbooks", "plugins", "roles"):
         shutil.copytree(ROOT / name, COLLECTION / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "galaxy.yml", COLLECTION)
-    (path,) = (COLLECTION / "catalog").glob("1.*.yml")
-    text = path.read_text(encoding="utf-8")
-    catalog = yaml.safe_load(text)
+    path = COLLECTION / "catalog/checksums.yml"
+    text, found = path.read_text(encoding="utf-8"), load(VERSION)
     compiled = dict(reversed(line.split()) for line in (MIRROR / "SHA256SUMS").read_text(encoding="utf-8").splitlines())
-    for artifact in artifacts(catalog, catalog["components"], Source("upstream")):
+    for artifact in artifacts(found, found["components"], Source("upstream")):
         origin = artifact["architectures"][ARCHITECTURE]
         if "sha256" in origin:
             file = f"{artifact['component']}/{artifact['version']}/{ARCHITECTURE}/{origin['url'].rpartition('/')[2]}"
             text = text.replace(origin["sha256"], compiled[file])
+            # The tests expect the pins that the hosts have.
+            found["components"][artifact["component"]]["sha256"] = {ARCHITECTURE: compiled[file]}
     path.write_text(text, encoding="utf-8")
-    return yaml.safe_load(text)
+    return found
 
 
 @pytest.fixture(scope="module")

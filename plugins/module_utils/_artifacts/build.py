@@ -22,11 +22,16 @@ from .._errors import HostError
 from .._files import write_atomically
 from .archive import sha256, write_image, write_tarball
 
-__all__ = ("Mirror", "Toolchain")
+__all__ = ("Mirror", "Toolchain", "title")
 
 CHECKSUMS = "SHA256SUMS"
 FORMAT = 1  # raise it when the same inputs must give other outputs
 OPTIONAL = ("left_out",)
+
+
+def title(build: dict[str, t.Any]) -> str:
+    """Return name and version of a build: a mirror has several versions of one project."""
+    return f"{build['name']} {build['version']}"
 
 
 class Toolchain(t.NamedTuple):
@@ -112,11 +117,11 @@ class Mirror:
 
     def wanted(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
         """Return the digest of the inputs of each build, and the complete checksum file."""
-        return {**{build["name"]: self.toolchain.digest(build) for build in builds}, CHECKSUMS: "complete"}
+        return {**{title(build): self.toolchain.digest(build) for build in builds}, CHECKSUMS: "complete"}
 
     def found(self, builds: list[dict[str, t.Any]]) -> dict[str, str]:
         """Return the digest of the recorded inputs of each build whose outputs are complete."""
-        records = {build["name"]: self._record(build) for build in builds}
+        records = {title(build): self._record(build) for build in builds}
         found = {name: record["digest"] for name, record in records.items() if record and self._is_complete(record)}
         with contextlib.suppress(OSError):
             if (self.directory / CHECKSUMS).read_bytes() == self._checksum_file():

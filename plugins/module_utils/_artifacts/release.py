@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -23,11 +24,12 @@ from .._host.architecture import architecture
 from .._proxy import needs_proxy
 from .checksums import published
 
-__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "download", "install", "installed", "wanted")
+__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "VERSION", "active", "download", "install", "installed", "prepare", "unprepared", "wanted")
 
 RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")
 RECORD = ".release.json"
+VERSION = r"[0-9]{1,6}(\.[0-9]{1,6}){1,3}"
 ATTEMPTS = 3
 # Directories that a killed run was unpacking into are removed when they are too old to be in use.
 ABANDONED_AFTER_SECONDS = 24 * 60 * 60
@@ -60,13 +62,34 @@ def installed(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
     return {artifact["component"]: version for artifact in artifacts if (version := _complete_version(artifact)) is not None}
 
 
+def active() -> dict[str, str]:
+    """Return the version of every component to which symlinks point."""
+    found = {}
+    for link in sorted(PROGRAMS.glob("*")):
+        with contextlib.suppress(OSError, ValueError):  # no symlink, or one to a short path
+            *above, component, version, _program = Path(os.readlink(link)).parts
+            if Path(*above) == RELEASES and re.fullmatch(VERSION, version):
+                found[component] = version
+    return found
+
+
 def install(artifacts: list[dict[str, t.Any]]) -> None:
     """Download, verify and unpack the missing artifacts in parallel, then switch the symlinks."""
     missing = [artifact for artifact in artifacts if _complete_version(artifact) != artifact["version"]]
-    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
-        list(pool.map(_unpack, missing))
+    prepare(missing)
     for artifact in missing:
         _activate(artifact)
+
+
+def unprepared(artifacts: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Return the artifacts whose files are not on the host, active or not."""
+    return [artifact for artifact in artifacts if not _is_complete(artifact, artifact["version"])]
+
+
+def prepare(artifacts: list[dict[str, t.Any]]) -> None:
+    """Download, verify and unpack the missing artifacts in parallel. The symlinks stay."""
+    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+        list(pool.map(_unpack, unprepared(artifacts)))
 
 
 def download(url: str, target: Path, sha256: str | None, checksum_url: str | None) -> str:
@@ -150,17 +173,33 @@ def _complete_version(artifact: dict[str, t.Any]) -> str | None:
     if len(versions) != 1:
         return None
     version = versions.pop()
+    record = _record(artifact, version)
+    if record is None:
+        return None
+    return f"{version} (sha256 {record['sha256']})" if _has_other_pin(artifact, version, record) else version
+
+
+def _is_complete(artifact: dict[str, t.Any], version: str) -> bool:
+    """Return whether the files of a version are those unpacked from the download that its pin names, if it has one."""
+    record = _record(artifact, version)
+    return record is not None and not _has_other_pin(artifact, version, record)
+
+
+def _record(artifact: dict[str, t.Any], version: str) -> dict[str, t.Any] | None:
+    """Return the record of the download of a version, if its files are those unpacked from it."""
     directory = _directory(artifact, version)
     try:
         record = json.loads((directory / RECORD).read_text())
-        if {program: _stamp(directory / program) for program in programs} != record["programs"]:
+        if {program: _stamp(directory / program) for program in source(artifact)["files"]} != record["programs"]:
             return None
+        return {"sha256": record["sha256"]}
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _has_other_pin(artifact: dict[str, t.Any], version: str, record: dict[str, t.Any]) -> bool:
     pin = source(artifact).get("sha256")
-    if version == artifact["version"] and pin and record["sha256"] != pin:
-        return f"{version} (sha256 {record['sha256']})"
-    return version
+    return version == artifact["version"] and bool(pin) and record["sha256"] != pin
 
 
 def _unpack(artifact: dict[str, t.Any]) -> None:

@@ -25,7 +25,7 @@ CREDENTIALS = {
     "elements": "dict",
     "options": {
         "name": {"type": "str", "required": True},
-        "type": {"type": "str", "required": True, "choices": [*TYPES, "certificate", "hosts"]},
+        "type": {"type": "str", "required": True, "choices": [*TYPES, "certificate", "hosts", "versions"]},
         "value": {"type": "str", "default": ""},
         "version": {"type": "int"},
         "generate": {"type": "bool", "default": True},
@@ -35,6 +35,8 @@ CREDENTIALS = {
         },
         "groups": {"type": "dict"},
         "complete": {"type": "bool", "default": True},
+        "versions": {"type": "dict"},
+        "replace": {"type": "bool", "default": False},
         "length": {"type": "int", "default": 32},
         "exclude_lower": {"type": "bool", "default": False},
         "exclude_upper": {"type": "bool", "default": False},
@@ -59,7 +61,7 @@ CREDENTIALS = {
             },
         },
     },
-    "required_if": [("type", "certificate", ("authority",)), ("type", "hosts", ("groups",))],
+    "required_if": [("type", "certificate", ("authority",)), ("type", "hosts", ("groups",)), ("type", "versions", ("versions",))],
     "mutually_exclusive": [("value", "version")],
 }
 SPEC = {**STORE, "credentials": {**CREDENTIALS, "required": True}}

@@ -22,7 +22,7 @@ from .types import TYPES, Type
 __all__ = ("GENERATION", "Credential")
 
 # The values of the types that TYPES does not have: they are compared with what is wanted in every run.
-_VALUES = {"certificate": ("private_key", "certificate", "bundle", "not_after"), "hosts": ("hosts",)}
+_VALUES = {"certificate": ("private_key", "certificate", "bundle", "not_after"), "hosts": ("hosts",), "versions": ("now", "former")}
 # How many keys or passwords a credential has had; the field keeps its first name so that existing stores stay readable.
 GENERATION = "number"
 
@@ -43,6 +43,8 @@ class Credential:
                 self._plan_certificate(check_mode)
             elif found == "hosts":
                 self._plan_hosts()
+            elif found == "versions":
+                self._plan_versions()
             else:
                 self._plan_once(TYPES[found])
         except HostError as error:
@@ -85,6 +87,15 @@ class Credential:
         self._asked = ({"hosts": hosts}, {})
         self.before = {"type": self.type, "hosts": recorded} if self._record else None
         self.after = {"type": self.type, "hosts": hosts}
+
+    def _plan_versions(self) -> None:
+        """Plan the versions of a cluster. Only an update replaces them, and keeps the former ones, to which it may roll back."""
+        recorded = self._parts(self._record)[0] if self._record else None
+        wanted = self._options["versions"]
+        if not recorded or (self._options["replace"] and recorded["now"] != wanted):
+            self._asked = ({"now": wanted, "former": recorded["now"] if recorded else {}}, {})
+        self.before = {"type": self.type, **recorded} if recorded else None
+        self.after = {"type": self.type, **self._asked[0]} if self._asked else self.before
 
     def _old(self, version: int) -> tuple[dict, dict]:
         """Return a former version."""

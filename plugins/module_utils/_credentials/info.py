@@ -13,10 +13,11 @@ from .._pki.x509 import certificate_info, now
 from .._store.options import STORE
 from .._store.removals import read as read_removals
 from .._store.store import Record, Store
+from .._store.updates import summary
 from .._timestamp import from_timestamp
 from .authorities import to_authority
 
-__all__ = ("SPEC", "store_info")
+__all__ = ("SPEC", "store_info", "versions_of")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -28,7 +29,7 @@ _KINDS = {"authorities": "authority", "credentials": "credential"}
 
 
 def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return a description of each record, or only of those that expire soon or are being rotated, the hosts with their indices, and those that leave."""
+    """Return a description of each record, or only of those that expire soon or are being rotated, the hosts with their indices, and the versions."""
     hosts = store.get("credentials/host-indices")
     records = [(kind, name) for kind in _KINDS for name in store.names(kind)]
     if options["rotating"]:
@@ -36,8 +37,21 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
     moment, days = now(), options["expires_within_days"]
     described = [_describe(kind, name, store.history(f"{kind}/{name}"), moment) for kind, name in records]
     ending = [entry for entry in described if days is None or (entry["days_left"] is not None and entry["days_left"] < days)]
-    of_hosts = {"hosts": hosts.public["hosts"] if hosts else {}, "removals": read_removals(store.backend)}
-    return {"changed": False, "store": str(store), "credentials": ending, **of_hosts}
+    return {
+        "changed": False,
+        "store": str(store),
+        "credentials": ending,
+        "hosts": hosts.public["hosts"] if hosts else {},
+        "removals": read_removals(store.backend),
+        "versions": versions_of(store),
+        "update": summary(store.backend),
+    }
+
+
+def versions_of(store: Store) -> dict[str, str]:
+    """Return the versions of the cluster's components, or none before the store has a record of them."""
+    record = store.get("credentials/versions")
+    return record.public["now"] if record else {}
 
 
 def _describe(kind: str, name: str, history: list[Record], moment: datetime.datetime) -> dict[str, t.Any]:

@@ -24,7 +24,7 @@ from .._files import read
 from .._host.capability import CAP_SYS_RESOURCE, has_capability
 
 __all__ = (
-    "DIGEST", "UNIT", "UNITS", "digest", "has_process", "journal", "overrides", "reload", "render", "restart", "running_digest",
+    "DIGEST", "UNIT", "UNITS", "daemon_reload", "digest", "has_process", "journal", "overrides", "reload", "render", "restart", "running_digest",
     "set_aside", "show", "start", "state",
 )  # fmt: skip
 
@@ -174,6 +174,11 @@ def set_aside(drop_ins: t.Iterable[str]) -> None:
     """Rename drop-ins, so that systemd no longer reads them."""
     for path in drop_ins:
         Path(path).rename(f"{path}.disabled")
+    daemon_reload()
+
+
+def daemon_reload() -> None:
+    """Let systemd read the files of units again."""
     run("systemctl", "daemon-reload")
 
 

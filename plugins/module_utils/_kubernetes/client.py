@@ -88,8 +88,10 @@ class Kubernetes:
         self._timeout = timeout
         self.warnings: list[str] = []  # of the last answer
 
-    def request(self, method: str, path: str, body: t.Any = None, headers: dict[str, str] | None = None, **query: t.Any) -> t.Any:
-        """Return the answer, or None if the object is not found. Retry while the server is not available.
+    def request(
+        self, method: str, path: str, body: t.Any = None, headers: dict[str, str] | None = None, passing: t.Container[int] = PASSING, **query: t.Any
+    ) -> t.Any:
+        """Return the answer, or None if the object is not found. Retry while the server is not available, by a status that passes.
 
         Use it only for requests that can be repeated: reading, server-side apply, deletion.
         """
@@ -104,7 +106,7 @@ class Kubernetes:
                 if status == 404:
                     return None
                 problem = f"{status} {_message(answer)}"
-                if status not in PASSING and ETCD_ERROR not in problem and not (status == 403 and self._is_expected()):
+                if status not in passing and ETCD_ERROR not in problem and not (status == 403 and self._is_expected()):
                     raise KubernetesError(f"{method} {path}: {problem}", status)
             except ssl.SSLCertVerificationError as error:
                 raise Unavailable(f"https://{self._server}: {error}") from error
@@ -229,9 +231,11 @@ def _warnings(headers: list[str]) -> list[str]:
 
 
 def _message(answer: bytes) -> str:
-    """Return the message of a Status object, or the beginning of any other answer."""
+    """Return the message of a Status object with the PodDisruptionBudget that is its cause, or the beginning of any other answer."""
     try:
-        return json.loads(answer)["message"]
+        status = json.loads(answer)
+        causes = [cause["message"] for cause in (status.get("details") or {}).get("causes") or [] if cause.get("reason") == "DisruptionBudget"]
+        return " ".join([status["message"], *causes])
     except (ValueError, KeyError, TypeError):
         return " ".join(answer.decode(errors="replace").split())[:500]
 

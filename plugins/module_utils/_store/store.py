@@ -107,7 +107,7 @@ class Store:
 
     @property
     def backend(self) -> Backend:
-        """The backend, for documents that are no records and hold no secret."""
+        """The backend, for documents that are no records."""
         return self._backend
 
     def names(self, kind: str) -> list[str]:

@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import typing as t
+from collections import Counter
 from pathlib import Path
 
 from ansible.module_utils.common.yaml import yaml_load
 
 __all__ = (
-    "OLDEST_ETCD", "CatalogError", "Source", "Unpinned", "artifacts", "builds", "images", "load", "older_etcd", "unpinned", "wrong_checksums",
+    "OLDEST_ETCD", "CatalogError", "Source", "Unpinned", "Versions", "artifacts", "builds", "images", "installed", "load", "minor_of", "older_etcd",
+    "record", "releases", "resolve", "unpinned", "wrong_checksums",
 )  # fmt: skip
 
 CATALOG = Path(__file__).resolve().parents[3] / "catalog"
@@ -84,13 +87,83 @@ class Source(t.NamedTuple):
         return found
 
 
+Versions = t.Mapping[str, str]  # of each project, as the files of the catalog have them
+_KINDS = ("components", "images", "builds")
+
+
 @functools.lru_cache
-def load(minor: str) -> dict[str, t.Any]:
-    """Return the catalog of one minor version of Kubernetes."""
-    known = {path.stem: path for path in sorted(CATALOG.glob("[0-9]*.yml"))}
+def releases() -> dict[str, dict[str, str]]:
+    """Return the versions of each release that cluster_kubernetes_version may name: minors, and the patches that their catalogs list."""
+    found = {}
+    for path in sorted(CATALOG.glob("[0-9]*.yml")):
+        lock = _read(path.name)
+        newest = lock["versions"]
+        found.update({path.stem: newest, newest["kubernetes"]: newest})
+        found.update({patch: {**newest, "kubernetes": patch, **differing} for patch, differing in lock["releases"].items()})
+    return found
+
+
+def minor_of(versions: Versions) -> str:
+    """Return the minor version of Kubernetes, which names the file of the catalog."""
+    return versions["kubernetes"].rpartition(".")[0]
+
+
+def record(versions: Versions) -> dict[str, str]:
+    """Return versions as the store has them."""
+    return {"catalog": minor_of(versions), **versions}
+
+
+def resolve(release: str | Versions) -> dict[str, str]:
+    """Return the versions of a release, or complete those of a cluster, of which its store has a record.
+
+    A cluster keeps its versions when the collection has others. Only a project that the cluster has not had yet gets the version of its minor.
+    """
+    known = releases()
+    if isinstance(release, str):
+        if release not in known:
+            raise CatalogError(f"cluster_kubernetes_version: found {release!r}, expected one of {', '.join(known)}")
+        return known[release]
+    minor = minor_of(release)
     if minor not in known:
-        raise CatalogError(f"cluster_kubernetes_version: found {minor!r}, expected one of {', '.join(known)}")
-    return yaml_load(known[minor].read_text(encoding="utf-8"))
+        raise CatalogError(f"versions of the cluster: found Kubernetes {release['kubernetes']}, expected a minor of the catalog: {', '.join(known)}")
+    return {project: release.get(project, version) for project, version in known[minor].items()}
+
+
+def load(release: str | Versions) -> dict[str, t.Any]:
+    """Return the catalog of a release or of the versions of a cluster: every component, image and build with its version, and the pins."""
+    versions = resolve(release)
+    catalog = {**_read("components.yml"), "versions": versions, "upgrades_from": _read(f"{minor_of(versions)}.yml")["upgrades_from"]}
+    for kind in _KINDS:
+        catalog[kind] = {name: {**entry, "version": versions[entry.get("project", name)]} for name, entry in catalog[kind].items()}
+    for given in _read("checksums.yml"):
+        for name, pins in given["sha256"].items():
+            component = catalog["components"][name]
+            if component["version"] in pins:
+                component["sha256"] = pins[component["version"]]
+    return catalog
+
+
+def installed(release: str, found: t.Iterable[Versions], silent: t.Sequence[str]) -> dict[str, str]:
+    """Return the versions of a cluster without a record, given the components of its hosts, and the hosts of which they are not known.
+
+    Most hosts with a component of a project decide, since a host may lie, and one that was off may have other versions. Images have the versions of
+    the minor, and a cluster whose hosts have nothing yet those of the release.
+    """
+    projects = {name: entry.get("project", name) for name, entry in _read("components.yml")["components"].items()}
+    counts: dict[str, Counter[str]] = {}
+    for name, version in itertools.chain.from_iterable(components.items() for components in found):
+        if name in projects:
+            counts.setdefault(projects[name], Counter())[version] += 1
+    if silent and (unknown := [project for project in dict.fromkeys(projects.values()) if project not in counts]):
+        expected = "a first run that reaches all hosts of the cluster"
+        raise CatalogError(f"versions of the cluster: found no record in the store, and no host with {', '.join(unknown)}, expected {expected}")
+    running = {project: counter.most_common(1)[0][0] for project, counter in counts.items()}
+    return resolve({"kubernetes": resolve(release)["kubernetes"], **running}) if running else resolve(release)
+
+
+@functools.lru_cache
+def _read(name: str) -> t.Any:
+    return yaml_load((CATALOG / name).read_text(encoding="utf-8"))
 
 
 def older_etcd(catalog: dict[str, t.Any]) -> str | None:
@@ -264,14 +337,21 @@ def _build(catalog: dict[str, t.Any], name: str, build: dict[str, t.Any], inputs
     return {
         "name": name,
         "version": build["version"],
-        "inputs": {path.name: path.read_text(encoding="utf-8") for path in sorted((inputs / name).iterdir())},
+        "inputs": _inputs(inputs / name / build["version"]),
         "packages": packages,
         "cgo": build.get("cgo", False),
         "tags": build.get("tags", []),
-        "ldflags": build.get("ldflags", "").format(version=build["version"]),
+        "ldflags": build.get("ldflags", "").format(version=build["version"], minor=build["version"].split(".")[1]),
         "left_out": build.get("left_out", []),
         "outputs": outputs,
     }
+
+
+def _inputs(directory: Path) -> dict[str, str]:
+    if not directory.is_dir():
+        versions = sorted(path.name for path in directory.parent.iterdir())
+        raise CatalogError(f"catalog, builds: found no inputs for {directory.parent.name} {directory.name}, expected one of {', '.join(versions)}")
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(directory.iterdir())}
 
 
 def _image(image: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -14,6 +14,7 @@ import json
 import re
 import typing as t
 
+from ...module_utils._artifacts.release import VERSION
 from .shapes import Each, Fields, Flag, InvalidAnswer, Line, Maybe, Named, Number, OneOf, Prose, Shape, Text, Tree, Word, address, network, source_address
 
 __all__ = ("ANSWERS", "NoAnswer", "certificates", "check_output", "read", "validated")
@@ -44,6 +45,8 @@ _IDENTIFIER = Word(r"[A-Za-z0-9._+~-]{0,64}", "a name or version of letters, dig
 _DIGEST = Word(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")
 _MOMENT = Word(r"[0-9]{1,6}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z", "a time such as 2026-11-21T16:20:05Z")
 _CLUSTER_ID = Word(r"[0-9a-f]{1,16}|", "an ID in hexadecimal")
+# By name. Programs are installed by it, so it is nothing else than a version.
+_RELEASES = Named(_IDENTIFIER, Word(VERSION, "a version of digits and dots"), most=100)
 _SEARCH_DOMAIN = Word(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", "a domain")
 _PEM = Word(r"[\x00-\x7f\ufffd]{0,1048576}", "a file of ASCII, 1 MiB or less")
 
@@ -122,6 +125,7 @@ _HEALTH = Fields(
         "drift": Named(_JOB, Each(Prose(300), most=10_000)),
         "dropping_chains": Each(Prose(300), most=1000),
         "routes": _ROUTES,
+        "releases": _RELEASES,
         "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
         "processors": Number(1, 1 << 20),
         "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),
@@ -170,6 +174,7 @@ _HOST = Fields(
         "cluster_networks": Fields({}, {"cluster_service_cidr": network, "cluster_pod_cidr": network}),
         "etcd_members": _PEERS,
         "routes": _ROUTES,
+        "releases": _RELEASES,
         "authorities": Named(_PATH, Each(_DIGEST)),
         "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB, "restrictions": Each(OneOf("ro", "noexec"), most=2)})),
         "kernel_features": Named(_IDENTIFIER, OneOf("present", "loadable", "missing")),
@@ -224,6 +229,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
     "etcd_cluster_info": lambda _arguments: _ETCD_CLUSTER,
     "etcd_defragment": lambda _arguments: Fields({"databases": Each(_DATABASE, most=100), "alarms": Each(OneOf("NOSPACE"), most=1)}),
+    "etcd_downgrade": lambda _arguments: Fields({"storage": Named(_SHORT, _IDENTIFIER, most=100)}),
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
@@ -231,8 +237,13 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
+    "host_rollback": lambda _arguments: Fields(
+        {"restored": Each(_PATH, most=10_000), "restarted": Each(_UNIT, most=100), "problems": Named(_UNIT, Prose())}
+    ),
+    "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,
     "job_removal": lambda _arguments: Fields({"jobs": Each(_JOB, most=100)}),
+    "release_download": lambda _arguments: Fields({"downloaded": Each(_SHORT, most=100)}),
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "url_probe": lambda _arguments: _CHECKS,
 }

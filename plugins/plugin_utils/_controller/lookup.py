@@ -19,16 +19,17 @@ __all__ = ("CatalogLookup",)
 class CatalogLookup(LookupBase):
     """A lookup with variables of the cluster as options. It returns one list, whatever the number of names."""
 
-    def run(self, terms: list[str], variables: dict[str, t.Any], **kwargs: t.Any) -> list[list[dict[str, t.Any]]]:
+    def run(self, terms: list[str], variables: dict[str, t.Any], **kwargs: t.Any) -> list[t.Any]:
         """Return the answer as the only element, so that lookup() returns it unchanged."""
-        names = [variable for variable in variables if variable.startswith(("cluster_artifact_", "cluster_kubernetes_"))]
+        names = [variable for variable in variables if variable.startswith(("cluster_artifact_", "cluster_kubernetes_", "cluster_release"))]
         self.set_options(var_options={name: self._templar.template(variables[name]) for name in names}, direct=kwargs)
         try:
-            return [self.answer(load(self.get_option("kubernetes_version")), terms)]
+            release = self.get_option("kubernetes_version")
+            return [self.answer(load(release if isinstance(release, dict) else str(release)), terms)]
         except CatalogError as error:
             raise AnsibleLookupError(str(error)) from error
 
-    def answer(self, catalog: dict[str, t.Any], names: list[str]) -> list[dict[str, t.Any]]:
+    def answer(self, catalog: dict[str, t.Any], names: list[str]) -> t.Any:
         """Return the entries of these names in the catalog."""
         raise NotImplementedError
 

@@ -43,10 +43,12 @@ def report(
     workers: t.Collection[str],
     topology: str,
     addresses: t.Collection[str] = (),
+    releases: t.Mapping[str, str],
 ) -> dict[str, t.Any]:
     """Return the report.
 
-    The members, the workers and the addresses are those of all hosts that the cluster should have, also of those that are not among these hosts.
+    The members, the workers and the addresses are those of all hosts that the cluster should have, also of those that are not among these hosts. The
+    releases are the versions that components are to have, as far as they are known.
     """
     nodes = api.get("nodes")
     asked = {name: host.health for name, host in hosts.items() if host.health is not None and not host.removed}
@@ -70,7 +72,7 @@ def report(
         if host.group == "worker" and nodes is not None:
             findings += check_node(name, nodes.get(host.address))
     return {
-        "hosts": {name: _row(name, host, nodes, findings) for name, host in hosts.items()},
+        "hosts": {name: _row(name, host, nodes, findings, releases) for name, host in hosts.items()},
         "cluster": {
             "endpoint": api["endpoint"],
             "etcd": etcd,
@@ -78,12 +80,14 @@ def report(
             "authorities": authorities,
             "certificate": api.get("certificate"),
             "rotations": rotations,
+            "versions": store.get("versions", {}),
+            "update": store.get("update", {}),
         },
         "findings": [dataclasses.asdict(finding) for finding in sorted(findings, key=lambda finding: finding.severity != "critical")],
     }
 
 
-def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding]) -> dict[str, t.Any]:
+def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Finding], releases: Values) -> dict[str, t.Any]:
     """Return the report on one host."""
     health = host.health or {}
     known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
@@ -100,6 +104,8 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
         "units": units,
         "etcd": health["etcd"],
         "routes": health["routes"],
+        "releases": health["releases"],
+        "other_releases": {name: releases[name] for name, version in health["releases"].items() if releases.get(name, version) != version},
         "load": health["load"],
         "processors": health["processors"],
         "memory": {**memory, "used_percent": 100 - 100 * memory["available_mib"] // memory["total_mib"]},

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import typing as t
 
-__all__ = ("COLUMNS", "cells", "duration", "failing", "rotations")
+__all__ = ("COLUMNS", "cells", "differing", "duration", "failing", "rotations", "update", "versions")
 
-COLUMNS = ("instance", "name", "address", "zone", "state", "units", "etcd", "node", "load", "memory", "disk", "uptime", "certificates")
+COLUMNS = ("instance", "name", "address", "zone", "state", "version", "units", "etcd", "node", "load", "memory", "disk", "uptime", "certificates")
+_MAIN = {"etcd": "etcd", "master": "kube-apiserver", "worker": "kubelet", "proxy": "kube-proxy"}  # the component whose version is that of a host
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 Values = t.Mapping[str, t.Any]
@@ -31,6 +32,7 @@ def cells(name: str, host: Values) -> dict[str, str]:
     if "units" not in host:
         return {column: known.get(column, "") for column in COLUMNS}
     reported = {
+        "version": _version(host),
         "units": _units(host["units"]),
         "etcd": _etcd(host["etcd"]),
         "load": f"{host['load'][0]:.2f}",
@@ -52,6 +54,33 @@ def rotations(cluster: Values) -> list[str]:
     return [f"{one['name']} in phase {one['phase']} since {one['since']}: run rotate.yml again to continue" for one in cluster["rotations"]]
 
 
+def update(cluster: Values) -> str:
+    """Return how far an update is, or "" if none is in progress."""
+    its = cluster.get("update")
+    if not its:
+        return ""
+    state = ", paused" if its["paused"] else ""
+    lost = "".join(f"; {name}: {reason}" for name, reason in {**its["failed"], **its["blocked"]}.items())
+    kind = "roll back" if its["rollback"] else "update"
+    versions = f"kubernetes {its['from']['kubernetes']} to {its['to']['kubernetes']}"
+    return f"{kind}, {versions}, phase {its['phase']}, {its['done']} of {its['changes']} done{state}, waiting: {', '.join(its['waiting']) or 'none'}{lost}"
+
+
+def versions(cluster: Values) -> str:
+    """Return the versions that the cluster is to have, or "" if the store does not tell them."""
+    return ", ".join(f"{project} {version}" for project, version in cluster["versions"].items() if project != "catalog")
+
+
+def differing(hosts: t.Mapping[str, Values]) -> list[str]:
+    """Return a line for each host with other versions than those of the cluster."""
+    lines = []
+    for name, host in hosts.items():
+        if others := host.get("other_releases"):
+            told = ", ".join(f"{component} {host['releases'][component]}, expected {expected}" for component, expected in others.items())
+            lines.append(f"{name} has {told}")
+    return lines
+
+
 def duration(seconds: int) -> str:
     """Return a duration in its largest unit, or in two units if the first is small."""
     for (unit, size), (smaller, part) in zip(_UNITS, (*_UNITS[1:], ("", 1))):
@@ -59,6 +88,12 @@ def duration(seconds: int) -> str:
             whole, rest = divmod(seconds, size)
             return f"{whole} {unit}" + (f" {rest // part} {smaller}" if whole < 10 and smaller and rest >= part else "")
     return "0 s"
+
+
+def _version(host: Values) -> str:
+    version = host["releases"].get(_MAIN.get(host["group"], ""), "")
+    others = len(host["other_releases"])
+    return f"{version}, {others} {'differs' if others == 1 else 'differ'}" if others else version
 
 
 def _units(units: Values) -> str:

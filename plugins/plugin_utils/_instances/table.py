@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._health.text import text
-from .cells import COLUMNS, cells, rotations
+from .cells import COLUMNS, cells, differing, rotations, update, versions
 
 __all__ = ("aligned", "table")
 
@@ -19,7 +19,7 @@ def table(report: t.Mapping[str, t.Any]) -> str:
     rows = [cells(name, host) for name, host in report["hosts"].items()]
     shown = [column for column in COLUMNS if any(row[column] for row in rows)]
     written = aligned([{column: row[column] or "-" for column in shown} for row in rows])
-    return "\n".join([*written, "", *_cluster(report["cluster"]), text(report)])
+    return "\n".join([*written, "", *_cluster(report), text(report)])
 
 
 def aligned(rows: t.Sequence[t.Mapping[str, str]]) -> list[str]:
@@ -29,11 +29,15 @@ def aligned(rows: t.Sequence[t.Mapping[str, str]]) -> list[str]:
     return ["  ".join(line[column].ljust(width) for column, width in widths.items()).rstrip() for line in lines]
 
 
-def _cluster(cluster: t.Mapping[str, t.Any]) -> list[str]:
+def _cluster(report: t.Mapping[str, t.Any]) -> list[str]:
+    cluster = report["cluster"]
     endpoint, etcd = cluster["endpoint"], cluster["etcd"]
     answered = "does not answer" if endpoint["problem"] else f"answered in {endpoint['seconds']:g} s"
     return [
         f"endpoint  {endpoint['url'] or 'unknown'}, {answered}",
         f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
+        *([f"versions  {told}"] if (told := versions(cluster)) else []),
+        *([f"update    {told}"] if (told := update(cluster)) else []),
+        *(f"differs   {line}" for line in differing(report["hosts"])),
         *(f"rotation  {line}" for line in rotations(cluster)),
     ]

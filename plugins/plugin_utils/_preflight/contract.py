@@ -17,6 +17,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from .._catalog.catalog import releases
 from .._catalog.ports import port_catalog
 from .._controller.groups import staying
 
@@ -82,8 +83,8 @@ class Contract:
 
     @property
     def versions(self) -> list[str]:
-        """The minor versions of Kubernetes that the catalog has."""
-        return sorted(path.stem for path in (_COLLECTION / "catalog").glob("[0-9]*.yml"))
+        """The versions of Kubernetes that the catalog has."""
+        return list(releases())
 
     def of(self, variables: t.Mapping[str, t.Any]) -> Values:
         """Return the variables of one host, with the defaults for those that are not set."""

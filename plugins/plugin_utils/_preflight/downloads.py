@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import typing as t
 
-from .._catalog.catalog import CatalogError, Source, load, unpinned
+from .._catalog.catalog import CatalogError, Source, Versions, load, unpinned
 from .problems import Problem
 
 __all__ = ("check_downloads",)
 
 
-def check_downloads(values: t.Mapping[str, t.Any], architectures: t.Collection[str]) -> list[Problem]:
-    """Return a problem for every download without a pin that hosts of these architectures may need."""
+def check_downloads(values: t.Mapping[str, t.Any], versions: Versions, architectures: t.Collection[str]) -> list[Problem]:
+    """Return a problem for every download of these versions without a pin that hosts of these architectures may need."""
     # Files that the director compiles get their checksums from this run.
     if not values["cluster_require_pins"] or values["cluster_artifact_source"] == "build":
         return []
     source = Source(values["cluster_artifact_source"], values["cluster_artifact_mirror"], values["cluster_artifact_checksums"])
     try:
-        downloads = unpinned(load(values["cluster_kubernetes_version"]), source, architectures)
+        downloads = unpinned(load(versions), source, architectures)
     except CatalogError as error:
         return [Problem("cluster_require_pins", str(error), "a pin for every download")]
     return [

@@ -62,7 +62,7 @@ class Inventory:
 
     groups: t.Mapping[str, t.Sequence[str]]
     values: t.Mapping[str, Values]  # by host of the cluster: its valid values of contract variables
-    versions: t.Sequence[str] = ()  # minor versions in the catalog
+    versions: t.Sequence[str] = ()  # of Kubernetes, in the catalog
     ports: t.Sequence[Values] = ()  # all ports of the catalog
     whole: bool = True  # whether the groups are complete, and not a slice of the cluster
 
@@ -379,7 +379,7 @@ def _lifetimes(values: Values) -> t.Iterator[Problem]:
 def _artifacts(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     version = values.get("cluster_kubernetes_version")
     if version is not None and version not in inventory.versions:
-        yield Problem("cluster_kubernetes_version", version or "nothing", f"a minor version in the catalog: {', '.join(inventory.versions)}")
+        yield Problem("cluster_kubernetes_version", version or "nothing", f"a version in the catalog: {', '.join(inventory.versions)}")
     source, mirror = values.get("cluster_artifact_source"), values.get("cluster_artifact_mirror")
     if source in ("mirror", "build") and mirror is not None:
         if not _is_url(mirror):

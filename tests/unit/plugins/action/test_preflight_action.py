@@ -17,6 +17,7 @@ import yaml
 from _store import local_store
 from ansible_collections.cfcr.kubernetes.plugins.action.preflight import _left_out, _name_servers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authority_list import keep_authorities
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import record, resolve
 
 COLLECTIONS = pathlib.Path(__file__).parents[4] / "collections"
 RIGHT = {
@@ -155,11 +156,20 @@ def test_store_that_is_damaged_is_named(play, local, tmp_path):
     assert names == ["localhost", "w0"] and f"found {tmp_path}/store/authorities/etcd.json: damaged" in message
 
 
-def test_in_an_existing_cluster_a_host_with_a_problem_fails_alone(play, local, tmp_path):
-    """One that lies, or is broken, must not keep the others from being configured."""
+@pytest.fixture
+def old_cluster(tmp_path):
+    """Return the directory of the store of a cluster of Kubernetes 1.35."""
+    store = local_store(tmp_path / "store")
     authorities = [{"name": "etcd", "common_name": "etcd", "days": 10, "key_type": "ecdsa-p256"}]
-    keep_authorities(local_store(tmp_path / "store"), {"authorities": authorities}, check_mode=False)
-    code, _hosts = play(local, tasks_from="hosts", cluster_store_directory=str(tmp_path / "store"), preflight_memory_mib={"etcd": 10**9})
+    keep_authorities(store, {"authorities": authorities}, check_mode=False)
+    store.put("credentials/versions", {"type": "versions", "now": record(resolve("1.35")), "former": {}}, {}, 0)
+    return str(tmp_path / "store")
+
+
+def test_in_an_existing_cluster_a_host_with_a_problem_fails_alone(play, local, old_cluster):
+    """One that lies, or is broken, must not keep the others from being configured."""
+    options = {"cluster_store_directory": old_cluster, "cluster_kubernetes_version": "1.35.4", "preflight_memory_mib": {"etcd": 10**9}}
+    code, _hosts = play(local, tasks_from="hosts", **options)
     assert code != 0
     assert not any(result.get("failed") for result in play.tasks["Check the hosts"].values())
     left_out = {host: result["msg"] for host, result in play.tasks["Fail hosts that have a problem"].items() if result.get("failed")}
@@ -167,3 +177,24 @@ def test_in_an_existing_cluster_a_host_with_a_problem_fails_alone(play, local, t
     assert "expected 1000000000 MiB or more" in left_out["e0"]
     assert "found unreachable: ssh" in left_out["w0"]
     assert "/nowhere/python3" in left_out["p0"]
+
+
+def test_other_versions_stop_a_run_for_all_hosts(play, local, old_cluster):
+    code, hosts = play(local, tasks_from="hosts", cluster_store_directory=old_cluster, cluster_kubernetes_version="1.36")
+    assert code != 0
+    (result,) = hosts.values()
+    names, message = told(result)
+    assert names[0] == "cluster_kubernetes_version" and "playbook update changes them" in message
+
+
+def test_a_run_that_keeps_the_recorded_versions_learns_these(play, local, old_cluster):
+    play(local, tasks_from="hosts", cluster_store_directory=old_cluster, cluster_kubernetes_version="1.36", preflight_versions="recorded")
+    (checked,) = play.tasks["Check the hosts"].values()
+    assert checked["versions"] == record(resolve("1.35"))
+
+
+@pytest.mark.parametrize(("versions", "right"), [("same", False), ("recorded", True), ("planned", True)])
+def test_only_playbooks_may_set_the_release(play, versions, right):
+    code, hosts = play(RIGHT, cluster_release="1.35", preflight_versions=versions)
+    assert (code == 0) == right
+    assert right or "cluster_release: found an unknown name" in str(hosts)

@@ -36,6 +36,8 @@ def host(group, index, **values):
         "error": None,
         "units": UNITS,
         "etcd": None,
+        "releases": {"kube-apiserver": "1.36.3", "kubelet": "1.36.3", "containerd": "2.4.2"} if group != "etcd" else {"etcd": "3.6.16"},
+        "other_releases": {},
         "load": [0.5, 0, 0],
         "processors": 2,
         "memory": {"used_percent": 23},
@@ -64,6 +66,7 @@ def report():
             "nodes": {"10.0.0.0": NODE},
             "authorities": [{**CERTIFICATE, "common_name": "cfcr etcd", "days_left": 3649, "hosts": ["etcd-0"]}],
             "certificate": CERTIFICATE,
+            "versions": {"catalog": "1.36", "kubernetes": "1.36.3", "etcd": "3.6.16"},
             "rotations": [{"name": "service-account", "phase": "use", "since": "2026-11-21T09:00:00Z", "days_in_phase": 1}],
         },
         "findings": [
@@ -75,19 +78,38 @@ def report():
 
 
 def test_a_table_has_a_line_for_each_host_and_no_empty_column(report):
+    former = {"containerd": "2.3.7", "kubelet": "1.35.4"}
+    report["hosts"]["worker-0"].update(releases=former, other_releases={"containerd": "2.4.2", "kubelet": "1.36.3"})
     assert instances(report).splitlines() == [
-        "instance  address   state        units                         etcd             node            load  memory  disk  uptime     certificates",
-        "master/0  10.0.0.0  failing      2/3, failing: kube-scheduler  -                -               0.50  23 %    31 %  2 h 5 min  364 d",
-        "worker/0  10.0.0.0  healthy      3/3                           -                Ready cordoned  0.50  23 %    31 %  2 h 5 min  364 d",
-        "worker/1  10.0.0.9  unreachable  -                             -                -               -     -       -     -          -",
-        "etcd/0    10.0.0.0  healthy      3/3                           leader, 2.1 MiB  -               0.50  23 %    31 %  2 h 5 min  364 d",
+        "instance  address   state        version           units                         etcd             node            load  memory  disk  uptime     "
+        "certificates",
+        "master/0  10.0.0.0  failing      1.36.3            2/3, failing: kube-scheduler  -                -               0.50  23 %    31 %"
+        "  2 h 5 min  364 d",
+        "worker/0  10.0.0.0  healthy      1.35.4, 2 differ  3/3                           -                Ready cordoned  0.50  23 %    31 %"
+        "  2 h 5 min  364 d",
+        "worker/1  10.0.0.9  unreachable  -                 -                             -                -               -     -       -     -          -",
+        "etcd/0    10.0.0.0  healthy      3.6.16            3/3                           leader, 2.1 MiB  -               0.50  23 %    31 %"
+        "  2 h 5 min  364 d",
         "",
         "endpoint  https://10.0.0.91:8443, answered in 0.02 s",
         "etcd      1 of 1 members, 1 needed, leader etcd-0",
+        "versions  kubernetes 1.36.3, etcd 3.6.16",
+        "differs   worker-0 has containerd 2.3.7, expected 2.4.2, kubelet 1.35.4, expected 1.36.3",
         "rotation  service-account in phase use since 2026-11-21T09:00:00Z: run rotate.yml again to continue",
         "1 finding; hosts: 1 failing, 2 healthy, 1 unreachable, checked in 1.3 s",
         "  worker-1  critical  unreachable  10.0.0.9: found no route, expected an answer",
     ]
+
+
+def test_an_update_in_progress_is_shown(report):
+    report["cluster"]["update"] = {
+        "id": "update-1.36.3-0a1b2c3d", "from": {"kubernetes": "1.35.4"}, "to": {"kubernetes": "1.36.3"}, "rollback": False, "paused": True,
+        "phase": "workers", "done": 7, "changes": 9, "waiting": ["worker-1", "worker-2"], "failed": {"worker-1": "kubelet does not start"}, "blocked": {},
+    }  # fmt: skip
+    line = (
+        "update, kubernetes 1.35.4 to 1.36.3, phase workers, 7 of 9 done, paused, waiting: worker-1, worker-2; worker-1: kubelet does not start"
+    )
+    assert f"update    {line}" in instances(report).splitlines() and line in instances(report, "html")
 
 
 def test_names_and_zones_have_columns_if_there_are_any(report):

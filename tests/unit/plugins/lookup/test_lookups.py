@@ -54,6 +54,16 @@ def look_up(expression: str, **variables: object) -> subprocess.CompletedProcess
             id="image archive",
         ),
         pytest.param("lookup('cfcr.kubernetes.images', 'pause', source='upstream')[0].archive is none", id="image from a registry"),
+        pytest.param("lookup('cfcr.kubernetes.versions').catalog == '1.36'", id="versions"),
+        pytest.param(
+            "lookup('cfcr.kubernetes.artifacts', 'etcd', source='upstream', kubernetes_version={'kubernetes': '1.36.3', 'etcd': '3.6.15'})[0].version"
+            " == '3.6.15'",
+            id="the versions of a cluster",
+        ),
+        pytest.param(
+            "lookup('cfcr.kubernetes.builds', 'kubernetes', 'runc', releases=['1.35', '1.36']) | map(attribute='version') == ['1.35.4', '1.5.2', '1.36.3']",
+            id="builds of two releases",
+        ),
         pytest.param("lookup('cfcr.kubernetes.builds') | length > lookup('cfcr.kubernetes.builds', 'etcd') | length == 1", id="builds"),
     ],
 )
@@ -65,7 +75,7 @@ def test_answers(expression: str) -> None:
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
-        ({"minor": "1.35"}, "cluster_kubernetes_version: found '1.35', expected one of 1.36"),
+        ({"minor": "1.34"}, "cluster_kubernetes_version: found '1.34', expected one of 1.35, 1.35.4, 1.36"),
         ({"cluster_artifact_source": "nirror"}, "cluster_artifact_source: found 'nirror', expected one of upstream, mirror, build"),
         ({"cluster_artifact_checksums": {}}, "cluster_artifact_checksums: found none of runc/1.5.2/amd64/runc.amd64"),
     ],

@@ -77,7 +77,7 @@ def test_check_apply_apply_check(mirror: Path) -> None:
     assert not mirror.exists()
     applied = call(mirror, C_BUILD, GO_BUILD)
     assert applied["changed"]
-    assert list(applied["built"]) == ["hello", "tool"]
+    assert list(applied["built"]) == ["hello 1.0", "tool 2.0"]
     assert applied["diff"]["after"] == checked["diff"]["after"]
     for path, checksum in applied["checksums"].items():
         assert hashlib.sha256((mirror / path).read_bytes()).hexdigest() == checksum
@@ -102,9 +102,9 @@ def test_outputs_run(mirror: Path) -> None:
 
 def test_only_what_differs_is_built(mirror: Path) -> None:
     call(mirror, C_BUILD, GO_BUILD)
-    assert list(call(mirror, C_BUILD, {**GO_BUILD, "ldflags": "-X main.version=2.0.1"})["built"]) == ["tool"]
+    assert list(call(mirror, C_BUILD, {**GO_BUILD, "ldflags": "-X main.version=2.0.1"})["built"]) == ["tool 2.0"]
     (mirror / f"images/hello/1.0/{ARCHITECTURE}/hello.tar").write_bytes(b"torn")
-    assert list(call(mirror, C_BUILD)["built"]) == ["hello"]
+    assert list(call(mirror, C_BUILD)["built"]) == ["hello 1.0"]
     (mirror / "SHA256SUMS").unlink()
     answer = call(mirror, C_BUILD)
     assert (answer["changed"], answer["built"]) == (True, {})
@@ -176,7 +176,7 @@ def test_packages_are_left_out(mirror: Path, backends: dict) -> None:
     call(mirror, backends)
     assert names(mirror) == "extension vxlan"
     left_out = {**backends, "left_out": ["example.org/backends/backend/extension"]}
-    assert list(call(mirror, left_out)["built"]) == ["tool"]
+    assert list(call(mirror, left_out)["built"]) == ["tool 2.0"]
     assert names(mirror) == "vxlan"
     assert call(mirror, left_out)["built"] == {}
 
@@ -215,5 +215,5 @@ def test_interrupted_and_called_again(mirror: Path) -> None:
         assert process.poll() is None
     process.kill()
     process.wait()
-    assert list(call(mirror, GO_BUILD)["built"]) == ["tool"]
+    assert list(call(mirror, GO_BUILD)["built"]) == ["tool 2.0"]
     assert not (mirror / ".builds" / "work").exists()

@@ -60,6 +60,18 @@ def test_an_archive_is_unpacked_and_linked(host, mirror):
     assert (host / "bin/etcdctl").stat().st_mode & 0o777 == 0o755
 
 
+def test_a_version_that_was_prepared_is_switched_to_without_a_download(host, mirror):
+    first, second = (publish(mirror, f"etcd-{version}", version.encode(), version, etcd="") for version in ("1.0", "1.1"))
+    release.install([first])
+    assert release.unprepared([first, second]) == [second]
+    release.prepare([second])
+    assert release.unprepared([second]) == [] and (host / "bin/etcd").read_bytes() == b"1.0"
+    (mirror[0] / "etcd-1.1").unlink()
+    release.install([second])
+    assert (host / "bin/etcd").read_bytes() == b"1.1"
+    assert release.unprepared([publish(mirror, "etcd-1.1", b"another", "1.1", etcd="")]) != [], "another pin"
+
+
 def test_a_missing_symlink_is_repaired(host, mirror):
     artifact = publish(mirror, "etcd.tar.gz", archive(etcd=b"server", etcdctl=b"client"), etcd="top/etcd", etcdctl="top/etcdctl")
     release.install([artifact])
@@ -67,6 +79,17 @@ def test_a_missing_symlink_is_repaired(host, mirror):
     assert release.installed([artifact]) == {}
     release.install([artifact])
     assert (host / "bin/etcdctl").read_bytes() == b"client"
+
+
+def test_the_version_of_each_component_is_that_of_its_symlinks(host, mirror):
+    assert release.active() == {}
+    for version in ("1.0", "1.1"):
+        release.install([publish(mirror, "etcd.tar.gz", archive(etcd=version.encode(), etcdctl=b"client"), version, etcd="top/etcd", etcdctl="top/etcdctl")])
+    assert release.active() == {"etcd": "1.1"}
+    for name, target in {"sh": "/bin/sh", "local": "local", "other": host / "releases/other/main/other"}.items():
+        (host / "bin" / name).symlink_to(target)
+    (host / "bin/file").write_text("no link")
+    assert release.active() == {"etcd": "1.1"}
 
 
 def test_a_plain_program_needs_no_archive(host, mirror):

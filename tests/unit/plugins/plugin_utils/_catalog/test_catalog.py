@@ -14,6 +14,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog import ca
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import CatalogError, Source
 
 MINOR = "1.36"
+RELEASES = list(catalog.releases())
 CATALOG = catalog.load(MINOR)
 A, B = "a" * 64, "b" * 64
 ETCD = "etcd/{0[version]}/{1}/etcd-v{0[version]}-linux-{1}.tar.gz"
@@ -44,9 +45,9 @@ def test_upstream_of_etcd() -> None:
     }
 
 
-@pytest.mark.parametrize("path", sorted(catalog.CATALOG.glob("[0-9]*.yml")), ids=lambda path: path.stem)
-def test_no_catalog_has_an_etcd_that_is_too_old(path: Path) -> None:
-    assert catalog.older_etcd(catalog.load(path.stem)) is None
+@pytest.mark.parametrize("release", RELEASES)
+def test_no_catalog_has_an_etcd_that_is_too_old(release: str) -> None:
+    assert catalog.older_etcd(catalog.load(release)) is None
 
 
 @pytest.mark.parametrize(("version", "old"), [("3.6.13", True), ("3.6.2", True), ("3.5.99", True), ("3.6.14", False), ("3.6.100", False), ("3.7.0", False)])
@@ -62,13 +63,14 @@ def test_a_pin_replaces_the_checksum_file() -> None:
     assert "sha256" not in artifact["architectures"]["arm64"]
 
 
-def test_pins_of_the_catalog_name_their_source() -> None:
-    pinned = {name: component for name, component in CATALOG["components"].items() if "sha256" in component}
-    assert set(pinned) == {"kubelet", "kubectl", "cni-plugins"}
-    for component in pinned.values():
-        assert set(component["sha256"]) == {"amd64", "arm64"}
-        assert all(re.fullmatch("[0-9a-f]{64}", pin) for pin in component["sha256"].values())
-        assert component["pinned_from"]
+def test_pins_of_the_catalog_name_their_source_and_are_used() -> None:
+    used = {(name, component["version"]) for release in RELEASES for name, component in catalog.load(release)["components"].items()}
+    for given in catalog._read("checksums.yml"):
+        assert given["from"]
+        assert used >= {(name, version) for name, pins in given["sha256"].items() for version in pins}
+        for pin in (pin for pins in given["sha256"].values() for pin in pins.values()):
+            assert set(pin) == {"amd64", "arm64"}
+            assert all(re.fullmatch("[0-9a-f]{64}", checksum) for checksum in pin.values())
 
 
 def test_a_pin_of_the_operator_holds_upstream() -> None:
@@ -176,9 +178,42 @@ def test_errors_name_variable_found_and_expected(names: list[str], source: Sourc
         assert text in str(error.value)
 
 
-def test_unknown_minor_names_the_known_ones() -> None:
-    with pytest.raises(CatalogError, match=r"cluster_kubernetes_version: found '1\.35', expected one of 1\.36"):
-        catalog.load("1.35")
+def test_an_unknown_version_names_the_known_ones() -> None:
+    with pytest.raises(CatalogError, match=r"cluster_kubernetes_version: found '1\.35\.9', expected one of 1\.35, 1\.35\.4, 1\.36"):
+        catalog.load("1.35.9")
+
+
+def test_a_patch_has_the_versions_of_its_minor_and_its_own() -> None:
+    minor, patch = catalog.load("1.37"), catalog.load("1.37.1")
+    assert (minor["components"]["kubelet"]["version"], patch["components"]["kubelet"]["version"]) == ("1.37.2", "1.37.1")
+    assert patch["versions"] == {**minor["versions"], "kubernetes": "1.37.1"}
+    assert catalog.load("1.37.2") == minor
+
+
+def test_pins_belong_to_a_version() -> None:
+    assert "sha256" in catalog.load("1.36.3")["components"]["kubelet"]
+    assert "sha256" not in catalog.load("1.35")["components"]["kubelet"]
+
+
+def test_a_cluster_keeps_its_versions_when_the_catalog_has_others() -> None:
+    recorded = {"catalog": "1.36", "kubernetes": "1.36.1", "etcd": "3.6.14"}
+    versions = catalog.load(recorded)["versions"]
+    assert versions == {**CATALOG["versions"], "kubernetes": "1.36.1", "etcd": "3.6.14"}  # what it has not had yet comes from the catalog
+    assert catalog.load(catalog.record(versions))["versions"] == versions
+    with pytest.raises(CatalogError, match=r"found Kubernetes 1\.33\.1, expected a minor of the catalog: 1\.35"):
+        catalog.load({"kubernetes": "1.33.1"})
+
+
+def test_versions_of_a_cluster_without_a_record_are_those_that_most_hosts_have() -> None:
+    workers = [{"kubelet": "1.35.4", "kube-proxy": "1.35.4", "containerd": "2.3.7"}] * 2
+    found = catalog.installed("1.36", [*workers, {"etcd": "3.6.14", "kubelet": "9.9", "strange": "1"}], [])
+    assert found == {**catalog.load("1.35")["versions"], "etcd": "3.6.14"}
+    assert catalog.installed("1.36", [], []) == catalog.installed("1.36", [{}], []) == CATALOG["versions"]
+
+
+def test_a_build_without_inputs_is_named() -> None:
+    with pytest.raises(CatalogError, match=r"found no inputs for etcd 3\.6\.14, expected one of 3\.6\.15, 3\.6\.16"):
+        catalog.builds(catalog.load({"kubernetes": "1.36.3", "etcd": "3.6.14"}), ["etcd"])
 
 
 def test_every_mirrored_file_is_built() -> None:
@@ -189,10 +224,27 @@ def test_every_mirrored_file_is_built() -> None:
     assert sorted(amd64) == sorted("https://mirror/" + path.replace("{architecture}", "amd64") for path in outputs)
 
 
-@pytest.mark.parametrize("name", [name for name, build in CATALOG["builds"].items() if "packages" in build])
-def test_go_mod_pins_the_version_of_the_catalog(name: str) -> None:
-    build = CATALOG["builds"][name]
-    text = (Path(catalog.INPUTS) / name / "go.mod").read_text()
+def test_every_release_is_built_and_nothing_else_is_there() -> None:
+    wanted = {(build["name"], build["version"]) for release in RELEASES for build in catalog.builds(catalog.load(release), CATALOG["builds"])}
+    assert wanted == {(path.parent.name, path.name) for path in catalog.INPUTS.glob("*/*")}
+
+
+def test_builds_of_other_versions_have_other_files() -> None:
+    """Otherwise a mirror with two releases would overwrite the files of one of them."""
+    builds = {(build["name"], build["version"]): build for release in RELEASES for build in catalog.builds(catalog.load(release), CATALOG["builds"])}
+    paths = [output["path"] for build in builds.values() for output in build["outputs"]]
+    assert len(paths) == len(set(paths))
+
+
+GO_BUILDS = sorted({(name, build["version"]) for release in RELEASES for name, build in catalog.load(release)["builds"].items() if "packages" in build})
+
+
+@pytest.mark.parametrize(("name", "version"), GO_BUILDS)
+def test_go_mod_pins_the_version_of_the_catalog(name: str, version: str) -> None:
+    build = {**CATALOG["builds"][name], "version": version}
+    if name == "agnhost":  # a part of Kubernetes that has another version
+        build["version"] = "1.36.3"
+    text = (Path(catalog.INPUTS) / name / version / "go.mod").read_text()
     required = dict(re.findall(r"^(?:require )?\s*(\S+) v(\S+)(?: // indirect)?$", text, re.MULTILINE))
     for package in build["packages"].values():
         module = max((module for module in required if f"{package}/".startswith(f"{module}/")), key=len)

@@ -50,6 +50,7 @@ HEALTH = {
     "drift": {"kubelet": ["files /etc/kubernetes/kubelet.yaml"]},
     "dropping_chains": ["ip filter FORWARD"],
     "routes": {"overlay": ["10.0.0.21"], "backends": []},
+    "releases": {"kubelet": "1.36.3"},
     "load": [0.31, 0.4, 0],
     "processors": 2,
     "memory": {"total_mib": 3912, "available_mib": 3120},
@@ -65,6 +66,7 @@ FACTS = {
     "interfaces": ["eth0", "lo"], "networks": [{"interface": "eth0", "network": "10.0.0.0/24"}], "authorities": {"/etc/etcd/pki/ca.crt": [DIGEST]},
     "addresses": ["10.0.0.1", "2001:db8::1"], "firewall_addresses": {"etcd-0": ["10.0.0.61"]}, "ephemeral_ports": [32768, 60999],
     "cluster_networks": {"cluster_pod_cidr": "10.200.0.0/16"}, "etcd_members": PEERS, "routes": {"overlay": ["10.0.0.21"], "backends": []},
+    "releases": {"etcd": "3.6.16"},
     "disks": {"/var/lib": {"total_mib": 20030, "free_mib": 11877, "restrictions": ["noexec"]}}, "kernel_features": {"overlay": "present", "vxlan": "loadable"},
     "listeners": [{"port": 2379, "protocol": "tcp", "address": "::", "pid": 412, "process": "etcd", "unit": "etcd.service"}], "time": 1795255000.25,
 }  # fmt: skip
@@ -81,6 +83,7 @@ HONEST = {
         {"healthy": True, "quorum": QUORUM, "cluster_id": "", "leader": "etcd-0", "members": [MEMBER], "alarms": [], "problems": {"https://x:1": "refused"}},
     ),
     "etcd_defragment": ({}, {"databases": [{"name": "etcd-1", "before_mib": 1830.2, "after_mib": 412.7}], "alarms": ["NOSPACE"], "diff": DIFF}),
+    "etcd_downgrade": ({}, {"storage": {"https://10.0.0.1:2379": "3.6.0"}}),
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
     "etcd_key": ({}, {"revision": 14, "diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
@@ -88,8 +91,11 @@ HONEST = {
     "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"unchanged": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
+    "host_rollback": ({}, {"restored": ["/opt/cfcr/bin/kubelet"], "restarted": ["kubelet"], "problems": {"kubelet": "is failed"}}),
+    "host_watch": ({}, {"problems": {"kubelet": "is failed"}}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
     "job_removal": ({}, {"jobs": ["dns", "kube-proxy"], "diff": {"before": {"jobs": ["dns"]}, "after": {"jobs": []}}}),
+    "release_download": ({}, {"downloaded": ["kubelet 1.36.3"]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
     "url_probe": ({}, {"checks": [CHECK]}),
 }
@@ -158,6 +164,15 @@ def test_other_facts_are_refused(fact):
         validated("host_facts", {}, answer)
 
 
+@pytest.mark.parametrize("version", ["..", "main", "1", "1.36.3/..", "1.36.3\n", ""])
+def test_a_version_that_is_none_is_refused(version):
+    """It may become part of URLs and paths."""
+    answer = copy.deepcopy(HONEST["host_facts"][1])
+    answer["ansible_facts"]["cfcr_host"]["releases"] = {"etcd": version}
+    with pytest.raises(InvalidAnswer, match="releases"):
+        validated("host_facts", {}, answer)
+
+
 @pytest.mark.parametrize(
     ("path", "lie"),
     [
@@ -208,7 +223,7 @@ def test_valid_health_never_fails_the_report(path, lie):
     health.update(clock_offset=[-0.1, 0.1], requested_at=1.0)
     api = {"endpoint": {"url": "https://x", "problem": None}, "nodes": {}, "certificate": None}
     hosts = {"etcd-0": Host("etcd", 0, "10.0.0.1", "", health)}
-    made = report(hosts, api, {"credentials": []}, LIMITS, members={"etcd-0": "10.0.0.1"}, workers=[], topology="proxy")
+    made = report(hosts, api, {"credentials": []}, LIMITS, members={"etcd-0": "10.0.0.1"}, workers=[], topology="proxy", releases={})
     assert text({**made, "seconds": 1.0})
 
 

@@ -35,6 +35,7 @@ def healthy(group):
         "drift": {},
         "dropping_chains": [],
         "routes": {"overlay": [], "backends": []},
+        "releases": {"runc": "1.5.2"},
         "bundles": {"/etc/x/pki/ca.crt": [dict(AUTHORITY)]},
         "load": [0.1, 0.2, 0.3],
         "processors": 2,
@@ -68,7 +69,8 @@ class Cluster:
             hosts[name] = Host(group, int(index), f"10.0.0.{name}", "z1", health, name in self.removed)
         addresses = {name: host.address for name, host in hosts.items() if not host.removed}
         members, workers = ({name: address for name, address in addresses.items() if name.startswith(group)} for group in ("etcd", "worker"))
-        return report(hosts, self.api, self.store, LIMITS, members=members, workers=workers.values(), topology=self.topology, addresses=addresses.values())
+        own = {"members": members, "workers": workers.values(), "addresses": addresses.values()}
+        return report(hosts, self.api, self.store, LIMITS, **own, topology=self.topology, releases={"runc": "1.5.2"})
 
     def findings(self):
         return [(found["host"], found["kind"], found["subject"], found["severity"]) for found in self.report()["findings"]]
@@ -332,3 +334,12 @@ def test_routes_to_unknown_hosts_are_named(cluster):
     assert (route["kind"], route["subject"], route["severity"]) == ("route", "10.0.0.24", "warning")
     assert "says master-0, worker-0" in route["found"] and "remove.yml -e remove=10.0.0.24" in route["expected"]
     assert "says proxy-0" in backend["found"] and "site.yml" in backend["expected"]
+
+
+def test_other_versions_than_those_of_the_store_are_in_the_row_of_a_host(cluster):
+    cluster.health["worker-1"]["releases"] = {"runc": "1.4.3", "left-from-before": "1.0"}
+    cluster.store["versions"] = {"catalog": "1.36", "runc": "1.5.2"}
+    made = cluster.report()
+    assert made["cluster"]["versions"] == {"catalog": "1.36", "runc": "1.5.2"}
+    assert {name: row["other_releases"] for name, row in made["hosts"].items() if row["other_releases"]} == {"worker-1": {"runc": "1.5.2"}}
+    assert made["findings"] == []  # a host that waits for an update is healthy

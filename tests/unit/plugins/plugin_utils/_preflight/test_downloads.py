@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import resolve
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.downloads import check_downloads
 
 A = "a" * 64
+VERSIONS = resolve("1.36")
 
 
 def values(**changes):
     return {
         "cluster_require_pins": True,
-        "cluster_kubernetes_version": "1.36",
         "cluster_artifact_source": "upstream",
         "cluster_artifact_mirror": "",
         "cluster_artifact_checksums": {},
@@ -24,7 +25,7 @@ def values(**changes):
 
 
 def test_every_download_without_a_pin_is_named():
-    problems = check_downloads(values(), {"arm64"})
+    problems = check_downloads(values(), VERSIONS, {"arm64"})
     assert {problem.subject for problem in problems} == {"cluster_require_pins"}
     (runc,) = [problem for problem in problems if "runc" in problem.found]
     assert runc.found == "no pin for runc 1.5.2 for arm64, https://github.com/opencontainers/runc/releases/download/v1.5.2/runc.arm64"
@@ -35,14 +36,14 @@ def test_every_download_without_a_pin_is_named():
 
 @pytest.mark.parametrize("changes", [{"cluster_require_pins": False}, {"cluster_artifact_source": "build", "cluster_artifact_mirror": "http://m"}])
 def test_nothing_is_required(changes):
-    assert check_downloads(values(**changes), {"amd64"}) == []
+    assert check_downloads(values(**changes), VERSIONS, {"amd64"}) == []
 
 
 def test_with_all_pins_there_is_no_problem():
-    paths = [problem.expected.rpartition(", ")[2] for problem in check_downloads(values(), {"amd64"})]
-    assert paths and check_downloads(values(cluster_artifact_checksums=dict.fromkeys(paths, A)), {"amd64"}) == []
+    paths = [problem.expected.rpartition(", ")[2] for problem in check_downloads(values(), VERSIONS, {"amd64"})]
+    assert paths and check_downloads(values(cluster_artifact_checksums=dict.fromkeys(paths, A)), VERSIONS, {"amd64"}) == []
 
 
 def test_a_wrong_variable_is_a_problem():
-    (problem,) = check_downloads(values(cluster_artifact_source="mirror", cluster_artifact_mirror="http://m"), {"amd64"})
+    (problem,) = check_downloads(values(cluster_artifact_source="mirror", cluster_artifact_mirror="http://m"), VERSIONS, {"amd64"})
     assert "cluster_artifact_checksums: found none of kube-apiserver/" in problem.found

@@ -1,0 +1,190 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A minor update under load, with two kills, a failed canary, a drain that pods block, and no violation of the version skew policy."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import threading
+import time
+
+import pytest
+from load import Load
+from playbook import Run
+from scenario import ContinuousRequests, addresses, agnhost, answers, apply, ask, get, host, kubeconfig, kubectl, wait
+
+OLD, NEW = "1.35.4", "1.36.3"
+TO_NEW = "--extra-vars=cluster_kubernetes_version=1.36"
+ADDRESSES = addresses()
+MASTERS = [name for name in ADDRESSES if name.startswith("master")]
+WORKERS = [name for name in ADDRESSES if name.startswith("worker")]
+NODE_PORT = 30088
+SELECTOR = {"app": "web"}
+SEED = 20261129
+LONGEST_SECONDS = 10  # without an answer of the API; the test prints the measured time
+
+
+def versions() -> dict[str, str]:
+    """Return the version of each component of Kubernetes by host, as the hosts' symlinks have it."""
+    found = {}
+    for name in ADDRESSES:
+        for link in host(name).check_output("cd /opt/cfcr/bin && for i in *; do readlink $i; done").split():
+            component, version = link.split("/")[-3:-1]
+            found[f"{name} {component}"] = version
+    return found
+
+
+def at(version: str) -> bool:
+    return {its for name, its in versions().items() if " kube" in name} == {version}
+
+
+def cordoned() -> list[str]:
+    return [node["metadata"]["name"] for node in get("nodes")["items"] if node["spec"].get("unschedulable")]
+
+
+class Skew(threading.Thread):
+    """Samples the versions of the API servers and of the kubelets, and keeps each violation of the skew policy."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.samples, self.violations, self._end = 0, [], threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        _server, context = kubeconfig()
+        while not self._end.wait(0.2):
+            servers, down = [], 0
+            for name in MASTERS:
+                try:
+                    servers.append(ask(f"https://{ADDRESSES[name]}:8443", context, "GET", "/version")[1]["gitVersion"])
+                except OSError:
+                    down += 1
+            if down == len(MASTERS):
+                self.violations.append(f"{time.strftime('%H:%M:%S')} no API server answers")
+                continue
+            try:
+                nodes = ask(*kubeconfig(), "GET", "/api/v1/nodes")[1]["items"]
+            except OSError:
+                continue
+            minors = [int(version.split(".")[1]) for version in servers]
+            kubelets = [int(node["status"]["nodeInfo"]["kubeletVersion"].split(".")[1]) for node in nodes]
+            self.samples += 1
+            if max(minors) - min(minors) > 1 or max(kubelets) > min(minors) or min(kubelets) < max(minors) - 3:
+                self.violations.append(f"{time.strftime('%H:%M:%S')} API servers {servers}, kubelets {kubelets}")
+
+    def end(self) -> list[str]:
+        self._end.set()
+        self.join()
+        return self.violations
+
+
+@pytest.fixture(scope="module", autouse=True)
+def workload():
+    """A Deployment with a PodDisruptionBudget, and a StatefulSet."""
+    container = {
+        "name": "web", "image": agnhost(), "imagePullPolicy": "Never", "command": ["/agnhost", "netexec", "--http-port=8080", "--delay-shutdown=5"],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
+    }  # fmt: skip
+    template = {"metadata": {"labels": SELECTOR}, "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]}}
+    spread = [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": SELECTOR}}]
+    template["spec"]["topologySpreadConstraints"] = spread
+    stateful = {**template, "metadata": {"labels": {"app": "state"}}, "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]}}
+    apply(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+         "spec": {"replicas": 3, "selector": {"matchLabels": SELECTOR}, "template": template}},
+        {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+         "spec": {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+         "spec": {"type": "NodePort", "selector": SELECTOR, "ports": [{"port": 80, "targetPort": 8080, "nodePort": NODE_PORT}]}},
+        {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "state"},
+         "spec": {"replicas": 1, "serviceName": "state", "selector": {"matchLabels": {"app": "state"}}, "template": stateful}},
+    )  # fmt: skip
+    kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+    kubectl("rollout", "status", "statefulset/state", "--timeout=120s")
+
+
+@pytest.fixture
+def load(figures):
+    """Write and read during a test, and check that no acknowledged write is lost and no request fails."""
+    running, skew = Load(lambda *asked: ask(*kubeconfig(), *asked)), Skew()
+    # The proxy is a single host that the update restarts nothing on but kube-proxy and flannel.
+    with ContinuousRequests(lambda: answers(f"http://{ADDRESSES['proxy-0']}:{NODE_PORT}/hostname")) as http:
+        yield running
+    lost, violations = running.end(), skew.end()
+    figures("Under load", **running.figures, acknowledged=len(running.acknowledged), lost=lost, http=http.summary, samples=skew.samples, skew=violations)
+    assert lost == [] and violations == [] and skew.samples > 50
+    assert running.figures["longest_without_an_answer"] < LONGEST_SECONDS
+    assert http.summary["failed"] <= max(1, http.summary["requests"] // 1000)
+
+
+def run(*options: str) -> Run:
+    """Return a run that has ended well."""
+    done = Run("update.yml", *options)
+    assert done.end() == 0, done.text
+    return done
+
+
+def test_site_refuses_the_other_version():
+    refused = Run("site.yml", TO_NEW)
+    assert refused.end() != 0 and "playbook update changes them" in " ".join(refused.text.split())
+    assert at(OLD)
+
+
+def test_check_mode_shows_the_plan_and_changes_nothing():
+    done = run(TO_NEW, "--check")
+    assert f"Update: kubernetes {OLD} to {NEW}" in done.text
+    assert at(OLD)
+
+
+def test_a_canary_that_fails_goes_back(figures):
+    """A wrong flag of kubelet reaches no other worker."""
+    before = versions()
+    failed = Run("update.yml", "--extra-vars=update_configuration=true update_watch_time=0-30 update_canary_watch_time=0-30",
+                 '--extra-vars={"worker_kubelet_flags": {"no-such-flag": "1"}}')  # fmt: skip
+    assert failed.end() != 0
+    assert re.search(r"update ends before worker-1: worker-0", failed.text), failed.text
+    assert versions() == before and cordoned() == []
+    for name in WORKERS:
+        assert "no-such-flag" not in host(name).check_output("cat /etc/systemd/system/kubelet.service")
+        assert host(name).check_output("systemctl is-active kubelet") == "active"
+    run("--extra-vars=update_action=replan")
+    figures("Failed canary", seconds=failed.seconds)
+
+
+def test_a_minor_update_that_is_killed_twice(load, figures):
+    chosen = random.Random(SEED).sample(["master-0", "worker-0", "worker-1", "etcd-2"], 2)
+    killed = []
+    for name in chosen:
+        first = Run("update.yml", TO_NEW)
+        first.kill_at(f'"{name}: host', "TASK [")
+        killed.append((name, first.seconds))
+    last = run(TO_NEW)
+    assert at(NEW) and cordoned() == []
+    figures("Minor update", killed=killed, resumed_seconds=last.seconds)
+    wait(lambda: {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {f"v{NEW}"}, 30)
+    assert "Nothing to update." in run(TO_NEW).text
+
+
+def test_pods_that_block_a_drain_are_named(figures):
+    apply({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+           "spec": {"minAvailable": 3, "selector": {"matchLabels": SELECTOR}}})  # fmt: skip
+    blocked = Run("update.yml", TO_NEW, "--extra-vars=update_configuration=true update_drain=always update_drain_timeout=10 update_watch_time=0-60")
+    assert blocked.end() != 0
+    assert "The disruption budget web" in blocked.text, blocked.text
+    assert cordoned() == []
+    kubectl("delete", "poddisruptionbudget", "web")
+    figures("Blocked drain", seconds=blocked.seconds)
+    run(TO_NEW, "--extra-vars=update_configuration=true update_drain=always update_drain_timeout=10 update_watch_time=0-60")
+
+
+def test_roll_back(load, figures):
+    back = run(TO_NEW, "--extra-vars=update_action=rollback")
+    assert at(OLD) and cordoned() == []
+    figures("Roll back", seconds=back.seconds)
+    site = Run("site.yml")
+    assert site.end() == 0, site.text
+    assert json.loads(kubectl("version", "--output=json"))["serverVersion"]["gitVersion"] == f"v{OLD}"

@@ -1,0 +1,131 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of an update."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: update_plan
+short_description: Plan the update of a cluster
+version_added: "0.10.0"
+author: The cfcr.kubernetes maintainers (@cfcr)
+description:
+  - Takes a report of M(cfcr.kubernetes.health_report), and returns the plan of playbook C(update). It contacts no host and changes nothing.
+  - Fails with every reason if the update breaks a rule, such as the version skew policy of Kubernetes.
+options:
+  _input:
+    description: The report.
+    type: dict
+    required: true
+  now:
+    description: The versions of the cluster.
+    type: dict
+    required: true
+  to:
+    description: The version of Kubernetes to update to, or the versions of each project.
+    type: raw
+    required: true
+  policies:
+    description: O(ignore:canaries) and O(ignore:max_in_flight) by group, as whole numbers or percentages of the group.
+    type: dict
+    default: {}
+  rollback:
+    description: Whether to go back.
+    type: bool
+    default: false
+  emulate:
+    description: Whether masters with a new minor emulate the old one until all of them have it.
+    type: bool
+    default: true
+  configuration:
+    description: Whether the plan has every host, also those with the wanted versions.
+    type: bool
+    default: false
+  drain:
+    description: V(auto), V(always) or V(never).
+    type: str
+    default: auto
+  skip_drain:
+    description: Workers that are not drained.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show the plan
+  ansible.builtin.debug:
+    msg: "{{ health_report | cfcr.kubernetes.update_plan(cluster_release, '1.37') }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(steps) has the steps in their order. Each has a C(phase), the C(group) of its hosts, the C(versions) that they get, C(emulated), the minor that
+      masters emulate, C(batches), lists of hosts, and C(drain), the reason by worker.
+    - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host.
+  type: dict
+"""
+
+import re
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
+from ..plugin_utils._update.plan import Host, Policy, Refused, Release, Request, plan
+
+_NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
+_DRAIN = ("auto", "always", "never")
+GROUPS = ("etcd", "master", "proxy", "worker")
+
+
+def update_plan(report, now, to, policies=None, rollback=False, emulate=True, configuration=False, drain="auto", skip_drain=None):
+    """Return the plan."""
+    if drain not in _DRAIN:
+        raise AnsibleFilterError(f"update_drain: found {drain!r}, expected one of {', '.join(_DRAIN)}")
+    hosts = {name: _host(its) for name, its in report["hosts"].items() if its["group"] in GROUPS and its["state"] != "ignored"}
+    unknown = [str(name) for name in skip_drain or [] if name not in hosts]
+    if unknown:
+        raise AnsibleFilterError(f"update_skip_drain: found {', '.join(unknown)}, expected hosts of the cluster")
+    try:
+        locks = {name: _release(name) for name in releases() if name.count(".") == 1}
+        request = Request(
+            now=_release(now),
+            to=_release(to),
+            locks=locks,
+            policies={group: _policy(its) for group, its in (policies or {}).items()},
+            rollback=rollback,
+            emulate=emulate,
+            configuration=configuration,
+            drain=drain,
+            skip_drain=skip_drain or (),
+        )
+        return plan(hosts, request)
+    except (CatalogError, Refused) as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def _release(release):
+    catalog = load(release if isinstance(release, dict) else str(release))
+    return Release(record(catalog["versions"]), {name: its["version"] for name, its in catalog["components"].items()})
+
+
+def _host(row):
+    return Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader")
+
+
+def _policy(its):
+    for name, value in its.items():
+        if not _NUMBER.fullmatch(str(value)):
+            raise AnsibleFilterError(f"update_{name}: found {value!r}, expected a whole number or a percentage such as 10%")
+    return Policy(str(its["canaries"]), str(its["max_in_flight"]))
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self):
+        """Return filters by name."""
+        return {"update_plan": update_plan}

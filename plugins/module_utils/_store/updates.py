@@ -1,0 +1,125 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of an update: its plan, which never changes, and the hosts that are done. It is a document in the store, so that a run that was killed is resumed.
+
+Runs that hold the lock of the cluster write it, apart from the request to pause, which comes from another run. Every write is a compare-and-set.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import HostError
+from .options import STORE
+from .store import Backend, Conflict
+
+__all__ = ("SPEC", "operate", "reached", "summary")
+
+SPEC: dict[str, t.Any] = {
+    **STORE,
+    "state": {"type": "str", "choices": ["query", "begun", "done", "paused", "finished"], "default": "query"},
+    "plan": {"type": "dict", "default": {}},
+    "replace": {"type": "bool", "default": False},
+    "step": {"type": "int", "default": 0},
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "failed": {"type": "dict", "default": {}},
+    "blocked": {"type": "dict", "default": {}},
+}
+
+_NAME = "update/plan"
+# Two plans with the same values of these are one update.
+_SAME = ("to", "rollback", "configuration")
+_NAMES = (*_SAME, "id", "from", "steps", "left_out", "done", "failed", "blocked", "paused", "finished")
+# What each run begins with: hosts that failed or could not be drained are tried again.
+_NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
+
+Record = t.Dict[str, t.Any]
+
+
+def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Read or change the record, and return the result of the module."""
+    while True:
+        document = backend.read(_NAME)
+        before = _parse(document.content, backend.where(_NAME)) if document else {}
+        after = _CHANGES[options["state"]](before, options)
+        if after != before and not check_mode:
+            try:
+                backend.write(_NAME, after, document.version if document else 0)
+            except Conflict:  # another run was faster: read again
+                continue
+        return {"changed": False, "record": after}
+
+
+def summary(backend: Backend) -> dict[str, t.Any]:
+    """Return how far an update is that is not finished, for people; else nothing."""
+    record = operate(backend, {"state": "query"}, check_mode=True)["record"]
+    if record.get("finished", True):
+        return {}
+    hosts = [(step["phase"], str(number), name) for number, step in enumerate(record["steps"]) for batch in step["batches"] for name in batch]
+    left = [(phase, name) for phase, number, name in hosts if name not in record["done"].get(number, [])]
+    return {
+        **{name: record[name] for name in ("id", "from", "to", "rollback", "paused", "failed", "blocked")},
+        "phase": left[0][0] if left else "end",
+        "done": len(hosts) - len(left),
+        "changes": len(hosts),
+        "waiting": sorted({name for _phase, name in left}),
+    }
+
+
+def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
+    """Return what the hosts that are done with a step of an update that is not finished have reached: the versions, and the minor that masters emulate."""
+    record = operate(backend, {"state": "query"}, check_mode=True)["record"]
+    if record.get("finished", True):
+        return {}
+    return {
+        name: {"versions": step["versions"], "emulated": step["emulated"]}
+        for number, step in enumerate(record["steps"])
+        for name in record["done"].get(str(number), [])
+    }
+
+
+def _begun(before: Record, options: dict[str, t.Any]) -> Record:
+    plan = options["plan"]
+    if before and not before["finished"] and not options["replace"]:
+        if all(before[name] == plan[name] for name in _SAME):
+            return {**before, **_NEW}
+        kind = "roll back" if before["rollback"] else "update"
+        raise HostError(
+            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
+            "update_action=rollback, or give it up with update_action=replan"
+        )
+    return {**plan, "done": {}, **_NEW}
+
+
+def _done(before: Record, options: dict[str, t.Any]) -> Record:
+    step = str(options["step"])
+    known = before["done"].get(step, [])
+    return {
+        **before,
+        "done": {**before["done"], step: [*known, *(name for name in options["hosts"] if name not in known)]},
+        **{name: {**before[name], **options[name]} for name in ("failed", "blocked")},
+    }
+
+
+def _paused(before: Record, _options: dict[str, t.Any]) -> Record:
+    if not before or before["finished"]:
+        raise HostError("update_action: found pause, but no update that is not finished")
+    return {**before, "paused": True}
+
+
+_CHANGES: dict[str, t.Callable[[Record, dict[str, t.Any]], Record]] = {
+    "query": lambda before, _options: before,
+    "begun": _begun,
+    "done": _done,
+    "paused": _paused,
+    "finished": lambda before, _options: {**before, "paused": False, "finished": True},
+}
+
+
+def _parse(content: dict[str, t.Any], where: str) -> Record:
+    missing = [name for name in _NAMES if name not in content]
+    if missing:
+        raise HostError(f"{where}: damaged, {', '.join(missing)} is missing; remove it after you have examined the cluster")
+    return {name: content[name] for name in _NAMES}

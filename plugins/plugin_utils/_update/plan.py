@@ -1,0 +1,219 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of an update: steps, each of one group to one release, and the batches of hosts of each step. All are plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import typing as t
+
+from . import rules
+
+__all__ = ("COMPONENTS", "PHASES", "Host", "Policy", "Release", "Request", "Refused", "plan")
+
+# The components of each group's hosts.
+COMPONENTS = {
+    "etcd": ("etcd",),
+    "master": ("flannel", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    "proxy": ("flannel", "kube-proxy"),
+    "worker": ("flannel", "containerd", "runc", "cni-plugins", "kubelet", "kube-proxy"),
+}
+# Hosts of these groups take over for each other only if one is down at a time.
+_ONE_AT_A_TIME = ("etcd", "master", "proxy")
+# In this order, no component is ever newer than the API server that it talks to. A roll-back goes the other way.
+PHASES = ("etcd", "emulation", "masters", "proxies", "workers")
+_PHASE_OF = {"etcd": "etcd", "master": "masters", "proxy": "proxies", "worker": "workers"}
+_MINOR = re.compile(r"[0-9]+\.[0-9]+")
+
+
+class Refused(Exception):
+    """The update breaks a rule. The message has every reason: what was found, and what was expected."""
+
+
+class Host(t.NamedTuple):
+    """A host as its health report describes it."""
+
+    group: str
+    zone: str = ""
+    releases: t.Mapping[str, str] | None = None  # the version of each component; None: the host does not answer
+    leader: bool = False
+
+
+class Release(t.NamedTuple):
+    """The versions of a release, by project and by component."""
+
+    versions: t.Mapping[str, str]
+    components: t.Mapping[str, str]
+
+    @property
+    def minor(self) -> str:
+        """The minor version of Kubernetes."""
+        return minor(self.versions["kubernetes"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """How the hosts of a group are updated. Numbers of hosts are whole numbers or percentages of the group."""
+
+    canaries: str = "1"
+    max_in_flight: str = "1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The update that the operator wants."""
+
+    now: Release
+    to: Release
+    locks: t.Mapping[str, Release]  # the release of each minor in the catalog
+    policies: t.Mapping[str, Policy] = dataclasses.field(default_factory=dict)
+    rollback: bool = False
+    emulate: bool = True
+    configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
+    drain: str = "auto"
+    skip_drain: t.Collection[str] = ()
+
+
+def minor(version: str) -> str:
+    """Return the minor version of a version."""
+    found = _MINOR.match(version)
+    return found[0] if found else ""
+
+
+def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
+    """Return the plan; raise Refused with all reasons if there is none."""
+    problems = list(rules.check(hosts, request))
+    if problems:
+        raise Refused("\n".join(problems))
+    groups = {group: {name: host for name, host in hosts.items() if host.group == group and host.releases is not None} for group in COMPONENTS}
+    wanted = [
+        _step("etcd", groups, request.to, request),
+        *_masters(groups, request),
+        _step("proxy", groups, request.to, request),
+        _step("worker", groups, request.to, request),
+    ]
+    steps = [step for step in (reversed(wanted) if request.rollback else wanted) if step["batches"]]
+    made = {
+        "from": dict(request.now.versions),
+        "to": dict(request.to.versions),
+        "rollback": request.rollback,
+        "configuration": request.configuration,
+        "steps": steps,
+        "left_out": {name: "does not answer" for name, host in hosts.items() if host.releases is None},
+    }
+    return {"id": _id(made), **made}
+
+
+def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[dict[str, t.Any]]:
+    """Return the steps of the masters: one per minor, since API servers must be within one minor of each other. The last one is first for a roll-back."""
+    steps = []
+    reached = groups["master"]
+    for release in hops(reached.values(), request):
+        step = _step("master", {"master": reached}, release, request)
+        before = min((minor(host.releases.get("kube-apiserver", "")) for host in reached.values()), key=rules.numbers, default="")
+        if step["batches"] and before and before != release.minor and request.emulate and not request.rollback:
+            steps.append({**step, "phase": "emulation", "emulated": before})
+            step = {**step, "batches": [[name] for name in _ordered(reached)]}
+        steps.append(step)
+        reached = {name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in reached.items()}
+    return list(reversed(steps)) if request.rollback else steps
+
+
+def hops(masters: t.Iterable[Host], request: Request) -> list[Release]:
+    """Return the releases that the masters go through, one minor after the other."""
+    found = {minor(host.releases.get("kube-apiserver", "")) for host in masters} - {""} or {request.now.minor}
+    target = rules.numbers(request.to.minor)
+    if request.rollback:
+        highest = max(map(rules.numbers, found))
+        between = [lock for lock in request.locks.values() if target < rules.numbers(lock.minor) < highest]
+        return [*sorted(between, key=lambda lock: rules.numbers(lock.minor), reverse=True), request.to]
+    lowest = min(map(rules.numbers, found))
+    between = [lock for lock in request.locks.values() if lowest < rules.numbers(lock.minor) < target]
+    return [*sorted(between, key=lambda lock: rules.numbers(lock.minor)), request.to]
+
+
+def _step(group: str, groups: t.Mapping[str, t.Mapping[str, Host]], release: Release, request: Request) -> dict[str, t.Any]:
+    """Return the step that brings a group to a release. Hosts that have it fall out, unless the configuration is to be applied."""
+    members = groups[group]
+    behind = {name: host for name, host in members.items() if request.configuration or _differs(group, host, release, request)}
+    policy = Policy() if group in _ONE_AT_A_TIME else request.policies.get(group, Policy())
+    drained = {name: reason for name, host in behind.items() if group == "worker" and (reason := _drain(name, host, release, request))}
+    return {
+        "phase": _PHASE_OF[group],
+        "group": group,
+        "versions": dict(release.versions),
+        "emulated": "",
+        # The minor for which etcd must be prepared before its members go back to it.
+        "downgrade": _downgrade(behind, release) if group == "etcd" else "",
+        "batches": _batches(_ordered(behind), behind, policy, len(members)),
+        "drain": drained,
+    }
+
+
+def _differs(group: str, host: Host, release: Release, request: Request) -> bool:
+    """Return whether a host is not yet at a release. A master that has already gone beyond this minor does not return to it."""
+    if group == "master":
+        reached, wanted = rules.numbers(minor(host.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
+        if reached and (reached < wanted if request.rollback else reached > wanted):
+            return False
+    return any(host.releases.get(name) != version for name, version in _of(group, release).items())
+
+
+def _downgrade(members: t.Mapping[str, Host], release: Release) -> str:
+    wanted = minor(release.components["etcd"])
+    older = any(rules.numbers(wanted) < rules.numbers(minor(host.releases.get("etcd", ""))) for host in members.values())
+    return wanted if older else ""
+
+
+def _of(group: str, release: Release) -> dict[str, str]:
+    return {name: release.components[name] for name in COMPONENTS[group]}
+
+
+def _drain(name: str, host: Host, release: Release, request: Request) -> str:
+    """Return why the worker is drained before it changes, or nothing.
+
+    Kubernetes does not support another minor of the kubelet below running pods, and containers of another minor of containerd may lose their shim.
+    """
+    if request.drain == "never" or name in request.skip_drain:
+        return ""
+    for component in ("kubelet", "containerd"):
+        before, after = host.releases.get(component, ""), release.components[component]
+        if before and minor(before) != minor(after):
+            return f"{component} {before} to {after}"
+    return "update_drain is always" if request.drain == "always" else ""
+
+
+def _ordered(hosts: t.Mapping[str, Host]) -> list[str]:
+    """Return the hosts in the order of the update: zone by zone, and the leader of etcd last, so that it changes once."""
+    zones = list(dict.fromkeys(host.zone for host in hosts.values()))
+    return sorted(hosts, key=lambda name: (hosts[name].leader, zones.index(hosts[name].zone)))
+
+
+def _batches(names: t.Sequence[str], hosts: t.Mapping[str, Host], policy: Policy, size: int) -> list[list[str]]:
+    """Return the batches: first the canaries, all of one zone, then at most max_in_flight hosts of one zone."""
+    if not names:
+        return []
+    first = hosts[names[0]].zone
+    canaries = [name for name in names if hosts[name].zone == first][: number(policy.canaries, size)]
+    found = [canaries] if canaries else []
+    most = max(1, number(policy.max_in_flight, size))
+    for zone in dict.fromkeys(hosts[name].zone for name in names):
+        rest = [name for name in names if hosts[name].zone == zone and name not in canaries]
+        found += [rest[start : start + most] for start in range(0, len(rest), most)]
+    return found
+
+
+def number(text: str, size: int) -> int:
+    """Return a number of hosts that may be a percentage of a group, rounded down."""
+    return int(text[:-1]) * size // 100 if text.endswith("%") else int(text)
+
+
+def _id(made: t.Mapping[str, t.Any]) -> str:
+    """Return a name of the plan, by which nodes say who has cordoned them."""
+    digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+    return f"update-{made['to']['kubernetes']}-{digest[:8]}"

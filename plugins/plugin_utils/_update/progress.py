@@ -1,0 +1,92 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is left of a plan, given how far it came: pure functions of the record in the store."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .plan import COMPONENTS, PHASES
+
+__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "is_complete", "slots", "stop")
+
+# Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
+SLOTS = 8
+# A pattern without hosts, about which Ansible does not warn.
+NOBODY = "all:!all"
+END = "end"
+
+Values = t.Mapping[str, t.Any]
+
+
+def among(record: Values, hosts: t.Collection[str]) -> Values:
+    """Return the record without the other hosts, which have left the inventory or do not answer."""
+    steps = [{**step, "batches": [its for batch in step["batches"] if (its := [name for name in batch if name in hosts])]} for step in record["steps"]]
+    return {**record, "steps": steps}
+
+
+def slots(record: Values, until: str = END) -> list[dict[str, t.Any]]:
+    """Return the hosts and the sizes of the batches of each play. Hosts that are done fall out."""
+    found = [_slot(record, number, until) for number in range(len(record["steps"]))]
+    return found + [{"hosts": NOBODY, "sizes": [1]}] * (SLOTS - len(found))
+
+
+def _slot(record: Values, number: int, until: str) -> dict[str, t.Any]:
+    step = record["steps"][number]
+    left = [] if until != END and _is_after(step["phase"], until, record["rollback"]) else _left(record, number)
+    return {"hosts": ",".join(name for batch in left for name in batch) or NOBODY, "sizes": [len(batch) for batch in left] or [1]}
+
+
+def _is_after(phase: str, until: str, rollback: bool) -> bool:
+    order = PHASES[::-1] if rollback else PHASES
+    return order.index(phase) > order.index(until)
+
+
+def _left(record: Values, number: int) -> list[list[str]]:
+    done = record["done"].get(str(number), [])
+    batches = ([name for name in batch if name not in done] for batch in record["steps"][number]["batches"])
+    return [batch for batch in batches if batch]
+
+
+def stop(record: Values, number: int, batch: t.Sequence[str]) -> str:
+    """Return why this batch of a step must not begin, or nothing.
+
+    It begins once all hosts of the steps and batches before it are done. A worker that could not be drained is no reason to stop, unless it was to be
+    the canary of a larger batch.
+    """
+    if record["paused"]:
+        return "paused"
+    blocked = record["blocked"]
+    if record["failed"]:
+        return _told(record["failed"])
+    before = [name for earlier in range(number) for its in _left(record, earlier) for name in its]
+    batches, done = record["steps"][number]["batches"], record["done"].get(str(number), [])
+    for its in batches:
+        if set(its) & set(batch):
+            break
+        before += [name for name in its if name not in done and name not in blocked]
+    if before:
+        return f"{', '.join(before)} did not finish"
+    if blocked and not done and len(batch) > len(batches[0]):
+        return f"no canary is done, because {_told(blocked)}"
+    return ""
+
+
+def downloads(record: Values) -> dict[str, dict[str, t.Any]]:
+    """Return the components and the versions that each host needs for its next step. A later step would not find them: a release is kept for one."""
+    found: dict[str, dict[str, t.Any]] = {}
+    for number, step in enumerate(record["steps"]):
+        for name in (name for batch in _left(record, number) for name in batch):
+            found.setdefault(name, {"components": list(COMPONENTS[step["group"]]), "versions": step["versions"]})
+    return found
+
+
+def is_complete(record: Values) -> bool:
+    """Return whether every host of every step is done."""
+    return not any(_left(record, number) for number in range(len(record["steps"])))
+
+
+def _told(reasons: Values) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())

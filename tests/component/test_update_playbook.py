@@ -1,0 +1,194 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The flow of playbook update on hosts that do nothing: its roles and the actions that touch hosts are replaced, the store is real."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import yaml
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import load, record
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS
+
+ROOT = pathlib.Path(__file__).parents[2]
+HOSTS = {"etcd": ["etcd-0"], "master": ["master-0", "master-1"], "worker": ["worker-0", "worker-1"]}
+ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for names in HOSTS.values() for name in names), 1)}
+# Roles that change hosts, and roles with the results that the playbook needs.
+CHANGING = ("etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
+ACTIONS = ("credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "node_drain", "preflight", "release_download")
+ACTION = """
+import json, os, pathlib
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        name, host = self._task.action.rpartition(".")[2], task_vars["inventory_hostname"]
+        world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
+        args = self._task.args
+        seen = {"action": name, "host": host, **{key: args[key] for key in ("state", "name", "owner", "credentials") if key in args}}
+        if name == "job":
+            release = task_vars["cluster_release"]
+            version = self._templar.template(release)
+            seen |= {"version": version["kubernetes"], "emulated": self._templar.template(task_vars["master_emulated_version"])}
+        with open(os.environ["SEEN"], "a") as stream:
+            stream.write(json.dumps(seen) + "\\n")
+        answer = world.get(f"{name} {host}", {})
+        if answer.get("state", args.get("state")) != args.get("state"):
+            answer = {}
+        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], "endpoint": {"problem": None}, "nodes": {}, **answer}
+"""
+JOB = [{"name": "Configure", "cfcr.kubernetes.job": {"name": "x"}, "changed_when": True, "notify": "Restart"}]
+HANDLER = [{"name": "Restart", "cfcr.kubernetes.job": {"name": "x", "state": "restarted"}}]
+
+
+def tree(path: pathlib.Path, files: dict[str, object]) -> None:
+    """Write files, as they are or as YAML."""
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+
+
+def links(path: pathlib.Path, origin: pathlib.Path, but: set[str]) -> None:
+    path.mkdir(parents=True)
+    for entry in origin.iterdir():
+        if entry.name not in but and entry.name not in (".git", "collections", ".venv", ".local"):
+            (path / entry.name).symlink_to(entry)
+
+
+@pytest.fixture(scope="module")
+def collections(tmp_path_factory):
+    """Return a collections path with our collection, without what touches hosts."""
+    top = tmp_path_factory.mktemp("collections")
+    ours = top / "ansible_collections/cfcr/kubernetes"
+    links(ours, ROOT, {"roles", "plugins", "playbooks", "site.yml"})
+    links(ours / "plugins", ROOT / "plugins", {"action"})
+    links(ours / "plugins/action", ROOT / "plugins/action", {f"{name}.py" for name in ACTIONS})
+    links(ours / "roles", ROOT / "roles", {*CHANGING, "preflight", "health", "director", "lock", "release"})
+    links(ours / "playbooks", ROOT / "playbooks", {"site.yml"})
+    fact = {"name": "Set", "ansible.builtin.set_fact": {"cluster_release": "{{ recorded }}"}}
+    tree(ours, {f"plugins/action/{name}.py": ACTION for name in ACTIONS})
+    for role in CHANGING:
+        tree(ours / "roles" / role, {"tasks/main.yml": JOB, "handlers/main.yml": HANDLER, "defaults/main.yml": {"master_emulated_version": ""}})
+    tree(ours / "roles", {
+        "preflight/tasks/inventory.yml": [], "preflight/tasks/hosts.yml": [fact],
+        "health/tasks/main.yml": [], "director/tasks/main.yml": [], "release/tasks/main.yml": [],
+        "lock/tasks/main.yml": [], "lock/tasks/renew.yml": [], "lock/tasks/release.yml": [],
+    })  # fmt: skip
+    site = {"hosts": "etcd:master:worker:!ignored", "gather_facts": False, "tasks": [{"name": "Site", "cfcr.kubernetes.preflight": {"name": "site"}}]}
+    tree(ours / "playbooks", {"site.yml": [site]})
+    return top
+
+
+@pytest.fixture
+def update(collections, tmp_path):
+    """Return a function that runs the playbook in a world, and returns what the hosts saw, and the output."""
+
+    def run(world=None, now="1.35", fails=False, variables=None, hosts=None, arguments=()):
+        catalog = load(now)
+        versions, releases = record(catalog["versions"]), {name: its["version"] for name, its in catalog["components"].items()}
+        row = {"state": "healthy", "error": None, "zone": ""}
+        rows = {
+            name: {**row, "group": group, "releases": {component: releases[component] for component in COMPONENTS[group]}}
+            for group, names in HOSTS.items()
+            for name in names
+        }
+        for name, its in (hosts or {}).items():
+            rows[name] |= its
+        shared = {
+            "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_kubernetes_version": "1.36", "recorded": versions,
+            "cluster_store_directory": str(tmp_path / "store"), "health_report": {"hosts": rows, "cluster": {"nodes": {}}},
+            "director_credentials": {"credentials": {"versions": {"now": versions, "former": {}}}}, "cluster_artifact_source": "upstream", **(variables or {}),
+        }  # fmt: skip
+        children = {group: {"hosts": {name: {"cluster_host_address": ADDRESSES[name]} for name in names}} for group, names in HOSTS.items()}
+        (tmp_path / "hosts.json").write_text(json.dumps({"all": {"vars": shared, "children": children}}))
+        (tmp_path / "world").write_text(json.dumps(world or {}))
+        (tmp_path / "seen").write_text("")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        environment |= {"ANSIBLE_COLLECTIONS_PATH": str(collections), "WORLD": str(tmp_path / "world"), "SEEN": str(tmp_path / "seen")}
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "cfcr.kubernetes.update", *arguments],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output
+        return [json.loads(line) for line in (tmp_path / "seen").read_text().splitlines()], output
+
+    return run
+
+
+def jobs(seen):
+    """Return host, version and emulated version of each job, each once in a row."""
+    found = [(its["host"], its["version"], its["emulated"]) for its in seen if its["action"] == "job"]
+    return [its for number, its in enumerate(found) if not number or found[number - 1] != its]
+
+
+def hosts_of(seen, action, **options):
+    return [its["host"] for its in seen if its["action"] == action and options.items() <= its.items()]
+
+
+MASTERS = [("master-0", "1.36.3", "1.35"), ("master-1", "1.36.3", "1.35"), ("master-0", "1.36.3", ""), ("master-1", "1.36.3", "")]
+WORKERS = [("worker-0", "1.36.3", ""), ("worker-1", "1.36.3", "")]
+# Only the workers are behind.
+BEHIND = {name: {"releases": {**dict.fromkeys(COMPONENTS["worker"], "1.35.4")}} for name in HOSTS["worker"]}
+
+
+def test_a_minor(update):
+    seen, output = update()
+    assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS, *WORKERS]
+    assert hosts_of(seen, "node_drain", state="drained") == ["worker-0", "worker-1"]
+    assert hosts_of(seen, "credential") and hosts_of(seen, "preflight", name="site")
+    assert not hosts_of(seen, "host_rollback", state="restored")
+    assert "worker-1: host 2 of 2, step 4 of 4, workers: kubernetes 1.36.3" in output and "The update is complete" in output
+    seen, output = update(now="1.36")
+    assert "Nothing to update." in output and jobs(seen) == [] and not hosts_of(seen, "preflight", name="site")
+
+
+def test_check_mode_shows_the_plan_and_ends(update):
+    seen, output = update(arguments=["--check"])
+    assert "1. etcd: etcd 3.6.16" in output
+    assert {its["action"] for its in seen} == {"preflight"}
+
+
+def test_a_canary_that_fails_goes_back_and_the_others_stay(update):
+    world = {"job worker-0": {"failed": True, "msg": "kubelet does not start", "state": "restarted"}}
+    seen, output = update(world, now="1.36", hosts=BEHIND, fails=True)
+    assert jobs(seen) == [WORKERS[0]]
+    assert hosts_of(seen, "host_rollback", state="restored") == ["worker-0"]
+    assert hosts_of(seen, "node_drain", state="schedulable", name=ADDRESSES["worker-0"]) == ["worker-0"]
+    assert not hosts_of(seen, "credential") and not hosts_of(seen, "preflight", name="site")
+    assert "The update ends before worker-1: worker-0: Restart: kubelet does not start" in output
+    seen, output = update(now="1.36", hosts=BEHIND)
+    assert jobs(seen) == WORKERS and "The update is complete" in output
+
+
+def test_a_host_that_does_not_stay_healthy_goes_back(update):
+    seen, _output = update({"host_watch worker-0": {"problems": {"kubelet": "is failed"}}}, now="1.36", hosts=BEHIND, fails=True)
+    assert jobs(seen) == [WORKERS[0]] and hosts_of(seen, "host_rollback", state="restored") == ["worker-0"]
+
+
+def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
+    blocked = {"failed": True, "msg": "the disruption budget web needs 2", "blocked": [{"pod": "web"}], "state": "drained"}
+    seen, output = update({"node_drain worker-0": blocked}, now="1.36", hosts=BEHIND, fails=True)
+    assert jobs(seen) == [WORKERS[1]] and not hosts_of(seen, "host_rollback", state="restored")
+    assert "the disruption budget web needs 2. These hosts are as before." in output and not hosts_of(seen, "credential")
+    assert jobs(update(now="1.36", hosts=BEHIND)[0]) == [WORKERS[0]]
+
+
+def test_until_a_phase_and_on_and_back(update):
+    seen, output = update(arguments=["-e", "update_until=emulation"])
+    assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and "run update again to resume it" in output
+    _seen, output = update(arguments=["-e", "update_action=pause"])
+    assert "The update ends after its batch." in output
+    seen, _output = update(arguments=["-e", "update_until=masters"])
+    assert jobs(seen) == MASTERS[2:]
+    new = load("1.36")["components"]
+    reached = {name: {"releases": {component: new[component]["version"] for component in COMPONENTS["master"]}} for name in HOSTS["master"]}
+    seen, _output = update(arguments=["-e", "update_action=rollback"], hosts=reached)
+    assert jobs(seen) == [("master-0", "1.35.4", ""), ("master-1", "1.35.4", "")]

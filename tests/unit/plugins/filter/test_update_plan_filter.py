@@ -1,0 +1,67 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of an update from a health report and the variables of the operator."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.cfcr.kubernetes.plugins.filter.update_plan import update_plan
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import load, record
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS
+
+OLD = load("1.35")
+GROUPS = {"etcd-0": "etcd", "master-0": "master", "worker-0": "worker", "worker-1": "worker"}
+
+
+def row(group):
+    releases = {name: OLD["components"][name]["version"] for name in COMPONENTS[group]}
+    return {"group": group, "zone": "", "state": "healthy", "error": None, "etcd": None, "releases": releases}
+
+
+def planned(to="1.36", hosts=None, **options):
+    rows = {**{name: row(group) for name, group in GROUPS.items()}, **(hosts or {})}
+    return update_plan({"hosts": rows}, record(OLD["versions"]), to, **options)
+
+
+def phases(made):
+    return [step["phase"] for step in made["steps"]]
+
+
+def test_versions_are_those_of_the_catalog():
+    made = planned()
+    assert phases(made) == ["etcd", "emulation", "masters", "workers"]
+    assert made["to"] == record(load("1.36")["versions"]) and made["from"] == record(OLD["versions"])
+    assert phases(planned(record(load("1.36")["versions"]))) == phases(made)
+    assert phases(planned(1.36)) == phases(made), "a number from the command line"
+
+
+def test_hosts_outside_the_update():
+    hosts = {
+        "worker-1": {"group": "worker", "zone": "", "state": "unreachable", "error": "timed out"},
+        "worker-2": {**row("worker"), "state": "ignored"},
+        "director": {**row("etcd"), "group": "director"},
+    }
+    made = planned(hosts=hosts)
+    assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer"}
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"to": "1.99"}, "found '1.99', expected one of 1.35"),
+        ({"to": "1.35"}, None),
+        ({"drain": "no"}, "update_drain: found 'no', expected one of auto"),
+        ({"skip_drain": ["worker-9"]}, "update_skip_drain: found worker-9"),
+        ({"policies": {"worker": {"canaries": "101%", "max_in_flight": "1"}}}, "update_canaries: found '101%', expected a whole number or a percentage"),
+        ({"policies": {"worker": {"canaries": "1", "max_in_flight": "-1"}}}, "update_max_in_flight: found '-1'"),
+    ],
+)
+def test_bad_options_are_refused(options, found):
+    if found is None:
+        assert planned(**options)["steps"] == []
+        return
+    with pytest.raises(AnsibleFilterError, match=found):
+        planned(**options)

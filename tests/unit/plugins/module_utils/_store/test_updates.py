@@ -1,0 +1,119 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of an update."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, reached, summary
+
+PLAN = {
+    "id": "update-1.36.3-0a1b2c3d",
+    "from": {"kubernetes": "1.35.4"},
+    "to": {"kubernetes": "1.36.3"},
+    "rollback": False,
+    "configuration": False,
+    "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
+    "left_out": {},
+}
+NEW = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
+BACK = {**PLAN, "id": "update-1.35.4-ffffffff", "from": PLAN["to"], "to": PLAN["from"], "rollback": True}
+
+
+@pytest.fixture
+def backend(tmp_path):
+    return LocalBackend({"directory": str(tmp_path / "store"), "versions": 10})
+
+
+def change(backend, state, check_mode=False, **options):
+    return operate(backend, {"state": state, "plan": {}, "replace": False, "step": 0, "hosts": [], "failed": {}, "blocked": {}, **options}, check_mode)["record"]
+
+
+def test_without_an_update(backend):
+    assert change(backend, "query") == {} == summary(backend)
+
+
+def test_an_update_is_resumed_with_its_plan(backend):
+    change(backend, "begun", plan=PLAN)
+    change(backend, "done", hosts=["etcd-1"])
+    change(backend, "done", hosts=["etcd-1", "etcd-0"])
+    resumed = change(backend, "begun", plan={**PLAN, "id": "another", "steps": []})
+    assert resumed == {**PLAN, "done": {"0": ["etcd-1", "etcd-0"]}, **NEW}
+
+
+def test_summary(backend):
+    change(backend, "begun", plan=PLAN)
+    change(backend, "done", hosts=["etcd-1"])
+    its = summary(backend)
+    assert (its["phase"], its["done"], its["changes"], its["waiting"]) == ("etcd", 1, 2, ["etcd-0"])
+    change(backend, "done", hosts=["etcd-0"])
+    assert (summary(backend)["phase"], summary(backend)["waiting"]) == ("end", [])
+
+
+def test_hosts_keep_what_they_have_reached_until_the_update_is_finished(backend):
+    old, new = {"kubernetes": "1.35.4"}, {"kubernetes": "1.36.3"}
+    steps = [{"versions": new, "emulated": "1.35", "batches": []}, {"versions": new, "emulated": "", "batches": []}]
+    assert reached(backend) == {}
+    change(backend, "begun", plan={**PLAN, "from": old, "steps": steps})
+    change(backend, "done", step=0, hosts=["master-0", "master-1"])
+    change(backend, "done", step=1, hosts=["master-0"])
+    assert reached(backend) == {"master-0": {"versions": new, "emulated": ""}, "master-1": {"versions": new, "emulated": "1.35"}}
+    change(backend, "finished")
+    assert reached(backend) == {}
+
+
+def test_each_run_tries_again_what_failed(backend):
+    change(backend, "begun", plan=PLAN)
+    change(backend, "done", blocked={"worker-0": "web"})
+    record = change(backend, "done", hosts=["etcd-1"], failed={"etcd-0": "did not start"})
+    assert record["failed"] == {"etcd-0": "did not start"} and record["blocked"] == {"worker-0": "web"}
+    resumed = change(backend, "begun", plan=PLAN)
+    assert resumed["failed"] == resumed["blocked"] == {} and resumed["done"] == {"0": ["etcd-1"]}
+
+
+def test_check_mode_records_nothing(backend):
+    assert change(backend, "begun", check_mode=True, plan=PLAN)["id"] == PLAN["id"]
+    assert change(backend, "query") == {}
+
+
+def test_another_update_is_refused_until_the_first_one_is_given_up(backend):
+    change(backend, "begun", plan=PLAN)
+    with pytest.raises(HostError, match="found the update to Kubernetes 1.36.3 that is not finished"):
+        change(backend, "begun", plan=BACK)
+    assert change(backend, "begun", plan=BACK, replace=True)["id"] == BACK["id"]
+    another = {**BACK, "id": "update-1.35.4-00000000"}
+    assert change(backend, "begun", plan=another)["id"] == BACK["id"]
+    assert change(backend, "begun", plan=another, replace=True)["id"] == another["id"]
+
+
+def test_another_update_follows_a_finished_one(backend):
+    change(backend, "begun", plan=PLAN)
+    change(backend, "finished")
+    assert summary(backend) == {} and change(backend, "query")["finished"]
+    assert change(backend, "begun", plan=BACK) == {**BACK, "done": {}, **NEW}
+
+
+def test_a_pause_ends_when_the_update_is_resumed(backend):
+    change(backend, "begun", plan=PLAN)
+    assert change(backend, "paused")["paused"] and summary(backend)["paused"]
+    assert change(backend, "done", hosts=["etcd-1"])["paused"]
+    assert not change(backend, "begun", plan=PLAN)["paused"]
+
+
+@pytest.mark.parametrize("finish", [False, True])
+def test_only_an_update_that_is_not_finished_is_paused(backend, finish):
+    if finish:
+        change(backend, "begun", plan=PLAN)
+        change(backend, "finished")
+    with pytest.raises(HostError, match="update_action: found pause, but no update"):
+        change(backend, "paused")
+
+
+def test_a_damaged_record_is_named(backend):
+    backend.write("update/plan", {"id": "x"}, 0)
+    with pytest.raises(HostError, match="damaged, to, rollback"):
+        change(backend, "query")

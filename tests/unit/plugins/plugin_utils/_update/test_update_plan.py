@@ -1,0 +1,225 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of an update, without Ansible and without hosts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS, Host, Policy, Refused, Release, Request, plan
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.text import text
+
+KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+
+
+def release(kubernetes, etcd="3.6.16", containerd="2.4.2"):
+    versions = {"kubernetes": kubernetes, "etcd": etcd, "containerd": containerd, "runc": "1.5.2", "cni-plugins": "1.9.1", "flannel": "0.28.10"}
+    return Release(versions, {**dict.fromkeys(KUBERNETES, kubernetes), **{name: version for name, version in versions.items() if name != "kubernetes"}})
+
+
+OLD, NEW, NEWER = release("1.35.4", "3.6.15", "2.3.7"), release("1.36.3"), release("1.37.2", "3.7.3")
+LOCKS = {"1.35": OLD, "1.36": NEW, "1.37": NEWER}
+
+
+def cluster(at=OLD, workers=3, zones=1, **releases):
+    """Return nine hosts, or more workers, at a release; etcd-0 leads."""
+    names = [*(f"etcd-{n}" for n in range(3)), "master-0", "master-1", *(f"worker-{n}" for n in range(workers)), "proxy-0"]
+    hosts = {}
+    for name in names:
+        group, number = name.split("-")
+        its = releases.get(name.replace("-", "_"), at)
+        components = its and {component: its.components[component] for component in COMPONENTS[group]}
+        hosts[name] = Host(group, f"z{int(number) % zones}", components, name == "etcd-0")
+    return hosts
+
+
+def planned(hosts=None, now=OLD, to=NEW, **options):
+    return plan(hosts or cluster(now), Request(now, to, LOCKS, **options))
+
+
+def shown(made):
+    return [(step["phase"], step["versions"]["kubernetes"], step["emulated"], step["batches"]) for step in made["steps"]]
+
+
+def test_a_minor():
+    made = planned()
+    assert shown(made) == [
+        ("etcd", "1.36.3", "", [["etcd-1"], ["etcd-2"], ["etcd-0"]]),
+        ("emulation", "1.36.3", "1.35", [["master-0"], ["master-1"]]),
+        ("masters", "1.36.3", "", [["master-0"], ["master-1"]]),
+        ("proxies", "1.36.3", "", [["proxy-0"]]),
+        ("workers", "1.36.3", "", [["worker-0"], ["worker-1"], ["worker-2"]]),
+    ]
+    assert made["steps"][-1]["drain"]["worker-0"] == "kubelet 1.35.4 to 1.36.3"
+    json.dumps(made)
+
+
+def test_a_patch_touches_only_what_differs_and_drains_nobody():
+    made = planned(cluster(NEW), NEW, release("1.36.4"))
+    assert [step["phase"] for step in made["steps"]] == ["masters", "proxies", "workers"]
+    assert made["steps"][-1]["drain"] == {}
+
+
+def test_etcd_alone():
+    assert shown(planned(cluster(NEW), NEW, release("1.36.3", "3.6.17"))) == [("etcd", "1.36.3", "", [["etcd-1"], ["etcd-2"], ["etcd-0"]])]
+
+
+def test_another_minor_of_containerd_drains():
+    made = planned(cluster(NEW), NEW, release("1.36.3", containerd="2.5.0"))
+    assert [(step["phase"], set(step["drain"].values())) for step in made["steps"]] == [("workers", {"containerd 2.4.2 to 2.5.0"})]
+
+
+def test_two_minors_are_two_hops_of_the_masters_and_one_drain_of_each_worker():
+    made = planned(to=NEWER, hosts=cluster(release("1.35.4", "3.6.16")))
+    assert [(phase, version, emulated) for phase, version, emulated, _batches in shown(made)] == [
+        ("etcd", "1.37.2", ""),
+        ("emulation", "1.36.3", "1.35"),
+        ("masters", "1.36.3", ""),
+        ("emulation", "1.37.2", "1.36"),
+        ("masters", "1.37.2", ""),
+        ("proxies", "1.37.2", ""),
+        ("workers", "1.37.2", ""),
+    ]
+
+
+def test_without_emulation():
+    assert [step["phase"] for step in planned(emulate=False)["steps"]] == ["etcd", "masters", "proxies", "workers"]
+
+
+def test_hosts_that_have_the_versions_fall_out():
+    made = planned(cluster(etcd_1=NEW, master_0=NEW, worker_2=NEW))
+    assert shown(made)[0][3] == [["etcd-2"], ["etcd-0"]]
+    assert shown(made)[1] == ("emulation", "1.36.3", "1.35", [["master-1"]])
+    assert shown(made)[2][3] == [["master-0"], ["master-1"]]
+    assert shown(made)[-1][3] == [["worker-0"], ["worker-1"]]
+
+
+def test_nothing_to_do():
+    made = planned(cluster(NEW), NEW, NEW)
+    assert made["steps"] == [] and text(made) == ["Nothing to update."]
+
+
+def test_configuration_reaches_every_host_without_a_drain():
+    made = planned(cluster(NEW), NEW, NEW, configuration=True)
+    assert [(step["phase"], sum(map(len, step["batches"])), step["drain"]) for step in made["steps"]] == [
+        ("etcd", 3, {}), ("masters", 2, {}), ("proxies", 1, {}), ("workers", 3, {}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "sizes"),
+    [
+        (Policy("1", "1"), [1] * 20),
+        (Policy("2", "10%"), [2] * 10),
+        (Policy("1", "5"), [1, 5, 5, 5, 4]),
+        (Policy("0", "100%"), [20]),
+        (Policy("1", "1%"), [1] * 20),
+        (Policy("25%", "50%"), [5, 10, 5]),
+    ],
+)
+def test_canaries_and_batches(policy, sizes):
+    made = planned(cluster(workers=20), policies={"worker": policy})
+    assert list(map(len, made["steps"][-1]["batches"])) == sizes
+    assert len({name for batch in made["steps"][-1]["batches"] for name in batch}) == 20
+
+
+def test_a_batch_is_within_one_zone_and_canaries_are_of_the_first():
+    batches = planned(cluster(workers=7, zones=3), policies={"worker": Policy("2", "2")})["steps"][-1]["batches"]
+    assert batches == [["worker-0", "worker-3"], ["worker-6"], ["worker-1", "worker-4"], ["worker-2", "worker-5"]]
+
+
+def test_masters_members_of_etcd_and_proxies_are_always_alone():
+    made = planned(policies=dict.fromkeys(("etcd", "master", "proxy"), Policy("3", "100%")))
+    assert {len(batch) for step in made["steps"][:-1] for batch in step["batches"]} == {1}
+
+
+def test_drains_as_the_operator_wants():
+    assert planned(drain="never")["steps"][-1]["drain"] == {}
+    assert set(planned(skip_drain=["worker-1"])["steps"][-1]["drain"]) == {"worker-0", "worker-2"}
+    made = planned(cluster(NEW), NEW, release("1.36.4"), drain="always")
+    assert made["steps"][-1]["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "update_drain is always")
+
+
+def test_rollback_goes_the_other_way():
+    before = release("1.35.4", "3.6.16")
+    made = planned(cluster(NEW), NEW, before, rollback=True)
+    assert shown(made) == [
+        ("workers", "1.35.4", "", [["worker-0"], ["worker-1"], ["worker-2"]]),
+        ("proxies", "1.35.4", "", [["proxy-0"]]),
+        ("masters", "1.35.4", "", [["master-0"], ["master-1"]]),
+    ]
+
+
+def test_etcd_is_prepared_before_it_goes_back_to_the_minor_before():
+    made = planned(cluster(NEWER), NEWER, NEW, rollback=True)
+    assert [(step["phase"], step["downgrade"]) for step in made["steps"]] == [("workers", ""), ("proxies", ""), ("masters", ""), ("etcd", "3.6")]
+    assert planned(cluster(NEW), NEW, NEWER)["steps"][0]["downgrade"] == ""
+    mixed = cluster(NEWER, etcd_1=NEW)
+    assert planned(mixed, NEW, NEW, rollback=True)["steps"][-1]["downgrade"] == "3.6"
+
+
+def test_rollback_in_the_middle_of_two_hops():
+    """Masters are at 1.36 and 1.37, workers still at 1.35."""
+    before = release("1.35.4", "3.6.16")
+    made = planned(cluster(before, master_0=release("1.37.2"), master_1=NEW), before, before, rollback=True)
+    assert shown(made) == [("masters", "1.36.3", "", [["master-0"]]), ("masters", "1.35.4", "", [["master-0"], ["master-1"]])]
+
+
+def test_a_host_that_does_not_answer_is_left_out_and_named():
+    made = planned(cluster(worker_1=None))
+    assert shown(made)[-1][3] == [["worker-0"], ["worker-2"]]
+    assert made["left_out"] == {"worker-1": "does not answer"}
+    assert text(made)[-1] == "Left out: worker-1 does not answer"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options", "found"),
+    [
+        (cluster(NEW), {"now": NEW, "to": OLD}, "found 1.35.4, expected 1.36.3, the version of the cluster, or a later one: update_action"),
+        (cluster(), {"rollback": True}, "found rollback to 1.36.3, expected versions before 1.35.4, those of the cluster"),
+        (cluster(etcd_1=None), {}, "etcd-1: found no answer, expected every host of etcd"),
+        (cluster(master_1=None), {}, "master-1: found no answer, expected every host of master"),
+        (cluster(release("1.35.4", "3.6.10")), {"to": release("1.36.3", "3.7.0")}, "etcd-0: found etcd 3.6.10, expected 3.6.11 or later before 3.7.0"),
+        (cluster(), {"to": release("1.36.3", "3.8.0")}, "etcd-0: found etcd 3.6.15, expected a minor next to 3.8.0"),
+        (cluster(worker_0=release("1.32.1")), {}, "worker-0: found kubelet 1.32.1, expected at most 3 minors behind 1.36"),
+        (cluster(), {"to": release("1.39.0")}, "found 1.39 after 1.35, expected a catalog of each minor in between"),
+    ],
+    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog"],
+)  # fmt: skip
+def test_refusals(hosts, options, found):
+    with pytest.raises(Refused, match=found):
+        planned(hosts, **options)
+
+
+def test_every_reason_is_named():
+    with pytest.raises(Refused) as refused:
+        planned(cluster(NEW, etcd_1=None, master_1=None), NEW, OLD)
+    assert len(str(refused.value).splitlines()) == 3
+
+
+def test_text():
+    assert text(planned()) == [
+        "Update: kubernetes 1.35.4 to 1.36.3, etcd 3.6.15 to 3.6.16, containerd 2.3.7 to 2.4.2",
+        "1. etcd: etcd 3.6.16",
+        "   - etcd-1",
+        "   - etcd-2",
+        "   - etcd-0",
+        "2. emulation: kubernetes 1.36.3, flannel 0.28.10, as if it were 1.35",
+        "   - master-0",
+        "   - master-1",
+        "3. masters: kubernetes 1.36.3, flannel 0.28.10",
+        "   - master-0",
+        "   - master-1",
+        "4. proxies: kubernetes 1.36.3, flannel 0.28.10",
+        "   - proxy-0",
+        "5. workers: kubernetes 1.36.3, containerd 2.4.2, runc 1.5.2, cni-plugins 1.9.1, flannel 0.28.10",
+        *(f"   - worker-{n} (drained: kubelet 1.35.4 to 1.36.3)" for n in range(3)),
+    ]
+
+
+def test_a_plan_has_an_id_that_changes_with_it():
+    assert planned()["id"] == planned()["id"] != planned(drain="never")["id"]
+    assert planned()["id"].startswith("update-1.36.3-")
