@@ -16,10 +16,12 @@ from ..module_utils._credentials.hosts import Hosts, with_indices
 from ..module_utils._credentials.info import SPEC, store_info
 from ..module_utils._errors import HostError
 from ..module_utils._store.options import open_store
+from ..plugin_utils._catalog.ports import HOST_GROUPS
 from ..plugin_utils._catalog.catalog import CatalogError, load
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.director import Director, validated
+from ..plugin_utils._controller.groups import REMOVED
 from ..plugin_utils._controller.shapes import Prose
 from ..plugin_utils._health.findings import Limits
 from ..plugin_utils._health.report import Host, report
@@ -57,14 +59,18 @@ class ActionModule(ControllerAction):
             node.update(message=Prose(300)(node["message"], "message"), version=Prose(60)(node["version"], "version"))
         values = contract.of(variables["hostvars"].raw_get(variables["inventory_hostname"]))
         store = self._read_store(values, variables) if options["read_store"] else {}
+        addresses = {group: contract.addresses(group, variables) for group in HOST_GROUPS}
+        removed = _removed(addresses, store, variables["groups"])
+        addresses = {group: {name: address for name, address in its.items() if name not in removed} for group, its in addresses.items()}
         made = report(
-            self._hosts(healths, store.get("hosts", {}), contract, variables),
+            self._hosts(healths, store.get("hosts", {}), removed, contract, variables),
             options["api"],
             store,
             limits,
-            members=contract.addresses("etcd", variables),
-            workers=contract.addresses("worker", variables).values(),
+            members=addresses["etcd"],
+            workers=addresses["worker"].values(),
             topology=values["cluster_topology"],
+            addresses={address for its in addresses.values() for address in its.values()},
             releases=_releases(store.get("versions")),
         )
         begin = min((health["requested_at"] for health in healths.values() if "requested_at" in health), default=None)
@@ -85,7 +91,9 @@ class ActionModule(ControllerAction):
             reply = {"failed": True, "msg": str(error)}
         return {**reply, "msg": failure(reply)} if reply.get("failed") else reply
 
-    def _hosts(self, healths: dict[str, t.Any], recorded: Hosts, contract: Contract, variables: dict[str, t.Any]) -> dict[str, Host]:
+    def _hosts(
+        self, healths: dict[str, t.Any], recorded: Hosts, removed: t.Container[str], contract: Contract, variables: dict[str, t.Any]
+    ) -> dict[str, Host]:
         """Return the hosts that were asked and those that are ignored, in the order of the groups."""
         groups, hosts = variables["groups"], {}
         for group in _GROUPS:
@@ -94,8 +102,17 @@ class ActionModule(ControllerAction):
                 if name in healths or name in groups.get(_IGNORED, []):
                     values = contract.of(variables["hostvars"].raw_get(name))
                     health = None if name in groups.get(_IGNORED, []) else healths[name]
-                    hosts[name] = Host(group, indices[name]["index"], values["cluster_host_address"], values["cluster_zone"], health)
+                    hosts[name] = Host(
+                        group, indices[name]["index"], values["cluster_host_address"], values["cluster_zone"], health, name in removed
+                    )
         return hosts
+
+
+def _removed(addresses: t.Mapping[str, t.Mapping[str, str]], store: Values, groups: t.Mapping[str, t.Sequence[str]]) -> set[str]:
+    """Return the hosts of the inventory that leave or have left. One with another address than the recorded one is another machine."""
+    own = {name: address for its in addresses.values() for name, address in its.items()}
+    recorded = {name for name, entry in (store.get("removals") or {}).items() if own.get(name) == entry["address"]}
+    return recorded | set(groups.get(REMOVED, ()))
 
 
 def _releases(versions: dict[str, str] | None) -> dict[str, str]:

@@ -21,11 +21,12 @@ from ..plugin_utils._catalog.ports import HOST_GROUPS, ports_of
 from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
+from ..plugin_utils._controller.groups import staying
 from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
-from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living
+from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living, unknown_routes
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
@@ -68,6 +69,8 @@ class ActionModule(ControllerAction):
         by_host = {name: [problem for problem in problems if problem.subject == name] for name in variables["ansible_play_hosts_all"] if cluster_exists}
         if len(problems) > sum(map(len, by_host.values())):
             raise AnsibleActionFail(report(problems))
+        for warning in returned.pop("warnings", []):
+            self._display.warning(warning)
         return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}, **returned}
 
     def _start(self, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
@@ -90,7 +93,7 @@ class ActionModule(ControllerAction):
 
     def _inventory(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> list[Problem]:
         """Check every host of the inventory, also those outside the play."""
-        groups, hostvars = variables["groups"], variables["hostvars"]
+        groups, hostvars = staying(variables["groups"]), variables["hostvars"]
         raw = {host: hostvars.raw_get(host) for host in groups["all"]}
         values, problems = {}, {}
         for host in Inventory(groups, {}).hosts(*GROUPS):
@@ -106,27 +109,29 @@ class ActionModule(ControllerAction):
     def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool, dict[str, t.Any]]:
         """Check the hosts of the play that have facts, and the director, also if it is outside the play.
 
-        Return the problems, whether the cluster exists, because a host with a problem must not stop the others then, and the versions of the cluster.
+        Return the problems, whether the cluster exists, because a host with a problem must not stop the others then, and the versions of the
+        cluster with warnings.
         """
         hosts = {}
-        names = variables["ansible_play_hosts_all"]
+        names, groups = variables["ansible_play_hosts_all"], staying(variables["groups"])
         for name in names:
             values = contract.of(variables["hostvars"].raw_get(name))
             facts = values.get("ansible_facts", {}).get("cfcr_host")
             if facts:
-                groups = [group for group in values["group_names"] if group in GROUPS]
+                own_groups = [group for group in values["group_names"] if group in GROUPS]
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
                 own = (values["cluster_host_address"], *_name_servers(facts, values))
-                hosts[name] = Host(facts, groups, ports_of(contract.ports, groups, values), networks, *own)
+                hosts[name] = Host(facts, own_groups, ports_of(contract.ports, own_groups, values), networks, *own)
         limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
         shared = contract.of(variables["hostvars"].raw_get(names[0]))
         director = self._gather_director_facts(shared, variables)
         facts = {name: host.facts for name, host in hosts.items()}
         exists = bool(director.facts.get("authorities"))
+        members = contract.addresses("etcd", variables) if options["whole"] else None
         version, recorded = str(shared["cluster_kubernetes_version"]), director.facts.get("versions", {})
         # Programs on hosts of a cluster that does not exist yet are left from another one.
         found = {name: its["releases"] for name, its in facts.items() if exists and "error" not in its}
-        silent = [name for name in Inventory(variables["groups"], {}).hosts(*HOST_GROUPS) if exists and name not in found]
+        silent = [name for name in Inventory(groups, {}).hosts(*HOST_GROUPS) if exists and name not in found]
         try:
             versions = versions_of_cluster(version, recorded, found.values(), silent)
             problems = [*check_versions(version, versions)] if options["versions"] == "same" else []
@@ -135,14 +140,17 @@ class ActionModule(ControllerAction):
         problems += [
             *check_director(director),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
-            *check_limit(facts, _left_out(variables["groups"], names) if exists else [], shared),
+            *check_limit(facts, _left_out(groups, names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
-            *check_living(hosts, contract.addresses("etcd", variables) if options["whole"] else None),
+            *check_founding(members if members and not exists else ()),
+            *check_living(hosts, members),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
             *check_downloads(shared, versions, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
-        return problems, exists, {"versions": record(versions), "reached": director.facts.get("reached", {})}
+        own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
+        warnings = list(unknown_routes(hosts, own)) if options["whole"] else []
+        return problems, exists, {"warnings": warnings, "versions": record(versions), "reached": director.facts.get("reached", {})}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

@@ -11,12 +11,13 @@ version_added: "0.9.0"
 description:
   - Turns sizes of groups into a list of hosts, numbered from 0 within each group, like instances in BOSH.
   - A host keeps its address if sizes change, because every group has its own range.
+  - Instead of a size, a group may have the list of its numbers. That of a cluster without C(worker-0) is C([1, 2]).
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 positional: _input, subnet, first
 options:
   _input:
-    description: Number of hosts by group.
+    description: Number of hosts, or the numbers of the hosts, by group.
     type: dict
     required: true
   subnet:
@@ -48,7 +49,7 @@ import ipaddress
 from ansible.errors import AnsibleFilterError
 
 
-def numbered_hosts(sizes: dict[str, int], subnet: str, first: dict[str, int]) -> list[dict[str, str]]:
+def numbered_hosts(sizes: dict[str, int | list[int]], subnet: str, first: dict[str, int]) -> list[dict[str, str]]:
     """Return name, group and address of every host."""
     unknown = sorted(set(sizes) - set(first))
     if unknown:
@@ -59,11 +60,15 @@ def numbered_hosts(sizes: dict[str, int], subnet: str, first: dict[str, int]) ->
         raise AnsibleFilterError(f"subnet: {error}") from error
     hosts = []
     for group, size in sizes.items():
+        numbers = list(range(size)) if isinstance(size, int) else size
+        if not all(isinstance(number, int) and number >= 0 for number in numbers):
+            raise AnsibleFilterError(f"found {numbers} in group {group}, expected a number of hosts, or a list of the numbers of hosts, from 0 on")
         end = min((place for place in first.values() if place > first[group]), default=network.num_addresses - 1)
-        if first[group] + size > end:
-            raise AnsibleFilterError(f"found {size} hosts in group {group}, expected at most {max(end - first[group], 0)}, for which {subnet} has room")
+        if first[group] + max(numbers, default=-1) + 1 > end:
+            most = max(end - first[group], 0)
+            raise AnsibleFilterError(f"found {max(numbers) + 1} hosts in group {group}, expected at most {most}, for which {subnet} has room")
         hosts += [
-            {"name": f"{group}-{number}", "group": group, "address": str(network[first[group] + number])} for number in range(size)
+            {"name": f"{group}-{number}", "group": group, "address": str(network[first[group] + number])} for number in numbers
         ]
     return hosts
 

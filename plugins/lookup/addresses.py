@@ -14,6 +14,7 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns one mapping from hosts to their addresses, in the order of the inventory. The address is a host's C(cluster_host_address), else its
     C(ansible_host), else its name. A group that does not exist is empty.
+  - Hosts of group C(removed) are left out: they leave the cluster, or have left it.
   - Fails if a variable is neither an IPv4 nor an IPv6 address, because it becomes part of the configuration of other hosts.
 options:
   _terms:
@@ -43,13 +44,16 @@ import reprlib
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+from ..plugin_utils._controller.groups import staying
+
 
 class LookupModule(LookupBase):
     """Look hosts up in the inventory."""
 
     def run(self, terms, variables=None, **kwargs):
         """Return a list with the one mapping."""
-        hosts = [host for group in terms for host in variables["groups"].get(group, [])]
+        groups = staying(variables["groups"])
+        hosts = [host for group in terms for host in groups.get(group, [])]
         return [{host: self._address(host, variables["hostvars"][host]) for host in hosts}]
 
     @staticmethod

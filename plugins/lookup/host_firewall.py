@@ -47,6 +47,7 @@ from ansible.plugins.lookup import LookupBase
 
 from ..plugin_utils._catalog.host_firewall import Host, Settings, source_addresses, table
 from ..plugin_utils._catalog.ports import HOST_GROUPS, port_catalog
+from ..plugin_utils._controller.groups import staying
 
 _SETTINGS = ("cluster_firewall", "cluster_pod_cidr", "cluster_service_cidr", "cluster_firewall_sources", "cluster_firewall_ssh_pods")
 
@@ -60,7 +61,7 @@ class LookupModule(LookupBase):
 
     def _table(self, name: str, variables: dict[str, t.Any]) -> str:
         enabled, pods, services, sources, ssh_pods = (self._templar.template(variables[setting]) for setting in _SETTINGS)
-        groups = variables["groups"]
+        groups = staying(variables["groups"])
         names = dict.fromkeys(host for group in HOST_GROUPS for host in groups.get(group, ()))
         all_variables = {host: variables["hostvars"][host] for host in names}
         addresses = {host: _address(host, its) for host, its in all_variables.items()}

@@ -49,6 +49,11 @@ hosts:
   type: dict
   returned: success
   sample: {etcd-a: {group: etcd, index: 0}}
+removals:
+  description: The hosts that leave or have left, as M(cfcr.kubernetes.host_removals) records them.
+  type: dict
+  returned: success
+  sample: {worker-3: {group: worker, address: 10.0.0.24, state: removed, since: "2026-11-29T18:04:00Z"}}
 update:
   description:
     - How far an update is that is not finished, else an empty mapping. C(phase) is that of the next host, C(done) the number of C(changes) that are done,

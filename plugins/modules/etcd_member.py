@@ -30,7 +30,7 @@ options:
     choices: [present, absent]
     default: present
   name:
-    description: Name of the member.
+    description: Name of the member. With O(state=absent), it may be its ID in hexadecimal, since a member that has never started has no name.
     type: str
     required: true
   members:

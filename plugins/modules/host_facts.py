@@ -194,6 +194,12 @@ ansible_facts:
           type: list
           elements: dict
           sample: [{id: 8e9e05c52164694d, name: etcd-0, peer_urls: ["https://10.0.0.61:2380"], learner: false}]
+        routes:
+          description:
+            - Addresses of other hosts. C(overlay) has those that flannel sends packets of pods to, C(backends) those of HAProxy's configuration.
+          returned: success
+          type: dict
+          sample: {overlay: [10.0.0.21, 10.0.0.22], backends: []}
         releases:
           description: Version of each component in C(/opt/cfcr/bin).
           returned: success
@@ -274,6 +280,7 @@ from ..module_utils._host.addresses import addresses, recorded_addresses
 from ..module_utils._host.facts import disks, facts
 from ..module_utils._host.kernel_features import kernel_features
 from ..module_utils._host.listeners import listeners
+from ..module_utils._host.routes import VXLAN, routes
 from ..module_utils._job.records import unchanged
 
 
@@ -293,6 +300,7 @@ def main() -> None:
         "addresses": addresses(),
         "firewall_addresses": recorded_addresses(),
         "etcd_members": members(),
+        "routes": routes(VXLAN),
         "releases": active(),
         "disks": disks(module.params["disks"]),
         "kernel_features": kernel_features(),

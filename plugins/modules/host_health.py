@@ -131,6 +131,12 @@ health:
       type: list
       elements: str
       sample: [ip filter FORWARD]
+    routes:
+      description:
+        - Addresses of other hosts. C(overlay) has those that flannel sends packets of pods to, C(backends) those of HAProxy's configuration.
+      returned: success
+      type: dict
+      sample: {overlay: [10.0.0.21, 10.0.0.22], backends: []}
     releases:
       description: Version of each component in C(/opt/cfcr/bin). A unit that is outdated may still run another one.
       returned: success
@@ -192,6 +198,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import metri
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._files import read
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.forwarding import dropping_chains
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.resources import DISKS, disks, resources
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.routes import routes
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._in_time import ask_all
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor, kernel, records, systemd
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import probe as job_probe
@@ -275,8 +282,10 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
     }
     probes |= {(name, "reload"): lambda unit=unit: not_loaded(unit) for name, unit in units.items() if "reload" in unit}
     probes["drift"] = records.drift
-    if any(unit.get("kernel", {}).get("vxlan") for unit in units.values()):
+    vxlan = next(filter(None, (unit.get("kernel", {}).get("vxlan") for unit in units.values())), None)
+    if vxlan:
         probes["dropping_chains"] = dropping_chains
+        probes["routes"] = lambda: routes(vxlan)
     if ETCD in units:
         url = own_checks(units[ETCD])[0]["url"]
         probes["etcd"] = lambda: metrics.ask(url)
@@ -304,7 +313,7 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         for name, unit in units.items()
     }
     measured, member, members = (answers.get(name) for name in ("disks", "etcd", "members"))
-    drift, chains = answers.get("drift"), answers.get("dropping_chains")
+    drift, chains, others = (answers.get(name) for name in ("drift", "dropping_chains", "routes"))
     found = certificates((path for job in jobs for path in job["certificates"]), now)
     return {
         "jobs": {job["name"]: {unit["name"]: healths[unit["name"]] for unit in job["units"]} for job in jobs},
@@ -314,6 +323,7 @@ def collect(jobs: list[dict[str, t.Any]], seconds: float) -> dict[str, t.Any]:
         "disks": measured if isinstance(measured, dict) else {"/": {"error": _text(measured) or late}},
         "drift": drift if isinstance(drift, dict) else {},
         "dropping_chains": chains if isinstance(chains, list) else [],
+        "routes": others if isinstance(others, dict) else {"overlay": [], "backends": []},
         "releases": active(),
         **resources(),
         "time": time.time(),

@@ -106,6 +106,6 @@ msg:
   type: str
   sample: |-
     2 problems, and nothing was changed:
-      group etcd:       found 2 hosts, expected an odd number: one more member than an odd number survives no more failures
+      group worker:     found no hosts, expected at least one host
       cluster_api_hots: found an unknown name, expected a name that role cluster documents; is cluster_api_host meant?
 """

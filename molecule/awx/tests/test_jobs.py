@@ -26,6 +26,7 @@ JOBS = {
     "smoke_tests": ([], {}, "kubectl exec"),
     "etcd_defragment": (["--check"], {}, "Defragment the members of etcd"),
     "repair": ([], {}, "Nothing to repair."),
+    "remove": (["--check"], {"remove": "worker-1"}, "worker-1 (worker, "),
     "kubeconfig": ([], {"kubeconfig_user": "alice", "kubeconfig_groups": "developers", "kubeconfig_path": "/root/alice.kubeconfig"}, "alice"),
     "provision": ([], EXTERNAL, "Create the hosts"),
     "destroy": ([], {**EXTERNAL, "destroy_cluster": CLUSTER}, "removes nothing"),

@@ -11,6 +11,7 @@ import typing as t
 
 from .._pki.x509 import certificate_info, now
 from .._store.options import STORE
+from .._store.removals import read as read_removals
 from .._store.store import Record, Store
 from .._store.updates import summary
 from .._timestamp import from_timestamp
@@ -28,7 +29,7 @@ _KINDS = {"authorities": "authority", "credentials": "credential"}
 
 
 def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return a description of each record, or only of those that expire soon or are being rotated, and the hosts with their indices, and the versions."""
+    """Return a description of each record, or only of those that expire soon or are being rotated, the hosts with their indices, and the versions."""
     hosts = store.get("credentials/host-indices")
     records = [(kind, name) for kind in _KINDS for name in store.names(kind)]
     if options["rotating"]:
@@ -41,6 +42,7 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
         "store": str(store),
         "credentials": ending,
         "hosts": hosts.public["hosts"] if hosts else {},
+        "removals": read_removals(store.backend),
         "versions": versions_of(store),
         "update": summary(store.backend),
     }

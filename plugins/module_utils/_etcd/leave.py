@@ -30,7 +30,7 @@ class Leave:
         self.etcd.wait_healthy(QUORUM_SECONDS if wait else 0)
         cluster, self.members = membership.read(self.etcd)
         self.cluster_id = f"{cluster:x}"
-        self.leaving = next((member for member in self.members if member.name == params["name"]), None)
+        self.leaving = next((member for member in self.members if params["name"] in (member.name, f"{member.id:x}")), None)
         own = identity(params["data_directory"])
         staying = [member.id for member in self.members if member != self.leaving]
         is_here = own is not None and own.cluster == cluster and own.member not in staying

@@ -114,6 +114,7 @@ _ETCD_HEALTH = Fields(
         "problem": Maybe(Prose()),
     }
 )
+_ROUTES = Fields({"overlay": Each(address, most=10_000), "backends": Each(address, most=10_000)})
 _HEALTH = Fields(
     {
         "attempts": OneOf(1),
@@ -123,6 +124,7 @@ _HEALTH = Fields(
         "bundles": Named(_PATH, Each(_CERTIFICATE, most=100)),
         "drift": Named(_JOB, Each(Prose(300), most=10_000)),
         "dropping_chains": Each(Prose(300), most=1000),
+        "routes": _ROUTES,
         "releases": _RELEASES,
         "load": Each(Number(0, 1 << 20, whole=False), exactly=3),
         "processors": Number(1, 1 << 20),
@@ -171,6 +173,7 @@ _HOST = Fields(
         "ephemeral_ports": Each(Number(0, 65535), most=2),
         "cluster_networks": Fields({}, {"cluster_service_cidr": network, "cluster_pod_cidr": network}),
         "etcd_members": _PEERS,
+        "routes": _ROUTES,
         "releases": _RELEASES,
         "authorities": Named(_PATH, Each(_DIGEST)),
         "disks": Named(_PATH, Fields({"total_mib": _MIB, "free_mib": _MIB, "restrictions": Each(OneOf("ro", "noexec"), most=2)})),
@@ -230,6 +233,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
+    "flannel_lease": lambda _arguments: Fields({"leases": Named(_SHORT, _SHORT, most=10_000)}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
@@ -238,6 +242,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     ),
     "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,
+    "job_removal": lambda _arguments: Fields({"jobs": Each(_JOB, most=100)}),
     "release_download": lambda _arguments: Fields({"downloaded": Each(_SHORT, most=100)}),
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "url_probe": lambda _arguments: _CHECKS,

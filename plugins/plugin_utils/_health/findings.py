@@ -13,7 +13,7 @@ from ...module_utils._etcd.peers import strangers
 
 __all__ = (
     "Finding", "Limits", "check_authorities", "check_endpoint", "check_etcd_member", "check_host", "check_members", "check_node", "check_nodes",
-    "check_quorum", "check_store",
+    "check_quorum", "check_removals", "check_routes", "check_store",
 )  # fmt: skip
 
 Values = t.Mapping[str, t.Any]
@@ -107,15 +107,44 @@ def check_members(told: t.Mapping[str, t.Sequence[Values]], hosts: t.Mapping[str
         for stranger in strangers(members, hosts):
             reporters.setdefault(stranger, []).append(name)
     for stranger, names in reporters.items():
-        expected = "a host of group etcd: add it to the inventory, or remove the member (docs/operations.md)"
+        expected = f"a host of group etcd: add it to the inventory, or run remove.yml -e remove={stranger.split(' ')[0]}"
         yield Finding(None, "member", stranger, f"a member of etcd that the inventory does not have, says {', '.join(names)}", expected, "warning")
 
 
+def check_routes(told: t.Mapping[str, Values], addresses: t.Collection[str]) -> t.Iterator[Finding]:
+    """Check that hosts send packets of pods, and HAProxies requests, only to hosts of the inventory. The routes are those that each host tells."""
+    for kind, what, remedy in (
+        ("overlay", "a route of the overlay network", "run remove.yml -e remove={address}"),
+        ("backends", "a backend of HAProxy", "run site.yml"),
+    ):
+        reporters: dict[str, list[str]] = {}
+        for name, routes in told.items():
+            for address in routes[kind]:
+                if address not in addresses:
+                    reporters.setdefault(address, []).append(name)
+        for address, names in sorted(reporters.items()):
+            others = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            found = f"{what} that the inventory does not have, says {', '.join(names[:_SHOWN])}{others}"
+            yield Finding(None, "route", address, found, f"a host of the cluster: add it to the inventory, or {remedy.format(address=address)}", "warning")
+
+
+def check_removals(removals: t.Mapping[str, Values], listed: t.Collection[str]) -> t.Iterator[Finding]:
+    """Check that no removal was left unfinished, and that the inventory has no host that was removed."""
+    for name, entry in removals.items():
+        if entry["state"] == "leaving":
+            yield Finding(None, "removal", name, f"leaving since {entry['since']}", f"removed: run remove.yml -e remove={name}", "warning")
+        elif name in listed:
+            expected = f"no such host in the inventory: take it out, or let it join again with remove.yml -e remove_cancel={name}"
+            yield Finding(None, "removal", name, f"removed on {entry['since']}", expected, "warning")
+
+
 def check_quorum(etcd: Values) -> t.Iterator[Finding]:
-    """Check that etcd can have a quorum. Members that were not asked may be healthy."""
+    """Check that etcd can have a quorum, and that its members are an odd number. Members that were not asked may be healthy."""
     possible = etcd["healthy"] + etcd["voters"] - etcd["asked"]
     if etcd["voters"] and possible < etcd["needed"]:
         yield Finding(None, "etcd", "quorum", f"{etcd['healthy']} of {etcd['voters']} members healthy", f"{etcd['needed']} or more")
+    if etcd["voters"] and etcd["voters"] % 2 == 0:
+        yield Finding(None, "etcd", "members", f"{etcd['voters']} members", "an odd number: one member less survives as many failures", "warning")
 
 
 def check_node(name: str, node: Values | None) -> t.Iterator[Finding]:
@@ -132,7 +161,7 @@ def check_node(name: str, node: Values | None) -> t.Iterator[Finding]:
 def check_nodes(nodes: t.Iterable[str], workers: t.Collection[str]) -> t.Iterator[Finding]:
     """Check that each Node is a worker of the inventory. The workers are given by address."""
     for node in sorted(set(nodes) - set(workers)):
-        expected = f"a host of group worker: add it to the inventory, or run kubectl delete node {node}"
+        expected = f"a host of group worker: add it to the inventory, or run remove.yml -e remove={node}"
         yield Finding(None, "node", node, "a Node that the inventory does not have", expected, "warning")
 
 

@@ -16,7 +16,7 @@ Values = t.Mapping[str, t.Any]
 Sample = tuple[str, dict[str, str], float]
 
 _MIB = 1024 * 1024
-_STATES = ("healthy", "failing", "unreachable", "ignored")
+_STATES = ("healthy", "failing", "unreachable", "ignored", "removed")
 # Each metric: its labels after the cluster, and its help. All are gauges.
 METRICS: dict[str, tuple[tuple[str, ...], str]] = {
     "cfcr_health_timestamp_seconds": ((), "Time of the check, in seconds since 1970."),

@@ -25,6 +25,8 @@ _KUBELET = "kubelet"
 _MANUAL = ("answer", "disk", "memory", "clock")
 # Groups in the order in which hosts are recreated if there is a limit: the others depend on the first ones.
 _ORDER = ("etcd", "master", "proxy", "worker")
+# Why hosts in these states are not repaired.
+_LEFT_ALONE = {"ignored": "ignored by the operator", "removed": "leaves the cluster, or has left it (remove.yml)"}
 _SHOWN = 5  # volumes
 _NO_QUORUM = "etcd has no quorum, and a recreated host would lose this member's vote for good: bring members back, or restore a backup"
 
@@ -90,7 +92,7 @@ def plan(
     """Return the plan. In a meltdown it has no action. The volumes are those on the disks of nodes by address, None if the API did not tell."""
     made = _Plan()
     hosts = report["hosts"]
-    made.waiting = {name: "ignored by the operator" for name, host in hosts.items() if host["state"] == "ignored"}
+    made.waiting = {name: _LEFT_ALONE[host["state"]] for name, host in hosts.items() if host["state"] in _LEFT_ALONE}
     meltdown = _meltdown(hosts, policy)
     if meltdown:
         return made.as_values(meltdown)
@@ -103,7 +105,7 @@ def plan(
 
 def _meltdown(hosts: Values, policy: Policy) -> dict[str, t.Any] | None:
     """Return the hosts that are down if they are too many: probably the network or the controller fails, and recreated hosts would lose all data."""
-    asked = [name for name, host in hosts.items() if host["state"] != "ignored"]
+    asked = [name for name, host in hosts.items() if host["state"] not in _LEFT_ALONE]
     down = [name for name in asked if hosts[name]["state"] == "unreachable"]
     if len(down) < policy.meltdown_minimum or len(down) <= policy.meltdown_share * len(asked):
         return None
@@ -209,7 +211,7 @@ def _plan_units(made: _Plan, hosts: Values, findings: t.Iterable[Values], broken
     """Restart units, and let site.yml do the rest. A host waits while something that it depends on is down."""
     for finding in findings:
         name, kind = finding["host"], finding["kind"]
-        if name is None or hosts[name]["state"] in ("unreachable", "ignored") or name in (*made.recreate, *made.start):
+        if name is None or hosts[name]["state"] in ("unreachable", *_LEFT_ALONE) or name in (*made.recreate, *made.start):
             continue
         if hosts[name].get("error") and kind != "answer":
             continue  # its answer is invalid, so nothing else is known of it
@@ -238,7 +240,7 @@ def _plan_units(made: _Plan, hosts: Values, findings: t.Iterable[Values], broken
 
 def _broken_dependencies(report: Values) -> dict[str, str]:
     """Return by group why its units cannot be repaired yet: a restart is no use while a dependency is down."""
-    masters = [host["state"] for host in report["hosts"].values() if host["group"] == "master"]
+    masters = [host["state"] for host in report["hosts"].values() if host["group"] == "master" and host["state"] != "removed"]
     api = "no master is healthy" if masters and not set(masters) & {"healthy", "ignored"} else ""
     etcd = "" if _has_quorum(report) else "etcd has no quorum"
     needed = {"master": etcd, "worker": etcd or api, "proxy": etcd or api}

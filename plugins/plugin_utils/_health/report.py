@@ -11,7 +11,8 @@ import statistics
 import typing as t
 
 from .findings import (
-    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum, check_store,
+    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum, check_removals,
+    check_routes, check_store,
 )  # fmt: skip
 from .jobs import jobs_of
 
@@ -29,6 +30,7 @@ class Host:
     address: str
     zone: str
     health: Values | None  # None if the operator has the host ignored
+    removed: bool = False  # whether it leaves the cluster, or has left it
 
 
 def report(
@@ -40,23 +42,26 @@ def report(
     members: t.Mapping[str, str],
     workers: t.Collection[str],
     topology: str,
+    addresses: t.Collection[str] = (),
     releases: t.Mapping[str, str],
 ) -> dict[str, t.Any]:
     """Return the report.
 
-    The members and workers are all of the inventory, also those that are not among these hosts, with their addresses. The releases are the versions that
-    components are to have, as far as they are known.
+    The members, the workers and the addresses are those of all hosts that the cluster should have, also of those that are not among these hosts. The
+    releases are the versions that components are to have, as far as they are known.
     """
     nodes = api.get("nodes")
-    asked = {name: host.health for name, host in hosts.items() if host.health is not None}
+    asked = {name: host.health for name, host in hosts.items() if host.health is not None and not host.removed}
     answered = {name: health for name, health in asked.items() if "error" not in health}
-    etcd = _etcd({name: answered.get(name) for name, host in hosts.items() if host.group == "etcd" and host.health is not None}, len(members))
+    etcd = _etcd({name: answered.get(name) for name in asked if hosts[name].group == "etcd"}, len(members))
     authorities, rotations = _authorities(answered), _rotations(store)
     findings = [
         *check_endpoint(api, limits),
         *check_quorum(etcd),
         *check_members({name: its["etcd"]["members"] for name, its in answered.items() if its["etcd"] and its["etcd"]["members"]}, members),
         *check_nodes(nodes or (), workers),
+        *check_routes({name: its["routes"] for name, its in answered.items()}, addresses),
+        *check_removals(store.get("removals", {}), hosts),
         *check_authorities(authorities, limits),
         *check_store(store, rotations, limits),
     ]
@@ -88,7 +93,7 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
     known = {"group": host.group, "index": host.index, "address": host.address, "zone": host.zone}
     row = {**known, "state": _state(name, host, findings), "node": (nodes or {}).get(host.address) if host.group == "worker" else None}
     if "error" in health or not health:
-        return {**row, "error": health.get("error")}
+        return {**row, "error": health.get("error") or ("it is in group ignored" if host.removed else None)}
     units = {unit: status for job in health["jobs"].values() for unit, status in job.items()}
     memory, disks = health["memory"], {path: disk for path, disk in health["disks"].items() if "error" not in disk}
     fullest = max(disks, key=lambda path: _fullness(disks[path]), default=None)
@@ -98,6 +103,7 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
         "error": None,
         "units": units,
         "etcd": health["etcd"],
+        "routes": health["routes"],
         "releases": health["releases"],
         "other_releases": {name: releases[name] for name, version in health["releases"].items() if releases.get(name, version) != version},
         "load": health["load"],
@@ -114,6 +120,8 @@ def _row(name: str, host: Host, nodes: Values | None, findings: t.Iterable[Findi
 
 
 def _state(name: str, host: Host, findings: t.Iterable[Finding]) -> str:
+    if host.removed:
+        return "removed"
     if host.health is None:
         return "ignored"
     if "error" in host.health and not host.health.get("invalid"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-__all__ = ("host_vars", "inventory_groups")
+__all__ = ("host_vars", "inventory_groups", "sizes_without", "without_hosts")
 
 Values = t.Mapping[str, t.Any]
 
@@ -40,3 +40,22 @@ def inventory_groups(hosts: t.Iterable[Values], variables: t.Mapping[str, Values
     for host in hosts:
         groups[host["group"]]["hosts"][host["name"]] = variables[host["name"]]
     return groups
+
+
+def sizes_without(sizes: t.Mapping[str, int | t.Sequence[int]], removed: t.Collection[str]) -> dict[str, int | list[int]]:
+    """Return the numbers of hosts by group without these hosts: a size again, if the numbers from 0 on are left, else their list."""
+    result: dict[str, int | list[int]] = {}
+    for group, size in sizes.items():
+        numbers = [number for number in (range(size) if isinstance(size, int) else size) if f"{group}-{number}" not in removed]
+        result[group] = len(numbers) if numbers == list(range(len(numbers))) else numbers
+    return result
+
+
+def without_hosts(inventory: Values, removed: t.Collection[str], variables: Values) -> dict[str, t.Any]:
+    """Return an inventory as inventory_groups makes it, without these hosts and with further variables for all."""
+    root = inventory["all"]
+    children = {
+        group: {**content, "hosts": {name: its for name, its in (content.get("hosts") or {}).items() if name not in removed}}
+        for group, content in root["children"].items()
+    }
+    return {**inventory, "all": {**root, "vars": {**root.get("vars", {}), **variables}, "children": children}}

@@ -21,7 +21,7 @@ __all__ = ("page",)
 
 _TEMPLATES = Path(__file__).parent
 # A state has a sign as well as a colour.
-_SIGNS = {"healthy": "✓", "failing": "!", "unreachable": "✕", "ignored": "–", "warning": "!", "critical": "!"}
+_SIGNS = {"healthy": "✓", "failing": "!", "unreachable": "✕", "ignored": "–", "removed": "–", "warning": "!", "critical": "!"}
 _ENDPOINTS = {"proxy": "endpoint", "iaas_lb": "load balancer of the IaaS", "cf_routing": "Cloud Foundry's TCP routers"}
 _TITLES = {"certificates": "certificates expire in"}
 

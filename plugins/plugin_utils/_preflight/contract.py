@@ -19,6 +19,7 @@ from ansible.template import Templar
 
 from .._catalog.catalog import releases
 from .._catalog.ports import port_catalog
+from .._controller.groups import staying
 
 __all__ = ("Contract", "Values")
 
@@ -91,4 +92,4 @@ class Contract:
 
     def addresses(self, group: str, variables: t.Mapping[str, t.Any]) -> dict[str, str]:
         """Return the cluster_host_address of each host of a group, also of those outside the play, given the variables of a task."""
-        return {name: self.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in variables["groups"].get(group, [])}
+        return {name: self.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in staying(variables["groups"]).get(group, [])}

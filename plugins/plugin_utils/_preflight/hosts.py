@@ -19,7 +19,9 @@ from ...module_utils._host.addresses import MOST
 from .._catalog.ports import Port
 from .problems import Problem
 
-__all__ = ("Host", "Limits", "check_clocks", "check_controller", "check_hosts", "check_limit", "check_living", "check_python")
+__all__ = (
+    "Host", "Limits", "check_clocks", "check_controller", "check_founding", "check_hosts", "check_limit", "check_living", "check_python", "unknown_routes",
+)  # fmt: skip
 
 Facts = t.Mapping[str, t.Any]
 
@@ -218,6 +220,13 @@ def _name_servers(name: str, host: Host) -> t.Iterator[Problem]:
             yield Problem(name, found, "one with an IPv4 address: set dns_upstreams")
 
 
+def check_founding(members: t.Sized) -> t.Iterator[Problem]:
+    """Check that etcd starts with an odd number of members. A running cluster may have an even one, while a host is replaced; health warns of it."""
+    if members and len(members) % 2 == 0:
+        expected = "an odd number: one more member than an odd number survives no more failures"
+        yield Problem("group etcd", f"{len(members)} hosts", expected)
+
+
 def check_living(hosts: t.Mapping[str, Host], members: t.Mapping[str, str] | None) -> t.Iterator[Problem]:
     """Check that the inventory describes the cluster that runs on the hosts. The members are all hosts of group etcd, with their addresses, if known.
 
@@ -234,7 +243,22 @@ def check_living(hosts: t.Mapping[str, Host], members: t.Mapping[str, str] | Non
         return
     told = {name: list(strangers(host.facts["etcd_members"], members)) for name, host in known.items() if host.facts["etcd_members"] is not None}
     unknown = {name: f"etcd members that it does not have: {', '.join(names)}" for name, names in told.items() if names}
-    yield from _reported("group etcd", unknown, len(told), "all members in the group: add the hosts, or remove the members (docs/operations.md)")
+    yield from _reported("group etcd", unknown, len(told), "all members in the group: add the hosts, or remove the members by remove.yml (docs/operations.md)")
+
+
+def unknown_routes(hosts: t.Mapping[str, Host], addresses: t.Collection[str]) -> t.Iterator[str]:
+    """Yield as text the hosts of the overlay network that the inventory does not have. They do no harm to a run, so they do not stop it.
+
+    Backends of HAProxy are not among them, because the run itself replaces them.
+    """
+    reporters: dict[str, list[str]] = {}
+    for name, host in hosts.items():
+        for address in host.facts["routes"]["overlay"] if "error" not in host.facts else ():
+            if address not in addresses:
+                reporters.setdefault(address, []).append(name)
+    for address, names in sorted(reporters.items()):
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{names[0]}{others}: found a route of the overlay network to {address}, expected hosts of the inventory: run remove.yml -e remove={address}"
 
 
 def _reported(subject: str, found: t.Mapping[str, str], asked: int, expected: str) -> t.Iterator[Problem]:

@@ -128,7 +128,7 @@ def check_inventory(inventory: Inventory) -> list[Problem]:
 
 
 def _groups(inventory: Inventory) -> t.Iterator[Problem]:
-    """Check that each group of the topology has hosts, and etcd an odd number of them."""
+    """Check that each group of the topology has hosts."""
     topologies = sorted({values["cluster_topology"] for values in inventory.values.values() if "cluster_topology" in values}) or [""]
     for group in dict.fromkeys(group for topology in topologies for group in _NEEDED.get(topology, _ALWAYS_NEEDED)):
         if not inventory.hosts(group):
@@ -137,9 +137,6 @@ def _groups(inventory: Inventory) -> t.Iterator[Problem]:
     if len(topologies) == 1 and topologies[0] in _INSTEAD_OF_PROXY and inventory.hosts("proxy"):
         expected = f"no hosts: with cluster_topology {topologies[0]} {_INSTEAD_OF_PROXY[topologies[0]]} the proxies"
         yield Problem("group proxy", ", ".join(inventory.hosts("proxy")), expected)
-    members = len(inventory.hosts("etcd"))
-    if members and members % 2 == 0:
-        yield Problem("group etcd", f"{members} hosts", "an odd number: one more member than an odd number survives no more failures")
     directors = inventory.hosts("director")
     if len(directors) > 1:
         yield Problem("group director", f"{len(directors)} hosts", "one host at most: there is one store")

@@ -23,9 +23,17 @@ def test_hosts_are_numbered_from_zero():
     ]
 
 
+def test_numbers_may_have_gaps():
+    """A cluster without its first worker."""
+    assert [host["name"] for host in numbered_hosts({"worker": [1, 2], "master": 1}, "10.30.0.0/24", FIRST)] == ["worker-1", "worker-2", "master-0"]
+    assert numbered_hosts({"worker": []}, "10.30.0.0/24", FIRST) == []
+
+
 @pytest.mark.parametrize(
     ("sizes", "subnet", "message"),
     [
+        ({"master": [0, 10]}, "10.30.0.0/24", "found 11 hosts in group master, expected at most 10"),
+        ({"master": [-1]}, "10.30.0.0/24", "or a list of the numbers of hosts, from 0 on"),
         ({"master": 11}, "10.30.0.0/24", "found 11 hosts in group master, expected at most 10, for which 10.30.0.0/24 has room"),
         ({"etcd": 3}, "10.30.0.0/26", "found 3 hosts in group etcd, expected at most 2, for which 10.30.0.0/26 has room"),
         ({"nodes": 1}, "10.30.0.0/24", "found unknown groups of hosts nodes, expected some of master, worker, etcd"),

@@ -58,3 +58,12 @@ def test_an_address_that_is_none_is_refused(name, address, found):
 @pytest.mark.parametrize("address", ["10.0.0.1", "fd00::1"])
 def test_an_address_is_returned_as_it_is(address):
     assert LookupModule().run(["etcd"], {"groups": {"etcd": ["a"]}, "hostvars": {"a": {"ansible_host": address}}}) == [{"a": address}]
+
+
+def test_hosts_that_leave_are_left_out():
+    """Their lines may still be in the inventory, and group all still has them."""
+    groups = {**VARIABLES["groups"], "all": ["etcd-1", "etcd-0", "worker-0"], "removed": ["etcd-1"], "ignored": ["etcd-1"]}
+    (found,) = LookupModule().run(["etcd", "ignored", "all"], {**VARIABLES, "groups": groups})
+    assert list(found) == ["etcd-0", "etcd-1", "worker-0"]
+    (found,) = LookupModule().run(["etcd"], {**VARIABLES, "groups": groups})
+    assert found == {"etcd-0": "10.0.0.1"}

@@ -34,6 +34,7 @@ def healthy(group):
         "certificates": {"/etc/x/pki/x.crt": dict(CERTIFICATE)},
         "drift": {},
         "dropping_chains": [],
+        "routes": {"overlay": [], "backends": []},
         "releases": {"runc": "1.5.2"},
         "bundles": {"/etc/x/pki/ca.crt": [dict(AUTHORITY)]},
         "load": [0.1, 0.2, 0.3],
@@ -59,15 +60,17 @@ class Cluster:
         }
         self.store = {"credentials": []}
         self.topology = "proxy"
+        self.removed = set()
 
     def report(self):
         hosts = {}
         for name, health in self.health.items():
             group, index = name.split("-")
-            hosts[name] = Host(group, int(index), f"10.0.0.{name}", "z1", health)
-        addresses = {name: host.address for name, host in hosts.items()}
+            hosts[name] = Host(group, int(index), f"10.0.0.{name}", "z1", health, name in self.removed)
+        addresses = {name: host.address for name, host in hosts.items() if not host.removed}
         members, workers = ({name: address for name, address in addresses.items() if name.startswith(group)} for group in ("etcd", "worker"))
-        return report(hosts, self.api, self.store, LIMITS, members=members, workers=workers.values(), topology=self.topology, releases={"runc": "1.5.2"})
+        own = {"members": members, "workers": workers.values(), "addresses": addresses.values()}
+        return report(hosts, self.api, self.store, LIMITS, **own, topology=self.topology, releases={"runc": "1.5.2"})
 
     def findings(self):
         return [(found["host"], found["kind"], found["subject"], found["severity"]) for found in self.report()["findings"]]
@@ -268,7 +271,7 @@ def test_a_member_that_the_inventory_does_not_have_is_named_with_those_who_say_s
         cluster.health[name]["etcd"]["members"] = [*known, removed]
     (found,) = cluster.report()["findings"]
     assert (found["host"], found["kind"], found["subject"], found["severity"]) == (None, "member", "etcd-9 (10.0.0.69)", "warning")
-    assert "says etcd-0, etcd-2" in found["found"] and "remove the member" in found["expected"]
+    assert "says etcd-0, etcd-2" in found["found"] and "run remove.yml -e remove=" in found["expected"]
 
 
 def test_a_node_that_the_inventory_does_not_have_is_named(cluster):
@@ -276,7 +279,7 @@ def test_a_node_that_the_inventory_does_not_have_is_named(cluster):
     cluster.api["nodes"]["10.0.0.99"] = copy.deepcopy(NODE)
     (found,) = cluster.report()["findings"]
     assert (found["host"], found["kind"], found["subject"], found["severity"]) == (None, "node", "10.0.0.99", "warning")
-    assert "kubectl delete node 10.0.0.99" in found["expected"]
+    assert "run remove.yml -e remove=10.0.0.99" in found["expected"]
 
 
 @pytest.mark.parametrize(
@@ -299,6 +302,38 @@ def test_an_alarm_of_etcd_has_a_remedy(cluster, alarm, remedy):
     cluster.health["etcd-0"]["etcd"]["problem"] = f"ALARM {alarm}"
     (found,) = cluster.report()["findings"]
     assert found["severity"] == "critical" and remedy in found["expected"]
+
+
+def test_a_host_that_has_left_has_no_findings_but_its_line(cluster):
+    cluster.removed = {"worker-2"}
+    cluster.health["worker-2"] = {"error": "no answer", "attempts": 2}
+    del cluster.api["nodes"]["10.0.0.worker-2"]
+    cluster.store["removals"] = {"worker-2": {"group": "worker", "address": "10.0.0.worker-2", "state": "removed", "since": "2026-11-29T18:00:00Z"}}
+    made = cluster.report()
+    assert made["hosts"]["worker-2"]["state"] == "removed"
+    (found,) = made["findings"]
+    assert (found["kind"], found["subject"], found["severity"]) == ("removal", "worker-2", "warning")
+    assert "take it out" in found["expected"]
+
+
+def test_an_interrupted_removal_and_what_it_left_are_named(cluster):
+    cluster.removed = {"worker-2", "etcd-0"}
+    cluster.store["removals"] = {"worker-2": {"group": "worker", "address": "x", "state": "leaving", "since": "2026-11-29T18:00:00Z"}}
+    findings = cluster.findings()
+    assert (None, "removal", "worker-2", "warning") in findings
+    assert (None, "node", "10.0.0.worker-2", "warning") in findings
+    assert (None, "etcd", "members", "warning") in findings  # two are left
+    assert not [found for found in findings if found[0] in cluster.removed]
+
+
+def test_routes_to_unknown_hosts_are_named(cluster):
+    cluster.health["worker-0"]["routes"]["overlay"] = ["10.0.0.worker-1", "10.0.0.24"]
+    cluster.health["master-0"]["routes"]["overlay"] = ["10.0.0.24"]
+    cluster.health["proxy-0"]["routes"]["backends"] = ["10.0.0.24"]
+    route, backend = cluster.report()["findings"]
+    assert (route["kind"], route["subject"], route["severity"]) == ("route", "10.0.0.24", "warning")
+    assert "says master-0, worker-0" in route["found"] and "remove.yml -e remove=10.0.0.24" in route["expected"]
+    assert "says proxy-0" in backend["found"] and "site.yml" in backend["expected"]
 
 
 def test_other_versions_than_those_of_the_store_are_in_the_row_of_a_host(cluster):

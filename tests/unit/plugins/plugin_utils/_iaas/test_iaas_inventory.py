@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._iaas.inventory import host_vars, inventory_groups
+from ansible_collections.cfcr.kubernetes.plugins.filter.inventory_without import inventory_without
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._iaas.inventory import host_vars, inventory_groups, sizes_without
 
 HOSTS = [
     {"name": "worker-0", "group": "worker", "address": "10.30.0.21"},
@@ -39,3 +40,26 @@ def test_groups_are_sorted_and_hosts_keep_their_order():
 
 def test_groups_that_may_be_empty_are_there_without_hosts():
     assert inventory_groups([], {}) == {"ignored": {"hosts": {}}, "director": {"hosts": {}}, "proxy": {"hosts": {}}}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "removed", "left"),
+    [
+        ({"worker": 3, "etcd": 3}, ["worker-0"], {"worker": [1, 2], "etcd": 3}),
+        ({"worker": 3}, ["worker-2"], {"worker": 2}),
+        ({"worker": [1, 2]}, ["worker-1"], {"worker": [2]}),
+        ({"worker": [0, 2]}, ["worker-2"], {"worker": 1}),
+        ({"worker": 1}, ["worker-0"], {"worker": 0}),
+        ({"worker": 3}, ["etcd-0"], {"worker": 3}),
+    ],
+)
+def test_sizes_without_hosts(sizes, removed, left):
+    assert sizes_without(sizes, removed) == left
+
+
+def test_an_inventory_loses_hosts_and_their_numbers_only():
+    children = {"etcd": {"hosts": {"etcd-0": {}, "etcd-1": {"x": 1}}}, "proxy": {"hosts": {}}}
+    inventory = {"all": {"vars": {"a": 1, "iaas_groups": {"etcd": 2}}, "children": children}}
+    assert inventory_without(inventory, ["etcd-0"]) == {
+        "all": {"vars": {"a": 1, "iaas_groups": {"etcd": [1]}}, "children": {"etcd": {"hosts": {"etcd-1": {"x": 1}}}, "proxy": {"hosts": {}}}}
+    }

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.ports import ports_of
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts import (
-    Host, Limits, check_clocks, check_controller, check_hosts, check_limit, check_living,
+    Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living, unknown_routes,
 )  # fmt: skip
 
 ROOT = pathlib.Path(__file__).parents[5]
@@ -39,6 +39,7 @@ FACTS = {
     "ephemeral_ports": [32768, 60999],
     "cluster_networks": {},
     "etcd_members": None,
+    "routes": {"overlay": [], "backends": []},
     "listeners": [],
     "clock_offset": [-0.4, 0.2],
 }
@@ -290,3 +291,18 @@ def test_members_of_etcd_that_the_inventory_does_not_have():
     assert living(known, e0=host("etcd", etcd_members=more), e1=host("etcd", etcd_members=more)) == [("group etcd", found)]
     assert list(check_living({"e0": host("etcd", etcd_members=more)}, None)) == []  # a slice of an inventory
     assert living(known, e0=host("etcd", etcd_members=more), e1=host("etcd", etcd_members=ours)) == [("e0", f"group etcd {found}")]
+
+
+@pytest.mark.parametrize(("members", "problems"), [([], 0), (["e0"], 0), (["e0", "e1"], 1), (["e0", "e1", "e2"], 0)])
+def test_etcd_is_founded_with_an_odd_number_of_members(members, problems):
+    """A running one may have an even number, while a host is replaced."""
+    assert len(list(check_founding(members))) == problems
+
+
+def test_routes_to_unknown_hosts_are_warnings():
+    hosts = {name: host(routes={"overlay": ["10.30.0.22", "10.30.0.99"], "backends": ["10.30.0.98"]}) for name in ("w0", "w1")}
+    hosts["w2"] = dataclasses.replace(host(), facts={"error": "unreachable"})
+    (warning,) = unknown_routes(hosts, ["10.30.0.22"])
+    assert warning == (
+        "w0 and 1 more: found a route of the overlay network to 10.30.0.99, expected hosts of the inventory: run remove.yml -e remove=10.30.0.99"
+    )

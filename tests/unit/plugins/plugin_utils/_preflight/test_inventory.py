@@ -100,7 +100,6 @@ def test_address_of_a_host_is_of_ipv4():
 @pytest.mark.parametrize(
     ("groups", "subject", "found"),
     [
-        ({"etcd": ["e0", "e1"]}, "group etcd", "2 hosts"),
         ({"etcd": []}, "group etcd", "no hosts"),
         ({"master": []}, "group master", "no hosts"),
         ({"worker": []}, "group worker", "no hosts"),

@@ -1,0 +1,95 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules that delete what the cluster still has of hosts that have left: leases of flannel, and Nodes."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import KubernetesError
+from ansible_collections.cfcr.kubernetes.plugins.modules import node_removal
+from ansible_collections.cfcr.kubernetes.plugins.modules.flannel_lease import leases
+from ansible_collections.cfcr.kubernetes.plugins.modules.node_removal import OUT_OF_SERVICE, Nodes, tainted
+
+
+def encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_leases_have_the_addresses_of_their_hosts():
+    pairs = [
+        {"key": encoded("/s/10.200.1.0-24"), "value": encoded('{"PublicIP":"10.0.0.21","BackendType":"vxlan"}')},
+        {"key": encoded("/s/10.200.2.0-24"), "value": encoded("no lease")},
+        {"key": encoded("/s/10.200.3.0-24")},
+        {"key": encoded("/s/10.200.4.0-24"), "value": encoded("[]")},
+    ]
+    assert leases(pairs) == {"/s/10.200.1.0-24": "10.0.0.21"}
+
+
+def test_a_dead_node_is_marked_once_and_keeps_its_taints():
+    node = {"metadata": {"resourceVersion": "7"}, "spec": {"taints": [{"key": "mine", "effect": "NoSchedule"}]}}
+    patch = tainted(node)
+    assert patch["metadata"] == {"resourceVersion": "7"}
+    assert patch["spec"]["taints"] == [{"key": "mine", "effect": "NoSchedule"}, OUT_OF_SERVICE]
+    assert tainted({**node, "spec": patch["spec"]}) is None
+
+
+class Api:
+    """Nodes and pods, and the requests that change them."""
+
+    def __init__(self):
+        self.nodes = {name: {"metadata": {"name": name, "resourceVersion": "1"}, "spec": {}} for name in ("10.0.0.23", "10.0.0.24")}
+        self.pods = {"10.0.0.24": 2}
+        self.conflicts = 0
+        self.done = []
+
+    def request(self, method, path, body=None, headers=None, **query):
+        name = path.rpartition("/")[2]
+        if method == "GET" and path.startswith("/api/v1/nodes/"):
+            return self.nodes.get(name)
+        if path == "/api/v1/pods":
+            node = query["fieldSelector"].partition("=")[2]
+            if self.pods.get(node):
+                self.pods[node] -= 1
+                return {"items": [{"metadata": {"namespace": "default", "name": "web-0"}}]}
+            return {"items": []}
+        if path.endswith("/volumeattachments"):
+            return {"items": [{"spec": {"nodeName": "10.0.0.21", "source": {}}}]}
+        if method == "PATCH" and self.conflicts:
+            self.conflicts -= 1
+            raise KubernetesError("conflict", 409)
+        self.done.append((method, name))
+        return {}
+
+
+@pytest.fixture
+def api(monkeypatch):
+    monkeypatch.setattr(node_removal.time, "sleep", lambda _seconds: None)
+    return Api()
+
+
+def nodes(api, *names, dead=(), wait=60):
+    return Nodes(api, {"names": list(names), "dead": list(dead), "wait": wait})
+
+
+def test_a_drained_node_is_deleted_at_once(api):
+    nodes(api, "10.0.0.23", "10.0.0.99").delete()
+    assert api.done == [("DELETE", "10.0.0.23")]
+
+
+def test_a_dead_node_is_deleted_after_its_pods(api):
+    api.conflicts = 1
+    found = nodes(api, "10.0.0.24", dead=["10.0.0.24"])
+    found.delete()
+    assert api.done == [("PATCH", "10.0.0.24"), ("DELETE", "10.0.0.24")]
+    assert api.pods["10.0.0.24"] == 0 and found.left == []
+
+
+def test_pods_that_stay_do_not_stop_the_removal(api):
+    api.pods["10.0.0.24"] = 1000
+    found = nodes(api, "10.0.0.24", dead=["10.0.0.24"], wait=0)
+    found.delete()
+    assert found.left == ["Pod default/web-0 on 10.0.0.24"] and ("DELETE", "10.0.0.24") in api.done
