@@ -169,6 +169,12 @@ def test_facts_of_an_earlier_job_are_not_believed(start, tmp_path):
     assert "cgroup_driver" not in after and "unreachable: " in after
 
 
+def test_leases_are_deleted_while_all_members_run():
+    """A flanneld whose member leaves learns of no deleted lease for 150 seconds, and site.yml restarts it before."""
+    text = (ROOT / "playbooks/remove.yml").read_text(encoding="utf-8")
+    assert re.findall(r"tasks_from: (stop|leftovers|members)\.yml", text) == ["stop", "leftovers", "members"]
+
+
 def test_plays_end_by_host():
     """end_play looks for the hosts of the play's pattern. It ends nobody if all of them are in group ignored meanwhile."""
     assert not [path for path in SOURCES if re.search(r"meta: end_play\b", path.read_text(encoding="utf-8"))]
