@@ -44,6 +44,11 @@ class Cluster:
         """The hosts of the inventory that have not left, each with its group and address."""
         return {name: host for name, host in self.report["hosts"].items() if host["state"] != "removed"}
 
+    @property
+    def machines(self) -> t.Mapping[str, str]:
+        """The states of the provider's hosts. A provider that has none of them was asked in the wrong place."""
+        return self.provider if self.provider and set(self.provider.values()) != {"absent"} else {}
+
 
 @dataclasses.dataclass(frozen=True)
 class Target:
@@ -82,7 +87,8 @@ def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str,
         "dead_nodes": [target.address for target in leaving if target.group == "worker" and not target.answers],
         "leases": [target.address for target in leaving if target.group in (*_OVERLAY, "")],
         "wipe": [target.name for target in leaving if target.answers],
-        "machines": [target.name for target in leaving if _has_machine(target, cluster)],
+        # Also those that are gone already, because the provider's inventory still has them.
+        "machines": [target.name for target in leaving if target.name in cluster.machines],
         "lines": [name for name in targets if name in cluster.report["hosts"]],
         "etcd_host": _etcd_host(stay, cluster.report),
         "steps": {target.name: [*_steps(target, cluster)] for target in leaving},
@@ -102,9 +108,8 @@ def _target(name: str, cluster: Cluster) -> Target | None:
     row = cluster.report["hosts"].get(name, {})
     answers = bool(row) and not row.get("error") and row.get("state") not in ("unreachable", "ignored")
     silence = "" if answers else _silence(row)
-    state = (cluster.provider or {}).get(name, "")
-    # A provider that has none of the hosts was asked in the wrong place.
-    is_off = f"its provider says that it is {state}" if state in _OFF and set((cluster.provider or {}).values()) - {"absent"} else ""
+    state = cluster.machines.get(name, "")
+    is_off = f"its provider says that it is {state}" if state in _OFF else ""
     member = entry.get("member", name) if entry["group"] == "etcd" else ""
     target = Target(name, entry["group"], entry["address"], answers, silence, "" if answers else is_off, member=member)
     finished = cluster.removals.get(name, {}).get("state") == "removed"
@@ -151,7 +156,7 @@ def _has_node(target: Target, cluster: Cluster) -> bool:
 
 
 def _has_machine(target: Target, cluster: Cluster) -> bool:
-    return cluster.provider is not None and cluster.provider.get(target.name, "absent") != "absent"
+    return cluster.machines.get(target.name, "absent") != "absent"
 
 
 def _unknown(name: str, cluster: Cluster) -> str:

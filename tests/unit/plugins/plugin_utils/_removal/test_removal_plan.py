@@ -153,7 +153,15 @@ def test_a_silent_host_needs_a_confirmation_unless_its_provider_says_that_it_is_
     assert made.plan(name)["acts"] and made.plan(name)["machines"] == [name]
     # A provider that has none of the hosts was asked in the wrong place.
     made.provider = {name: "absent", "worker-0": "absent"}
-    assert not made.plan(name)["acts"]
+    assert not made.plan(name)["acts"] and not made.plan(name)["machines"]
+
+
+def test_a_machine_that_is_gone_leaves_the_inventory_of_its_provider(made):
+    made.silence("worker-0")
+    made.provider = {name: "running" for name in HOSTS} | {"worker-0": "absent"}
+    found = made.plan("worker-0", "worker-2")
+    assert found["machines"] == ["worker-0", "worker-2"]
+    assert ["delete the machine" in found["steps"][name] for name in ("worker-0", "worker-2")] == [False, True]
 
 
 @pytest.mark.parametrize(("volumes", "lost"), [({"10.0.0.23": ["pvc-1 (default/data-0)"]}, "for good: pvc-1"), (None, "the API did not list them")])
