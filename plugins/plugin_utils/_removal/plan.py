@@ -187,7 +187,7 @@ def _refusals(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster
 
 
 def _without_quorum(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], report: Values) -> t.Iterator[str]:
-    """Check that etcd has a quorum now, and that the members that stay have one without the others."""
+    """Check that the members that stay have a quorum without the others. A healthy member knows a leader, so etcd has one now."""
     gone = [target for target in leaving if target.group == "etcd"]
     members = _of(stay, "etcd")
     if not gone or not members:
@@ -200,8 +200,6 @@ def _without_quorum(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], r
             f"etcd: found {len(healthy)} healthy members of the {len(members)} that stay, expected {needed} or more: "
             f"bring {', '.join(lost)} back, or remove {'it' if len(lost) == 1 else 'them'} instead"
         )
-    elif report["cluster"]["etcd"]["leader"] is None:
-        yield "etcd: found no leader, expected a quorum: bring members back, or restore a backup"
 
 
 def _without_api(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster: Cluster) -> t.Iterator[str]:
@@ -259,9 +257,10 @@ def _warnings(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster
 
 def _members(leaving: t.Sequence[Target], report: Values) -> list[str]:
     """Return the members that leave: first those that do not answer, since they do not help the quorum, and the leader last."""
-    leader = report["cluster"]["etcd"]["leader"]
+    # The report's leader is none of those whose removal was interrupted.
+    leaders = [name for name, host in report["hosts"].items() if (host.get("etcd") or {}).get("role") == "leader"]
     gone = [target for target in leaving if target.group == "etcd"]
-    return [target.member for target in sorted(gone, key=lambda target: (target.answers, target.name == leader))]
+    return [target.member for target in sorted(gone, key=lambda target: (target.answers, target.name in leaders))]
 
 
 def _etcd_host(stay: t.Mapping[str, Values], report: Values) -> str | None:
