@@ -19,4 +19,5 @@ VARS = pathlib.Path(__file__).parents[2] / "roles/kube_proxy/vars/main.yml"
 def test_gates_are_known_to_the_version_of_the_host(version, gates):
     loader = DataLoader()
     variables = loader.load_from_file(str(VARS), trusted_as_template=True)
-    assert Templar(loader=loader, variables={**variables, "__kube_proxy_version": version}).template(variables["__kube_proxy_configuration"]["featureGates"]) == gates
+    templar = Templar(loader=loader, variables={**variables, "__kube_proxy_version": version})
+    assert templar.template(variables["__kube_proxy_configuration"]["featureGates"]) == gates
