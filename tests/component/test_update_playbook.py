@@ -179,7 +179,7 @@ def test_a_node_that_is_not_ready_fails_the_canary(update):
     sick = {"nodes": {ADDRESSES["worker-0"]: {"ready": False}, ADDRESSES["worker-1"]: {"ready": False}}}
     variables = {"update_canary_watch_time": "0-0", "unready": {ADDRESSES["worker-1"]: {"ready": False}}}
     seen, output = update({"kubernetes_cluster_info worker-0": sick}, now="1.36", hosts=BEHIND, variables=variables, fails=True)
-    assert jobs(seen) == [WORKERS[0]] and f"Check the API and the nodes: not ready: {ADDRESSES['worker-0']}" in output
+    assert jobs(seen) == [WORKERS[0]] and f"Check the API and the nodes: {ADDRESSES['worker-0']} is not ready" in output
 
 
 def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
