@@ -31,12 +31,12 @@ def aligned(rows: t.Sequence[t.Mapping[str, str]]) -> list[str]:
 
 def _cluster(report: t.Mapping[str, t.Any]) -> list[str]:
     cluster = report["cluster"]
-    endpoint, etcd = cluster["endpoint"], cluster["etcd"]
+    endpoint, etcd, told = cluster["endpoint"], cluster["etcd"], versions(cluster)
     answered = "does not answer" if endpoint["problem"] else f"answered in {endpoint['seconds']:g} s"
     return [
         f"endpoint  {endpoint['url'] or 'unknown'}, {answered}",
         f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
-        *([f"versions  {told}"] if (told := versions(cluster)) else []),
+        *([f"versions  {told}"] if told else []),
         *(f"differs   {line}" for line in differing(report["hosts"])),
         *(f"rotation  {line}" for line in rotations(cluster)),
     ]
