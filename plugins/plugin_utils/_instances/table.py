@@ -36,8 +36,8 @@ def _cluster(report: t.Mapping[str, t.Any]) -> list[str]:
     return [
         f"endpoint  {endpoint['url'] or 'unknown'}, {answered}",
         f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
-        *([f"versions  {told}"] if (told := versions(cluster)) else []),
-        *([f"update    {told}"] if (told := update(cluster)) else []),
+        *(f"versions  {line}" for line in [versions(cluster)] if line),
+        *(f"update    {line}" for line in [update(cluster)] if line),
         *(f"differs   {line}" for line in differing(report["hosts"])),
         *(f"rotation  {line}" for line in rotations(cluster)),
     ]
