@@ -31,7 +31,8 @@ def text(record: Values) -> list[str]:
 
 def changes(before: Values, after: Values) -> str:
     """Return the projects whose versions differ."""
-    found = [f"{project} {before.get(project, 'nothing')} to {version}" for project, version in after.items() if before.get(project) != version]
+    versions = {project: version for project, version in after.items() if project != "catalog"}  # that is the minor once more
+    found = [f"{project} {before.get(project, 'nothing')} to {version}" for project, version in versions.items() if before.get(project) != version]
     return ", ".join(found) or "the same versions"
 
 
