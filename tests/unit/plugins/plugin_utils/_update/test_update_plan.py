@@ -10,7 +10,7 @@ import json
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS, Host, Policy, Refused, Release, Request, plan
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.text import text
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.text import changes, text
 
 KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
 
@@ -223,3 +223,10 @@ def test_text():
 def test_a_plan_has_an_id_that_changes_with_it():
     assert planned()["id"] == planned()["id"] != planned(drain="never")["id"]
     assert planned()["id"].startswith("update-1.36.3-")
+
+
+def test_the_name_of_the_catalog_is_not_shown():
+    """It is the minor of Kubernetes once more."""
+    before, after = ({"catalog": minor, "kubernetes": f"{minor}.0", "runc": "1.5.2"} for minor in ("1.35", "1.36"))
+    assert changes(before, after) == "kubernetes 1.35.0 to 1.36.0"
+    assert changes(after, after) == "the same versions"
