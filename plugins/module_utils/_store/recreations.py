@@ -16,7 +16,7 @@ import typing as t
 
 from .._errors import HostError
 from .options import STORE
-from .store import Backend, Conflict
+from .store import Backend, revise
 
 __all__ = ("SECONDS", "SPEC", "operate", "recent")
 
@@ -35,22 +35,20 @@ def recent(entries: t.Iterable[Entry], now: float) -> list[Entry]:
 
 def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Add hosts to the record, and return the result of the module. A damaged record is an error only if it would be changed."""
-    while True:
+
+    def change(content: dict[str, t.Any] | None) -> tuple[dict[str, t.Any], dict[str, t.Any] | None]:
         now = time.time()
-        try:
-            document = backend.read(_NAME)
-            entries = recent(_parse(document.content, backend.where(_NAME)) if document else [], now)
-        except HostError as error:
-            if options["add"]:
-                raise
-            return {"changed": False, "recreations": [], "now": now, "problem": str(error)}
+        entries = recent([] if content is None else _parse(content, backend.where(_NAME)), now)
         entries += [{"host": name, "at": now} for name in options["add"]]
-        if options["add"] and not check_mode:
-            try:
-                backend.write(_NAME, {"recreations": entries}, document.version if document else 0)
-            except Conflict:  # another run was faster: read again
-                continue
-        return {"changed": False, "recreations": entries, "now": now, "problem": None}
+        result = {"changed": False, "recreations": entries, "now": now, "problem": None}
+        return result, {"recreations": entries} if options["add"] else None
+
+    try:
+        return revise(backend, _NAME, change, check_mode)
+    except HostError as error:
+        if options["add"]:
+            raise
+        return {"changed": False, "recreations": [], "now": time.time(), "problem": str(error)}
 
 
 def _parse(content: dict[str, t.Any], where: str) -> list[Entry]:

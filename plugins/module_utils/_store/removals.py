@@ -15,7 +15,7 @@ import typing as t
 from .._errors import HostError
 from .._timestamp import to_timestamp
 from .options import STORE
-from .store import Backend, Conflict
+from .store import Backend, revise
 
 __all__ = ("LEAVING", "REMOVED", "SPEC", "changed", "operate", "read")
 
@@ -57,16 +57,14 @@ def read(backend: Backend) -> Entries:
 
 def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Read or change the record, and return the result of the module."""
-    while True:
-        document = backend.read(_NAME)
-        before = _parse(document.content, backend.where(_NAME)) if document else {}
+
+    def change(content: dict[str, t.Any] | None) -> tuple[dict[str, t.Any], dict[str, t.Any] | None]:
+        before = {} if content is None else _parse(content, backend.where(_NAME))
         after = changed(before, options, to_timestamp(datetime.datetime.now(datetime.timezone.utc)))
-        if after != before and not check_mode:
-            try:
-                backend.write(_NAME, {"hosts": after}, document.version if document else 0)
-            except Conflict:  # another run was faster: read again
-                continue
-        return {"changed": after != before, "removals": after, "diff": {"before": before, "after": after}}
+        result = {"changed": after != before, "removals": after, "diff": {"before": before, "after": after}}
+        return result, None if after == before else {"hosts": after}
+
+    return revise(backend, _NAME, change, check_mode)
 
 
 def _parse(content: dict[str, t.Any], where: str) -> Entries:

@@ -25,7 +25,7 @@ from .._errors import HostError
 from .._timestamp import to_timestamp
 from .encryption import FORMER_COST, STORE_COST, check_passphrase, decrypt, encrypt, is_encrypted, new_salt, salt_of
 
-__all__ = ("KINDS", "Backend", "Conflict", "Document", "Record", "Store", "keep")
+__all__ = ("KINDS", "Backend", "Conflict", "Document", "Record", "Store", "keep", "revise")
 
 KINDS = ("authorities", "credentials", "kubeconfigs")
 
@@ -79,6 +79,25 @@ class Record:
     created_at: str | None
     public: dict[str, t.Any]
     secret: t.Callable[[], dict[str, t.Any]]  # decrypted when needed
+
+
+def revise(
+    backend: Backend, name: str, change: t.Callable[[dict[str, t.Any] | None], tuple[dict[str, t.Any], dict[str, t.Any] | None]], check_mode: bool
+) -> dict[str, t.Any]:
+    """Change a document by compare-and-set, and return a result.
+
+    `change` takes the content, None if there is no document, and returns the result and the new content, None to write nothing. It is called again
+    with what another run has written meanwhile. In check mode nothing is written.
+    """
+    while True:
+        document = backend.read(name)
+        result, content = change(document.content if document else None)
+        if content is not None and not check_mode:
+            try:
+                backend.write(name, content, document.version if document else 0)
+            except Conflict:  # another run was faster: read again
+                continue
+        return result
 
 
 def keep(store: Store, name: str, make: t.Callable[[], tuple[dict, dict]]) -> Record:

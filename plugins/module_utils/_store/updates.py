@@ -13,7 +13,7 @@ import typing as t
 
 from .._errors import HostError
 from .options import STORE
-from .store import Backend, Conflict
+from .store import Backend, revise
 
 __all__ = ("SPEC", "operate", "reached", "summary")
 
@@ -40,16 +40,13 @@ Record = t.Dict[str, t.Any]
 
 def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Read or change the record, and return the result of the module."""
-    while True:
-        document = backend.read(_NAME)
-        before = _parse(document.content, backend.where(_NAME)) if document else {}
+
+    def change(content: dict[str, t.Any] | None) -> tuple[dict[str, t.Any], Record | None]:
+        before = {} if content is None else _parse(content, backend.where(_NAME))
         after = _CHANGES[options["state"]](before, options)
-        if after != before and not check_mode:
-            try:
-                backend.write(_NAME, after, document.version if document else 0)
-            except Conflict:  # another run was faster: read again
-                continue
-        return {"changed": False, "record": after}
+        return {"changed": False, "record": after}, None if after == before else after
+
+    return revise(backend, _NAME, change, check_mode)
 
 
 def summary(backend: Backend) -> dict[str, t.Any]:

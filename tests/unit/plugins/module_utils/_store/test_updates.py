@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import revise
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, reached, summary
 
 PLAN = {
@@ -118,3 +119,18 @@ def test_a_damaged_record_is_named(backend):
     backend.write("update/plan", {"id": "x"}, 0)
     with pytest.raises(HostError, match="damaged, to, rollback"):
         change(backend, "query")
+
+
+def test_a_document_that_another_run_has_written_meanwhile_is_read_again(backend):
+    """Neither change is lost."""
+    seen = []
+
+    def change(content):
+        seen.append(content["hosts"] if content else [])
+        if len(seen) == 1:
+            backend.write("update/test", {"hosts": ["others"]}, 0)
+        return {}, {"hosts": [*seen[-1], "own"]}
+
+    revise(backend, "update/test", change, check_mode=False)
+    assert seen == [[], ["others"]]
+    assert backend.read("update/test").content["hosts"] == ["others", "own"]
