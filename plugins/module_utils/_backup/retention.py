@@ -14,7 +14,7 @@ import typing as t
 from .._errors import HostError
 from .._timestamp import from_timestamp, to_timestamp
 
-__all__ = ("KEEP", "MARK", "Entry", "check_keep", "moment_of", "name_of", "newest_verified", "ours", "to_remove")
+__all__ = ("KEEP", "MARK", "NAME", "Entry", "check_keep", "moment_of", "name_of", "newest_verified", "ours", "to_remove")
 
 KEEP: dict[str, t.Any] = {
     "type": "dict",
@@ -30,6 +30,7 @@ MARK = ".json"  # the suffix of the file that says that a backup was read back a
 
 _MOMENT = r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z"
 _CLUSTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(rf"{_CLUSTER.pattern}-\d{{8}}T\d{{6}}Z\.cfcr", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,158 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Snapshots of a real etcd that a scratch etcd proves, and those that it refuses."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import threading
+import zlib
+
+import pytest
+from _etcd import PASSWORD
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd import snapshot as etcd_snapshot
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import Etcd, to_bytes
+
+ID = "prod-20261129T221500Z.cfcr"
+
+
+@pytest.fixture
+def options(etcd_cluster, tmp_path):
+    return {
+        "id": ID, "url": etcd_cluster.hosts[1].client_url, "directory": str(tmp_path / "snapshots"), "programs": str(etcd_cluster.programs),
+        "account": "root", "verify_timeout": 60,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def snapshot(etcd_cluster, options):
+    """Return the object behind the module, in this process."""
+    return etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", "former_password": None, **options})
+
+
+def put(cluster, *keys: str) -> None:
+    for key in keys:
+        assert cluster.etcdctl("put", key, "value").returncode == 0
+
+
+def running(directory) -> list[str]:
+    return subprocess.run(["pgrep", "-f", str(directory)], capture_output=True, text=True, check=False).stdout.split()
+
+
+def test_a_snapshot_is_restored_and_counted(etcd_cluster, options, tmp_path):
+    put(etcd_cluster, "/registry/pods/default/a", "/registry/pods/default/b", "/registry/services/specs/default/a", "/registry/secrets/default/plain")
+    secret = b"k8s:enc:secretbox:v1:key-2:" + os.urandom(60)
+    # etcdctl takes no bytes, so these come by the gateway.
+    etcd = Etcd({**etcd_cluster.connection(), "user": "root"})
+    for name in ("x", "y"):
+        etcd.call("/v3/kv/put", {"key": to_bytes(f"/registry/secrets/default/{name}"), "value": base64.b64encode(secret).decode()})
+    host = etcd_cluster.hosts[1]
+    answer = host.run("etcd_snapshot", **options)
+    assert not answer.get("failed") and not answer["changed"], answer
+    found = answer["snapshot"]
+    assert found["objects"] == {"pods": 2, "precious": 1, "secrets": 3, "services/specs": 1}
+    assert found["secrets"] == {"plain": 1, "secretbox:v1:key-2": 2}
+    assert found["samples"] == {"secretbox:v1:key-2": {"key": "/registry/secrets/default/x", "value": base64.b64encode(secret).decode()}}
+    assert found["authentication"] and found["keys"] == 7 and found["storage_version"].startswith("3.")
+    assert found["cluster_id"] == etcd_cluster.info()["cluster_id"]
+    status = json.loads(etcd_cluster.etcdctl("endpoint", "status", "--write-out=json").stdout)[0]["Status"]
+    assert found["revision"] == status["header"]["revision"] and found["etcd_version"] == status["version"]
+
+    path = tmp_path / "snapshots" / ID / "snapshot"
+    content, offset = b"", 0
+    while offset < found["size"]:
+        piece = host.run("etcd_snapshot", phase="read", offset=offset, **options)["content"]
+        content += zlib.decompress(base64.b64decode(piece))
+        offset = len(content)
+    assert content == path.read_bytes() and hashlib.sha256(content).hexdigest() == found["sha256"]
+    assert running(path.parent) == []
+    host.run("etcd_snapshot", phase="remove", **options)
+    assert list((tmp_path / "snapshots").iterdir()) == []
+    assert etcd_cluster.info()["healthy"]
+
+
+def test_acknowledged_writes_are_in_the_snapshot(etcd_cluster, snapshot):
+    """Others write meanwhile: the snapshot has at least what was there before it began."""
+    for number in range(3):
+        put(etcd_cluster, f"/registry/pods/default/{number}")
+    stop = threading.Event()
+
+    def write():
+        number = 0
+        while not stop.is_set():
+            put(etcd_cluster, f"/registry/events/default/{number}")
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        found = snapshot.take()
+    finally:
+        stop.set()
+        writer.join()
+    assert found["objects"]["pods"] == 3
+    snapshot.remove()
+
+
+def test_a_damaged_or_truncated_snapshot_is_refused(snapshot, monkeypatch, tmp_path):
+    messages = list(snapshot._etcd.messages(snapshot._url, "/v3/maintenance/snapshot"))
+    blobs = [base64.b64decode(message["blob"]) for message in messages if message.get("blob")]
+    whole = b"".join(blobs)
+    for damaged in (whole[:-1], whole[:-512], whole[:4096], b"", whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:]):
+        monkeypatch.setattr(snapshot._etcd, "messages", lambda *_args, damaged=damaged: iter([{"blob": base64.b64encode(damaged).decode()}]))
+        with pytest.raises(HostError, match="cut off or damaged"):
+            snapshot.take()
+        assert list((tmp_path / "snapshots").iterdir()) == []
+    foreign = os.urandom(4096)
+    foreign += hashlib.sha256(foreign).digest()
+    monkeypatch.setattr(snapshot._etcd, "messages", lambda *_args: iter([{"blob": base64.b64encode(foreign).decode()}]))
+    with pytest.raises(HostError, match="etcdutl"):
+        snapshot.take()
+    assert list((tmp_path / "snapshots").iterdir()) == [] and running(tmp_path / "snapshots") == []
+
+
+def test_a_snapshot_older_than_the_cluster_is_refused(etcd_cluster, snapshot, monkeypatch):
+    """A member that lies, or that was left behind, sends an old one."""
+    old = list(snapshot._etcd.messages(snapshot._url, "/v3/maintenance/snapshot"))
+    put(etcd_cluster, "/registry/pods/default/new")
+    monkeypatch.setattr(snapshot._etcd, "messages", lambda *_args: iter(old))
+    with pytest.raises(HostError, match=r"found a snapshot of revision \d+, expected \d+ or more"):
+        snapshot.take()
+
+
+def test_members_that_differ_are_found(snapshot):
+    found = snapshot.take()
+    with pytest.raises(HostError, match="one of the members is damaged"):
+        snapshot._compare(found["revision"], found["keys"] + 1)
+    snapshot._compare(found["revision"] + 100, found["keys"] + 1)  # nobody can tell
+    snapshot.remove()
+
+
+def test_a_password_that_a_restore_would_refuse(etcd_cluster, options):
+    """The living cluster may have a newer password than its snapshot."""
+    taken = etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", "former_password": None, **options})
+    taken._etcd.call("/v3/maintenance/status")
+    taken._params = {**taken._params, "password": "another password"}
+    with pytest.raises(HostError, match="a restored cluster would refuse the password in the store"):
+        taken.take()
+    former = etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", **options, "former_password": PASSWORD, "password": "the next password"})
+    assert former.take()["authentication"]
+    former.remove()
+
+
+def test_mistakes(etcd_cluster, options, tmp_path):
+    run = etcd_cluster.hosts[1].run
+    assert "expected letters, digits" in run("etcd_snapshot", **{**options, "id": "../x"})["msg"]
+    assert "found no program" in run("etcd_snapshot", **{**options, "programs": "/nowhere"})["msg"]
+    assert "found no nobody-here on this host" in run("etcd_snapshot", **{**options, "account": "nobody-here"})["msg"]
+    assert "cannot log in" in run("etcd_snapshot", **{**options, "password": "wrong"})["msg"]
+    etcd_cluster.hosts[1].systemctl("stop")
+    assert "connection refused" in run("etcd_snapshot", **options)["msg"]
+    assert not (tmp_path / "snapshots").exists() or list((tmp_path / "snapshots").iterdir()) == []
