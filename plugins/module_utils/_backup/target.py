@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -73,19 +74,23 @@ def send(target: Target, path: str, name: str, mark: t.Mapping[str, t.Any], work
 def retain(target: Target, keep: t.Mapping[str, int], cluster: str, work: str) -> tuple[list[str], list[str]]:
     """Remove the backups that are no longer kept, and return their names, and the names of those that the target does not allow to remove yet.
 
-    A mark goes first: without it, a backup that could not be removed no longer counts as verified.
+    A mark without its backup was left by a run that ended between the two.
     """
     entries = backups(target, cluster, work)
     there, removed, locked = target.sizes(), [], []
     for name in to_remove(entries, keep, cluster):
         try:
+            target.remove(name)
             if f"{name}{MARK}" in there:
                 target.remove(f"{name}{MARK}")
-            target.remove(name)
         except Locked:
             locked.append(name)
             continue
         removed.append(name)
+    for name in there:
+        if name.endswith(MARK) and moment_of(name[: -len(MARK)], cluster) and name[: -len(MARK)] not in there:
+            with contextlib.suppress(Locked):
+                target.remove(name)
     return removed, locked
 
 

@@ -10,11 +10,13 @@ import typing as t
 
 from .._errors import HostError
 from .directory import DirectoryTarget
+from .s3 import S3Target
+from .sftp import SftpTarget
 from .target import Target
 
 __all__ = ("TARGETS", "open_targets")
 
-_TYPES: dict[str, t.Callable[[dict[str, t.Any]], Target]] = {"directory": DirectoryTarget}
+_TYPES: dict[str, t.Callable[[dict[str, t.Any]], Target]] = {"directory": DirectoryTarget, "s3": S3Target, "sftp": SftpTarget}
 
 TARGETS: dict[str, t.Any] = {
     "type": "list",
@@ -22,8 +24,26 @@ TARGETS: dict[str, t.Any] = {
     "options": {
         "type": {"type": "str", "choices": list(_TYPES), "required": True},
         "path": {"type": "str"},
+        "host": {"type": "str"},
+        "port": {"type": "int", "default": 22},
+        "user": {"type": "str"},
+        "key_path": {"type": "str"},
+        "known_hosts_path": {"type": "str", "default": "~/.ssh/known_hosts"},
+        "bucket": {"type": "str"},
+        "prefix": {"type": "str", "default": ""},
+        "endpoint": {"type": "str", "default": ""},
+        "region": {"type": "str", "default": ""},
+        "access_key": {"type": "str", "default": ""},
+        "secret_key": {"type": "str", "default": "", "no_log": True},
+        "ca_path": {"type": "str", "default": ""},
+        "lock_days": {"type": "int", "default": 0},
+        "lock_mode": {"type": "str", "choices": ["GOVERNANCE", "COMPLIANCE"], "default": "GOVERNANCE"},
     },
-    "required_if": [("type", "directory", ("path",))],
+    "required_if": [
+        ("type", "directory", ("path",)),
+        ("type", "sftp", ("host", "user", "path", "key_path")),
+        ("type", "s3", ("bucket",)),
+    ],
 }
 
 
