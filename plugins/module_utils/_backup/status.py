@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 from .._errors import HostError
 from .._store.store import Backend, Conflict
+from .._timestamp import from_timestamp
 
-__all__ = ("EMPTY", "read", "write")
+__all__ = ("EMPTY", "read", "summary", "write")
 
 _NAME = "backup/status"
 EMPTY: dict[str, t.Any] = {}
@@ -22,6 +24,15 @@ def read(backend: Backend) -> dict[str, t.Any]:
     """Return the record, or nothing if no backup has ever been tried."""
     document = backend.read(_NAME)
     return _parse(document.content, backend.where(_NAME)) if document else EMPTY
+
+
+def summary(backend: Backend, now: datetime.datetime) -> dict[str, t.Any]:
+    """Return the record with the age of the newest backup in hours, or nothing if no backup has ever been tried."""
+    found = read(backend)
+    if not found:
+        return {}
+    created_at = found["newest"].get("created_at")
+    return {**found, "age_hours": round((now - from_timestamp(created_at)).total_seconds() / 3600, 1) if created_at else None}
 
 
 def write(backend: Backend, attempted_at: str, problem: str, newest: t.Mapping[str, t.Any] | None, targets: t.Mapping[str, t.Any] | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._health.text import text
-from .cells import COLUMNS, cells, differing, rotations, update, versions
+from .cells import COLUMNS, backup, cells, differing, rotations, update, versions
 
 __all__ = ("aligned", "table")
 
@@ -38,6 +38,7 @@ def _cluster(report: t.Mapping[str, t.Any]) -> list[str]:
         f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
         *([f"versions  {told}"] if (told := versions(cluster)) else []),
         *([f"update    {told}"] if (told := update(cluster)) else []),
+        *([f"backup    {told}"] if (told := backup(cluster)) else []),
         *(f"differs   {line}" for line in differing(report["hosts"])),
         *(f"rotation  {line}" for line in rotations(cluster)),
     ]

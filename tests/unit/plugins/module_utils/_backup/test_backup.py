@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -202,6 +203,19 @@ def test_failures_are_recorded_and_the_newest_backup_stays(run):
     run("fail", problem="etcd: found no quorum")
     found = status.read(run.store.backend)
     assert (found["newest"]["id"], found["problem"]) == (name, "etcd: found no quorum") and found["targets"]
+
+
+def test_the_age_of_the_newest_backup(run):
+    now = datetime.datetime(2026, 11, 29, 22, 0, tzinfo=datetime.timezone.utc)
+    assert status.summary(run.store.backend, now) == {}
+    run("fail", problem="x")
+    assert status.summary(run.store.backend, now)["age_hours"] is None
+    status.write(run.store.backend, "2026-11-29T01:00:58Z", "", {"id": "a", "created_at": "2026-11-29T01:00:00Z"}, {"b": {"newest": "a", "problem": ""}})
+    assert status.summary(run.store.backend, now)["age_hours"] == 21.0
+    backend = run.store.backend
+    backend.write("backup/status", {"newest": 1}, backend.read("backup/status").version)
+    with pytest.raises(HostError, match="damaged record of backups"):
+        status.read(backend)
 
 
 @pytest.mark.parametrize(
