@@ -14,8 +14,10 @@ import sys
 
 import pytest
 import yaml
+from _sshd import sshd_running
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import status
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.artifact import read_artifact
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import Etcd, to_bytes
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Store
 
@@ -80,6 +82,29 @@ def test_a_backup_of_a_follower(backup, etcd_cluster):
     for left in ("work", "snapshots"):
         assert list((backup.path / left).iterdir()) == []
     assert etcd_cluster.info()["healthy"]
+
+
+def test_a_director_that_is_another_host(backup, etcd_cluster, tmp_path):
+    """Snapshots come in several pieces, over SSH."""
+    etcd = Etcd({**etcd_cluster.connection(), "user": "root", "timeout": 30})
+    for number in range(70):
+        etcd.call("/v3/kv/put", {"key": to_bytes(f"/registry/configmaps/default/{number}"), "value": to_bytes(os.urandom(200_000).hex())})
+    (tmp_path / "sshd").mkdir()
+    with sshd_running(tmp_path / "sshd") as server:
+        inventory = json.loads((tmp_path / "hosts.json").read_text())
+        options = f"-F none -o UserKnownHostsFile={server.known_hosts} -o IdentitiesOnly=yes"
+        director = {
+            "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": server.port, "ansible_ssh_private_key_file": str(server.key),
+            "ansible_ssh_common_args": options, "cluster_host_address": "127.0.0.8",
+        }  # fmt: skip
+        inventory["all"]["children"]["director"] = {"hosts": {"director-0": director}}
+        (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+        output = backup()
+    assert "-> director-0" in output
+    name, _mark = found(backup)
+    manifest = read_artifact(str(backup.path / "target" / name), PASSPHRASE, "prod")
+    assert manifest["etcd"]["size"] > 16 << 20 and manifest["objects"]["configmaps"] == 70
+    assert list((backup.path / "work").iterdir()) == []
 
 
 def test_check_mode_makes_nothing(backup):

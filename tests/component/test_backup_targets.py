@@ -6,19 +6,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import getpass
 import json
 import os
-import shutil
-import socket
-import subprocess
-import time
 
 import boto3
 import pytest
-from _etcd import free_ports
+from _sshd import sshd_running
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.target import backups, retain, send
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.targets import TARGETS, open_targets
@@ -28,18 +23,6 @@ from moto.server import ThreadedMotoServer
 MARK = {"cluster": "prod", "id": "x"}
 KEEP = {"last": 1, "daily": 0, "weekly": 0}
 KEYS = {"aws_access_key_id": "writer", "aws_secret_access_key": "hidden secret", "region_name": "us-east-1"}
-CONFIG = """
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {directory}/host
-PidFile {directory}/pid
-AuthorizedKeysFile {directory}/user.pub
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-Subsystem sftp internal-sftp
-ForceCommand internal-sftp
-"""
 
 
 def opened(options):
@@ -51,31 +34,11 @@ def opened(options):
 @pytest.fixture(scope="module")
 def sshd(tmp_path_factory):
     """Return the options of a target at a server of OpenSSH, which accepts one key and nothing but SFTP."""
-    directory = tmp_path_factory.mktemp("sshd")
-    program = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, "found no sshd; run tools/machine"
-    for name in ("host", "user", "other"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
-    (port,) = free_ports(1)
-    (directory / "config").write_text(CONFIG.format(port=port, directory=directory))
-    key = (directory / "host.pub").read_text().split()[:2]
-    (directory / "known").write_text(f"[127.0.0.1]:{port} {' '.join(key)}\n")
-    os.makedirs("/run/sshd", exist_ok=True)
-    process = subprocess.Popen([program, "-D", "-e", "-f", directory / "config"], stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    with sshd_running(tmp_path_factory.mktemp("sshd"), "ForceCommand internal-sftp") as server:
         yield {
-            "type": "sftp", "host": "127.0.0.1", "port": port, "user": getpass.getuser(), "key_path": str(directory / "user"),
-            "known_hosts_path": str(directory / "known"),
+            "type": "sftp", "host": "127.0.0.1", "port": server.port, "user": getpass.getuser(), "key_path": str(server.key),
+            "known_hosts_path": str(server.known_hosts),
         }  # fmt: skip
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,8 @@ def to_remove(entries: t.Sequence[Entry], keep: t.Mapping[str, int], cluster: st
     verified = [entry.name for entry in entries if entry.verified]
     if not verified:
         return []
-    kept = {*verified[: max(1, keep["last"])], *_newest_of(verified, cluster, "%Y-%m-%d", keep["daily"]), *_newest_of(verified, cluster, "%G-W%V", keep["weekly"])}
+    by_day, by_week = (_newest_of(verified, cluster, period, keep[name]) for period, name in (("%Y-%m-%d", "daily"), ("%G-W%V", "weekly")))
+    kept = {*verified[: max(1, keep["last"])], *by_day, *by_week}
     newer = {entry.name for entry in entries[: [entry.name for entry in entries].index(verified[0])]}
     return [entry.name for entry in reversed(entries) if entry.name not in kept and entry.name not in newer]
 

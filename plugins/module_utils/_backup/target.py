@@ -45,8 +45,8 @@ class Target(t.Protocol):
 def backups(target: Target, cluster: str, work: str) -> list[Entry]:
     """Return the backups of a cluster at a target, the newest first."""
     sizes = target.sizes()
-    marks = {name: _mark(target, name, work) for name in sizes if moment_of(name, cluster) and f"{name}{MARK}" in sizes and sizes[f"{name}{MARK}"] <= _MOST_MARK}
-    return ours(sizes, marks, cluster)
+    marked = [name for name in sizes if moment_of(name, cluster) and sizes.get(f"{name}{MARK}", _MOST_MARK) < _MOST_MARK]
+    return ours(sizes, {name: _mark(target, name, work) for name in marked}, cluster)
 
 
 def send(target: Target, path: str, name: str, mark: t.Mapping[str, t.Any], work: str) -> None:

@@ -21,7 +21,8 @@ def choose(answers: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, str]:
     if answer is None:
         return _refused(f"etcd: found no quorum, expected one; repair the cluster before you back it up: {_reasons(answers)}")
     members = [member for member in answer["members"] if member["healthy"] and not member["learner"] and member["client_urls"]]
-    chosen = min((member for member in members if member["name"] in told), key=lambda member: (member["name"] == answer["leader"], member["name"]), default=None)
+    usable = [member for member in members if member["name"] in told]
+    chosen = min(usable, key=lambda member: (member["name"] == answer["leader"], member["name"]), default=None)
     if chosen is None:
         healthy = ", ".join(sorted(member["name"] for member in members)) or "none"
         return _refused(f"etcd: found no host that answers and has a healthy member, expected one of {healthy}: {_reasons(answers)}")

@@ -29,7 +29,8 @@ def newest_first(*names: str, unverified: tuple[str, ...] = ()) -> list[Entry]:
 def test_names():
     assert at(0) == "prod-20261129T221500Z.cfcr"
     assert moment_of(at(0), "prod") == "2026-11-29T22:15:00Z"
-    for other in ("prod-20261129T221500Z.cfcr.json", "production-20261129T221500Z.cfcr", "prod-20261329T221500Z.cfcr", "prod-x.cfcr", "prodX20261129T221500Z.cfcr"):
+    others = ["prod-20261129T221500Z.cfcr.json", "production-20261129T221500Z.cfcr", "prod-20261329T221500Z.cfcr", "prod-x.cfcr"]
+    for other in [*others, "prodX20261129T221500Z.cfcr"]:
         assert moment_of(other, "prod") is None
     assert moment_of("aXb-20261129T221500Z.cfcr", "a.b") is None
     for name in ("", "../x", "a/b", "-x", "a b", "x" * 64):

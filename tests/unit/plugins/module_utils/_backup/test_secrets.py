@@ -31,7 +31,8 @@ def encoded(content: bytes) -> str:
 
 
 def record(key: bytes, *others: bytes) -> dict:
-    return {"created_at": "", "public": {"type": "key"}, "secret": {"key": encoded(key), **({"others": [{"key": encoded(one)} for one in others]} if others else {})}}
+    kept = {"others": [{"key": encoded(one)} for one in others]} if others else {}
+    return {"created_at": "", "public": {"type": "key"}, "secret": {"key": encoded(key), **kept}}
 
 
 def test_a_box_is_opened_with_its_key_only():

@@ -348,7 +348,8 @@ def test_other_versions_than_those_of_the_store_are_in_the_row_of_a_host(cluster
 
 BACKUP = {
     "newest": {"id": "prod-20261129T010003Z.cfcr", "created_at": "2026-11-29T01:00:03Z", "size": 101076006, "revision": 42},
-    "age_hours": 22.2, "attempted_at": "2026-11-29T01:00:58Z", "problem": "", "targets": {"directory /mnt": {"newest": "prod-20261129T010003Z.cfcr", "problem": ""}},
+    "age_hours": 22.2, "attempted_at": "2026-11-29T01:00:58Z", "problem": "",
+    "targets": {"directory /mnt": {"newest": "prod-20261129T010003Z.cfcr", "problem": ""}},
 }  # fmt: skip
 
 
