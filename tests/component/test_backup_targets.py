@@ -14,6 +14,7 @@ import os
 import boto3
 import pytest
 from _sshd import sshd_running
+from _swift import swift_running
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.target import backups, retain, send
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.targets import TARGETS, open_targets
@@ -59,10 +60,19 @@ def bucket(moto, request):
     return {"type": "s3", "endpoint": moto, "bucket": name, "prefix": "clusters/prod", **keys}
 
 
-@pytest.fixture(params=["directory", "sftp", "s3"])
+@pytest.fixture(scope="module")
+def swift(tmp_path_factory):
+    with swift_running(tmp_path_factory.mktemp("swift")) as options:
+        yield options
+
+
+# moto only stands in for Amazon's locks and versions; Swift is a real server.
+@pytest.fixture(params=["directory", "sftp", "swift", "moto"])
 def target(request, tmp_path):
-    if request.param == "s3":
+    if request.param == "moto":
         return opened(request.getfixturevalue("bucket"))
+    if request.param == "swift":
+        return opened({**request.getfixturevalue("swift"), "prefix": f"clusters/{tmp_path.name}"})
     (tmp_path / "a directory").mkdir()
     path = {"path": str(tmp_path / "a directory")}
     return opened({"type": "directory", **path} if request.param == "directory" else {**request.getfixturevalue("sshd"), **path})
@@ -165,6 +175,14 @@ def test_s3_says_why(bucket):
     assert "expected an https:// URL without a login" in refused({**bucket, "endpoint": "https://user:word@192.0.2.1"})
     assert "expected both or none" in refused({**bucket, "secret_key": ""})
     assert "lock_days: found -1" in refused({**bucket, "lock_days": -1})
+
+
+def test_s3_refuses_other_keys(swift):
+    opened(swift).sizes()
+    said = refused({**swift, "secret_key": "another secret"})
+    assert "cannot be listed" in said and "SignatureDoesNotMatch" in said and "another secret" not in said
+    assert "SignatureDoesNotMatch" in refused({**swift, "access_key": "backup:nobody"})
+    assert "Could not connect" in refused({**swift, "endpoint": "http://127.0.0.1:1"})
 
 
 def test_locked_backups_stay_until_their_lock_ends(bucket, file, moto):

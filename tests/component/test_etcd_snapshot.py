@@ -59,6 +59,7 @@ def test_a_snapshot_is_restored_and_counted(etcd_cluster, options, tmp_path):
     found = answer["snapshot"]
     assert found["objects"] == {"pods": 2, "precious": 1, "secrets": 3, "services/specs": 1}
     assert found["secrets"] == {"plain": 1, "secretbox:v1:key-2": 2}
+    assert host.run("etcd_encryption_info")["encrypted"] == found["secrets"]
     assert found["samples"] == {"secretbox:v1:key-2": {"key": "/registry/secrets/default/x", "value": base64.b64encode(secret).decode()}}
     assert found["authentication"] and found["keys"] == 7 and found["storage_version"].startswith("3.")
     assert found["cluster_id"] == etcd_cluster.info()["cluster_id"]

@@ -23,6 +23,7 @@ __all__ = ("Work",)
 
 _OLD_SECONDS = 24 * 3600  # after which a directory was left by a run that ended
 _MOST_PIECE = 64 << 20
+_RESERVE = 64 << 20  # bytes of the disk that stay free
 
 
 class Work:
@@ -69,6 +70,9 @@ class Work:
                 size = os.fstat(stream.fileno()).st_size
                 if size != offset:
                     raise HostError(f"{self.snapshot}: found {size} bytes, expected {offset}")
+                free = shutil.disk_usage(self.path).free
+                if free < len(piece) + _RESERVE:
+                    raise HostError(f"{self.path}: found {free >> 20} MiB of free space, expected more, since the snapshot is not complete")
                 stream.write(piece)
         except OSError as error:
             raise HostError(f"{self.snapshot}: cannot be written: {error.strerror}") from error

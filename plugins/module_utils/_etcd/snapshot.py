@@ -151,7 +151,8 @@ class Snapshot:
         """Return the beginning of a command as that account, with a low priority. A process that it starts ends with this one."""
         account = self._account
         change = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"] if account else []
-        return ["setpriv", "--pdeathsig=KILL", *change, "nice", "-n", "10"]
+        # If memory becomes short, the kernel is to end this process and not the member.
+        return ["setpriv", "--pdeathsig=KILL", *change, "choom", "-n", "1000", "--", "nice", "-n", "10"]
 
     def _save(self) -> tuple[int, str]:
         """Write the snapshot, and return its size and SHA-256. etcd ends it with a SHA-256 of the rest."""

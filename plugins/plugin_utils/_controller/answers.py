@@ -214,7 +214,7 @@ _COUNTS = Named(_SHORT, Number(0, 1 << 40), most=10_000)
 _BASE64 = Word("[A-Za-z0-9+/=]*", "base64")
 _SNAPSHOT = Fields(
     {
-        "size": Number(1, 1 << 40),
+        "size": Number(1, 16 << 30),  # twice the largest quota
         "sha256": _DIGEST,
         "member": Line,
         "leader": Flag,

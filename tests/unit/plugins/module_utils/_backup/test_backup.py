@@ -12,11 +12,12 @@ import hashlib
 import json
 import os
 import stat
+import types
 import zlib
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import backup, retention, sealed, status, target
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import backup, retention, sealed, status, target, work
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.artifact import read_artifact
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.directory import DirectoryTarget
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
@@ -129,6 +130,16 @@ def test_another_snapshot_than_the_verified_one_is_refused(run):
 def test_a_bad_piece(run, offset, content, message):
     with pytest.raises(HostError, match=message):
         run("receive", id=run("prepare")["id"], offset=offset, content=content)
+
+
+def test_a_snapshot_does_not_fill_the_disk(run, monkeypatch):
+    """A host that lies could send pieces without end."""
+    name = run("prepare")["id"]
+    monkeypatch.setattr(work.shutil, "disk_usage", lambda _path: types.SimpleNamespace(free=65 << 20))
+    receive(run, name, CONTENT[:3000])
+    monkeypatch.setattr(work.shutil, "disk_usage", lambda _path: types.SimpleNamespace(free=64 << 20))
+    with pytest.raises(HostError, match="found 64 MiB of free space"):
+        run("receive", id=name, offset=3000, content=base64.b64encode(zlib.compress(CONTENT[3000:])).decode())
 
 
 def test_a_file_that_changes_on_its_way_is_no_backup(run, monkeypatch):
