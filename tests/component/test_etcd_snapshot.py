@@ -10,8 +10,12 @@ import base64
 import hashlib
 import json
 import os
+import pwd
+import shutil
 import subprocess
+import tempfile
 import threading
+import time
 import zlib
 
 import pytest
@@ -146,6 +150,53 @@ def test_a_password_that_a_restore_would_refuse(etcd_cluster, options):
     former = etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", **options, "former_password": PASSWORD, "password": "the next password"})
     assert former.take()["authentication"]
     former.remove()
+
+
+def test_the_scratch_etcd_runs_as_the_account_of_etcd(etcd_cluster, options):
+    """With a strict umask, too. The account reaches neither other snapshots nor files of root."""
+    assert os.geteuid() == 0
+    account = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as top:
+        os.chmod(top, 0o755)
+        shutil.copytree(etcd_cluster.programs, f"{top}/bin")
+        shutil.copytree(etcd_cluster.pki, f"{top}/pki")
+        for path in (f"{top}/bin", f"{top}/pki"):
+            os.chmod(path, 0o755)
+        os.chown(f"{top}/pki/server.key", account.pw_uid, account.pw_gid)
+        tls = {name: f"{top}/pki/{os.path.basename(path)}" for name, path in etcd_cluster.connection().items() if name.endswith("_path")}
+        own = {**options, **tls, "account": "nobody", "programs": f"{top}/bin", "directory": f"{top}/snapshots"}
+        before = os.umask(0o077)
+        try:
+            process = etcd_cluster.hosts[1].begin("etcd_snapshot", **own)
+            users = set()
+            while process.poll() is None:
+                found = subprocess.run(["ps", "-eo", "user=,args="], capture_output=True, text=True, check=False).stdout.splitlines()
+                users |= {line.split()[0] for line in found if f"{top}/bin/etcd --name=scratch" in line and "setpriv" not in line}
+            answer = json.loads(process.stdout.read())
+        finally:
+            os.umask(before)
+        assert not answer.get("failed"), answer["msg"]
+        assert answer["snapshot"]["keys"] and users == {"nobody"}, (answer, users)
+        assert os.stat(f"{top}/snapshots/{ID}/snapshot").st_mode & 0o777 == 0o640
+
+
+def test_the_scratch_etcd_dies_with_the_module(etcd_cluster, options, tmp_path):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "etcdutl").symlink_to(etcd_cluster.programs / "etcdutl")
+    (programs / "etcd").write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec sleep 300\n")
+    (programs / "etcd").chmod(0o755)
+    process = etcd_cluster.hosts[1].begin("etcd_snapshot", **{**options, "programs": str(programs)})
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid").exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    pid = int((tmp_path / "pid").read_text())
+    assert os.path.exists(f"/proc/{pid}") and int(open(f"/proc/{pid}/oom_score_adj").read()) == 1000
+    process.kill()
+    process.wait()
+    time.sleep(1)
+    assert not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read().rpartition(")")[2][:3]
 
 
 def test_mistakes(etcd_cluster, options, tmp_path):

@@ -121,7 +121,8 @@ class Snapshot:
 
     def _prepare(self, database: int) -> None:
         """Make the directory, and remove those of runs that ended long ago. The snapshot and its restored copy need space."""
-        make_directory(self._parent, 0o711)
+        make_directory(self._parent)
+        os.chmod(self._parent, 0o711)  # whatever the umask is, the account must reach its directory
         for name in os.listdir(self._parent):
             path = os.path.join(self._parent, name)
             with contextlib.suppress(OSError):
@@ -132,6 +133,7 @@ class Snapshot:
             raise HostError(f"{self._parent}: found {free >> 20} MiB of free space, expected {needed >> 20} MiB for a snapshot and its restore")
         try:
             os.mkdir(self._directory, 0o711)
+            os.chmod(self._directory, 0o711)
             os.mkdir(self._scratch, 0o700)
         except FileExistsError as error:
             raise HostError(f"{self._directory}: found a snapshot of the same name; another run is making it") from error
@@ -160,6 +162,7 @@ class Snapshot:
         with open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640), "wb") as stream:
             if self._account:
                 os.fchown(stream.fileno(), os.geteuid(), self._account.pw_gid)
+            os.fchmod(stream.fileno(), 0o640)
             for message in self._etcd.messages(self._url, "/v3/maintenance/snapshot"):
                 blob = base64.b64decode(message.get("blob", ""))
                 stream.write(blob)
