@@ -45,7 +45,8 @@ def backup(etcd_cluster, tmp_path):
         "backup_targets": [{"type": "directory", "path": str(tmp_path / "target")}],
     }  # fmt: skip
     hosts = {host.name: {"cluster_host_address": f"127.0.0.{number}"} for number, host in enumerate(etcd_cluster.hosts, 1)}
-    hosts["etcd-9"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "cluster_host_address": "127.0.0.9"}
+    # The first host of the play is unreachable.
+    hosts = {"etcd-9": {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "cluster_host_address": "127.0.0.9"}, **hosts}
     inventory = {"all": {"vars": variables, "children": {"etcd": {"hosts": hosts}}}}
     (tmp_path / "hosts.json").write_text(json.dumps(inventory))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
@@ -115,6 +116,9 @@ def test_check_mode_makes_nothing(backup):
 def test_bad_input_is_one_error_before_a_host_is_asked(backup):
     output = backup(fails=True, backup_targets=[{"type": "directory", "path": "/nowhere/at/all"}])
     assert "directory /nowhere/at/all: found no such directory" in output and "Get the state of etcd" not in output
+    bucket = {"type": "s3", "endpoint": "http://127.0.0.1:1", "bucket": "b", "access_key": "AKIDEXAMPLE", "secret_key": "wJalrXUtnFEMIexample"}
+    output = backup(fails=True, backup_targets=[bucket])
+    assert "Could not connect to the endpoint URL" in output and "wJalrXUtnFEMIexample" not in output and "AKIDEXAMPLE" not in output
 
 
 def test_a_failure_is_recorded(backup, etcd_cluster):
