@@ -63,7 +63,7 @@ update:
   sample: {id: update-1.36.3-0a1b2c3d, phase: workers, done: 7, changes: 9, waiting: [worker-1, worker-2], paused: false, failed: {}, blocked: {}}
 backup:
   description:
-    - What playbook P(cfcr.kubernetes.backup#playbook) has recorded, else an empty mapping. C(newest) is the newest verified backup, C(age_hours) its age,
+    - What playbook C(backup) has recorded, else an empty mapping. C(newest) is the newest verified backup, C(age_hours) its age,
       C(attempted_at) the last attempt with its C(problem), and C(targets) has the newest backup and the problem of each target.
   returned: success
   type: dict
