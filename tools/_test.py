@@ -354,7 +354,7 @@ STEPS = {
 NAMED = ["interruptions"]
 # Steps of `make test-all` only: what few changes can break. The others must end within 90 minutes on two slow processors that compile everything.
 RARE = [
-    "vm", "aws", "awx", "browser", "cf-routing-scale", "molecule-awx", "molecule-odd_hosts", "molecule-upstream",
+    "vm", "aws", "awx", "browser", "cf-routing-scale", "molecule-awx", "molecule-odd_hosts", "molecule-update", "molecule-upstream",
     *(name for name in STEPS if name.startswith("ansible-") and name != f"ansible-{list(VERSIONS)[-1]}"),
 ]  # fmt: skip
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]

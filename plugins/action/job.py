@@ -67,7 +67,10 @@ class ActionModule(HostAction):
         """Restart on one host first, so that a faulty configuration does not stop a unit on all hosts.
 
         One failed host may be broken or compromised, so a second one may try. If hosts restart one at a time, the first failure stops the others.
+        A host that failed in an update has its former files again, but Ansible still runs the handlers that it had not reached.
         """
+        if "update_failed" in variables:
+            return {"changed": False, "diff": {"before": {}, "after": {}}, "restart": []}
         with canary(self._task._uuid, variables["inventory_hostname"], failures=1 if self._task.throttle == 1 else 2) as tell:
             result = self._on_host(options, variables)
             tell(result.get("msg", "failed") if result.get("failed") else None)

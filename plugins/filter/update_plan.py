@@ -85,7 +85,7 @@ def update_plan(report, now, to, policies=None, rollback=False, emulate=True, co
     """Return the plan."""
     if drain not in _DRAIN:
         raise AnsibleFilterError(f"update_drain: found {drain!r}, expected one of {', '.join(_DRAIN)}")
-    hosts = {name: _host(its) for name, its in report["hosts"].items() if its["group"] in GROUPS and its["state"] != "ignored"}
+    hosts = {name: _host(its) for name, its in report["hosts"].items() if its["group"] in GROUPS and its["state"] not in ("ignored", "removed")}
     unknown = [str(name) for name in skip_drain or [] if name not in hosts]
     if unknown:
         raise AnsibleFilterError(f"update_skip_drain: found {', '.join(unknown)}, expected hosts of the cluster")

@@ -14,7 +14,7 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns one mapping from hosts to their addresses, in the order of the inventory. The address is a host's C(cluster_host_address), else its
     C(ansible_host), else its name. A group that does not exist is empty.
-  - Hosts of group C(removed) are left out: they leave the cluster, or have left it.
+  - Hosts of group C(removed) are left out, because they leave the cluster or have left it.
   - Fails if a variable is neither an IPv4 nor an IPv6 address, because it becomes part of the configuration of other hosts.
 options:
   _terms:

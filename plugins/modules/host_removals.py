@@ -13,7 +13,7 @@ short_description: Record which hosts leave the cluster
 version_added: "0.10.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
-  - Keeps the record of playbook P(cfcr.kubernetes.remove#playbook). The record is a document in the credential store, so it outlasts runs and
+  - Keeps the record of playbook C(remove). The record is a document in the credential store, so it outlasts runs and
     controllers. The task is delegated to the director.
   - A host is recorded as V(leaving) before the playbook takes it out of the cluster, and as V(removed) afterwards. It keeps its entry until the
     inventory no longer lists it, so that no run installs it again.

@@ -36,7 +36,7 @@ options:
   versions:
     description:
       - What a run may do with the versions of components in a cluster that exists.
-      - V(same) refuses a O(cfcr.kubernetes.cluster#role:cluster_kubernetes_version) that is not the one of the cluster.
+      - V(same) refuses a O(cfcr.kubernetes.cluster#role:main:cluster_kubernetes_version) that is not the one of the cluster.
       - With V(recorded), the run takes the versions of the cluster from RV(versions), whatever the variable says.
       - With V(planned), the playbook itself says which host gets which version.
     type: str
@@ -96,7 +96,7 @@ reached:
 versions:
   description:
     - The versions of the cluster by project, those of the record in its store. Without a record, those of most hosts; of a new cluster, those of
-      O(cfcr.kubernetes.cluster#role:cluster_kubernetes_version).
+      O(cfcr.kubernetes.cluster#role:main:cluster_kubernetes_version).
   returned: success, with O(scope=hosts)
   type: dict
   sample: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}

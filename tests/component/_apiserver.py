@@ -10,7 +10,6 @@ import base64
 import datetime
 import ipaddress
 import json
-import os
 import pathlib
 import shutil
 import ssl

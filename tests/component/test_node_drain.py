@@ -64,7 +64,10 @@ def names(cluster):
 
 
 def protect(cluster):
-    """Create a PodDisruptionBudget. Without its controller it allows nothing."""
+    """Create a running pod and its PodDisruptionBudget, which allows nothing without its controller. It would not protect a pending pod."""
+    cluster.apply(pod("web", CONTROLLER, labels={"app": "web"}))
+    status = {"status": {"phase": "Running"}}
+    cluster.request("PATCH", "/api/v1/namespaces/default/pods/web/status", status, {"Content-Type": "application/merge-patch+json"})
     spec = {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}
     cluster.apply({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web", "namespace": "default"}, "spec": spec})
 
@@ -98,7 +101,6 @@ def test_a_node_that_an_operator_cordoned_stays_cordoned(drain, cluster):
 
 def test_a_budget_blocks_with_its_name_and_the_node_is_schedulable_again(drain, cluster):
     protect(cluster)
-    cluster.apply(pod("web", CONTROLLER, labels={"app": "web"}))
     cluster.apply(pod("other", CONTROLLER))
     result = drain(fails=True, timeout=2)
     assert result["evicted"] == ["default/other"] and [entry["pod"] for entry in result["blocked"]] == ["web"]
@@ -109,7 +111,6 @@ def test_a_budget_blocks_with_its_name_and_the_node_is_schedulable_again(drain, 
 @pytest.mark.parametrize("on_timeout", ["delete", "force"])
 def test_what_a_budget_protects_can_be_deleted(drain, cluster, on_timeout):
     protect(cluster)
-    cluster.apply(pod("web", CONTROLLER, labels={"app": "web"}))
     assert drain(on_timeout=on_timeout, timeout=1)["evicted"] == ["default/web"]
     assert names(cluster) == [] and state(cluster)[0]
 

@@ -103,7 +103,7 @@ def update(collections, tmp_path):
             rows[name] |= its
         shared = {
             "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_kubernetes_version": "1.36", "recorded": versions,
-            "cluster_store_directory": str(tmp_path / "store"), "health_report": {"hosts": rows, "cluster": {"nodes": {}}},
+            "cluster_store_directory": str(tmp_path / "store"), "health_report": {"hosts": rows, "cluster": {"nodes": (variables or {}).get("unready", {})}},
             "director_credentials": {"credentials": {"versions": {"now": versions, "former": {}}}}, "cluster_artifact_source": "upstream", **(variables or {}),
         }  # fmt: skip
         children = {group: {"hosts": {name: {"cluster_host_address": ADDRESSES[name]} for name in names}} for group, names in HOSTS.items()}
@@ -169,8 +169,17 @@ def test_a_canary_that_fails_goes_back_and_the_others_stay(update):
 
 
 def test_a_host_that_does_not_stay_healthy_goes_back(update):
-    seen, _output = update({"host_watch worker-0": {"problems": {"kubelet": "is failed"}}}, now="1.36", hosts=BEHIND, fails=True)
+    seen, output = update({"host_watch worker-0": {"problems": {"kubelet": "is failed"}}}, now="1.36", hosts=BEHIND, fails=True)
     assert jobs(seen) == [WORKERS[0]] and hosts_of(seen, "host_rollback", state="restored") == ["worker-0"]
+    assert "worker-0: Watch the host: kubelet: is failed" in output
+
+
+def test_a_node_that_is_not_ready_fails_the_canary(update):
+    """One that was not ready before the update does not count."""
+    sick = {"nodes": {ADDRESSES["worker-0"]: {"ready": False}, ADDRESSES["worker-1"]: {"ready": False}}}
+    variables = {"update_canary_watch_time": "0-0", "unready": {ADDRESSES["worker-1"]: {"ready": False}}}
+    seen, output = update({"kubernetes_cluster_info worker-0": sick}, now="1.36", hosts=BEHIND, variables=variables, fails=True)
+    assert jobs(seen) == [WORKERS[0]] and f"Check the API and the nodes: {ADDRESSES['worker-0']} is not ready" in output
 
 
 def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):

@@ -169,9 +169,18 @@ def test_facts_of_an_earlier_job_are_not_believed(start, tmp_path):
     assert "cgroup_driver" not in after and "unreachable: " in after
 
 
+def test_leases_are_deleted_while_all_members_run():
+    """A flanneld whose member leaves learns of no deleted lease for 150 seconds, and site.yml restarts it before."""
+    text = (ROOT / "playbooks/remove.yml").read_text(encoding="utf-8")
+    assert re.findall(r"tasks_from: (stop|leftovers|members)\.yml", text) == ["stop", "leftovers", "members"]
+
+
 def test_plays_end_by_host():
-    """end_play looks for the hosts of the play's pattern. It ends nobody if all of them are in group ignored meanwhile."""
-    assert not [path for path in SOURCES if re.search(r"meta: end_play\b", path.read_text(encoding="utf-8"))]
+    """end_play looks for the hosts of the play's pattern. It ends nobody if all of them are in group ignored meanwhile.
+
+    The batches of an update have names of hosts as pattern, and must not begin one after the other when the update ends.
+    """
+    assert [path for path in SOURCES if re.search(r"meta: end_play\b", path.read_text(encoding="utf-8"))] == [ROOT / "roles/update/tasks/batch.yml"]
 
 
 def test_no_playbook_asks():
@@ -215,8 +224,8 @@ Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct
 
 
 def test_playbooks_that_put_hosts_into_group_ignored_run_site_without_any():
-    """Repair and rotate leave out hosts that need nothing, which may be all."""
-    for name in ("repair", "rotate"):
+    """Repair, rotate and update leave out hosts that need nothing, which may be all."""
+    for name in ("repair", "rotate", "update"):
         plays = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())
         imports = [play for play in plays if "site.yml" in play.get("ansible.builtin.import_playbook", "")]
         assert imports and all(play["vars"]["site_needs"] == ["etcd:master:worker:proxy"] for play in imports)

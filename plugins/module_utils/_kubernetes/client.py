@@ -29,7 +29,7 @@ POLL_SECONDS = 0.2
 REQUEST_SECONDS = 15
 
 # Status of an API server, or of a proxy in front of it, that starts or is overloaded. For errors of etcd it answers 500.
-PASSING = {429, 502, 503, 504}
+PASSING = frozenset({429, 502, 503, 504})
 ETCD_ERROR = "etcdserver: "
 WARNING = re.compile(r'\b299 \S+ "((?:[^"\\]|\\.)*)"')
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH

@@ -32,12 +32,13 @@ def aligned(rows: t.Sequence[t.Mapping[str, str]]) -> list[str]:
 def _cluster(report: t.Mapping[str, t.Any]) -> list[str]:
     cluster = report["cluster"]
     endpoint, etcd = cluster["endpoint"], cluster["etcd"]
-    known = {"versions": versions(cluster), "update": update(cluster), "backup": backup(cluster)}
     answered = "does not answer" if endpoint["problem"] else f"answered in {endpoint['seconds']:g} s"
     return [
         f"endpoint  {endpoint['url'] or 'unknown'}, {answered}",
         f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
-        *(f"{name:<10}{line}" for name, line in known.items() if line),
+        *(f"versions  {line}" for line in [versions(cluster)] if line),
+        *(f"update    {line}" for line in [update(cluster)] if line),
+        *(f"backup    {line}" for line in [backup(cluster)] if line),
         *(f"differs   {line}" for line in differing(report["hosts"])),
         *(f"rotation  {line}" for line in rotations(cluster)),
     ]

@@ -44,6 +44,11 @@ class Cluster:
         """The hosts of the inventory that have not left, each with its group and address."""
         return {name: host for name, host in self.report["hosts"].items() if host["state"] != "removed"}
 
+    @property
+    def machines(self) -> t.Mapping[str, str]:
+        """The states of the provider's hosts. A provider that has none of them was asked in the wrong place."""
+        return self.provider if self.provider and set(self.provider.values()) != {"absent"} else {}
+
 
 @dataclasses.dataclass(frozen=True)
 class Target:
@@ -82,7 +87,8 @@ def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str,
         "dead_nodes": [target.address for target in leaving if target.group == "worker" and not target.answers],
         "leases": [target.address for target in leaving if target.group in (*_OVERLAY, "")],
         "wipe": [target.name for target in leaving if target.answers],
-        "machines": [target.name for target in leaving if _has_machine(target, cluster)],
+        # Also those that are gone already, because the provider's inventory still has them.
+        "machines": [target.name for target in leaving if target.name in cluster.machines],
         "lines": [name for name in targets if name in cluster.report["hosts"]],
         "etcd_host": _etcd_host(stay, cluster.report),
         "steps": {target.name: [*_steps(target, cluster)] for target in leaving},
@@ -102,9 +108,8 @@ def _target(name: str, cluster: Cluster) -> Target | None:
     row = cluster.report["hosts"].get(name, {})
     answers = bool(row) and not row.get("error") and row.get("state") not in ("unreachable", "ignored")
     silence = "" if answers else _silence(row)
-    state = (cluster.provider or {}).get(name, "")
-    # A provider that has none of the hosts was asked in the wrong place.
-    is_off = f"its provider says that it is {state}" if state in _OFF and set((cluster.provider or {}).values()) - {"absent"} else ""
+    state = cluster.machines.get(name, "")
+    is_off = f"its provider says that it is {state}" if state in _OFF else ""
     member = entry.get("member", name) if entry["group"] == "etcd" else ""
     target = Target(name, entry["group"], entry["address"], answers, silence, "" if answers else is_off, member=member)
     finished = cluster.removals.get(name, {}).get("state") == "removed"
@@ -151,7 +156,7 @@ def _has_node(target: Target, cluster: Cluster) -> bool:
 
 
 def _has_machine(target: Target, cluster: Cluster) -> bool:
-    return cluster.provider is not None and cluster.provider.get(target.name, "absent") != "absent"
+    return cluster.machines.get(target.name, "absent") != "absent"
 
 
 def _unknown(name: str, cluster: Cluster) -> str:
@@ -182,7 +187,7 @@ def _refusals(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster
 
 
 def _without_quorum(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], report: Values) -> t.Iterator[str]:
-    """Check that etcd has a quorum now, and that the members that stay have one without the others."""
+    """Check that the members that stay have a quorum without the others. A healthy member knows a leader, so etcd has one now."""
     gone = [target for target in leaving if target.group == "etcd"]
     members = _of(stay, "etcd")
     if not gone or not members:
@@ -195,8 +200,6 @@ def _without_quorum(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], r
             f"etcd: found {len(healthy)} healthy members of the {len(members)} that stay, expected {needed} or more: "
             f"bring {', '.join(lost)} back, or remove {'it' if len(lost) == 1 else 'them'} instead"
         )
-    elif report["cluster"]["etcd"]["leader"] is None:
-        yield "etcd: found no leader, expected a quorum: bring members back, or restore a backup"
 
 
 def _without_api(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster: Cluster) -> t.Iterator[str]:
@@ -254,9 +257,10 @@ def _warnings(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster
 
 def _members(leaving: t.Sequence[Target], report: Values) -> list[str]:
     """Return the members that leave: first those that do not answer, since they do not help the quorum, and the leader last."""
-    leader = report["cluster"]["etcd"]["leader"]
+    # The report's leader is none of those whose removal was interrupted.
+    leaders = [name for name, host in report["hosts"].items() if (host.get("etcd") or {}).get("role") == "leader"]
     gone = [target for target in leaving if target.group == "etcd"]
-    return [target.member for target in sorted(gone, key=lambda target: (target.answers, target.name == leader))]
+    return [target.member for target in sorted(gone, key=lambda target: (target.answers, target.name in leaders))]
 
 
 def _etcd_host(stay: t.Mapping[str, Values], report: Values) -> str | None:

@@ -97,6 +97,11 @@ def test_a_restart_is_always_sent(ask):
     assert asked == [restarted]
 
 
+def test_a_host_that_went_back_in_an_update_is_not_restarted(ask):
+    result, asked = ask({**OPTIONS, "state": "restarted"}, None, update_failed="Restart kubelet: it does not stay up")
+    assert asked == [] and result == UNCHANGED
+
+
 def test_a_job_with_secrets_has_no_digest(ask):
     secret = {**OPTIONS, "secrets": {"password": "hidden"}}
     _result, asked = ask(secret, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})

@@ -42,6 +42,7 @@ def test_hosts_outside_the_update():
     hosts = {
         "worker-1": {"group": "worker", "zone": "", "state": "unreachable", "error": "timed out"},
         "worker-2": {**row("worker"), "state": "ignored"},
+        "etcd-1": {"group": "etcd", "zone": "", "state": "removed", "error": None, "etcd": None},
         "director": {**row("etcd"), "group": "director"},
     }
     made = planned(hosts=hosts)

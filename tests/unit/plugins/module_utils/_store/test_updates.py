@@ -30,7 +30,8 @@ def backend(tmp_path):
 
 
 def change(backend, state, check_mode=False, **options):
-    return operate(backend, {"state": state, "plan": {}, "replace": False, "step": 0, "hosts": [], "failed": {}, "blocked": {}, **options}, check_mode)["record"]
+    defaults = {"plan": {}, "replace": False, "step": 0, "hosts": [], "failed": {}, "blocked": {}}
+    return operate(backend, {"state": state, **defaults, **options}, check_mode)["record"]
 
 
 def test_without_an_update(backend):

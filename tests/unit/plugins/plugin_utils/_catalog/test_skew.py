@@ -33,7 +33,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def minor_steps(before: str, after: str) -> int:
     """Return how many minors later a version is. Another major counts as many."""
-    (old_major, old_minor, *_), (major, minor, *_) = numbers(before), numbers(after)
+    (old_major, old_minor), (major, minor) = numbers(before)[:2], numbers(after)[:2]
     return minor - old_minor if major == old_major else 100 * (major - old_major)
 
 

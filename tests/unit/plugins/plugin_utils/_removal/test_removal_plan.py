@@ -35,12 +35,16 @@ class Made:
         }
         self.members = members
         self.nodes = {host["address"]: {} for host in HOSTS.values() if host["group"] == "worker"}
-        self.leader = "etcd-1"
+        self.lead("etcd-1")
         self.removals = {}
         self.provider = None
         self.volumes = {}
         self.api_host = "10.0.0.91"
         self.topology = "proxy"
+
+    def lead(self, leader):
+        for name in ("etcd-0", "etcd-1", "etcd-2"):
+            self.rows[name]["etcd"].update(role="leader" if name == leader else "follower", has_leader=leader is not None)
 
     def silence(self, *names, error="No route to host"):
         for name in names:
@@ -48,7 +52,7 @@ class Made:
 
     def plan(self, *names, confirmed=False):
         rows = {name: {**row, "state": "removed"} if name in self.removals else row for name, row in self.rows.items()}
-        report = {"hosts": rows, "cluster": {"nodes": self.nodes, "etcd": {"leader": self.leader}}}
+        report = {"hosts": rows, "cluster": {"nodes": self.nodes}}
         cluster = Cluster(report, self.removals, self.topology, self.api_host, self.provider, self.volumes)
         return plan(cluster, names, confirmed)
 
@@ -128,7 +132,7 @@ def test_members_that_stay_need_a_quorum(made):
 
 
 def test_the_leader_leaves_last(made):
-    made.leader = "etcd-0"
+    made.lead("etcd-0")
     assert made.plan("etcd-0", "etcd-1")["members"] == ["etcd-1", "etcd-0"]
 
 
@@ -138,8 +142,15 @@ def test_a_learner_that_stays_has_no_vote(made):
 
 
 def test_without_a_leader_no_member_leaves(made):
-    made.leader = None
-    assert made.plan("etcd-0")["refused"] == ["etcd: found no leader, expected a quorum: bring members back, or restore a backup"]
+    made.lead(None)
+    assert "found 0 healthy members of the 2 that stay" in made.plan("etcd-0")["refused"][0]
+
+
+def test_an_interrupted_removal_of_the_leader_is_continued(made):
+    made.lead("etcd-0")
+    made.removals = {"etcd-0": {**HOSTS["etcd-0"], "state": "leaving"}}
+    found = made.plan("etcd-0")
+    assert found["acts"] and found["members"] == ["etcd-0"], found["refused"]
 
 
 @pytest.mark.parametrize("name", ["etcd-2", "worker-2", "master-1"])
@@ -153,7 +164,15 @@ def test_a_silent_host_needs_a_confirmation_unless_its_provider_says_that_it_is_
     assert made.plan(name)["acts"] and made.plan(name)["machines"] == [name]
     # A provider that has none of the hosts was asked in the wrong place.
     made.provider = {name: "absent", "worker-0": "absent"}
-    assert not made.plan(name)["acts"]
+    assert not made.plan(name)["acts"] and not made.plan(name)["machines"]
+
+
+def test_a_machine_that_is_gone_leaves_the_inventory_of_its_provider(made):
+    made.silence("worker-0")
+    made.provider = {name: "running" for name in HOSTS} | {"worker-0": "absent"}
+    found = made.plan("worker-0", "worker-2")
+    assert found["machines"] == ["worker-0", "worker-2"]
+    assert ["delete the machine" in found["steps"][name] for name in ("worker-0", "worker-2")] == [False, True]
 
 
 @pytest.mark.parametrize(("volumes", "lost"), [({"10.0.0.23": ["pvc-1 (default/data-0)"]}, "for good: pvc-1"), (None, "the API did not list them")])
@@ -209,7 +228,6 @@ def test_a_finished_removal_has_nothing_to_do(made):
 
 def test_hosts_that_were_removed_before_do_not_count(made):
     made.removals = {"etcd-0": {**HOSTS["etcd-0"], "state": "removed"}, "etcd-1": {**HOSTS["etcd-1"], "state": "removed"}}
-    made.leader = "etcd-2"
     for host in ("etcd-0", "etcd-1", "etcd-2"):
         made.rows[host]["etcd"] = {"has_leader": True, "role": "leader", "members": made.members[2:]} if host == "etcd-2" else None
     assert "group etcd: found no host besides etcd-2" in made.plan("etcd-2")["refused"][0]

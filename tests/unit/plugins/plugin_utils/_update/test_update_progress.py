@@ -12,7 +12,7 @@ from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import u
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.progress import NOBODY, SLOTS
 
 VERSIONS = {"kubernetes": "1.36.3", "etcd": "3.6.16", "flannel": "0.28.10", "containerd": "2.4.2", "runc": "1.5.2", "cni-plugins": "1.9.1"}
-HOSTS = ["etcd-0", "master-0", "worker-0", "worker-1", "worker-2"]
+HOSTS = ("etcd-0", "master-0", "worker-0", "worker-1", "worker-2")
 
 
 def step(phase, group, *batches):
