@@ -42,6 +42,7 @@ _OPTIONS = {
     "rotation_days": {"type": "int", "default": 2},
     "read_store": {"type": "bool", "default": True},
     "etcd_percent": {"type": "int", "default": 80},
+    "backup_hours": {"type": "int", "default": 26},
 }
 
 

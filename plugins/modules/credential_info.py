@@ -61,6 +61,18 @@ update:
   returned: success
   type: dict
   sample: {id: update-1.36.3-0a1b2c3d, phase: workers, done: 7, changes: 9, waiting: [worker-1, worker-2], paused: false, failed: {}, blocked: {}}
+backup:
+  description:
+    - What playbook C(backup) has recorded, else an empty mapping. C(newest) is the newest verified backup, C(age_hours) its age,
+      C(attempted_at) the last attempt with its C(problem), and C(targets) has the newest backup and the problem of each target.
+  returned: success
+  type: dict
+  sample:
+    newest: {id: prod-20261129T010003Z.cfcr, created_at: "2026-11-29T01:00:03Z", size: 101076006, revision: 42188}
+    age_hours: 22.2
+    attempted_at: "2026-11-29T01:00:58Z"
+    problem: ""
+    targets: {"directory /mnt/backups/prod": {newest: prod-20261129T010003Z.cfcr, problem: ""}}
 versions:
   description: The versions of the cluster's components, by project. It is empty if the store has no record of them.
   type: dict

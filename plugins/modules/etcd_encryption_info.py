@@ -36,46 +36,20 @@ encrypted:
   sample: {"secretbox:v1:key-2": 57}
 """
 
-import base64
 import collections
-import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd, prefix_end, to_bytes
-
-ENCRYPTED = b"k8s:enc:"
-SECRETS = "/registry/secrets/"
-PAGE = 200  # keys in one request
-
-
-def encryption(value: bytes) -> str:
-    """Return the provider, its version and the name of the key."""
-    if not value.startswith(ENCRYPTED):
-        return "plain"
-    return b":".join(value.split(b":", 5)[2:5]).decode(errors="backslashreplace")
-
-
-def values(etcd: Etcd, prefix: str, page: int) -> t.Iterator[bytes]:
-    """Yield the values of all keys, page by page, all of one revision."""
-    start, revision = to_bytes(prefix), "0"
-    while True:
-        answer = etcd.call("/v3/kv/range", {"key": start, "range_end": prefix_end(prefix), "limit": page, "revision": revision})
-        pairs = answer.get("kvs", [])
-        for pair in pairs:
-            yield base64.b64decode(pair.get("value", ""))
-        if not answer.get("more"):
-            return
-        revision = answer["header"]["revision"] if revision == "0" else revision
-        start = base64.b64encode(base64.b64decode(pairs[-1]["key"]) + b"\0").decode()
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client import CONNECTION, Etcd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.registry import SECRETS, encryption, pairs
 
 
 def main() -> None:
     """Count the Secrets."""
     module = AnsibleModule(argument_spec=CONNECTION, supports_check_mode=True)
     try:
-        found = values(Etcd(module.params), SECRETS, PAGE)
-        module.exit_json(changed=False, encrypted=dict(collections.Counter(map(encryption, found))))
+        found = collections.Counter(encryption(value) for _key, value in pairs(Etcd(module.params), SECRETS))
+        module.exit_json(changed=False, encrypted=dict(found))
     except HostError as error:
         module.fail_json(msg=str(error))
 

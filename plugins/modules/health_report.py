@@ -55,6 +55,11 @@ options:
     type: int
     default: 80
     version_added: "0.10.0"
+  backup_hours:
+    description: Report a newest verified backup that is older than this many hours, once a backup has been tried. V(0) reports nothing about backups.
+    type: int
+    default: 26
+    version_added: "0.10.0"
 seealso:
   - module: cfcr.kubernetes.host_health
   - module: cfcr.kubernetes.kubernetes_cluster_info

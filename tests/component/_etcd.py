@@ -57,7 +57,7 @@ authorityKeyIdentifier = keyid
 
 @pytest.fixture(scope="session")
 def etcd_programs(tmp_path_factory) -> pathlib.Path:
-    """Return a directory with etcd and etcdctl from the local artifacts."""
+    """Return a directory with etcd, etcdctl and etcdutl from the local artifacts."""
     archives = list(ARTIFACTS.glob(f"etcd/{VERSIONS['etcd']}/amd64/*.tar.gz"))
     if not archives:
         pytest.skip(f"etcd {VERSIONS['etcd']} is not below {ARTIFACTS}; build the artifacts first")
@@ -65,7 +65,7 @@ def etcd_programs(tmp_path_factory) -> pathlib.Path:
     with tarfile.open(archives[0]) as archive:
         for member in archive.getmembers():
             name = pathlib.PurePath(member.name).name
-            if name in ("etcd", "etcdctl"):
+            if name in ("etcd", "etcdctl", "etcdutl"):
                 with archive.extractfile(member) as source, open(directory / name, "wb") as target:
                     shutil.copyfileobj(source, target)
                 (directory / name).chmod(0o755)

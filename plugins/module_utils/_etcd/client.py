@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import queue
@@ -33,6 +34,7 @@ CONNECTION = {
 }
 
 POLL_SECONDS = 0.1
+_MOST_LINE = 16 << 20  # of a message in a long answer
 # gRPC's codes DEADLINE_EXCEEDED and UNAVAILABLE: this member cannot answer now, another one may.
 UNAVAILABLE_CODES = (4, 14)
 NOT_FOR_LEARNERS = "rpc not supported for learner"
@@ -77,6 +79,30 @@ class Etcd:
                 self.prefer(candidate)
             return answer
         raise EtcdError(f"{path}: {explain(reasons)}", reason="; ".join(reasons.values()), unavailable=True)
+
+    def messages(self, url: str, path: str) -> t.Iterator[dict[str, t.Any]]:
+        """Yield the messages of a long answer of one member, which is not read into memory as a whole."""
+        with contextlib.closing(self._connect(url, self._timeout)) as connection:
+            try:
+                response = self._begin(connection, path, self._token)
+                line = response.readline(_MOST_LINE)
+                if self.password and (_problem(line) or response.status != 200):
+                    response.read()
+                    self._token = self._log_in(url)
+                    response = self._begin(connection, path, self._token)
+                    line = response.readline(_MOST_LINE)
+                while line:
+                    if problem := _problem(line) or ("" if response.status == 200 else f"{response.status} {line.decode(errors='replace').strip()}"):
+                        raise EtcdError(f"{url}: {path}: {problem}", reason=problem)
+                    yield json.loads(line)["result"]
+                    line = response.readline(_MOST_LINE)
+            except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+                raise EtcdError(f"{url}: {path}: {self._reason(error)}", reason=self._reason(error), unavailable=True) from error
+
+    def _begin(self, connection: http.client.HTTPSConnection, path: str, token: str | None) -> http.client.HTTPResponse:
+        """Send a request without a body, and return the answer before it is read."""
+        connection.request("POST", path, b"{}", _headers(token))
+        return connection.getresponse()
 
     def prefer(self, url: str) -> None:
         """Send requests to this member first from now on."""
@@ -149,10 +175,8 @@ class Etcd:
         return self._post(url, "/v3/auth/authenticate", {**login, "password": self._former_password}, None)["token"]
 
     def _post(self, url: str, path: str, body: dict[str, t.Any], token: str | None) -> dict[str, t.Any]:
-        # Without an Accept header, etcd takes the certificate of the gateway itself for that of the client.
-        headers = {"Accept": "application/json", "Content-Type": "application/json", **({"Authorization": token} if token else {})}
         try:
-            status, text = self._exchange(url, "POST", path, json.dumps(body).encode(), headers)
+            status, text = self._exchange(url, "POST", path, json.dumps(body).encode(), _headers(token))
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = self._reason(error)
             raise EtcdError(f"{url}: {reason}", reason=reason, unavailable=True) from error
@@ -223,6 +247,21 @@ class Etcd:
         if isinstance(error, OSError) and error.strerror:
             return error.strerror[:1].lower() + error.strerror[1:]
         return str(error) or type(error).__name__
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    # Without an Accept header, etcd takes the certificate of the gateway itself for that of the client.
+    return {"Accept": "application/json", "Content-Type": "application/json", **({"Authorization": token} if token else {})}
+
+
+def _problem(line: bytes) -> str:
+    """Return the message of an error in a long answer, or nothing."""
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        answer = json.loads(line)
+        error = answer.get("error")
+        message = error.get("message") if isinstance(error, dict) else answer.get("message") or error
+        return str(message).removeprefix("etcdserver: ") if message else ""
+    return ""
 
 
 def explain(reasons: dict[str, str]) -> str:

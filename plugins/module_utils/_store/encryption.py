@@ -22,7 +22,9 @@ try:
 except ImportError:
     pass  # _pki.x509.CRYPTOGRAPHY_ERROR has the reason
 
-__all__ = ("BACKUP_COST", "FORMER_COST", "STORE_COST", "Cost", "check_passphrase", "decrypt", "encrypt", "is_encrypted", "new_salt", "salt_of")
+__all__ = (
+    "BACKUP_COST", "FORMER_COST", "STORE_COST", "Cost", "check_passphrase", "decrypt", "derive_key", "encrypt", "is_encrypted", "new_salt", "salt_of",
+)  # fmt: skip
 
 _ENCRYPTED = "sealed"  # the name of the field in existing stores and backups
 _LEAST_CHARACTERS = 12
@@ -81,13 +83,18 @@ def decrypt(encrypted: dict, bound_to: str, passphrase: str | None, where: str) 
         parts = encrypted[_ENCRYPTED]
         salt, nonce, text = (base64.b64decode(parts[part], validate=True) for part in ("salt", "nonce", "text"))
         cost = Cost(parts.get("cost", FORMER_COST.n), parts.get("parallelism", FORMER_COST.p))
-        if cost.n * cost.p > _HIGHEST_COST:
-            raise ValueError("cost")
-        return json.loads(AESGCM(_key(passphrase, salt, cost)).decrypt(nonce, text, bound_to.encode()))
+        return json.loads(AESGCM(derive_key(passphrase, salt, cost)).decrypt(nonce, text, bound_to.encode()))
     except InvalidTag as error:
         raise HostError(f"{where}: not encrypted with this passphrase, or damaged") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HostError(f"{where}: damaged; restore it from a backup") from error
+
+
+def derive_key(passphrase: str, salt: bytes, cost: Cost) -> bytes:
+    """Return the key of 32 bytes for a passphrase. Raise ValueError for a cost that no value of ours has."""
+    if not 0 < cost.n * cost.p <= _HIGHEST_COST:
+        raise ValueError("cost")
+    return _key(passphrase, salt, cost)
 
 
 @functools.lru_cache(maxsize=8)

@@ -22,7 +22,7 @@ __all__ = ("ANSWERS", "NoAnswer", "certificates", "check_output", "read", "valid
 Values = t.Mapping[str, t.Any]
 
 _MOST_CHARACTERS = 8 << 20  # of an answer
-_MOST_CHARACTERS_OF = {"host_logs": 40 << 20}
+_MOST_CHARACTERS_OF = {"etcd_snapshot": 32 << 20, "host_logs": 40 << 20}
 # Each of these characters begins a value in JSON, and even a short value takes a hundred bytes of memory.
 _MOST_VALUES = 200_000
 _BEGINNINGS = "[{,:"
@@ -210,6 +210,31 @@ _ETCD_CLUSTER = Fields(
     }
 )
 _DATABASE = Fields({"name": _SHORT, "before_mib": Number(0, 1 << 40, whole=False), "after_mib": Number(0, 1 << 40, whole=False)})
+_COUNTS = Named(_SHORT, Number(0, 1 << 40), most=10_000)
+_BASE64 = Word("[A-Za-z0-9+/=]*", "base64")
+_SNAPSHOT = Fields(
+    {
+        "size": Number(1, 16 << 30),  # twice the largest quota
+        "sha256": _DIGEST,
+        "member": Line,
+        "leader": Flag,
+        "etcd_version": _IDENTIFIER,
+        "storage_version": _IDENTIFIER,
+        "cluster_id": _CLUSTER_ID,
+        "revision": Number(1, (1 << 63) - 1),
+        "keys": Number(0, 1 << 40),
+        "objects": _COUNTS,
+        "secrets": _COUNTS,
+        "samples": Named(_SHORT, Fields({"key": Line, "value": _BASE64}), most=100),
+        "authentication": Flag,
+        "seconds": Number(0, 1 << 40, whole=False),
+    }
+)
+
+
+def _etcd_snapshot(arguments: Values) -> Shape:
+    phases = {"take": Fields({"snapshot": _SNAPSHOT}), "read": Fields({"content": _BASE64}), "remove": _NO_MORE}
+    return phases[arguments.get("phase", "take")]
 
 
 def _job(arguments: Values) -> Fields:
@@ -233,6 +258,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
+    "etcd_snapshot": _etcd_snapshot,
     "flannel_lease": lambda _arguments: Fields({"leases": Named(_SHORT, _SHORT, most=10_000)}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),

@@ -12,7 +12,7 @@ import typing as t
 from ...module_utils._etcd.peers import strangers
 
 __all__ = (
-    "Finding", "Limits", "check_authorities", "check_endpoint", "check_etcd_member", "check_host", "check_members", "check_node", "check_nodes",
+    "Finding", "Limits", "check_authorities", "check_backup", "check_endpoint", "check_etcd_member", "check_host", "check_members", "check_node", "check_nodes",
     "check_quorum", "check_removals", "check_routes", "check_store",
 )  # fmt: skip
 
@@ -25,6 +25,7 @@ _ALARMS = {
     "CORRUPT": "no alarm: replace the member whose data differ (docs/operations.md); until then, the cluster accepts no writes",
 }
 _SHOWN = 5  # differences of one job
+_PROBLEM = 300  # characters of the reason why a backup failed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Limits:
     certificate_expires_within_days: int
     rotation_days: int
     etcd_percent: int = 80
+    backup_hours: int = 26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +195,24 @@ def check_store(store: Values, rotations: t.Iterable[Values], limits: Limits) ->
         if rotation["days_in_phase"] >= limits.rotation_days:
             expected = f"fewer than {limits.rotation_days} days: run rotate.yml again to continue"
             yield Finding(None, "rotation", rotation["name"], f"in phase {rotation['phase']} since {rotation['since']}", expected, "warning")
+
+
+def check_backup(store: Values, limits: Limits) -> t.Iterator[Finding]:
+    """Check the newest backup and the targets, once a backup has been tried. They are warnings: the cluster itself works."""
+    backup = store.get("backup")
+    if not backup or not limits.backup_hours:
+        return
+    newest, hours = backup["newest"], backup["age_hours"]
+    if hours is None:
+        yield Finding(None, "backup", "newest", "no verified backup", "one: run backup.yml", "warning")
+    elif hours > limits.backup_hours:
+        expected = f"{limits.backup_hours} hours or less: run backup.yml, and check its schedule"
+        yield Finding(None, "backup", "newest", f"{newest['id']}, {hours:.0f} hours old", expected, "warning")
+    failing = {name: target["problem"] for name, target in backup["targets"].items() if target["problem"]}
+    for name, problem in failing.items():
+        yield Finding(None, "backup", name, problem[:_PROBLEM], "a target that has the newest backup: repair it, and run backup.yml", "warning")
+    if backup["problem"] and not failing:
+        yield Finding(None, "backup", f"attempt of {backup['attempted_at']}", backup["problem"][:_PROBLEM], "a verified backup: run backup.yml", "warning")
 
 
 def _check_units(name: str, health: Values) -> t.Iterator[Finding]:

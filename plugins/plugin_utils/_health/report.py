@@ -11,8 +11,8 @@ import statistics
 import typing as t
 
 from .findings import (
-    Finding, Limits, check_authorities, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum, check_removals,
-    check_routes, check_store,
+    Finding, Limits, check_authorities, check_backup, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum,
+    check_removals, check_routes, check_store,
 )  # fmt: skip
 from .jobs import jobs_of
 
@@ -64,6 +64,7 @@ def report(
         *check_removals(store.get("removals", {}), hosts),
         *check_authorities(authorities, limits),
         *check_store(store, rotations, limits),
+        *check_backup(store, limits),
     ]
     for name, health in asked.items():
         host = hosts[name]
@@ -82,6 +83,7 @@ def report(
             "rotations": rotations,
             "versions": store.get("versions", {}),
             "update": store.get("update", {}),
+            "backup": store.get("backup", {}),
         },
         "findings": [dataclasses.asdict(finding) for finding in sorted(findings, key=lambda finding: finding.severity != "critical")],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-__all__ = ("COLUMNS", "cells", "differing", "duration", "failing", "rotations", "update", "versions")
+__all__ = ("COLUMNS", "backup", "cells", "differing", "duration", "failing", "rotations", "update", "versions")
 
 COLUMNS = ("instance", "name", "address", "zone", "state", "version", "units", "etcd", "node", "load", "memory", "disk", "uptime", "certificates")
 _MAIN = {"etcd": "etcd", "master": "kube-apiserver", "worker": "kubelet", "proxy": "kube-proxy"}  # the component whose version is that of a host
@@ -52,6 +52,18 @@ def failing(units: Values) -> list[str]:
 def rotations(cluster: Values) -> list[str]:
     """Return a line for each CA, key or password whose rotation is in progress."""
     return [f"{one['name']} in phase {one['phase']} since {one['since']}: run rotate.yml again to continue" for one in cluster["rotations"]]
+
+
+def backup(cluster: Values) -> str:
+    """Return the newest verified backup, or "" if no backup has ever been tried."""
+    its = cluster.get("backup")
+    if not its:
+        return ""
+    if its["age_hours"] is None:
+        return f"none is verified, last attempt {its['attempted_at']}"
+    targets = sum(target.get("newest") == its["newest"]["id"] for target in its["targets"].values())
+    where = f"at {targets} target{'' if targets == 1 else 's'}"
+    return f"{its['newest']['id']}, {its['age_hours']:g} hours old, {its['newest']['size'] / 2**20:.1f} MiB, verified {where}"
 
 
 def update(cluster: Values) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jinja2
 
-from .cells import COLUMNS, cells, differing, failing, rotations, update
+from .cells import COLUMNS, backup, cells, differing, failing, rotations, update
 from .certificate_timeline import timeline
 from .topology import TILE_HEIGHT, TILE_WIDTH, picture
 
@@ -56,6 +56,7 @@ def _view(report: Values, cluster: Values, now: datetime.datetime) -> dict[str, 
         "rotations": rotations(report["cluster"]),
         "differing": differing(hosts),
         "update": update(report["cluster"]),
+        "backup": backup(report["cluster"]),
         "members": [(name, {"etcd": None, **host}) for name, host in hosts.items() if host["group"] == "etcd"],
         "hosts": hosts,
         "rows": rows,

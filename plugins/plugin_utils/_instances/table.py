@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._health.text import text
-from .cells import COLUMNS, cells, differing, rotations, update, versions
+from .cells import COLUMNS, backup, cells, differing, rotations, update, versions
 
 __all__ = ("aligned", "table")
 
@@ -38,6 +38,7 @@ def _cluster(report: t.Mapping[str, t.Any]) -> list[str]:
         f"etcd      {etcd['healthy']} of {etcd['voters']} members, {etcd['needed']} needed, leader {etcd['leader'] or 'unknown'}",
         *(f"versions  {line}" for line in [versions(cluster)] if line),
         *(f"update    {line}" for line in [update(cluster)] if line),
+        *(f"backup    {line}" for line in [backup(cluster)] if line),
         *(f"differs   {line}" for line in differing(report["hosts"])),
         *(f"rotation  {line}" for line in rotations(cluster)),
     ]

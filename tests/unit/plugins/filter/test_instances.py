@@ -112,6 +112,17 @@ def test_an_update_in_progress_is_shown(report):
     assert f"update    {line}" in instances(report).splitlines() and line in instances(report, "html")
 
 
+def test_the_newest_backup_is_shown(report):
+    newest = {"id": "prod-20261129T010003Z.cfcr", "created_at": "2026-11-29T01:00:03Z", "size": 101076006, "revision": 42}
+    targets = {"directory /a": {"newest": newest["id"], "problem": ""}, "sftp b": {"problem": "refused"}}
+    backup = {"newest": newest, "age_hours": 22.2, "attempted_at": "2026-11-29T01:00:58Z", "problem": "", "targets": targets}
+    report["cluster"]["backup"] = backup
+    line = "prod-20261129T010003Z.cfcr, 22.2 hours old, 96.4 MiB, verified at 1 target"
+    assert f"backup    {line}" in instances(report).splitlines() and line in instances(report, "html")
+    report["cluster"]["backup"] = {**backup, "newest": {}, "age_hours": None}
+    assert "backup    none is verified, last attempt 2026-11-29T01:00:58Z" in instances(report).splitlines()
+
+
 def test_names_and_zones_have_columns_if_there_are_any(report):
     report["hosts"]["db1"] = {**report["hosts"].pop("etcd-0"), "zone": "z2"}
     head, *_rest, last = instances(report).splitlines()[:5]

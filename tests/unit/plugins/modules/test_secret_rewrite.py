@@ -2,16 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writing every Secret again, page by page, while others write and delete; and what values in etcd begin with."""
+"""Writing every Secret again, page by page, while others write and delete."""
 
 from __future__ import annotations
 
-import base64
 import threading
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import KubernetesError
-from ansible_collections.cfcr.kubernetes.plugins.modules import etcd_encryption_info as encryption_info
 from ansible_collections.cfcr.kubernetes.plugins.modules import secret_rewrite
 
 
@@ -59,33 +57,3 @@ def test_what_others_write_or_delete_is_left_to_them():
 def test_a_refusal_is_an_error():
     with pytest.raises(KubernetesError, match="forbidden"):
         secret_rewrite.rewrite(lambda: Cluster(NAMES, broken=["secret-3"]), 3, connections=2)
-
-
-@pytest.mark.parametrize(
-    "value, name",
-    [
-        (b"k8s:enc:secretbox:v1:key-2:\x00\x01:\xff", "secretbox:v1:key-2"),
-        (b"k8s:enc:aescbc:v1:key-1:abc", "aescbc:v1:key-1"),
-        (b"k8s\x00\n\x0c\n\x02v1", "plain"),
-    ],
-)
-def test_what_a_value_is_encrypted_with(value, name):
-    assert encryption_info.encryption(value) == name
-
-
-def test_all_values_are_read_at_one_revision():
-    keys = [f"/registry/secrets/default/secret-{number}".encode() for number in range(5)]
-    revisions = []
-
-    class Etcd:
-        @staticmethod
-        def call(path, body):
-            assert path == "/v3/kv/range"
-            revisions.append(body["revision"])
-            begin = base64.b64decode(body["key"])
-            found = [key for key in keys if key >= begin]
-            pairs = [{"key": base64.b64encode(key).decode(), "value": base64.b64encode(key[-1:]).decode()} for key in found[: body["limit"]]]
-            return {"kvs": pairs, "more": len(found) > body["limit"], "header": {"revision": "42"}}
-
-    assert list(encryption_info.values(Etcd, "/registry/secrets/", 2)) == [b"0", b"1", b"2", b"3", b"4"]
-    assert revisions == ["0", "42", "42"]

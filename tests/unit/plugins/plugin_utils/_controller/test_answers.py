@@ -87,6 +87,17 @@ HONEST = {
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
     "etcd_key": ({}, {"revision": 14, "diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
+    "etcd_snapshot": (
+        {"phase": "take"},
+        {
+            "snapshot": {
+                "size": 40992, "sha256": DIGEST, "member": "https://10.0.0.2:2379", "leader": False, "etcd_version": "3.6.16", "storage_version": "3.6.0",
+                "cluster_id": "cdf818194e3a8c32", "revision": 5012, "keys": 412, "objects": {"pods": 40, "services/specs": 3},
+                "secrets": {"secretbox:v1:key-1": 7}, "authentication": True, "seconds": 3.2,
+                "samples": {"secretbox:v1:key-1": {"key": "/registry/secrets/default/a", "value": "azhz"}},
+            }
+        },
+    ),
     "flannel_lease": ({}, {"leases": {"10.200.7.0-24": "10.0.0.24"}, "diff": {"before": {"10.200.7.0-24": "10.0.0.24"}, "after": {}}}),
     "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"unchanged": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),

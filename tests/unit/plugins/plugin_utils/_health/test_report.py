@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.findings import Limits
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.findings import Limits, check_backup
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.jobs import jobs_of
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.report import Host, report
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.text import text
@@ -343,3 +344,38 @@ def test_other_versions_than_those_of_the_store_are_in_the_row_of_a_host(cluster
     assert made["cluster"]["versions"] == {"catalog": "1.36", "runc": "1.5.2"}
     assert {name: row["other_releases"] for name, row in made["hosts"].items() if row["other_releases"]} == {"worker-1": {"runc": "1.5.2"}}
     assert made["findings"] == []  # a host that waits for an update is healthy
+
+
+BACKUP = {
+    "newest": {"id": "prod-20261129T010003Z.cfcr", "created_at": "2026-11-29T01:00:03Z", "size": 101076006, "revision": 42},
+    "age_hours": 22.2, "attempted_at": "2026-11-29T01:00:58Z", "problem": "",
+    "targets": {"directory /mnt": {"newest": "prod-20261129T010003Z.cfcr", "problem": ""}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit", "found"),
+    [
+        ({}, 26, []),
+        ({"age_hours": 27.4}, 26, [("newest", "prod-20261129T010003Z.cfcr, 27 hours old")]),
+        ({"age_hours": 27.4}, 30, []),
+        ({"age_hours": 270, "problem": "etcd: found no quorum"}, 0, []),
+        ({"problem": "etcd: found no quorum"}, 26, [("attempt of 2026-11-29T01:00:58Z", "etcd: found no quorum")]),
+        (
+            {"age_hours": None, "newest": {}, "problem": "x", "targets": {}},
+            26,
+            [("newest", "no verified backup"), ("attempt of 2026-11-29T01:00:58Z", "x")],
+        ),
+        ({"problem": "s3: refused", "targets": {"s3 b": {"problem": "s3: refused"}, "sftp c": {"problem": ""}}}, 26, [("s3 b", "s3: refused")]),
+    ],
+)
+def test_backups(changes, limit, found):
+    limits = dataclasses.replace(LIMITS, backup_hours=limit)
+    findings = list(check_backup({"backup": {**BACKUP, **changes}}, limits))
+    assert [(finding.subject, finding.found) for finding in findings] == found
+    assert {finding.severity for finding in findings} <= {"warning"} and all(finding.host is None for finding in findings)
+
+
+def test_a_cluster_that_never_tried_a_backup_has_no_finding_about_it(cluster):
+    cluster.store["backup"] = {}
+    assert list(check_backup(cluster.store, LIMITS)) == [] and list(check_backup({"failed": True, "msg": "x"}, LIMITS)) == []
