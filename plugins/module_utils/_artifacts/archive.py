@@ -15,11 +15,25 @@ import tarfile
 import typing as t
 from pathlib import Path
 
-__all__ = ("sha256", "write_image", "write_tarball")
+__all__ = ("Hashing", "sha256", "write_image", "write_tarball")
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CAPABILITIES = {"net_bind_service": 10}  # see capabilities(7)
 IMAGE_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Hashing:
+    """A stream that is hashed while it is read."""
+
+    def __init__(self, stream: t.Any) -> None:
+        """Take the stream."""
+        self.stream, self.digest = stream, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return what the stream returns."""
+        chunk = self.stream.read(size)
+        self.digest.update(chunk)
+        return chunk
 
 
 def sha256(path: Path) -> str:

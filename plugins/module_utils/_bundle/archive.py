@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import tarfile
 import typing as t
 from pathlib import Path
 
+from .._artifacts.archive import Hashing
 from .._errors import HostError
-from .lock import BLOBS, LOCK, Lock
+from .lock import BLOBS, LOCK, MIRROR, Lock, render
 from .signature import SIGNATURE
 
 __all__ = ("delta", "existing", "write")
@@ -34,22 +34,28 @@ def existing(target: Path) -> list[Path]:
     return [target] if target.is_file() else parts
 
 
-def write(target: Path, lock: bytes, signature: bytes, blobs: dict[str, str], tree: Path, part_size: int = 0) -> list[Path]:
-    """Write the file of a bundle, in parts if it is larger than their size. Readers see all of it or nothing; return what was written."""
+def write(target: Path, lock: Lock, signature: bytes, blobs: dict[str, str], tree: Path, part_size: int = 0) -> list[Path]:
+    """Write the file of a bundle, in parts if it is larger than their size. Readers see all of it or nothing; return what was written.
+
+    Links below mirror/ lead from the paths of a mirror to the blobs.
+    """
+    text = render(lock)
     temporary = target.with_name(f".{target.name}.new")
     _remove(temporary)
     sink = _Parts(temporary, part_size)
     try:
         with gzip.GzipFile("", "wb", 6, sink, mtime=0) as stream, tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
             archive.copybufsize = 1 << 20
-            _add(archive, LOCK, len(lock), io.BytesIO(lock))
+            _add(archive, LOCK, len(text), io.BytesIO(text))
             _add(archive, SIGNATURE, len(signature), io.BytesIO(signature))
             for sha256, path in sorted(blobs.items()):
                 with (tree / path).open("rb") as content:
-                    reader = _Hashing(content)
+                    reader = Hashing(content)
                     _add(archive, f"{BLOBS}/{sha256}", (tree / path).stat().st_size, reader)
                 if reader.digest.hexdigest() != sha256:
                     raise HostError(f"{path}: found other content than a moment ago, expected that nobody else writes to {tree}: run again")
+            for path, file in sorted(lock.files.items()):
+                _link(archive, f"{MIRROR}/{path}", f"{'../' * (path.count('/') + 1)}{BLOBS}/{file.sha256}")
     except BaseException:
         sink.close()
         _remove(temporary)
@@ -75,17 +81,10 @@ def _add(archive: tarfile.TarFile, name: str, size: int, content: t.Any) -> None
     archive.addfile(entry, content)
 
 
-class _Hashing:
-    """A stream that is hashed while it is read."""
-
-    def __init__(self, stream: t.BinaryIO) -> None:
-        self.stream, self.digest = stream, hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        """Return what the stream returns."""
-        chunk = self.stream.read(size)
-        self.digest.update(chunk)
-        return chunk
+def _link(archive: tarfile.TarFile, name: str, target: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    archive.addfile(entry)
 
 
 class _Parts:

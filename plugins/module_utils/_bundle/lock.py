@@ -14,11 +14,12 @@ from pathlib import Path
 
 from .._errors import HostError
 
-__all__ = ("BLOBS", "FORMAT", "LOCK", "File", "Lock", "blob", "broken", "digest_of", "parse", "render")
+__all__ = ("BLOBS", "FORMAT", "LOCK", "MIRROR", "File", "Lock", "blob", "broken", "digest_of", "parse", "render")
 
 FORMAT = 1
 LOCK = "bundle.json"
 BLOBS = "blobs/sha256"
+MIRROR = "mirror"
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+~@%-]*(/[A-Za-z0-9_][A-Za-z0-9._+~@%-]*)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FIELDS = ("name", "made", "collection", "architectures", "distributions", "kubernetes", "since")

@@ -17,8 +17,8 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible.module_utils.compat.version import LooseVersion
 
 __all__ = (
-    "OLDEST_ETCD", "CatalogError", "Source", "Unpinned", "Versions", "artifacts", "builds", "images", "installed", "load", "minor_of", "older_etcd",
-    "record", "releases", "resolve", "unpinned", "wrong_checksums",
+    "OLDEST_ETCD", "CatalogError", "Source", "Unpinned", "Versions", "artifacts", "builds", "downloads", "images", "installed", "load", "minor_of",
+    "older_etcd", "record", "releases", "resolve", "unpinned", "wrong_checksums",
 )  # fmt: skip
 
 CATALOG = Path(__file__).resolve().parents[3] / "catalog"
@@ -194,6 +194,35 @@ def images(catalog: dict[str, t.Any], names: t.Iterable[str], source: Source) ->
             reference = f"{reference.rpartition(':')[0]}@sha256:{digest}"
         found.append({"name": name, "reference": reference, "archive": archive})
     return found
+
+
+def downloads(catalog: dict[str, t.Any], source: Source, architectures: t.Sequence[str]) -> list[dict[str, t.Any]]:
+    """Return the files of a mirror of these architectures: path, URL at its project, licence, purpose, and the origin, which is where the source has it.
+
+    The origin of an image is its reference unless the source has its archive.
+    """
+    found = []
+    for artifact in artifacts(catalog, catalog["components"], source):
+        name, title = artifact["component"], f"{artifact['component']} {artifact['version']}"
+        for architecture in architectures:
+            origin = _of_architecture(title, artifact["architectures"], architecture)
+            url, _checksum_url = _urls(name, catalog["components"][name], architecture)
+            found.append((_path(catalog, artifact, architecture), url, title, architecture, {key: origin[key] for key in origin.keys() - {"files"}}))
+    for image in images(catalog, catalog["images"], source):
+        entry = catalog["images"][image["name"]]
+        reference, pin = entry["reference"].format(version=entry["version"]), source.checksums.get(_image_key(image["name"], entry))
+        for architecture in architectures:
+            path, pulled = _image_path(image["name"], entry).format(architecture=architecture), {"reference": reference, "digest": pin}
+            origin = _of_architecture(f"image {reference}", image["archive"]["architectures"], architecture) if image["archive"] else pulled
+            found.append((path, f"docker://{reference}", f"image {reference}", architecture, origin))
+    names = ("path", "url", "purpose", "architecture", "origin")
+    return [{**dict(zip(names, download)), "licence": catalog["licence"]} for download in found]
+
+
+def _of_architecture(title: str, origins: t.Mapping[str, t.Any], architecture: str) -> t.Any:
+    if architecture not in origins:
+        raise CatalogError(f"{title}: found downloads for {', '.join(origins)}, expected one for {architecture}, with its checksum")
+    return origins[architecture]
 
 
 def unpinned(catalog: dict[str, t.Any], source: Source, architectures: t.Collection[str]) -> list[Unpinned]:

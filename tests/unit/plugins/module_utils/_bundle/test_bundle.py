@@ -74,20 +74,22 @@ def test_text_that_is_no_lock_is_refused():
 
 def test_bundle_unpacks_to_files_that_pass(tmp_path):
     made = locked(tmp_path / "tree")
-    parts = archive.write(tmp_path / "x.tar.gz", lock.render(made), b"signature", archive.delta(made, None), tmp_path / "tree")
+    parts = archive.write(tmp_path / "x.tar.gz", made, b"signature", archive.delta(made, None), tmp_path / "tree")
     assert parts == archive.existing(tmp_path / "x.tar.gz") == [tmp_path / "x.tar.gz"]
     directory = unpacked(parts, tmp_path / "unpacked")
     assert lock.parse((directory / lock.LOCK).read_bytes()) == made
     assert (directory / signature.SIGNATURE).read_bytes() == b"signature"
     assert lock.broken(directory, made) == []
     assert len(list((directory / lock.BLOBS).iterdir())) == 2  # two files have the same content
+    # It is a mirror, too.
+    assert all((directory / lock.MIRROR / path).read_bytes() == content for path, content in FILES.items())
     with tarfile.open(parts[0]) as written:
         assert {(entry.uid, entry.mtime, entry.mode) for entry in written} == {(0, 0, 0o644)}
 
 
 def test_same_files_give_the_same_bytes(tmp_path):
     made = locked(tmp_path / "tree")
-    arguments = (lock.render(made), b"signature", archive.delta(made, None), tmp_path / "tree")
+    arguments = (made, b"signature", archive.delta(made, None), tmp_path / "tree")
     archive.write(tmp_path / "a.tar.gz", *arguments)
     archive.write(tmp_path / "b.tar.gz", *arguments)
     assert (tmp_path / "a.tar.gz").read_bytes() == (tmp_path / "b.tar.gz").read_bytes()
@@ -95,7 +97,7 @@ def test_same_files_give_the_same_bytes(tmp_path):
 
 def test_parts_have_their_size_and_make_the_file(tmp_path):
     made = locked(tmp_path / "tree")
-    arguments = (lock.render(made), b"signature", archive.delta(made, None), tmp_path / "tree")
+    arguments = (made, b"signature", archive.delta(made, None), tmp_path / "tree")
     (whole,) = archive.write(tmp_path / "x.tar.gz", *arguments)
     content = whole.read_bytes()
     parts = archive.write(whole, *arguments, part_size=500)
@@ -113,16 +115,16 @@ def test_delta_completes_the_older_bundle_only(tmp_path):
     new = locked(tmp_path / "tree", {**FILES, "runc/1.5.3/amd64/runc.amd64": b"new"}, since="a" * 64)
     blobs = archive.delta(new, old)
     assert list(blobs.values()) == ["runc/1.5.3/amd64/runc.amd64"]
-    directory = unpacked(archive.write(tmp_path / "new.tar.gz", lock.render(new), b"", blobs, tmp_path / "tree"), tmp_path / "unpacked")
+    directory = unpacked(archive.write(tmp_path / "new.tar.gz", new, b"", blobs, tmp_path / "tree"), tmp_path / "unpacked")
     assert [problem.partition(":")[0] for problem in lock.broken(directory, new)] == sorted(FILES)
-    unpacked(archive.write(tmp_path / "old.tar.gz", lock.render(old), b"", archive.delta(old, None), tmp_path / "tree"), directory)
+    unpacked(archive.write(tmp_path / "old.tar.gz", old, b"", archive.delta(old, None), tmp_path / "tree"), directory)
     assert lock.broken(directory, new) == []
 
 
 def test_flipped_bit_is_found_with_the_name_of_the_file(tmp_path):
     made = locked(tmp_path / "tree")
     directory = unpacked(
-        archive.write(tmp_path / "x.tar.gz", lock.render(made), b"", archive.delta(made, None), tmp_path / "tree"), tmp_path / "unpacked"
+        archive.write(tmp_path / "x.tar.gz", made, b"", archive.delta(made, None), tmp_path / "tree"), tmp_path / "unpacked"
     )
     path = lock.blob(directory, made.files["runc/1.5.2/amd64/runc.amd64"].sha256)
     content = bytearray(path.read_bytes())
@@ -139,7 +141,7 @@ def test_file_that_changes_meanwhile_leaves_nothing(tmp_path):
     made = locked(tmp_path / "tree")
     (tmp_path / "tree/runc/1.5.2/amd64/runc.amd64").write_bytes(b"fake" * 50_000)
     with pytest.raises(HostError, match="runc.amd64: found other content than a moment ago"):
-        archive.write(tmp_path / "x.tar.gz", lock.render(made), b"", archive.delta(made, None), tmp_path / "tree", part_size=500)
+        archive.write(tmp_path / "x.tar.gz", made, b"", archive.delta(made, None), tmp_path / "tree", part_size=500)
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
 
 
