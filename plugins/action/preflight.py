@@ -23,6 +23,7 @@ from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
 from ..plugin_utils._controller.groups import staying
 from ..plugin_utils._controller.preload import preload
+from ..plugin_utils._preflight.bundle import check_content, check_parts
 from ..plugin_utils._preflight.contract import Contract
 from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
 from ..plugin_utils._preflight.downloads import check_downloads
@@ -104,6 +105,7 @@ class ActionModule(ControllerAction):
             *check_names(raw, {*contract.options, *(["cluster_release"] if options["versions"] != "same" else [])}),
             *merge(problems),
             *check_inventory(Inventory(groups, values, versions=contract.versions, ports=contract.ports, whole=options["whole"])),
+            *(problem for bundle in _bundles(values.values()) for problem in check_content(*bundle)),
         ]
 
     def _hosts(self, options: dict[str, t.Any], contract: Contract, variables: dict[str, t.Any]) -> tuple[list[Problem], bool, dict[str, t.Any]]:
@@ -146,6 +148,7 @@ class ActionModule(ControllerAction):
             *check_living(hosts, members),
             *check_clocks({**facts, director.name: director.facts}, limits),
             *check_authorities(director, facts),
+            *check_parts({name: (contract.of(variables["hostvars"].raw_get(name)), host.groups, host.facts) for name, host in hosts.items()}, versions),
             *check_downloads(shared, versions, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
@@ -168,6 +171,12 @@ class ActionModule(ControllerAction):
             return DirectorHost(name, {"error": failure(reply)})
         facts = reply["ansible_facts"]["cfcr_director"]
         return DirectorHost(name, {**facts, "clock_offset": offset(facts["time"], sent, received)})
+
+
+def _bundles(values: t.Iterable[t.Mapping[str, t.Any]]) -> set[tuple[str, tuple[str, ...]]]:
+    """Return directory and signers of the bundles that hosts use. Other rules tell if one of them is missing."""
+    using = [each for each in values if each.get("cluster_artifact_source") == "bundle" and each.get("cluster_bundle")]
+    return {(each["cluster_bundle"], tuple(each["cluster_bundle_signers"])) for each in using if each.get("cluster_bundle_signers")}
 
 
 def _left_out(groups: t.Mapping[str, t.Sequence[str]], reached: t.Collection[str]) -> list[str]:

@@ -22,13 +22,13 @@ options:
       - name: cluster_kubernetes_version
       - name: cluster_release
   source:
-    description: Source of the hosts' downloads, V(upstream), V(mirror) or V(build).
+    description: Source of the hosts' downloads, V(upstream), V(mirror), V(build) or V(bundle).
     type: str
     default: upstream
     vars:
       - name: cluster_artifact_source
   mirror:
-    description: Base URL of the mirror. Required unless O(source) is V(upstream).
+    description: Base URL of the mirror. Required if O(source) is V(mirror) or V(build).
     type: str
     default: ""
     vars:
@@ -42,4 +42,19 @@ options:
     default: {}
     vars:
       - name: cluster_artifact_checksums
+  bundle:
+    description: Directory of an unpacked bundle on the controller. Required if O(source) is V(bundle).
+    type: path
+    default: ""
+    vars:
+      - name: cluster_bundle
+    version_added: "0.10.0"
+  signers:
+    description: Public SSH keys, one of which must have signed the bundle.
+    type: list
+    elements: str
+    default: []
+    vars:
+      - name: cluster_bundle_signers
+    version_added: "0.10.0"
 """

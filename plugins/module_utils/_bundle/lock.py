@@ -85,15 +85,10 @@ def blob(directory: Path, sha256: str) -> Path:
     return directory / BLOBS / sha256
 
 
-def broken(directory: Path, lock: Lock) -> list[str]:
-    """Return why the files of an unpacked bundle cannot be used, one reason for each: its blob is missing, or has other content."""
-    problems, states = [], {}
-    for path, file in sorted(lock.files.items()):
-        if file.sha256 not in states:
-            states[file.sha256] = _state(blob(directory, file.sha256))
-        if states[file.sha256] != file.sha256:
-            problems.append(f"{path}: found {states[file.sha256]}, expected the blob {file.sha256}")
-    return problems
+def broken(directory: Path, lock: Lock) -> dict[str, str]:
+    """Return the files of an unpacked bundle that cannot be used by path, with what was found: no blob, or another checksum."""
+    states = {sha256: _state(blob(directory, sha256)) for sha256 in lock.blobs}
+    return {path: states[file.sha256] for path, file in sorted(lock.files.items()) if states[file.sha256] != file.sha256}
 
 
 def _state(path: Path) -> str:

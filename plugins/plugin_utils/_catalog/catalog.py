@@ -23,7 +23,7 @@ __all__ = (
 
 CATALOG = Path(__file__).resolve().parents[3] / "catalog"
 INPUTS = CATALOG / "build"
-SOURCES = ("upstream", "mirror", "build")
+SOURCES = ("upstream", "mirror", "build", "bundle")
 # Before 3.6.12, API servers that are not root lose the progress of their watches for ever. 3.6.14 closes the last known ways around etcd's roles.
 OLDEST_ETCD = "3.6.14"
 _SHA256 = r"[0-9a-f]{64}"
@@ -55,7 +55,7 @@ class Source(t.NamedTuple):
         """Return itself; raise a CatalogError if a variable is wrong."""
         if self.kind not in SOURCES:
             raise CatalogError(f"cluster_artifact_source: found {self.kind!r}, expected one of {', '.join(SOURCES)}")
-        if self.kind != "upstream" and not re.match(r"https?://[^/]", self.mirror):
+        if self.kind in ("mirror", "build") and not re.match(r"https?://[^/]", self.mirror):
             expected = f"expected an http or https URL with cluster_artifact_source {self.kind}"
             raise CatalogError(f"cluster_artifact_mirror: found {self.mirror!r}, {expected}")
         for path, checksum in self.checksums.items():
@@ -80,6 +80,8 @@ class Source(t.NamedTuple):
                 found[architecture] = {"url": f"{base}/{path}", "sha256": self.checksums[path]}
             elif base.startswith("https://"):
                 found[architecture] = {"url": f"{base}/{path}", "checksum_url": f"{base}/SHA256SUMS"}
+        if not found and self.kind == "bundle":
+            raise CatalogError(f"cluster_bundle: found none of {', '.join(paths.values())}, expected a bundle with this version")
         if not found:
             raise CatalogError(
                 f"cluster_artifact_checksums: found none of {', '.join(paths.values())} for the mirror {self.mirror}, expected the checksum of every "
@@ -201,7 +203,9 @@ def downloads(catalog: dict[str, t.Any], source: Source, architectures: t.Sequen
 
     The origin of an image is its reference unless the source has its archive.
     """
-    found = []
+    found, compiled = [], source.kind == "build"
+    if compiled:  # the files of a build have the paths of upstream's
+        source = Source("upstream")
     for artifact in artifacts(catalog, catalog["components"], source):
         name, title = artifact["component"], f"{artifact['component']} {artifact['version']}"
         for architecture in architectures:
@@ -216,7 +220,8 @@ def downloads(catalog: dict[str, t.Any], source: Source, architectures: t.Sequen
             origin = _of_architecture(f"image {reference}", image["archive"]["architectures"], architecture) if image["archive"] else pulled
             found.append((path, f"docker://{reference}", f"image {reference}", architecture, origin))
     names = ("path", "url", "purpose", "architecture", "origin")
-    return [{**dict(zip(names, download)), "licence": catalog["licence"]} for download in found]
+    listed = [{**dict(zip(names, download)), "licence": catalog["licence"]} for download in found]
+    return [{**download, "url": "", "purpose": f"{download['purpose']}, compiled from source"} for download in listed] if compiled else listed
 
 
 def _of_architecture(title: str, origins: t.Mapping[str, t.Any], architecture: str) -> t.Any:

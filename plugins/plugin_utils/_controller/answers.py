@@ -250,6 +250,7 @@ def _certificate_files(arguments: Values) -> Shape:
 
 # The fields of each module's answer, given its arguments.
 ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
+    "bundle_files": lambda arguments: Fields({"missing": Each(OneOf(*arguments["files"]), most=10_000)}),
     "certificate_files": _certificate_files,
     "etcd_auth": lambda _arguments: Fields({"cluster_id": _CLUSTER_ID}),
     "etcd_cluster_info": lambda _arguments: _ETCD_CLUSTER,

@@ -11,9 +11,14 @@ import typing as t
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
+from ...module_utils._bundle.lock import Lock
+from .._bundle.opened import opened, source_of
 from .._catalog.catalog import CatalogError, Source, load
 
 __all__ = ("CatalogLookup",)
+
+
+_VARIABLES = ("cluster_artifact_", "cluster_bundle", "cluster_kubernetes_", "cluster_release")
 
 
 class CatalogLookup(LookupBase):
@@ -21,7 +26,7 @@ class CatalogLookup(LookupBase):
 
     def run(self, terms: list[str], variables: dict[str, t.Any], **kwargs: t.Any) -> list[t.Any]:
         """Return the answer as the only element, so that lookup() returns it unchanged."""
-        names = [variable for variable in variables if variable.startswith(("cluster_artifact_", "cluster_kubernetes_", "cluster_release"))]
+        names = [variable for variable in variables if variable.startswith(_VARIABLES)]
         self.set_options(var_options={name: self._templar.template(variables[name]) for name in names}, direct=kwargs)
         try:
             release = self.get_option("kubernetes_version")
@@ -35,4 +40,9 @@ class CatalogLookup(LookupBase):
 
     def source(self) -> Source:
         """Return the source of the hosts' downloads."""
-        return Source(self.get_option("source"), self.get_option("mirror"), self.get_option("checksums"))
+        kind, checksums = self.get_option("source"), self.get_option("checksums")
+        return source_of(self.bundle(), checksums) if kind == "bundle" else Source(kind, self.get_option("mirror"), checksums)
+
+    def bundle(self) -> Lock:
+        """Return the lock of the bundle, whose signature is verified."""
+        return opened(self.get_option("bundle"), self.get_option("signers"))

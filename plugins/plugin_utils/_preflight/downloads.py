@@ -16,8 +16,8 @@ __all__ = ("check_downloads",)
 
 def check_downloads(values: t.Mapping[str, t.Any], versions: Versions, architectures: t.Collection[str]) -> list[Problem]:
     """Return a problem for every download of these versions without a pin that hosts of these architectures may need."""
-    # Files that the director compiles get their checksums from this run.
-    if not values["cluster_require_pins"] or values["cluster_artifact_source"] == "build":
+    # Files that the director compiles get their checksums from this run, and a bundle has those of all its files.
+    if not values["cluster_require_pins"] or values["cluster_artifact_source"] in ("build", "bundle"):
         return []
     source = Source(values["cluster_artifact_source"], values["cluster_artifact_mirror"], values["cluster_artifact_checksums"])
     try:

@@ -20,6 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ...module_utils._pki.certificate import MOST_CHARACTERS
 from .._catalog.catalog import OLDEST_ETCD, Source, load, older_etcd, wrong_checksums
 from .._catalog.ports import HOST_GROUPS, port_number, ports_of
+from .bundle import check_bundle
 from .cloud_foundry import check_cloud_foundry
 from .names import LABEL, is_domain, is_host, is_name
 from .oidc import check_oidc
@@ -189,6 +190,7 @@ def _contract(values: Values, inventory: Inventory) -> t.Iterator[Problem]:
     yield from _lifetimes(values)
     yield from _artifacts(values, inventory)
     yield from check_sources(values)
+    yield from check_bundle(values)
     yield from check_cloud_foundry(values)
     yield from check_oidc(values)
 

@@ -76,6 +76,7 @@ MEMBER = {"id": "8e9e", "name": "etcd-0", "peer_urls": ["https://10.0.0.1:2380"]
 CHECK = {"check": "service by name", "ok": True, "seconds": 0.1, "detail": "web-5d9c"}
 # An honest answer of each module, given these arguments.
 HONEST = {
+    "bundle_files": ({"files": {"runc/1.5.2/amd64/runc.amd64": DIGEST}}, {"missing": ["runc/1.5.2/amd64/runc.amd64"], "diff": DIFF}),
     "certificate_files": (ASKED, PKI),
     "etcd_auth": ({}, {"cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
     "etcd_cluster_info": (

@@ -1,0 +1,71 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An unpacked bundle on the controller: what it has, and what a host needs of it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import typing as t
+from pathlib import Path
+
+from ...module_utils._bundle.host import URL
+from ...module_utils._bundle.lock import LOCK, Lock, parse
+from ...module_utils._bundle.signature import SIGNATURE, verify
+from ...module_utils._errors import HostError
+from .._catalog.catalog import CatalogError, Source, downloads
+from .._update.plan import COMPONENTS
+
+__all__ = ("CODENAMES", "needed", "opened", "source_of")
+
+# By ID and VERSION_ID of os-release(5).
+CODENAMES = {("debian", "12"): "bookworm", ("debian", "13"): "trixie", ("ubuntu", "22.04"): "jammy", ("ubuntu", "24.04"): "noble"}
+
+
+def opened(directory: str, signers: t.Iterable[str]) -> Lock:
+    """Return the lock of a bundle whose signature is one of these keys'. Raise a CatalogError otherwise."""
+    path = Path(directory)
+    try:
+        return _opened(path, tuple(signers), *(os.stat(path / name).st_mtime_ns for name in (LOCK, SIGNATURE)))
+    except HostError as error:
+        raise CatalogError(f"cluster_bundle: {error}") from error
+    except OSError as error:
+        expected = f"the directory of an unpacked bundle, with {LOCK} and {SIGNATURE}"
+        raise CatalogError(f"cluster_bundle: found {directory or 'nothing'} ({error.strerror}), expected {expected}") from error
+
+
+@functools.lru_cache
+def _opened(path: Path, signers: tuple[str, ...], *_times: int) -> Lock:
+    text = (path / LOCK).read_bytes()
+    verify(text, path / SIGNATURE, signers)
+    return parse(text, str(path / LOCK))
+
+
+def source_of(lock: Lock, checksums: t.Mapping[str, str]) -> Source:
+    """Return the source of hosts that have their part of a bundle. Checksums of the operator hold for it, too."""
+    for path, checksum in checksums.items():
+        if path in lock.files and lock.files[path].sha256 != checksum:
+            raise CatalogError(f"cluster_artifact_checksums, {path}: found {checksum}, expected {lock.files[path].sha256}, which the bundle has")
+    return Source("bundle", URL, {path: file.sha256 for path, file in lock.files.items()})
+
+
+def needed(
+    lock: Lock, catalog: dict[str, t.Any], groups: t.Collection[str], architecture: str, codename: str, wheels: bool = False
+) -> dict[str, str]:
+    """Return the checksum of each file that a host of these groups needs, by path. Raise a CatalogError if the bundle does not have all of them."""
+    source = source_of(lock, {})
+    if architecture not in lock.architectures:
+        raise CatalogError(f"cluster_bundle: found {lock.name} for {', '.join(lock.architectures)}, expected one for {architecture}")
+    if codename not in lock.distributions:
+        raise CatalogError(f"cluster_bundle: found {lock.name} with packages for {', '.join(lock.distributions)}, expected {codename or 'those of the host'}")
+    components = {component for group in groups for component in COMPONENTS.get(group, ())}
+    paths = [
+        file["path"]
+        for file in downloads(catalog, source, [architecture])
+        if file["path"].split("/")[0] in components or (file["path"].startswith("images/") and "worker" in groups)
+    ]
+    prefixes = (f"packages/{codename}/{architecture}/", *(["wheels/"] if wheels else []))
+    paths += [path for path in lock.files if path.startswith(prefixes)]
+    return {path: lock.files[path].sha256 for path in paths}
