@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(cache)/toolchain/go/bin:$(PATH):/usr/local/
 
 ready := .venv/.ready collections/ansible_collections/cfcr/kubernetes
 
-.PHONY: cluster destroy test test-all bench ee lint release setup help machine
+.PHONY: cluster destroy test test-all bench bundle ee lint release setup help machine
 
 cluster: machine $(ready)  ## Bring up the local cluster: artifacts, hosts, Kubernetes, smoke tests
 	tools/cluster
@@ -24,6 +24,9 @@ bench: machine $(ready)  ## Measure, and write docs/benchmarks.md
 
 ee: machine $(ready)  ## Build the execution environment and the decision environment, from Debian or from EE_BASE_IMAGE
 	tools/ee
+
+bundle: machine $(ready)  ## Make a signed file for clusters without a network; BUNDLE="-e ..." passes variables (docs/airgap.md)
+	ansible-playbook -e bundle_directory=$(CURDIR)/.local/bundle -e bundle_tree=$(cache)/artifacts $(BUNDLE) playbooks/bundle.yml
 
 lint: $(ready)  ## Check the style
 	ansible-lint

@@ -15,7 +15,7 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Downloads packages and all their dependencies, for releases of Debian or Ubuntu and architectures, and writes an index, so that apt can install them
     from that directory. It removes packages that are no longer needed.
-  - apt verifies the packages by the keys of their repositories. It has a state of its own in the directory, so the machine's packages do not matter.
+  - apt verifies the packages by the keys of their repositories. Its state is in the directory, so the machine's packages do not matter.
   - Requires apt-get and dpkg-deb, and F(/etc/apt) for the machine's keys and proxy.
 options:
   directory:

@@ -35,9 +35,9 @@ JOBS = {
 }
 # Tested separately below.
 SEPARATE = {"site", "logs", "backup_store", "restore_store"}
-# Playbooks for a controller that keeps its disk: artifacts fills a directory of it, and AWX has schedules instead of the director's timer.
+# Playbooks for a controller that keeps its disk: artifacts and bundle fill directories of it, and AWX has schedules instead of the director's timer.
 # Playbook awx is not for hosts; step awx tests it.
-NO_JOBS = {"artifacts", "repair_timer", "awx"}
+NO_JOBS = {"artifacts", "bundle", "repair_timer", "awx"}
 
 
 def changed(job) -> dict[str, int]:

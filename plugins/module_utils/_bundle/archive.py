@@ -20,6 +20,8 @@ from .signature import SIGNATURE
 __all__ = ("delta", "existing", "write")
 
 _PART = ".{:03}"
+# Programs in Go shrink to 36 % of their size. Level 6 makes it 32 %, and takes four times as long.
+_LEVEL = 1
 
 
 def delta(lock: Lock, since: Lock | None) -> dict[str, str]:
@@ -44,7 +46,7 @@ def write(target: Path, lock: Lock, signature: bytes, blobs: dict[str, str], tre
     _remove(temporary)
     sink = _Parts(temporary, part_size)
     try:
-        with gzip.GzipFile("", "wb", 6, sink, mtime=0) as stream, tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        with gzip.GzipFile("", "wb", _LEVEL, sink, mtime=0) as stream, tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
             archive.copybufsize = 1 << 20
             _add(archive, LOCK, len(text), io.BytesIO(text))
             _add(archive, SIGNATURE, len(signature), io.BytesIO(signature))

@@ -85,7 +85,7 @@ class Part:
         run("apt-get", "update", "--quiet", *(word for option in only for word in ("-o", option)), environment={**os.environ, "LC_ALL": "C"})
 
     def _source(self) -> str:
-        # Without a signature of its own: the controller has verified that of the bundle, and sends it over SSH.
+        # Without a signature: the controller has verified that of the bundle, and sends the files over SSH.
         return "".join(f"deb [trusted=yes] file:{self.directory / repository} ./\n" for repository in self.repositories)
 
     def _write(self, path: str, sha256: str, content: t.BinaryIO) -> None:

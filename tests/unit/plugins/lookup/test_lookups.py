@@ -76,7 +76,7 @@ def test_answers(expression: str) -> None:
     ("variables", "says"),
     [
         ({"minor": "1.34"}, "cluster_kubernetes_version: found '1.34', expected one of 1.35, 1.35.4, 1.36"),
-        ({"cluster_artifact_source": "nirror"}, "cluster_artifact_source: found 'nirror', expected one of upstream, mirror, build"),
+        ({"cluster_artifact_source": "nirror"}, "cluster_artifact_source: found 'nirror', expected one of upstream, mirror, build, bundle"),
         ({"cluster_artifact_checksums": {}}, "cluster_artifact_checksums: found none of runc/1.5.2/amd64/runc.amd64"),
     ],
 )
