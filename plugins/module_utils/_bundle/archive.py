@@ -19,7 +19,7 @@ from .signature import SIGNATURE
 
 __all__ = ("delta", "existing", "write")
 
-_PART = ".{:03}"
+_PART, _MOST_PARTS = ".{:03}", 1000
 # Programs in Go shrink to 36 % of their size. Level 6 makes it 32 %, and takes four times as long.
 _LEVEL = 1
 
@@ -122,6 +122,8 @@ class _Parts:
 
     def _next(self) -> None:
         self.close()
+        if len(self.written) == _MOST_PARTS:
+            raise HostError(f"bundle_part_size: found {self.size} bytes, expected more: the bundle would have more than {_MOST_PARTS} parts")
         name = self.path.name + _PART.format(len(self.written)) if self.size else self.path.name
         self.written.append(self.path.with_name(name))
         self.stream = self.written[-1].open("wb")

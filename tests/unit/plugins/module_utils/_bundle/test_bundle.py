@@ -110,6 +110,13 @@ def test_parts_have_their_size_and_make_the_file(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tree", "x.tar.gz"]
 
 
+def test_parts_are_not_too_many(tmp_path):
+    made = locked(tmp_path / "tree")
+    with pytest.raises(HostError, match="bundle_part_size: found 1 bytes, expected more"):
+        archive.write(tmp_path / "x.tar.gz", made, b"", archive.delta(made, None), tmp_path / "tree", part_size=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
 def test_delta_completes_the_older_bundle_only(tmp_path):
     old = locked(tmp_path / "tree")
     new = locked(tmp_path / "tree", {**FILES, "runc/1.5.3/amd64/runc.amd64": b"new"}, since="a" * 64)
