@@ -72,7 +72,7 @@ class Part:
         for path in self.obsolete():
             (self.directory / path).unlink()
             with contextlib.suppress(OSError):
-                (self.directory / path).parent.rmdir()
+                os.removedirs((self.directory / path).parent)
         make_directory(str(self.directory))
         record = {path: [sha256, *_stamp(self.directory / path)] for path, sha256 in self.files.items()}
         write_atomically(str(self.directory / _RECORD), json.dumps(record).encode(), 0o644)
