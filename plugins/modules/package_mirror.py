@@ -133,7 +133,8 @@ class Repository:
         for path in (self.work / "sources").iterdir():
             path.unlink()
         for name, text in files.items():
-            (self.work / "sources" / name).write_text(text, encoding="utf-8")
+            # With file:, apt would leave packages where they are.
+            (self.work / "sources" / name).write_text(text.replace("file:/", "copy:/"), encoding="utf-8")
         self._apt("update")
         printed = self._apt("install", "--print-uris", *packages)
         return sorted(re.findall(r"^'[^']+' (\S+\.deb) ", printed, re.MULTILINE))
