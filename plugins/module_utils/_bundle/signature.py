@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tempfile
@@ -30,8 +31,10 @@ def is_public_key(text: str) -> bool:
 
 def public_key(key: str) -> str:
     """Return the public key of a private key, or of a public key whose private key the agent has."""
-    text = Path(key).read_text(encoding="utf-8", errors="replace")
-    return text.strip() if is_public_key(text) else run("ssh-keygen", "-y", "-f", key).strip()
+    for path in (Path(key), Path(f"{key}.pub")):
+        if path.is_file() and is_public_key(text := path.read_text(encoding="utf-8", errors="replace")):
+            return text.strip()
+    return _ssh_keygen("-y", "-f", key).strip()
 
 
 def sign(text: bytes, key: str) -> bytes:
@@ -39,8 +42,17 @@ def sign(text: bytes, key: str) -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "text"
         path.write_bytes(text)
-        run("ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", NAMESPACE, str(path))
+        _ssh_keygen("-Y", "sign", "-q", "-f", key, "-n", NAMESPACE, str(path))
         return path.with_suffix(".sig").read_bytes()
+
+
+def _ssh_keygen(*arguments: str) -> str:
+    """Run ssh-keygen. It would ask the terminal for the passphrase of a key."""
+    silent = {**os.environ, "SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "force"}
+    try:
+        return run("ssh-keygen", *arguments, environment=silent)
+    except HostError as error:
+        raise HostError(f"bundle_signing_key: {error}. A key with a passphrase must be in an agent: name its public key") from error
 
 
 def verify(text: bytes, signature: Path, signers: t.Iterable[str]) -> None:

@@ -64,6 +64,11 @@ def look_up(expression: str, **variables: object) -> subprocess.CompletedProcess
             "lookup('cfcr.kubernetes.builds', 'kubernetes', 'runc', releases=['1.35', '1.36']) | map(attribute='version') == ['1.35.4', '1.5.2', '1.36.3']",
             id="builds of two releases",
         ),
+        pytest.param(
+            "lookup('cfcr.kubernetes.downloads', releases=['1.35', '1.36']) | selectattr('path', 'match', 'kubelet/') | map(attribute='architecture')"
+            " == ['amd64', 'amd64']",
+            id="downloads of two releases",
+        ),
         pytest.param("lookup('cfcr.kubernetes.builds') | length > lookup('cfcr.kubernetes.builds', 'etcd') | length == 1", id="builds"),
     ],
 )
@@ -78,6 +83,7 @@ def test_answers(expression: str) -> None:
         ({"minor": "1.34"}, "cluster_kubernetes_version: found '1.34', expected one of 1.35, 1.35.4, 1.36"),
         ({"cluster_artifact_source": "nirror"}, "cluster_artifact_source: found 'nirror', expected one of upstream, mirror, build, bundle"),
         ({"cluster_artifact_checksums": {}}, "cluster_artifact_checksums: found none of runc/1.5.2/amd64/runc.amd64"),
+        ({"cluster_artifact_source": "bundle", "cluster_bundle": "/srv/none"}, "cluster_bundle: found /srv/none (No such file or directory), expected"),
     ],
 )
 def test_errors(variables: dict[str, object], says: str) -> None:

@@ -170,6 +170,13 @@ def test_signature_for_another_purpose_is_refused(tmp_path, keys):
         signature.verify(b"text", tmp_path / "text.sig", [signature.public_key(str(keys / "ours"))])
 
 
+def test_key_with_a_passphrase_is_refused_without_a_question(tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret phrase", "-f", str(tmp_path / "key")], check=True)
+    assert signature.is_public_key(signature.public_key(str(tmp_path / "key")))
+    with pytest.raises(HostError, match="bundle_signing_key: .* A key with a passphrase must be in an agent"):
+        signature.sign(b"text", str(tmp_path / "key"))
+
+
 def test_public_keys(keys):
     assert signature.public_key(str(keys / "ours.pub")) == (keys / "ours.pub").read_text().strip()
     assert signature.is_public_key((keys / "ours.pub").read_text())

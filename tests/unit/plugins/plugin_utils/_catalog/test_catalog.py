@@ -250,3 +250,38 @@ def test_go_mod_pins_the_version_of_the_catalog(name: str, version: str) -> None
         module = max((module for module in required if f"{package}/".startswith(f"{module}/")), key=len)
         assert required[module] == build["version"], module
         assert re.search(rf"^(tool )?\s*{re.escape(package)}$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_downloads_are_all_files_of_a_mirror(release: str) -> None:
+    its = catalog.load(release)
+    found = catalog.downloads(its, Source("upstream"), ["amd64", "arm64"])
+    assert len({file["path"] for file in found}) == len(found) == 2 * (len(its["components"]) + len(its["images"]))
+    built = {output["path"].replace("{architecture}", "arm64") for build in catalog.builds(its, its["builds"]) for output in build["outputs"]}
+    assert {file["path"] for file in found if file["architecture"] == "arm64"} == built
+
+
+def test_downloads_name_their_origin_and_their_project() -> None:
+    pins = {etcd_path("amd64"): A, "images/pause/3.10.2": B}
+    found = {file["path"].split("/")[-1]: file for file in catalog.downloads(CATALOG, Source("upstream", checksums=pins), ["amd64"])}
+    etcd, pause = found[etcd_path("amd64").split("/")[-1]], found["pause.tar"]
+    assert etcd["origin"] == {"url": etcd["url"], "sha256": A} and etcd["licence"] == "Apache-2.0"
+    assert pause["origin"] == {"reference": "registry.k8s.io/pause:3.10.2", "digest": B}
+    assert (pause["url"], pause["purpose"]) == ("docker://registry.k8s.io/pause:3.10.2", "image registry.k8s.io/pause:3.10.2")
+
+
+def test_downloads_of_a_mirror_keep_the_url_of_the_project() -> None:
+    (etcd,) = [file for file in catalog.downloads(CATALOG, Source("mirror", "https://m"), ["arm64"]) if file["path"].startswith("etcd/")]
+    assert etcd["origin"] == {"url": f"https://m/{etcd['path']}", "checksum_url": "https://m/SHA256SUMS"}
+    assert etcd["url"].startswith("https://github.com/etcd-io/etcd/releases/")
+
+
+def test_compiled_files_have_no_url() -> None:
+    for file in catalog.downloads(CATALOG, Source("build"), ["amd64"]):
+        assert file["url"] == "" and file["purpose"].endswith(", compiled from source")
+
+
+def test_a_mirror_without_an_architecture_is_refused_by_name() -> None:
+    sums = {file["path"]: A for file in catalog.downloads(CATALOG, Source("upstream"), ["amd64"])}
+    with pytest.raises(CatalogError, match="kube-apiserver 1.36.3: found downloads for amd64, expected one for arm64"):
+        catalog.downloads(CATALOG, Source("mirror", "http://m", sums), ["arm64"])
