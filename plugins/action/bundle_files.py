@@ -18,6 +18,7 @@ from ansible.errors import AnsibleActionFail
 
 from ..module_utils._artifacts.archive import Hashing
 from ..module_utils._bundle.lock import blob
+from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.host_action import HostAction
 
 
@@ -37,7 +38,8 @@ class ActionModule(HostAction):
         directory = self._make_tmp_path()
         try:
             remote = self._connection._shell.join_path(directory, "bundle.tar")
-            self._transfer_file(str(archive), remote)
+            with deadline(self._most_seconds(variables)):
+                self._transfer_file(str(archive), remote)
             self._fixup_perms2((directory, remote))
             written = self._execute_module(module_args={**self._task.args, "archive": remote}, task_vars=variables)
         finally:

@@ -61,7 +61,7 @@ class HostAction(ActionBase):
         self._module = (module_name or self._task.action).removeprefix(_COLLECTION)
         self._arguments = self._task.args if module_args is None else module_args
         search_silently(task_vars)
-        most = float(self._templar.template(task_vars.get("cluster_answer_seconds", _SECONDS)))
+        most = self._most_seconds(task_vars)
         try:
             with deadline(most if self.seconds is None else min(most, self.seconds)), self._limited():
                 answer = super()._execute_module(module_name=module_name, module_args=module_args, task_vars=task_vars)
@@ -72,6 +72,10 @@ class HostAction(ActionBase):
         if interpreter and not _INTERPRETER.fullmatch(interpreter):
             raise RefusedAnswer(InvalidAnswer("interpreter", interpreter, "the absolute path of one"))
         return answer
+
+    def _most_seconds(self, variables: dict[str, t.Any]) -> float:
+        """Return cluster_answer_seconds."""
+        return float(self._templar.template(variables.get("cluster_answer_seconds", _SECONDS)))
 
     @contextlib.contextmanager
     def _limited(self) -> t.Iterator[None]:

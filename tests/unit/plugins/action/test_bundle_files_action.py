@@ -32,6 +32,7 @@ def send(tmp_path, monkeypatch):
         action = bundle_files.ActionModule.__new__(bundle_files.ActionModule)
         action._task = types.SimpleNamespace(args={"source": str(tmp_path), "files": FILES}, check_mode=check_mode)
         action._connection = types.SimpleNamespace(_shell=types.SimpleNamespace(join_path=lambda *parts: "/".join(parts)))
+        action._templar = types.SimpleNamespace(template=lambda value: value)
         asked, sent = [], []
 
         def execute(module_args=None, task_vars=None):
