@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 
 import pytest
@@ -87,6 +88,16 @@ def test_logs_are_collected(awx, site):
     assert job.code == 0, job.text
     with tarfile.open(job.directory / "artifacts/logs.tar.gz") as archive:
         assert any("etcd-0" in name for name in archive.getnames())
+
+
+def test_metrics_of_health_are_on_the_director(awx, site):
+    on("director-0", "mkdir", "/root/metrics")
+    job = awx.launch("playbooks/health.yml", answers={"health_metrics_directory": "/root/metrics"})
+    assert job.code == 0, job.text
+    (name,) = on("director-0", "ls", "/root/metrics").split()
+    metrics = on("director-0", "cat", f"/root/metrics/{name}")
+    assert name == f"cfcr-{CLUSTER}-health.prom"
+    assert re.search(r'^cfcr_host_state\{.*host="worker-1".*state="healthy".*\} 1$', metrics, re.MULTILINE), metrics
 
 
 def test_a_pod_of_a_container_group_runs_a_job_as_any_user(awx, site):
