@@ -35,10 +35,10 @@ JOBS = {
     "update": (["--check"], {"update_action": "update", "update_until": "end"}, "Nothing to update."),
 }
 # Tested separately below.
-SEPARATE = {"site", "logs", "backup_store", "restore_store"}
-# Playbooks for a controller that keeps its disk: artifacts fills a directory of it, and AWX has schedules instead of the director's timer.
+SEPARATE = {"site", "logs", "backup", "backup_store", "restore_store"}
+# Playbooks for a controller that keeps its disk: artifacts fills a directory of it, and AWX has schedules instead of the director's timers.
 # Playbook awx is not for hosts; step awx tests it.
-NO_JOBS = {"artifacts", "repair_timer", "awx"}
+NO_JOBS = {"artifacts", "backup_timer", "repair_timer", "awx"}
 
 
 def changed(job) -> dict[str, int]:
@@ -81,6 +81,17 @@ def test_the_store_is_backed_up_and_restored_with_a_credential(awx, site):
     restore = awx.launch("playbooks/restore_store.yml", answers={**PATH, "director_restore_force": True}, credential=BACKUP)
     assert restore.code == 0, restore.text
     assert BACKUP["director_backup_passphrase"] not in backup.text + restore.text
+
+
+def test_the_cluster_is_backed_up_with_a_credential(awx, site):
+    on("director-0", "mkdir", "/root/backups")
+    passphrase = "correct horse battery of the cluster"
+    answers = {"backup_targets": [{"type": "directory", "path": "/root/backups"}]}
+    job = awx.launch("playbooks/backup.yml", answers=answers, credential={"backup_passphrase": passphrase})
+    assert job.code == 0, job.text
+    assert passphrase not in job.text
+    backup, mark = on("director-0", "ls", "/root/backups").split()
+    assert backup.startswith(f"{CLUSTER}-") and mark == f"{backup}.json"
 
 
 def test_logs_are_collected(awx, site):
