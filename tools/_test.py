@@ -34,8 +34,8 @@ BUILD = ROOT / "build"
 SCALE = "tests/cf_routing/test_scale.py"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = [
-    "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "update", "security", "interruptions", "awx", "odd_hosts",
-    "upstream", "bundle",
+    "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "update", "backup", "security", "interruptions", "awx",
+    "odd_hosts", "upstream", "bundle",
 ]  # fmt: skip
 # Code that the Python of hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni", "roles/firewall/files/guard"]
