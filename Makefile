@@ -26,7 +26,7 @@ ee: machine $(ready)  ## Build the execution environment and the decision enviro
 	tools/ee
 
 bundle: machine $(ready)  ## Make a signed file for clusters without a network; BUNDLE="-e ..." passes variables (docs/airgap.md)
-	ansible-playbook -e bundle_directory=$(CURDIR)/.local/bundle -e bundle_tree=$(cache)/artifacts $(BUNDLE) playbooks/bundle.yml
+	ansible-playbook -i localhost, -e bundle_directory=$(CURDIR)/.local/bundle -e bundle_tree=$(cache)/artifacts $(BUNDLE) playbooks/bundle.yml
 
 lint: $(ready)  ## Check the style
 	ansible-lint
