@@ -17,7 +17,6 @@ from .._catalog.catalog import CatalogError, Source, load
 
 __all__ = ("CatalogLookup",)
 
-
 _VARIABLES = ("cluster_artifact_", "cluster_bundle", "cluster_kubernetes_", "cluster_release")
 
 
