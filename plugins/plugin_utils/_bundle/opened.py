@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-import functools
-import os
+import hashlib
 import typing as t
 from pathlib import Path
+
+import ansible.constants as C
 
 from ...module_utils._bundle.host import URL
 from ...module_utils._bundle.lock import LOCK, Lock, parse
@@ -26,9 +27,11 @@ CODENAMES = {("debian", "12"): "bookworm", ("debian", "13"): "trixie", ("ubuntu"
 
 def opened(directory: str, signers: t.Iterable[str]) -> Lock:
     """Return the lock of a bundle whose signature is one of these keys'. Raise a CatalogError otherwise."""
-    path = Path(directory)
+    path, signature = Path(directory) / LOCK, Path(directory) / SIGNATURE
     try:
-        return _opened(path, tuple(signers), *(os.stat(path / name).st_mtime_ns for name in (LOCK, SIGNATURE)))
+        text = path.read_bytes()
+        _verify_once(text, signature, tuple(signers))
+        return parse(text, str(path))
     except HostError as error:
         raise CatalogError(f"cluster_bundle: {error}") from error
     except OSError as error:
@@ -36,11 +39,13 @@ def opened(directory: str, signers: t.Iterable[str]) -> Lock:
         raise CatalogError(f"cluster_bundle: found {directory or 'nothing'} ({error.strerror}), expected {expected}") from error
 
 
-@functools.lru_cache
-def _opened(path: Path, signers: tuple[str, ...], *_times: int) -> Lock:
-    text = (path / LOCK).read_bytes()
-    verify(text, path / SIGNATURE, signers)
-    return parse(text, str(path / LOCK))
+def _verify_once(text: bytes, signature: Path, signers: tuple[str, ...]) -> None:
+    """Verify the signature once in a run. Lookups need the lock in many processes, and Ansible's temporary directory belongs to this run and user."""
+    digest = hashlib.sha256(repr((text, signature.read_bytes(), signers)).encode()).hexdigest()
+    verified = Path(C.DEFAULT_LOCAL_TMP) / f"bundle-{digest}.verified"
+    if not verified.exists():
+        verify(text, signature, signers)
+        verified.touch()
 
 
 def source_of(lock: Lock, checksums: t.Mapping[str, str]) -> Source:

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._bundle import lock as locks
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._bundle import signature
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._bundle import opened as module
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._bundle.opened import needed, opened, source_of
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import CatalogError, Source, artifacts, downloads, images, load
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.bundle import check_bundle, check_content, check_parts
@@ -31,6 +31,12 @@ def keys(tmp_path_factory):
     return {name: (directory / name, (directory / f"{name}.pub").read_text().strip()) for name in ("ours", "other")}
 
 
+@pytest.fixture(autouse=True)
+def run(tmp_path_factory, monkeypatch):
+    """A run of Ansible with a temporary directory."""
+    monkeypatch.setattr(module.C, "DEFAULT_LOCAL_TMP", str(tmp_path_factory.mktemp("run")))
+
+
 @pytest.fixture
 def bundle(tmp_path, keys):
     """The directory of an unpacked bundle with all files of a release for amd64. The content of each file is its path."""
@@ -47,8 +53,6 @@ def bundle(tmp_path, keys):
 def write(directory, lock, keys):
     (directory / locks.LOCK).write_bytes(locks.render(lock))
     (directory / signature.SIGNATURE).write_bytes(signature.sign(locks.render(lock), str(keys["ours"][0])))
-    for name in (locks.LOCK, signature.SIGNATURE):  # as a later unpacking does
-        os.utime(directory / name, ns=(0, (directory / name).stat().st_mtime_ns + 1_000_000))
 
 
 def values(bundle, keys, **changes):
@@ -69,6 +73,16 @@ def test_hosts_download_from_their_own_files(bundle, keys):
     (pause,) = images(CATALOG, ["pause"], source)
     assert pause["reference"].startswith("registry.k8s.io/pause:")
     assert pause["archive"]["architectures"]["amd64"]["url"].startswith("file:///var/cache/cfcr/bundle/images/pause/")
+
+
+def test_the_signature_is_verified_once_in_a_run(bundle, keys, monkeypatch):
+    calls = []
+    monkeypatch.setattr(module, "verify", lambda *arguments: calls.append(arguments))
+    for signers in (keys["ours"][1], keys["ours"][1], keys["other"][1]):
+        opened(str(bundle), [signers])
+    (bundle / locks.LOCK).write_bytes((bundle / locks.LOCK).read_bytes() + b"\n")
+    opened(str(bundle), [keys["ours"][1]])
+    assert len(calls) == 3
 
 
 def test_pins_of_the_operator_hold_for_a_bundle(bundle, keys):
