@@ -243,7 +243,7 @@ def _etcd_restore(arguments: Values) -> Shape:
         "receive": received,
         "prepare": received,
         "append": Fields({"size": Number(1, 16 << 30)}),
-        "verify": Fields({"hash": Number(0, (1 << 32) - 1), "keys": Number(0, 1 << 40)}),
+        "verify": Fields({"compared": Flag}),
     }
     return phases.get(arguments.get("phase", ""), _NO_MORE)
 

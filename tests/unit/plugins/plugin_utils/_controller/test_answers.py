@@ -87,7 +87,7 @@ HONEST = {
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
     "etcd_key": ({}, {"revision": 14, "diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
-    "etcd_restore": ({"phase": "verify"}, {"hash": 2841022310, "keys": 412}),
+    "etcd_restore": ({"phase": "verify"}, {"compared": True}),
     "etcd_snapshot": (
         {"phase": "take"},
         {
