@@ -63,7 +63,7 @@ options:
         type: int
         default: 14
       weekly:
-        description: The newest of each of this many weeks that have one.
+        description: Number of weeks of which each target keeps the newest.
         type: int
         default: 8
   store_digest:

@@ -64,7 +64,7 @@ options:
     description: RV(manifest) of O(phase=prove).
     type: dict
   offset:
-    description: Where the piece of the snapshot begins.
+    description: Byte of the snapshot at which the piece begins.
     type: int
     default: 0
   reached:

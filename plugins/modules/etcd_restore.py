@@ -61,7 +61,7 @@ options:
     description: SHA-256 of the snapshot.
     type: str
   offset:
-    description: Where O(content) begins.
+    description: Byte of the snapshot at which O(content) begins.
     type: int
     default: 0
   content:
@@ -78,7 +78,7 @@ options:
     description: Token of the cluster, which no cluster on these hosts had before.
     type: str
   bump:
-    description: By how much revisions become higher.
+    description: The number of revisions by which they become higher.
     type: int
     default: 1000000000
   data_directory:
@@ -102,7 +102,7 @@ options:
     type: path
     default: /opt/cfcr/bin
   revision:
-    description: The revision of the snapshot with O(bump).
+    description: The number of the snapshot's revision, with O(bump).
     type: int
   keys:
     description: Number of keys in the backup.
