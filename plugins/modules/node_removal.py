@@ -27,7 +27,9 @@ options:
     type: list
     elements: str
   keep:
-    description: Names of the Nodes that stay. All others are deleted, and count as dead.
+    description:
+      - Names of the Nodes that stay. All others are deleted, and count as dead. Their pods are deleted at once, because the cluster may have had no time
+        to find out that their kubelets do not answer.
     type: list
     elements: str
   dead:
@@ -111,6 +113,8 @@ class Nodes:
         dead = [name for name in self.found if name in self.dead]
         for name in dead:
             self._mark(name)
+            if self.params["keep"] is not None:
+                self._delete_pods(name)
         deadline = time.monotonic() + self.params["wait"]
         while dead:
             self.left = [text for name in dead for text in self._left(name)]
@@ -143,10 +147,18 @@ class Nodes:
                 if error.status != 409:  # changed in the meantime: read it again
                     raise
 
+    def _delete_pods(self, name: str) -> None:
+        """Delete the pods of a worker without waiting for its kubelet."""
+        for pod in self._pods(name):
+            path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+            self.cluster.request("DELETE", path, gracePeriodSeconds=0)
+
+    def _pods(self, name: str) -> list[dict[str, t.Any]]:
+        return (self.cluster.request("GET", PODS, fieldSelector=f"spec.nodeName={name}") or {"items": []})["items"]
+
     def _left(self, name: str) -> t.Iterator[str]:
         """Yield the pods and volumes that a worker still has."""
-        pods = self.cluster.request("GET", PODS, fieldSelector=f"spec.nodeName={name}") or {"items": []}
-        for pod in pods["items"]:
+        for pod in self._pods(name):
             yield f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} on {name}"
         attached = self.cluster.request("GET", ATTACHMENTS) or {"items": []}
         for attachment in attached["items"]:
