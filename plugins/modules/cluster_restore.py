@@ -118,8 +118,8 @@ progress:
   description: The record of the restore.
   type: dict
   returned: if O(phase=store) or O(phase=note)
-added:
-  description: The records that got former keys.
+former:
+  description: The records that have former keys next to today's.
   type: list
   elements: str
   returned: if O(phase=store)

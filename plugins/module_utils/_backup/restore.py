@@ -134,7 +134,9 @@ def _store(store: Store, options: Options) -> dict[str, t.Any]:
         except Conflict as error:
             raise HostError(f"{name}: another run wrote to the store {store} at the same time; run it again") from error
     os.unlink(path)
-    return {"changed": True, "progress": found, "added": sorted(added)}
+    # Also those that an interrupted run has added.
+    former = [name for name, (_public, secret) in _newest(export_records(store, KEYS)).items() if secret.get("others")]
+    return {"changed": True, "progress": found, "former": sorted(former)}
 
 
 def _make(directory: str) -> None:
