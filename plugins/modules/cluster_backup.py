@@ -77,7 +77,7 @@ options:
     type: dict
     default: {}
   offset:
-    description: The size of the snapshot before O(content) is added.
+    description: Bytes of the snapshot before O(content) is added.
     type: int
     default: 0
   content:
