@@ -183,7 +183,8 @@ def main() -> None:
     )
     try:
         # The wait counts as well, because the client has one deadline for all of its requests.
-        options = {**module.params, "timeout": module.params["timeout"] + (module.params["wait"] if module.params["dead"] or module.params["keep"] is not None else 0)}
+        waits = module.params["dead"] or module.params["keep"] is not None
+        options = {**module.params, "timeout": module.params["timeout"] + (module.params["wait"] if waits else 0)}
         nodes = Nodes(administrator(options, module.check_mode), module.params)
         names = list(nodes.found)
         if names and not module.check_mode:
