@@ -34,10 +34,10 @@ JOBS = {
     "update": (["--check"], {"update_action": "update", "update_until": "end"}, "Nothing to update."),
 }
 # Tested separately below.
-SEPARATE = {"site", "logs", "backup_store", "restore_store"}
+SEPARATE = {"site", "logs", "backup", "restore", "backup_store", "restore_store"}
 # Playbooks for a controller that keeps its disk: artifacts fills a directory of it, and AWX has schedules instead of the director's timer.
 # Playbook awx is not for hosts; step awx tests it.
-NO_JOBS = {"artifacts", "repair_timer", "awx"}
+NO_JOBS = {"artifacts", "backup_timer", "repair_timer", "awx"}
 
 
 def changed(job) -> dict[str, int]:
@@ -80,6 +80,18 @@ def test_the_store_is_backed_up_and_restored_with_a_credential(awx, site):
     restore = awx.launch("playbooks/restore_store.yml", answers={**PATH, "director_restore_force": True}, credential=BACKUP)
     assert restore.code == 0, restore.text
     assert BACKUP["director_backup_passphrase"] not in backup.text + restore.text
+
+
+def test_the_cluster_is_backed_up_and_its_backup_proved_with_a_credential(awx, site):
+    on("director-0", "mkdir", "-p", "/root/backups")
+    targets = {"backup_targets": [{"type": "directory", "path": "/root/backups"}]}
+    passphrase = {"backup_passphrase": "correct horse battery"}
+    backup = awx.launch("playbooks/backup.yml", answers=targets, credential=passphrase)
+    assert backup.code == 0, backup.text
+    restore = awx.launch("playbooks/restore.yml", "--check", answers={**targets, "restore": "latest", "restore_only": "everything"}, credential=passphrase)
+    assert restore.code == 0, restore.text
+    assert "all members get the data of the backup" in restore.words
+    assert passphrase["backup_passphrase"] not in backup.text + restore.text
 
 
 def test_logs_are_collected(awx, site):
