@@ -18,7 +18,7 @@ from .._errors import HostError
 from .._store.store import Backend, revise
 from .._timestamp import to_timestamp
 
-__all__ = ("BUMP", "PHASES", "begin", "bump_for", "note", "read", "unfinished")
+__all__ = ("BUMP", "PHASES", "begin", "bump_for", "note", "read", "summary", "unfinished")
 
 PHASES = ("importing", "begun", "restored", "finished")
 BUMP = 1_000_000_000
@@ -38,6 +38,12 @@ def read(backend: Backend) -> Progress:
 def unfinished(progress: Progress) -> bool:
     """Return whether a restore has begun and not finished."""
     return bool(progress) and progress["phase"] != "finished"
+
+
+def summary(backend: Backend) -> Progress:
+    """Return how far a restore is that has not finished, for people; else nothing."""
+    progress = read(backend)
+    return {name: progress[name] for name in ("id", "phase", "at")} if unfinished(progress) else {}
 
 
 def bump_for(revision: int, former: int) -> int:
