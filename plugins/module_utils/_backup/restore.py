@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import typing as t
 
 from .._errors import HostError
@@ -18,8 +18,8 @@ from .._store.encryption import check_passphrase
 from .._store.options import STORE
 from .._store.store import Conflict, Store
 from . import progress
+from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
-from .artifact import read_artifact
 from .merge import KEYS, Parts, merged
 from .retention import NAME, moment_of, newest_verified
 from .target import backups
@@ -51,6 +51,7 @@ REQUIRED_IF = [
 ]
 
 _LASTING = ("authorities/", "credentials/")
+_FILES = (STORE_FILE, SNAPSHOT, "mark")
 _LATEST = "latest"
 _SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend on them
 
@@ -67,7 +68,8 @@ def operate(store: Store, options: Options) -> dict[str, t.Any]:
         return {"changed": False, "content": read_piece(options["directory"], options["offset"])}
     if options["phase"] == "note":
         return {"changed": True, "progress": progress.note(store.backend, options["reached"])}
-    shutil.rmtree(options["directory"], ignore_errors=True)
+    with contextlib.suppress(OSError):
+        _remove(options["directory"])
     return {"changed": False}
 
 
@@ -142,12 +144,20 @@ def _store(store: Store, options: Options) -> dict[str, t.Any]:
 def _make(directory: str) -> None:
     """Make an empty directory for the secrets in the backup."""
     try:
-        shutil.rmtree(directory, ignore_errors=True)
-        make_directory(directory, 0o700)
-        if os.listdir(directory) or os.lstat(directory).st_mode & 0o077:
-            raise HostError(f"{directory}: found a directory that others may use, or that is not empty, expected to make it; remove it")
+        _remove(directory)
+        make_directory(os.path.dirname(directory))
+        os.mkdir(directory, 0o700)
     except OSError as error:
-        raise HostError(f"{directory}: cannot be created: {error.strerror}") from error
+        raise HostError(f"{directory}: cannot be made: {error.strerror}; expected a directory that only restores use") from error
+
+
+def _remove(directory: str) -> None:
+    """Remove the directory of a restore. One with other files is not ours."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(directory):
+            if name in _FILES or NAME.fullmatch(name):
+                os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
 
 
 def _fetched(options: Options, before: Options) -> tuple[str, str]:

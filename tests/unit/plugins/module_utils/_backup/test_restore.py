@@ -213,6 +213,21 @@ def test_one_flipped_bit_is_refused(director):
     assert secrets(director.store) == {}
 
 
+def test_a_directory_with_other_files_is_left_alone(director):
+    director.work.mkdir(parents=True)
+    (director.work / "precious").write_text("kept")
+    with pytest.raises(HostError, match="expected a directory that only restores use"):
+        director.run("prove")
+    director.run("remove")
+    assert (director.work / "precious").read_text() == "kept"
+
+
+def test_what_an_interrupted_run_has_left_is_replaced(director):
+    director.run("prove")
+    (director.work / OLD).write_text("half")
+    assert director.run("prove")["id"] == NEW
+
+
 def test_pieces_of_the_snapshot(director):
     director.run("prove")
     content = zlib.decompress(base64.b64decode(director.run("read", offset=8)["content"]))
