@@ -5,7 +5,7 @@
 """Build the environments in which AWX and Event-Driven Ansible run the collection, and print the names of their images.
 
 execution-environment.yml and decision-environment.yml define them. With EE_BASE_IMAGE, ansible-builder builds them from that image. Otherwise they
-are built from Debian packages and Python wheels, as images for podman, with the dependencies that ansible-builder finds. Images that exist stay.
+are built from Debian packages and Python wheels, as images for podman, with the dependencies that ansible-builder finds. An image is built again if its content has changed.
 """
 
 from __future__ import annotations
@@ -87,7 +87,17 @@ def build_on_debian(name: str, collections: pathlib.Path) -> str:
         containerfile = collections / "Containerfile"
         containerfile.write_text(f"FROM {base}\nCOPY ansible_collections /usr/share/ansible/collections/ansible_collections\n", encoding="utf-8")
         run("podman", "build", "--quiet", "--tag", image, "--file", containerfile, collections)
+    for current in (image, base):
+        remove_older(current)
     return image
+
+
+def remove_older(image: str) -> None:
+    """Remove the image's former builds. Those that a container uses stay until the next build."""
+    repository = image.rpartition(":")[0]
+    images = run("podman", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={repository}").split()
+    for former in sorted(set(images) - {image}):
+        subprocess.run(["podman", "image", "rm", former], check=False, capture_output=True)
 
 
 def build_base(image: str, wanted: Content) -> None:

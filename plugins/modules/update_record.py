@@ -32,10 +32,10 @@ attributes:
 options:
   state:
     description:
-      - V(query) only reads. V(begun) records O(plan), or resumes the same update. V(done) records that O(hosts) have gone through O(step). V(paused)
+      - V(query) only reads. V(begun) records O(plan), or resumes the same update. V(backed_up) records O(backup). V(done) records that O(hosts) have gone through O(step). V(paused)
         asks the running update to end after its batch. V(finished) ends the update.
     type: str
-    choices: [query, begun, done, paused, finished]
+    choices: [query, begun, backed_up, done, paused, finished]
     default: query
   plan:
     description: The plan, as P(cfcr.kubernetes.update_plan#filter) returns it.
@@ -45,6 +45,10 @@ options:
     description: Whether the plan replaces that of another update which is not finished. Otherwise the module fails.
     type: bool
     default: false
+  backup:
+    description: Name of the backup that was made before the first change.
+    type: str
+    default: ""
   step:
     description: Number of the step, from 0 on.
     type: int
@@ -76,7 +80,7 @@ EXAMPLES = r"""
 RETURN = r"""
 record:
   description:
-    - The plan with C(done), the hosts by the number of the step, C(failed) and C(blocked) of this run, C(paused), and C(finished). Empty if no update
+    - The plan with C(backup), C(done), the hosts by the number of the step, C(failed) and C(blocked) of this run, C(paused), and C(finished). Empty if no update
       has ever begun.
   returned: success
   type: dict

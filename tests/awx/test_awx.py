@@ -158,14 +158,18 @@ def test_secrets_are_kept_encrypted(world):
     assert injectors["extra_vars"]["cluster_store_passphrase"] == "{{ store_passphrase }}"
 
 
-def test_the_workflow_asks_for_an_approval(world):
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [("change", ["backup", "check", "approval", "site", "smoke tests", "health"]),
+     ("version change", ["backup", "update plan", "approval", "update", "smoke tests", "health"])],
+)  # fmt: skip
+def test_workflows_ask_for_an_approval(world, name, order):
     awx = world.awx
-    nodes = {node["id"]: node for node in awx.objects["workflow_job_template_nodes"].values()}
-    following = {nodes[number]["identifier"]: [nodes[one]["identifier"] for one in awx.linked.get((path, number, "success_nodes"), [])]
-                 for path in ("workflow_job_template_nodes",) for number in nodes}  # fmt: skip
-    assert following == {
-        "store backup": ["check"], "check": ["approval"], "approval": ["site"], "site": ["smoke tests"], "smoke tests": ["health"], "health": [],
-    }  # fmt: skip
+    workflow = awx.named("workflow_job_templates", f"prod {name}")["id"]
+    nodes = {node["id"]: node for node in awx.objects["workflow_job_template_nodes"].values() if node["workflow_job_template"] == workflow}
+    following = {node["identifier"]: [nodes[one]["identifier"] for one in awx.linked.get(("workflow_job_template_nodes", number, "success_nodes"), [])]
+                 for number, node in nodes.items()}  # fmt: skip
+    assert following == dict(zip(order, [*([after] for after in order[1:]), []]))
     kinds = {node["identifier"]: awx.path_of(node["unified_job_template"]) for node in nodes.values()}
     assert kinds["approval"] == "workflow_approval_templates"
     assert set(kinds.values()) == {"job_templates", "workflow_approval_templates"}
@@ -246,7 +250,9 @@ def test_a_later_list_adds_changes_and_removes_single_entries(world):
     assert "prod update" in awx.names("job_templates")
     assert "prod provision" not in awx.names("job_templates")
     assert "prod webhook" not in awx.names("notification_templates")
-    assert sorted(node["identifier"] for node in awx.objects["workflow_job_template_nodes"].values()) == ["check", "update"]
+    workflow = awx.named("workflow_job_templates", "prod change")["id"]
+    nodes = [node for node in awx.objects["workflow_job_template_nodes"].values() if node["workflow_job_template"] == workflow]
+    assert sorted(node["identifier"] for node in nodes) == ["check", "update"]
     assert "prod instances" not in awx.granted("prod viewers", "execute")
 
 

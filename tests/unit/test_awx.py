@@ -81,13 +81,16 @@ def test_a_schedule_needs_no_answer(schedule):
     assert re.fullmatch(r"DTSTART:\d{8}T\d{6}Z RRULE:FREQ=[A-Z]+;INTERVAL=\d+(;BYDAY=[A-Z,]+)?", schedule["rrule"])
 
 
-def test_the_workflow_asks_before_it_changes_the_cluster():
-    (workflow,) = LISTS["workflows"]
-    assert [node["name"] for node in workflow["nodes"]] == ["store backup", "check", "approval", "site", "smoke tests", "health"]
+def test_workflows_ask_before_they_change_the_cluster():
+    nodes = {workflow["name"].removeprefix("{{ awx_name }} "): [node["name"] for node in workflow["nodes"]] for workflow in LISTS["workflows"]}
+    assert nodes == {
+        "change": ["backup", "check", "approval", "site", "smoke tests", "health"],
+        "version change": ["backup", "update plan", "approval", "update", "smoke tests", "health"],
+    }
 
 
 def test_schedules_of_the_contract():
-    assert {schedule["template"].removeprefix("{{ awx_name }} ") for schedule in LISTS["schedules"]} == {"health", "store backup", "certificates", "repair"}
+    assert {schedule["template"].removeprefix("{{ awx_name }} ") for schedule in LISTS["schedules"]} == {"health", "backup", "certificates", "repair"}
 
 
 def test_types_of_inputs_are_given():

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 
 import pytest
@@ -35,7 +36,7 @@ JOBS = {
 }
 # Tested separately below.
 SEPARATE = {"site", "logs", "backup", "restore", "backup_store", "restore_store"}
-# Playbooks for a controller that keeps its disk: artifacts fills a directory of it, and AWX has schedules instead of the director's timer.
+# Playbooks for a controller that keeps its disk: artifacts fills a directory of it, and AWX has schedules instead of the director's timers.
 # Playbook awx is not for hosts; step awx tests it.
 NO_JOBS = {"artifacts", "backup_timer", "repair_timer", "awx"}
 
@@ -83,15 +84,17 @@ def test_the_store_is_backed_up_and_restored_with_a_credential(awx, site):
 
 
 def test_the_cluster_is_backed_up_and_its_backup_proved_with_a_credential(awx, site):
-    on("director-0", "mkdir", "-p", "/root/backups")
-    targets = {"backup_targets": [{"type": "directory", "path": "/root/backups"}]}
-    passphrase = {"backup_passphrase": "correct horse battery"}
-    backup = awx.launch("playbooks/backup.yml", answers=targets, credential=passphrase)
-    assert backup.code == 0, backup.text
-    restore = awx.launch("playbooks/restore.yml", "--check", answers={**targets, "restore": "latest", "restore_only": "everything"}, credential=passphrase)
+    on("director-0", "mkdir", "/root/backups")
+    passphrase = "correct horse battery of the cluster"
+    answers = {"backup_targets": [{"type": "directory", "path": "/root/backups"}]}
+    job = awx.launch("playbooks/backup.yml", answers=answers, credential={"backup_passphrase": passphrase})
+    assert job.code == 0, job.text
+    assert passphrase not in job.text
+    backup, mark = on("director-0", "ls", "/root/backups").split()
+    assert backup.startswith(f"{CLUSTER}-") and mark == f"{backup}.json"
+    restore = awx.launch("playbooks/restore.yml", "--check", answers={**answers, "restore": backup}, credential={"backup_passphrase": passphrase})
     assert restore.code == 0, restore.text
-    assert "all members get the data of the backup" in restore.words
-    assert passphrase["backup_passphrase"] not in backup.text + restore.text
+    assert "all members get the data of the backup" in restore.words and passphrase not in restore.text
 
 
 def test_logs_are_collected(awx, site):
@@ -99,6 +102,16 @@ def test_logs_are_collected(awx, site):
     assert job.code == 0, job.text
     with tarfile.open(job.directory / "artifacts/logs.tar.gz") as archive:
         assert any("etcd-0" in name for name in archive.getnames())
+
+
+def test_metrics_of_health_are_on_the_director(awx, site):
+    on("director-0", "mkdir", "/root/metrics")
+    job = awx.launch("playbooks/health.yml", answers={"health_metrics_directory": "/root/metrics"})
+    assert job.code == 0, job.text
+    (name,) = on("director-0", "ls", "/root/metrics").split()
+    metrics = on("director-0", "cat", f"/root/metrics/{name}")
+    assert name == f"cfcr-{CLUSTER}-health.prom"
+    assert re.search(r'^cfcr_host_state\{.*host="worker-1".*state="healthy".*\} 1$', metrics, re.MULTILINE), metrics
 
 
 def test_a_pod_of_a_container_group_runs_a_job_as_any_user(awx, site):

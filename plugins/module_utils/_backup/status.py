@@ -10,7 +10,7 @@ import datetime
 import typing as t
 
 from .._errors import HostError
-from .._store.store import Backend, Conflict
+from .._store.store import Backend, revise
 from .._timestamp import from_timestamp
 
 __all__ = ("EMPTY", "read", "summary", "write")
@@ -37,20 +37,17 @@ def summary(backend: Backend, now: datetime.datetime) -> dict[str, t.Any]:
 
 def write(backend: Backend, attempted_at: str, problem: str, newest: t.Mapping[str, t.Any] | None, targets: t.Mapping[str, t.Any] | None) -> None:
     """Record an attempt. Without a new backup, the former one stays, and without targets, what was known of them."""
-    while True:
-        document = backend.read(_NAME)
-        former = _parse(document.content, backend.where(_NAME)) if document else {"newest": {}, "targets": {}}
-        content = {
+
+    def change(content: dict[str, t.Any] | None) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+        former = _parse(content, backend.where(_NAME)) if content is not None else {"newest": {}, "targets": {}}
+        return {}, {
             "attempted_at": attempted_at,
             "problem": problem,
             "newest": dict(newest) if newest else former["newest"],
             "targets": former["targets"] if targets is None else {name: {**former["targets"].get(name, {}), **its} for name, its in targets.items()},
         }
-        try:
-            backend.write(_NAME, content, document.version if document else 0)
-        except Conflict:  # another run was faster: read again
-            continue
-        return
+
+    revise(backend, _NAME, change, check_mode=False)
 
 
 def _parse(content: t.Mapping[str, t.Any], where: str) -> dict[str, t.Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of an update: its plan, which never changes, and the hosts that are done. It is a document in the store, so that a run that was killed is resumed.
+"""The record of an update: its plan, which never changes, the backup before it, and the hosts that are done. It is a document in the store, so that a run that was killed is resumed.
 
 Runs that hold the lock of the cluster write it, apart from the request to pause, which comes from another run. Every write is a compare-and-set.
 """
@@ -19,9 +19,10 @@ __all__ = ("SPEC", "operate", "reached", "summary")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
-    "state": {"type": "str", "choices": ["query", "begun", "done", "paused", "finished"], "default": "query"},
+    "state": {"type": "str", "choices": ["query", "begun", "backed_up", "done", "paused", "finished"], "default": "query"},
     "plan": {"type": "dict", "default": {}},
     "replace": {"type": "bool", "default": False},
+    "backup": {"type": "str", "default": ""},
     "step": {"type": "int", "default": 0},
     "hosts": {"type": "list", "elements": "str", "default": []},
     "failed": {"type": "dict", "default": {}},
@@ -31,7 +32,7 @@ SPEC: dict[str, t.Any] = {
 _NAME = "update/plan"
 # Two plans with the same values of these are one update.
 _SAME = ("to", "rollback", "configuration")
-_NAMES = (*_SAME, "id", "from", "steps", "left_out", "done", "failed", "blocked", "paused", "finished")
+_NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "failed", "blocked", "paused", "finished")
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -87,7 +88,7 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
             "update_action=rollback, or give it up with update_action=replan"
         )
-    return {**plan, "done": {}, **_NEW}
+    return {**plan, "backup": "", "done": {}, **_NEW}
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:
@@ -109,6 +110,7 @@ def _paused(before: Record, _options: dict[str, t.Any]) -> Record:
 _CHANGES: dict[str, t.Callable[[Record, dict[str, t.Any]], Record]] = {
     "query": lambda before, _options: before,
     "begun": _begun,
+    "backed_up": lambda before, options: {**before, "backup": options["backup"]},
     "done": _done,
     "paused": _paused,
     "finished": lambda before, _options: {**before, "paused": False, "finished": True},

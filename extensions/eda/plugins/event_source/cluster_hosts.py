@@ -17,10 +17,10 @@ short_description: Report hosts of a cluster that stop answering
 description:
   - Connects to the SSH server of every host every few seconds, waits for its SSH banner, and reports the hosts that do not send one.
   - The banner is the identification string of the SSH protocol, within the first 4096 bytes that a host sends. A host that sends anything else counts as down.
-  - Sends the event C({kind: down, hosts: [worker-1]}) when hosts are down, and repeats it while they stay down.
+  - "Sends the event C({kind: down, hosts: [worker-1]}) when hosts are down, and repeats it while they stay down."
   - It connects to C(ansible_host) itself, and knows no bastion, proxy command or alias of the SSH configuration. So a host that has not sent a banner
     since the start of the source is not reported as down. A rule for C(scan) finds such hosts.
-  - Sends the event C({kind: scan, hosts: []}) periodically, so that a rule can look for faults that SSH does not show.
+  - "Sends the event C({kind: scan, hosts: []}) periodically, so that a rule can look for faults that SSH does not show."
 options:
   inventory:
     description: Path of the cluster's inventory.

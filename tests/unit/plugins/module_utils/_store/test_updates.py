@@ -31,7 +31,7 @@ def backend(tmp_path):
 
 
 def change(backend, state, check_mode=False, **options):
-    defaults = {"plan": {}, "replace": False, "step": 0, "hosts": [], "failed": {}, "blocked": {}}
+    defaults = {"plan": {}, "replace": False, "backup": "", "step": 0, "hosts": [], "failed": {}, "blocked": {}}
     return operate(backend, {"state": state, **defaults, **options}, check_mode)["record"]
 
 
@@ -41,10 +41,11 @@ def test_without_an_update(backend):
 
 def test_an_update_is_resumed_with_its_plan(backend):
     change(backend, "begun", plan=PLAN)
+    change(backend, "backed_up", backup="prod-20261129T221500Z.cfcr")
     change(backend, "done", hosts=["etcd-1"])
     change(backend, "done", hosts=["etcd-1", "etcd-0"])
     resumed = change(backend, "begun", plan={**PLAN, "id": "another", "steps": []})
-    assert resumed == {**PLAN, "done": {"0": ["etcd-1", "etcd-0"]}, **NEW}
+    assert resumed == {**PLAN, "backup": "prod-20261129T221500Z.cfcr", "done": {"0": ["etcd-1", "etcd-0"]}, **NEW}
 
 
 def test_summary(backend):
@@ -96,7 +97,7 @@ def test_another_update_follows_a_finished_one(backend):
     change(backend, "begun", plan=PLAN)
     change(backend, "finished")
     assert summary(backend) == {} and change(backend, "query")["finished"]
-    assert change(backend, "begun", plan=BACK) == {**BACK, "done": {}, **NEW}
+    assert change(backend, "begun", plan=BACK) == {**BACK, "backup": "", "done": {}, **NEW}
 
 
 def test_a_pause_ends_when_the_update_is_resumed(backend):
