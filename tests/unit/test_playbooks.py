@@ -224,8 +224,8 @@ Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct
 
 
 def test_playbooks_that_put_hosts_into_group_ignored_run_site_without_any():
-    """Repair, rotate and update leave out hosts that need nothing, which may be all."""
-    for name in ("repair", "rotate", "update"):
+    """They leave out hosts that need nothing, which may be all."""
+    for name in ("repair", "restore", "rotate", "update"):
         plays = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())
         imports = [play for play in plays if "site.yml" in play.get("ansible.builtin.import_playbook", "")]
         assert imports and all(play["vars"]["site_needs"] == ["etcd:master:worker:proxy"] for play in imports)
