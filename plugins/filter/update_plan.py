@@ -101,10 +101,18 @@ def update_plan(report, now, to, policies=None, rollback=False, emulate=True, co
             configuration=configuration,
             drain=drain,
             skip_drain=skip_drain or (),
+            api_problem=_api_problem(report),
         )
         return plan(hosts, request)
     except (CatalogError, Refused) as error:
         raise AnsibleFilterError(str(error)) from error
+
+
+def _api_problem(report):
+    """Return why the API does not list nodes, or nothing."""
+    if report["cluster"]["nodes"] is not None:
+        return ""
+    return "; ".join(its["found"] for its in report["findings"] if its["kind"] in ("access", "endpoint")) or "no list of nodes"
 
 
 def _release(release):

@@ -42,7 +42,8 @@ class ActionModule(ActionBase):
         answer = world.get(f"{name} {host}", {})
         if answer.get("state", args.get("state")) != args.get("state"):
             answer = {}
-        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], "endpoint": {"problem": None}, "nodes": {}, **answer}
+        api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
+        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **api, **answer}
 """
 JOB = [{"name": "Configure", "cfcr.kubernetes.job": {"name": "x"}, "changed_when": True, "notify": "Restart"}]
 HANDLER = [{"name": "Restart", "cfcr.kubernetes.job": {"name": "x", "state": "restarted"}}]
@@ -103,7 +104,7 @@ def update(collections, tmp_path):
             rows[name] |= its
         shared = {
             "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_kubernetes_version": "1.36", "recorded": versions,
-            "cluster_store_directory": str(tmp_path / "store"), "health_report": {"hosts": rows, "cluster": {"nodes": (variables or {}).get("unready", {})}},
+            "cluster_store_directory": str(tmp_path / "store"), "health_report": {"hosts": rows, "cluster": {"nodes": (variables or {}).get("unready", {})}, "findings": []},
             "director_credentials": {"credentials": {"versions": {"now": versions, "former": {}}}}, "cluster_artifact_source": "upstream", **(variables or {}),
         }  # fmt: skip
         children = {group: {"hosts": {name: {"cluster_host_address": ADDRESSES[name]} for name in names}} for group, names in HOSTS.items()}
@@ -180,6 +181,13 @@ def test_a_node_that_is_not_ready_fails_the_canary(update):
     variables = {"update_canary_watch_time": "0-0", "unready": {ADDRESSES["worker-1"]: {"ready": False}}}
     seen, output = update({"kubernetes_cluster_info worker-0": sick}, now="1.36", hosts=BEHIND, variables=variables, fails=True)
     assert jobs(seen) == [WORKERS[0]] and f"Check the API and the nodes: {ADDRESSES['worker-0']} is not ready" in output
+
+
+def test_an_api_that_refuses_the_health_user_fails_the_canary(update):
+    """It tells of no node, so none is known to be ready."""
+    refused = {"nodes": None, "refusal": "GET /api/v1/nodes: 403 Forbidden"}
+    seen, output = update({"kubernetes_cluster_info worker-0": refused}, now="1.36", hosts=BEHIND, variables={"update_canary_watch_time": "0-0"}, fails=True)
+    assert jobs(seen) == [WORKERS[0]] and "Check the API and the nodes: GET /api/v1/nodes: 403 Forbidden" in output
 
 
 def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):

@@ -77,6 +77,7 @@ class Request:
     configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
     drain: str = "auto"
     skip_drain: t.Collection[str] = ()
+    api_problem: str = ""  # why the API does not list nodes
 
 
 def minor(version: str) -> str:

@@ -21,9 +21,9 @@ def row(group):
     return {"group": group, "zone": "", "state": "healthy", "error": None, "etcd": None, "releases": releases}
 
 
-def planned(to="1.36", hosts=None, **options):
+def planned(to="1.36", hosts=None, report=None, **options):
     rows = {**{name: row(group) for name, group in GROUPS.items()}, **(hosts or {})}
-    return update_plan({"hosts": rows}, record(OLD["versions"]), to, **options)
+    return update_plan({"hosts": rows, "cluster": {"nodes": {}}, "findings": []} | (report or {}), record(OLD["versions"]), to, **options)
 
 
 def phases(made):
@@ -66,3 +66,9 @@ def test_bad_options_are_refused(options, found):
         return
     with pytest.raises(AnsibleFilterError, match=found):
         planned(**options)
+
+
+def test_an_api_that_refuses_the_health_user_is_no_api_without_nodes():
+    finding = {"host": None, "kind": "access", "found": "GET /api/v1/nodes: 403 Forbidden"}
+    with pytest.raises(AnsibleFilterError, match="the API: found GET /api/v1/nodes: 403 Forbidden, expected a list of nodes"):
+        planned(report={"cluster": {"nodes": None}, "findings": [finding]})

@@ -186,12 +186,17 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
         (cluster(), {"to": release("1.36.3", "3.8.0")}, "etcd-0: found etcd 3.6.15, expected a minor next to 3.8.0"),
         (cluster(worker_0=release("1.32.1")), {}, "worker-0: found kubelet 1.32.1, expected at most 3 minors behind 1.36"),
         (cluster(), {"to": release("1.39.0")}, "found 1.39 after 1.35, expected a catalog of each minor in between"),
+        (cluster(), {"api_problem": "403 Forbidden"}, "the API: found 403 Forbidden, expected a list of nodes"),
     ],
-    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog"],
+    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog", "no nodes"],
 )  # fmt: skip
 def test_refusals(hosts, options, found):
     with pytest.raises(Refused, match=found):
         planned(hosts, **options)
+
+
+def test_an_api_that_does_not_answer_does_not_prevent_the_way_back():
+    assert planned(cluster(NEW), NEW, release("1.35.4", "3.6.16"), rollback=True, api_problem="no answer")["steps"]
 
 
 def test_every_reason_is_named():
