@@ -22,7 +22,9 @@ HOSTS = {"etcd": ["etcd-0"], "master": ["master-0", "master-1"], "worker": ["wor
 ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for names in HOSTS.values() for name in names), 1)}
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
-ACTIONS = ("credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "node_drain", "preflight", "release_download")
+ACTIONS = (
+    "credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight", "release_download",
+)  # fmt: skip
 ACTION = """
 import json, os, pathlib
 from ansible.plugins.action import ActionBase
@@ -43,7 +45,8 @@ class ActionModule(ActionBase):
         if answer.get("state", args.get("state")) != args.get("state"):
             answer = {}
         api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
-        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **api, **answer}
+        nothing = {"problem": None, "apis": [], "unasked": {}, "webhooks": [], "budgets": []}
+        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **api, **nothing, **answer}
 """
 JOB = [{"name": "Configure", "cfcr.kubernetes.job": {"name": "x"}, "changed_when": True, "notify": "Restart"}]
 HANDLER = [{"name": "Restart", "cfcr.kubernetes.job": {"name": "x", "state": "restarted"}}]
@@ -154,7 +157,15 @@ def test_a_minor(update):
 def test_check_mode_shows_the_plan_and_ends(update):
     seen, output = update(arguments=["--check"])
     assert "1. etcd: etcd 3.6.16" in output
-    assert {its["action"] for its in seen} == {"preflight"}
+    assert {its["action"] for its in seen} == {"preflight", "kubernetes_obstacles_info"}
+
+
+def test_what_may_break_is_named_with_the_plan_and_what_is_certain_to_is_refused(update):
+    hook = {"name": "policy/pods.example.com", "resources": ["pods"], "everything": True, "service": "policy/hook", "ready": True}
+    _seen, output = update({"kubernetes_obstacles_info etcd-0": {"webhooks": [hook]}}, arguments=["--check"])
+    assert "Warning: webhook policy/pods.example.com fails closed on all pods" in output
+    seen, output = update({"kubernetes_obstacles_info etcd-0": {"webhooks": [{**hook, "ready": False}]}}, fails=True)
+    assert "found no endpoint of its service policy/hook" in output and jobs(seen) == []
 
 
 def test_a_canary_that_fails_goes_back_and_the_others_stay(update):

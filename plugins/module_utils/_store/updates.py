@@ -88,7 +88,7 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
             "update_action=rollback, or give it up with update_action=replan"
         )
-    return {**plan, "backup": "", "done": {}, **_NEW}
+    return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, **_NEW}
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:

@@ -12,7 +12,7 @@ import json
 import re
 import typing as t
 
-from . import rules
+from . import obstacles, rules
 
 __all__ = ("COMPONENTS", "PHASES", "Host", "Policy", "Release", "Request", "Refused", "plan")
 
@@ -40,8 +40,9 @@ class Host(t.NamedTuple):
 
     group: str
     zone: str = ""
-    releases: t.Mapping[str, str] | None = None  # the version of each component; None: the host does not answer
+    releases: t.Mapping[str, str] | None = None  # the version of each component; None: it has no part in the update
     leader: bool = False
+    silence: str = "does not answer"  # without releases: the reason
 
 
 class Release(t.NamedTuple):
@@ -78,6 +79,7 @@ class Request:
     drain: str = "auto"
     skip_drain: t.Collection[str] = ()
     api_problem: str = ""  # why the API does not list nodes
+    obstacles: t.Mapping[str, t.Any] | None = None  # of module kubernetes_obstacles_info
 
 
 def minor(version: str) -> str:
@@ -89,8 +91,9 @@ def minor(version: str) -> str:
 def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
     """Return the plan; raise Refused with all reasons if there is none."""
     problems = list(rules.check(hosts, request))
+    blocking = list(obstacles.refusals(request.obstacles)) if request.obstacles else []
     if problems:
-        raise Refused("\n".join(problems))
+        raise Refused("\n".join(problems + blocking))
     groups = {group: {name: host for name, host in hosts.items() if host.group == group and host.releases is not None} for group in COMPONENTS}
     wanted = [
         _step("etcd", groups, request.to, request),
@@ -99,15 +102,19 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         _step("worker", groups, request.to, request),
     ]
     steps = [step for step in (reversed(wanted) if request.rollback else wanted) if step["batches"]]
+    if steps and blocking and not request.rollback:
+        raise Refused("\n".join(blocking))
     made = {
         "from": dict(request.now.versions),
         "to": dict(request.to.versions),
         "rollback": request.rollback,
         "configuration": request.configuration,
         "steps": steps,
-        "left_out": {name: "does not answer" for name, host in hosts.items() if host.releases is None},
+        "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }
-    return {"id": _id(made), **made}
+    drained = [name for step in steps for name in step["drain"]]
+    named = [*blocking, *obstacles.warnings(request.obstacles, request.to.minor, drained)] if steps and request.obstacles else []
+    return {"id": _id(made), **made, "warnings": named}
 
 
 def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[dict[str, t.Any]]:

@@ -86,7 +86,8 @@ def _members(hosts: t.Mapping[str, Host]) -> t.Iterator[str]:
         members = {name: host for name, host in hosts.items() if host.group == group}
         silent = [name for name, host in members.items() if host.releases is None]
         if silent and len(members) - len(silent) - 1 < needed(len(members)):
-            yield f"{', '.join(silent)}: found no answer, expected every host of {group}, since one more is stopped at a time: run repair, or remove it"
+            found = ", ".join(f"{name} {members[name].silence}" for name in silent)
+            yield f"group {group}: found that {found}, expected every host, since one more is stopped at a time: run repair, or remove it"
 
 
 def _api(request: Request) -> t.Iterator[str]:

@@ -180,8 +180,8 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
     [
         (cluster(NEW), {"now": NEW, "to": OLD}, "found 1.35.4, expected 1.36.3, the version of the cluster, or a later one: update_action"),
         (cluster(), {"rollback": True}, "found rollback to 1.36.3, expected versions before 1.35.4, those of the cluster"),
-        (cluster(etcd_1=None), {}, "etcd-1: found no answer, expected every host of etcd"),
-        (cluster(master_1=None), {}, "master-1: found no answer, expected every host of master"),
+        (cluster(etcd_1=None), {}, "group etcd: found that etcd-1 does not answer, expected every host"),
+        (cluster(master_1=None), {}, "group master: found that master-1 does not answer, expected every host"),
         (cluster(release("1.35.4", "3.6.10")), {"to": release("1.36.3", "3.7.0")}, "etcd-0: found etcd 3.6.10, expected 3.6.11 or later before 3.7.0"),
         (cluster(), {"to": release("1.36.3", "3.8.0")}, "etcd-0: found etcd 3.6.15, expected a minor next to 3.8.0"),
         (cluster(worker_0=release("1.32.1")), {}, "worker-0: found kubelet 1.32.1, expected at most 3 minors behind 1.36"),
