@@ -209,6 +209,14 @@ def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
     assert jobs(update(now="1.36", hosts=BEHIND)[0]) == [WORKERS[0]]
 
 
+def test_masters_soak(update):
+    seen, output = update(variables={"update_soak_hours": 1})
+    assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and not hosts_of(seen, "credential")
+    assert "The update ends before master-0: masters behave like the former minor until" in output and "Run update again after 20" in output
+    assert jobs(update(variables={"update_soak_hours": 1})[0]) == []
+    assert jobs(update(variables={"update_soak_hours": 0.0001})[0]) == [*MASTERS[2:], *WORKERS]
+
+
 def test_until_a_phase_and_on_and_back(update):
     seen, output = update(arguments=["-e", "update_until=emulation"])
     assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and "run update again to resume it" in output

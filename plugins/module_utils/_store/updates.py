@@ -9,9 +9,11 @@ Runs that hold the lock of the cluster write it, apart from the request to pause
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 from .._errors import HostError
+from .._timestamp import to_timestamp
 from .options import STORE
 from .store import Backend, revise
 
@@ -32,7 +34,7 @@ SPEC: dict[str, t.Any] = {
 _NAME = "update/plan"
 # Two plans with the same values of these are one update.
 _SAME = ("to", "rollback", "configuration")
-_NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "failed", "blocked", "paused", "finished")
+_NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -88,7 +90,7 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
             "update_action=rollback, or give it up with update_action=replan"
         )
-    return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, **_NEW}
+    return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_NEW}
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:
@@ -97,6 +99,7 @@ def _done(before: Record, options: dict[str, t.Any]) -> Record:
     return {
         **before,
         "done": {**before["done"], step: [*known, *(name for name in options["hosts"] if name not in known)]},
+        "done_at": {**before["done_at"], step: to_timestamp(datetime.datetime.now(datetime.timezone.utc))},
         **{name: {**before[name], **options[name]} for name in ("failed", "blocked")},
     }
 
