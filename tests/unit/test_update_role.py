@@ -56,3 +56,9 @@ def test_hosts_without_a_node_need_none(render):
     batch = {"ansible_play_batch": ["etcd-0"], "inventory_hostname": "etcd-0", "__update_step": {"group": "etcd"}}
     api = {"endpoint": {"problem": None}, "refusal": None, "nodes": NODES}
     assert render("__update_unhealthy", __update_hosts=HOSTS, __update_unready=[], __update_api=api, **batch) == ""
+
+
+def test_workers_that_are_drained_later(render):
+    state = {"record": {"steps": [{"drain": dict.fromkeys((*HOSTS, "gone"), "")}], "done": {"0": ["etcd-0"]}}}
+    found = render("__update_later", __update_hosts=HOSTS, __update_state=state, update_step=0, ansible_play_batch=["worker-0"])
+    assert sorted(found) == ["worker-1", "worker-2"]
