@@ -26,7 +26,7 @@ ACTIONS = (
     "credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight", "release_download",
 )  # fmt: skip
 ACTION = """
-import json, os, pathlib
+import json, os, pathlib, time
 from ansible.plugins.action import ActionBase
 
 class ActionModule(ActionBase):
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         name, host = self._task.action.rpartition(".")[2], task_vars["inventory_hostname"]
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
-        seen = {"action": name, "host": host, **{key: args[key] for key in ("state", "name", "owner", "credentials") if key in args}}
+        seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in ("state", "name", "owner", "credentials") if key in args}}
         if name == "job":
             release = task_vars["cluster_release"]
             version = self._templar.template(release)
@@ -44,6 +44,7 @@ class ActionModule(ActionBase):
         answer = world.get(f"{name} {host}", {})
         if answer.get("state", args.get("state")) != args.get("state"):
             answer = {}
+        time.sleep(answer.pop("takes", 0))
         api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
         nothing = {"problem": None, "apis": [], "unasked": {}, "webhooks": [], "budgets": []}
         return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **api, **nothing, **answer}
@@ -215,6 +216,29 @@ def test_masters_soak(update):
     assert "The update ends before master-0: masters behave like the former minor until" in output and "Run update again after 20" in output
     assert jobs(update(variables={"update_soak_hours": 1})[0]) == []
     assert jobs(update(variables={"update_soak_hours": 0.0001})[0]) == [*MASTERS[2:], *WORKERS]
+
+
+SEVERAL = {"update_canaries": "0", "update_max_in_flight": "100%"}
+
+
+def test_several_workers_are_drained_and_updated_at_a_time(update):
+    seen, output = update({f"node_drain {name}": {"takes": 5, "state": "drained"} for name in HOSTS["worker"]}, now="1.36", hosts=BEHIND, variables=SEVERAL)
+    drained = [its["at"] for its in seen if its["action"] == "node_drain" and its["state"] == "drained"]
+    assert len(drained) == 2 and abs(drained[0] - drained[1]) < 5
+    assert "worker-0, worker-1: hosts 1 to 2 of 2" in output and "The update is complete" in output
+
+
+def test_workers_of_two_zones_are_not_updated_at_a_time(update):
+    hosts = {name: {**its, "zone": name} for name, its in BEHIND.items()}
+    seen, output = update(now="1.36", hosts=hosts, variables=SEVERAL)
+    assert jobs(seen) == WORKERS and "worker-0: host 1 of 2" in output
+
+
+def test_a_worker_that_fails_does_not_take_the_other_one_of_its_batch_with_it(update):
+    world = {"job worker-0": {"failed": True, "msg": "kubelet does not start", "state": "restarted"}}
+    seen, output = update(world, now="1.36", hosts=BEHIND, variables=SEVERAL, fails=True)
+    assert hosts_of(seen, "host_rollback", state="restored") == ["worker-0"] and "worker-0: Restart: kubelet does not start" in output
+    assert jobs(update(now="1.36", hosts=BEHIND, variables=SEVERAL)[0]) == [WORKERS[0]]
 
 
 def test_until_a_phase_and_on_and_back(update):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import update_progress
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS, Host, Policy, Refused, Release, Request, plan
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.text import changes, text
 
@@ -129,6 +130,25 @@ def test_canaries_and_batches(policy, sizes):
 def test_a_batch_is_within_one_zone_and_canaries_are_of_the_first():
     batches = planned(cluster(workers=7, zones=3), policies={"worker": Policy("2", "2")})["steps"][-1]["batches"]
     assert batches == [["worker-0", "worker-3"], ["worker-6"], ["worker-1", "worker-4"], ["worker-2", "worker-5"]]
+
+
+@pytest.mark.parametrize("zones", [1, 2, 3, 5])
+@pytest.mark.parametrize(("canaries", "most", "limit"), [("1", "10%", 2), ("1", "3", 3), ("2", "25%", 5), ("0", "100%", 20), ("50%", "4", 4)])
+def test_batches_of_several_workers_never_span_zones(zones, canaries, most, limit):
+    """The canaries are of the first zone, and a zone is complete before the next one begins."""
+    hosts = cluster(workers=20, zones=zones)
+    made = planned(hosts, policies={"worker": Policy(canaries, most)})
+    batches = made["steps"][-1]["batches"]
+    places = [{hosts[name].zone for name in batch} for batch in batches]
+    assert all(len(its) == 1 for its in places)
+    order = [its.pop() for its in places]
+    assert order == sorted(order) and len(set(order)) == zones
+    assert sorted(name for batch in batches for name in batch) == sorted(name for name in hosts if hosts[name].group == "worker")
+    assert all(len(batch) <= limit for batch in batches[1:]) and max(map(len, batches)) > 1
+    # The plays get the same batches.
+    slot = update_progress({**made, "done": {}, "done_at": {}, "failed": {}, "blocked": {}, "paused": False}, hosts)["slots"][len(made["steps"]) - 1]
+    names, sizes = slot["hosts"].split(","), iter(slot["sizes"])
+    assert [[names.pop(0) for _each in range(size)] for size in sizes] == batches
 
 
 def test_masters_members_of_etcd_and_proxies_are_always_alone():
