@@ -56,6 +56,10 @@ options:
     description: The hosts of the play. Others are left out, because preflight has named a problem of theirs. By default all hosts that answer.
     type: list
     elements: str
+  former:
+    description: The record of the update before, as M(cfcr.kubernetes.update_record) returns it. Masters may emulate a minor since then.
+    type: dict
+    default: {}
   obstacles:
     description: The result of M(cfcr.kubernetes.kubernetes_obstacles_info).
     type: dict
@@ -81,6 +85,7 @@ import re
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._store.updates import reached_in
 from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
 from ..plugin_utils._update.plan import Host, Policy, Refused, Release, Request, plan
 
@@ -90,13 +95,25 @@ GROUPS = ("etcd", "master", "proxy", "worker")
 
 
 def update_plan(
-    report, now, to, policies=None, rollback=False, emulate=True, configuration=False, drain="auto", skip_drain=None, hosts=None, obstacles=None
+    report,
+    now,
+    to,
+    policies=None,
+    rollback=False,
+    emulate=True,
+    configuration=False,
+    drain="auto",
+    skip_drain=None,
+    hosts=None,
+    former=None,
+    obstacles=None,
 ):
     """Return the plan."""
     if drain not in _DRAIN:
         raise AnsibleFilterError(f"update_drain: found {drain!r}, expected one of {', '.join(_DRAIN)}")
+    emulating = {name for name, its in reached_in(former or {}).items() if its["emulated"]}
     found = {
-        name: _host(its, hosts is None or name in hosts)
+        name: _host(its, hosts is None or name in hosts)._replace(emulates=name in emulating)
         for name, its in report["hosts"].items()
         if its["group"] in GROUPS and its["state"] not in ("ignored", "removed")
     }

@@ -108,7 +108,8 @@ def update(collections, tmp_path):
             rows[name] |= its
         shared = {
             "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_kubernetes_version": "1.36", "recorded": versions,
-            "cluster_store_directory": str(tmp_path / "store"), "health_report": {"hosts": rows, "cluster": {"nodes": (variables or {}).get("unready", {})}, "findings": []},
+            "cluster_store_directory": str(tmp_path / "store"),
+            "health_report": {"hosts": rows, "cluster": {"nodes": (variables or {}).get("unready", {})}, "findings": []},
             "director_credentials": {"credentials": {"versions": {"now": versions, "former": {}}}}, "cluster_artifact_source": "upstream", **(variables or {}),
         }  # fmt: skip
         children = {group: {"hosts": {name: {"cluster_host_address": ADDRESSES[name]} for name in names}} for group, names in HOSTS.items()}

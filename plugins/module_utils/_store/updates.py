@@ -17,7 +17,7 @@ from .._timestamp import to_timestamp
 from .options import STORE
 from .store import Backend, revise
 
-__all__ = ("SPEC", "operate", "reached", "summary")
+__all__ = ("SPEC", "operate", "reached", "reached_in", "summary")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -69,8 +69,12 @@ def summary(backend: Backend) -> dict[str, t.Any]:
 
 
 def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
-    """Return what the hosts that are done with a step of an update that is not finished have reached: the versions, and the minor that masters emulate."""
-    record = operate(backend, {"state": "query"}, check_mode=True)["record"]
+    """Return what hosts have reached in an update that is not finished."""
+    return reached_in(operate(backend, {"state": "query"}, check_mode=True)["record"])
+
+
+def reached_in(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """Return what the hosts that are done with a step have reached, if the update is not finished: the versions, and the minor that masters emulate."""
     if record.get("finished", True):
         return {}
     return {

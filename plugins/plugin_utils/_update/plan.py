@@ -42,6 +42,7 @@ class Host(t.NamedTuple):
     zone: str = ""
     releases: t.Mapping[str, str] | None = None  # the version of each component; None: it has no part in the update
     leader: bool = False
+    emulates: bool = False  # an update that was given up has left it so
     silence: str = "does not answer"  # without releases: the reason
 
 
@@ -169,6 +170,8 @@ def _differs(group: str, host: Host, release: Release, request: Request) -> bool
         reached, wanted = rules.numbers(minor(host.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
         if reached and (reached < wanted if request.rollback else reached > wanted):
             return False
+        if host.emulates:
+            return True
     return any(host.releases.get(name) != version for name, version in _of(group, release).items())
 
 

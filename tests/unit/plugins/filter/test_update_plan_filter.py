@@ -81,3 +81,17 @@ def test_an_api_that_refuses_the_health_user_is_no_api_without_nodes():
     finding = {"host": None, "kind": "access", "found": "GET /api/v1/nodes: 403 Forbidden"}
     with pytest.raises(AnsibleFilterError, match="the API: found GET /api/v1/nodes: 403 Forbidden, expected a list of nodes"):
         planned(report={"cluster": {"nodes": None}, "findings": [finding]})
+
+
+def test_masters_that_emulate_since_an_update_that_was_given_up_stop_that():
+    """They have the new binaries, so their versions do not differ."""
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    masters = {"master-0": {**row("master"), "releases": {name: new[name] for name in COMPONENTS["master"]}}}
+    former = planned()
+    emulation = phases(former).index("emulation")
+    record = {**former, "finished": False, "done": {str(emulation): ["master-0"]}}
+    assert phases(planned(hosts=masters)) == ["etcd", "workers"]
+    made = planned(hosts=masters, former=record)
+    assert phases(made) == ["etcd", "masters", "workers"] and made["steps"][1]["emulated"] == ""
+    record["done"][str(emulation + 1)] = ["master-0"]
+    assert phases(planned(hosts=masters, former=record)) == phases(planned(hosts=masters, former={**record, "finished": True})) == ["etcd", "workers"]
