@@ -57,7 +57,9 @@ options:
     type: list
     elements: str
   former:
-    description: The record of the update before, as M(cfcr.kubernetes.update_record) returns it. Masters may emulate a minor since then.
+    description:
+      - The record of the update before, as M(cfcr.kubernetes.update_record) returns it. If it is not finished, masters may emulate a minor, and the API may
+        not answer until the next run.
     type: dict
     default: {}
   obstacles:
@@ -128,6 +130,7 @@ def update_plan(
             locks=locks,
             policies={group: _policy(its) for group, its in (policies or {}).items()},
             rollback=rollback,
+            begun=bool(former) and not former["finished"],
             emulate=emulate,
             configuration=configuration,
             drain=drain,

@@ -15,12 +15,12 @@ __all__ = ("refusals", "warnings")
 Values = t.Mapping[str, t.Any]
 
 
-def refusals(found: Values) -> t.Iterator[str]:
-    """Yield why an update is certain to fail, or why nobody knows."""
+def refusals(found: Values, drained: t.Collection[str]) -> t.Iterator[str]:
+    """Yield why an update is certain to fail, or why nobody knows. Drained are the workers that the plan drains."""
     if found["problem"]:
         yield f"the API: found {found['problem']}, expected lists of webhooks and PodDisruptionBudgets: run health, and repair the masters"
     for hook in found["webhooks"]:
-        if _is_broken(hook):
+        if _is_broken(hook, drained):
             yield (
                 f"webhook {hook['name']}: found no endpoint of its service {hook['service']}, expected one: it fails closed, so the API refuses "
                 f"{', '.join(hook['resources'])}. Bring its pods back, or delete it"
@@ -28,7 +28,7 @@ def refusals(found: Values) -> t.Iterator[str]:
 
 
 def warnings(found: Values, minor: str, drained: t.Collection[str]) -> t.Iterator[str]:
-    """Yield what the operator should know. Drained are the workers that the plan drains."""
+    """Yield what the operator should know."""
     for api in found["apis"]:
         if numbers(api["removed"]) <= numbers(minor):
             yield (
@@ -39,8 +39,9 @@ def warnings(found: Values, minor: str, drained: t.Collection[str]) -> t.Iterato
         yield f"which deprecated APIs clients have requested from {url} is not known: {reason}"
     for hook in found["webhooks"]:
         resources = ", ".join(hook["resources"])
-        if hook["ready"] is False and not hook["everything"]:
-            yield f"webhook {hook['name']} fails closed on some {resources}, and its service {hook['service']} has no endpoint"
+        if hook["ready"] is False and not _is_broken(hook, drained):
+            share = "all" if hook["everything"] else "some"
+            yield f"webhook {hook['name']} fails closed on {share} {resources}, and its service {hook['service']} has no endpoint"
         elif hook["everything"] and hook["ready"] is not False:
             served = f"its service {hook['service']}" if hook["service"] else "its URL"
             yield f"webhook {hook['name']} fails closed on all {resources}: while {served} does not answer, the API refuses them"
@@ -52,5 +53,6 @@ def warnings(found: Values, minor: str, drained: t.Collection[str]) -> t.Iterato
         )
 
 
-def _is_broken(hook: Values) -> bool:
-    return hook["everything"] and hook["ready"] is False
+def _is_broken(hook: Values, drained: t.Collection[str]) -> bool:
+    """Return whether no pod could move to another worker."""
+    return bool(hook["everything"] and hook["ready"] is False and drained)

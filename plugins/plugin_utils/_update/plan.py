@@ -75,12 +75,18 @@ class Request:
     locks: t.Mapping[str, Release]  # the release of each minor in the catalog
     policies: t.Mapping[str, Policy] = dataclasses.field(default_factory=dict)
     rollback: bool = False
+    begun: bool = False  # whether an update has changed hosts already
     emulate: bool = True
     configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
     drain: str = "auto"
     skip_drain: t.Collection[str] = ()
     api_problem: str = ""  # why the API does not list nodes
     obstacles: t.Mapping[str, t.Any] | None = None  # of module kubernetes_obstacles_info
+
+    @property
+    def repairs(self) -> bool:
+        """Whether the update may be what brings the API back, so that only rules of versions and members prevent it."""
+        return self.rollback or self.begun
 
 
 def minor(version: str) -> str:
@@ -92,9 +98,8 @@ def minor(version: str) -> str:
 def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
     """Return the plan; raise Refused with all reasons if there is none."""
     problems = list(rules.check(hosts, request))
-    blocking = list(obstacles.refusals(request.obstacles)) if request.obstacles else []
     if problems:
-        raise Refused("\n".join(problems + blocking))
+        raise Refused("\n".join(problems))
     groups = {group: {name: host for name, host in hosts.items() if host.group == group and host.releases is not None} for group in COMPONENTS}
     wanted = [
         _step("etcd", groups, request.to, request),
@@ -103,7 +108,10 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         _step("worker", groups, request.to, request),
     ]
     steps = [step for step in (reversed(wanted) if request.rollback else wanted) if step["batches"]]
-    if steps and blocking and not request.rollback:
+    found = request.obstacles if steps else None
+    drained = [name for step in steps for name in step["drain"]]
+    blocking = list(obstacles.refusals(found, drained)) if found else []
+    if blocking and not request.repairs:
         raise Refused("\n".join(blocking))
     made = {
         "from": dict(request.now.versions),
@@ -113,9 +121,7 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         "steps": steps,
         "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }
-    drained = [name for step in steps for name in step["drain"]]
-    named = [*blocking, *obstacles.warnings(request.obstacles, request.to.minor, drained)] if steps and request.obstacles else []
-    return {"id": _id(made), **made, "warnings": named}
+    return {"id": _id(made), **made, "warnings": [*blocking, *obstacles.warnings(found, request.to.minor, drained)] if found else []}
 
 
 def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[dict[str, t.Any]]:

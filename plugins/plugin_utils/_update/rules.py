@@ -91,6 +91,6 @@ def _members(hosts: t.Mapping[str, Host]) -> t.Iterator[str]:
 
 
 def _api(request: Request) -> t.Iterator[str]:
-    """Check that the API lists nodes, which are compared after each host. Without it, a roll-back may be what brings it back."""
-    if request.api_problem and not request.rollback:
+    """Check that the API lists nodes, which are compared after each host."""
+    if request.api_problem and not request.repairs:
         yield f"the API: found {request.api_problem}, expected a list of nodes: run health, and repair the masters"

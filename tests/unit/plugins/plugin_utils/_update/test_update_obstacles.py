@@ -16,8 +16,8 @@ HOOK = {"name": "policy/pods.example.com", "resources": ["pods"], "everything": 
 BUDGET = {"name": "default/web", "pods": 3, "healthy": 3, "needed": 3}
 
 
-def named(hosts=None, now=OLD, to=NEW, rollback=False, **found):
-    return planned(hosts, now, to, rollback=rollback, obstacles={**nothing(), **found})["warnings"]
+def named(hosts=None, now=OLD, to=NEW, rollback=False, begun=False, **found):
+    return planned(hosts, now, to, rollback=rollback, begun=begun, obstacles={**nothing(), **found})["warnings"]
 
 
 def test_nothing_to_name():
@@ -46,17 +46,20 @@ def test_webhooks_are_named(hook, found):
     assert named(webhooks=[{**HOOK, **hook}]) == found
 
 
-def test_a_webhook_that_refuses_all_pods_is_a_reason_to_refuse_unless_nothing_changes_or_it_goes_back():
+def test_a_webhook_that_refuses_all_pods_is_a_reason_to_refuse_unless_no_pod_moves_or_it_goes_back():
     broken = [{**HOOK, "ready": False}]
     with pytest.raises(Refused, match="policy/pods.example.com: found no endpoint of its service policy/hook, expected one"):
         named(webhooks=broken)
     assert named(cluster(NEW), NEW, NEW, webhooks=broken) == []
+    patch = named(cluster(NEW), NEW, release("1.36.4"), webhooks=broken)
+    assert patch == ["webhook policy/pods.example.com fails closed on all pods, and its service policy/hook has no endpoint"]
     assert len(named(cluster(NEW), NEW, release("1.35.4", "3.6.16"), rollback=True, webhooks=broken)) == 1
 
 
 def test_an_api_that_cannot_be_asked_is_not_one_without_obstacles():
     with pytest.raises(Refused, match="the API: found 403 Forbidden, expected lists of webhooks"):
         named(problem="403 Forbidden")
+    assert named(begun=True, problem="403 Forbidden")[0].startswith("the API: found 403 Forbidden")
 
 
 def test_budgets_are_named_if_workers_are_drained():

@@ -215,7 +215,8 @@ def test_refusals(hosts, options, found):
         planned(hosts, **options)
 
 
-def test_an_api_that_does_not_answer_does_not_prevent_the_way_back():
+def test_an_api_that_does_not_answer_prevents_neither_the_way_back_nor_the_end_of_an_update():
+    assert planned(begun=True, api_problem="no answer")["steps"]
     assert planned(cluster(NEW), NEW, release("1.35.4", "3.6.16"), rollback=True, api_problem="no answer")["steps"]
 
 
