@@ -170,7 +170,7 @@ def test_facts_of_an_earlier_job_are_not_believed(start, tmp_path):
 
 
 # They know of removed hosts from the health report, have a plan of their own, or only need a host to delegate from.
-WITHOUT_THE_RECORD = {"health", "instances", "logs", "remove", "repair"} | {"backup_store", "kubeconfig", "repair_timer", "restore_store"}
+WITHOUT_THE_RECORD = {"health", "instances", "logs", "remove", "repair"} | {"backup_store", "backup_timer", "kubeconfig", "repair_timer", "restore_store"}
 
 
 def test_playbooks_leave_out_hosts_that_have_left_the_cluster():
