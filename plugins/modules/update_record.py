@@ -80,8 +80,8 @@ EXAMPLES = r"""
 RETURN = r"""
 record:
   description:
-    - The plan with C(backup), C(done), the hosts by the number of the step, C(failed) and C(blocked) of this run, C(paused), and C(finished). Empty if no update
-      has ever begun.
+    - The plan with C(backup), C(done), the hosts by the number of the step, C(done_at), the time of the last one, C(failed) and C(blocked) of this run,
+      C(paused), and C(finished). Empty if no update has ever begun.
   returned: success
   type: dict
 """
