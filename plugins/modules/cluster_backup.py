@@ -52,7 +52,6 @@ options:
   keep:
     description: Which backups each target keeps. A backup is kept if any of the three says so.
     type: dict
-    default: {}
     suboptions:
       last:
         description: How many of the newest, 1 or more.

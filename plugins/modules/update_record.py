@@ -32,8 +32,8 @@ attributes:
 options:
   state:
     description:
-      - V(query) only reads. V(begun) records O(plan), or resumes the same update. V(backed_up) records O(backup). V(done) records that O(hosts) have gone through O(step). V(paused)
-        asks the running update to end after its batch. V(finished) ends the update.
+      - V(query) only reads. V(begun) records O(plan), or resumes the same update. V(backed_up) records O(backup). V(done) records that O(hosts) have
+        gone through O(step). V(paused) asks the running update to end after its batch. V(finished) ends the update.
     type: str
     choices: [query, begun, backed_up, done, paused, finished]
     default: query

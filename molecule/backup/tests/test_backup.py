@@ -54,11 +54,11 @@ def test_health_and_instances_know_the_newest_backup(backups):
 def test_an_update_begins_with_a_backup(backups):
     """A changed configuration goes through the same steps as another version."""
     (before,) = backups.files
-    options = ["--extra-vars=update_configuration=true update_watch_time=0-60 update_canary_watch_time=0-60", '--extra-vars={"worker_kubelet_flags": {"v": "1"}}']
-    backups.run("update.yml", *options)
+    options = "--extra-vars=update_configuration=true update_watch_time=0-60 update_canary_watch_time=0-60"
+    backups.run("update.yml", options, '--extra-vars={"worker_kubelet_flags": {"v": "1"}}')
     (after,) = backups.files
     assert after.name > before.name
-    backups.run("update.yml", "--extra-vars=update_configuration=true update_watch_time=0-60 update_canary_watch_time=0-60 update_backup=false")
+    backups.run("update.yml", f"{options} update_backup=false")
     assert backups.files == [after]
 
 

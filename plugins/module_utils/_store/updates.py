@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of an update: its plan, which never changes, the backup before it, and the hosts that are done. It is a document in the store, so that a run that was killed is resumed.
+"""The record of an update: its plan, which never changes, the backup before it, and the hosts that are done.
+
+It is a document in the store, so that a run that was killed is resumed.
 
 Runs that hold the lock of the cluster write it, apart from the request to pause, which comes from another run. Every write is a compare-and-set.
 """
