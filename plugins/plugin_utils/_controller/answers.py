@@ -281,6 +281,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,
     "job_removal": lambda _arguments: Fields({"jobs": Each(_JOB, most=100)}),
+    "overlay_neighbours": lambda _arguments: Fields({"hosts": Each(_SHORT, most=10_000)}),
     "release_download": lambda _arguments: Fields({"downloaded": Each(_SHORT, most=100)}),
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "unit_stop": lambda _arguments: Fields({"units": Each(_UNIT, most=100)}),

@@ -109,6 +109,7 @@ HONEST = {
     "job_removal": ({}, {"jobs": ["dns", "kube-proxy"], "diff": {"before": {"jobs": ["dns"]}, "after": {"jobs": []}}}),
     "release_download": ({}, {"downloaded": ["kubelet 1.36.3"]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
+    "overlay_neighbours": ({}, {"hosts": ["10.0.0.24"], "diff": {"before": {"hosts": ["10.0.0.24"]}, "after": {"hosts": []}}}),
     "unit_stop": ({}, {"units": ["kube-apiserver"], "diff": {"before": {"units": {"kubelet": "running"}}, "after": {"units": {"kubelet": "stopped"}}}}),
     "url_probe": ({}, {"checks": [CHECK]}),
 }
