@@ -18,7 +18,7 @@ from .._errors import HostError
 from .._store.store import Backend, revise
 from .._timestamp import to_timestamp
 
-__all__ = ("BUMP", "PHASES", "begin", "bump_for", "note", "read", "summary", "unfinished")
+__all__ = ("BUMP", "PHASES", "begin", "bump_for", "check", "note", "read", "summary", "unfinished")
 
 PHASES = ("importing", "begun", "restored", "finished")
 BUMP = 1_000_000_000
@@ -46,6 +46,12 @@ def summary(backend: Backend) -> Progress:
     return {name: progress[name] for name in ("id", "phase", "at")} if unfinished(progress) else {}
 
 
+def check(progress: Progress, name: str) -> None:
+    """Refuse another backup while the store has only a part of the records of the first one."""
+    if progress and progress["phase"] == "importing" and progress["id"] != name:
+        raise HostError(f"restore: found {name}, expected {progress['id']}: its import into the store was interrupted, and is finished by the same backup only")
+
+
 def bump_for(revision: int, former: int) -> int:
     """Return by how much revisions must become higher, given that of the backup and that with which the last restore began.
 
@@ -62,6 +68,7 @@ def begin(backend: Backend, name: str, revision: int, lost: bool) -> Progress:
         before = {} if content is None else _parse(content, backend.where(_NAME))
         if unfinished(before) and before["id"] == name:
             return before, None
+        check(before, name)
         bump = bump_for(revision, before.get("revision", 0))
         after = {
             "id": name,

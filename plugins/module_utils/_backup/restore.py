@@ -98,6 +98,7 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
     manifest = read_artifact(path, options["passphrase"], options["cluster"], options["directory"], where)
     if os.path.dirname(path) == options["directory"]:
         os.unlink(path)
+    progress.check(before, manifest["id"])
     records = _records(options["directory"])
     continued = progress.unfinished(before) and before["id"] == manifest["id"]
     lost = before["phase"] == "importing" if continued else not _is_there(store)

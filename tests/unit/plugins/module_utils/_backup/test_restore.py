@@ -138,6 +138,9 @@ def test_an_interrupted_import_goes_on(director, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(sealed, "BACKUP_COST", encryption.Cost(64, 1))
     again = director.run("prove")
+    with pytest.raises(HostError, match=f"found {OLD}, expected {NEW}"):
+        director.run("prove", restore=OLD)
+    again = director.run("prove")
     assert again["continued"] and "is imported" in again["text"][1] and "continues" in again["text"][-1]
     director.run("store", manifest=again["manifest"])
     assert export_records(director.store) == export_records(director.then)
