@@ -18,6 +18,7 @@ from scenario import CLUSTER, DIRECTORY, ROOT, ContinuousRequests, addresses, ap
 ETCD = [name for name in addresses() if name.startswith("etcd")]
 KEYS = "--extra-vars=rotate=encryption,service-account,passwords rotate_token_hours=0 rotate_trust_minutes=0"
 CONFIRMED = f"--extra-vars=restore=latest restore_confirm={CLUSTER}"
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 NEW_SUBNET = "10.30.45.0/24"
 # What molecule gives to the playbooks that create and remove the hosts.
 PROVISION = [
@@ -57,7 +58,7 @@ def change_much() -> str:
     """Write and delete after the backup, and return the revision."""
     apply(*({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"later-{number}"}} for number in range(200)))
     kubectl("delete", "secret", "then", "--ignore-not-found")
-    return get("configmaps")["metadata"]["resourceVersion"]
+    return ask(*kubeconfig(), "GET", f"{CONFIGMAPS}?limit=1")[1]["metadata"]["resourceVersion"]
 
 
 def check_then(then: Then) -> None:
@@ -113,7 +114,7 @@ def test_a_living_cluster_goes_back_after_a_rotation_of_its_keys(backups, then, 
     check_then(then)
     assert authenticated(then.token)
     # A client that watched before learns that the data is another one.
-    status, event = ask(*kubeconfig(), "GET", f"/api/v1/namespaces/default/configmaps?watch=1&timeoutSeconds=5&resourceVersion={newest}")
+    status, event = ask(*kubeconfig(), "GET", f"{CONFIGMAPS}?watch=1&timeoutSeconds=5&resourceVersion={newest}")
     assert status == 410 or event["object"]["code"] == 410, (status, event)
     assert all("member.before-restore" in on(name, "ls", "/var/lib/etcd") for name in ETCD)
     assert changes(backups.run("site.yml")) == {"0"}
