@@ -185,7 +185,8 @@ def test_teams_may_look_repair_or_destroy(world):
     assert granted["operators"] == by_access["look"] | by_access["repair"]
     assert granted["administrators"] == by_access["look"] | by_access["repair"] | by_access["destroy"]
     assert set(world.awx.granted("prod viewers", "read")) == granted["administrators"]
-    assert [world.awx.granted(f"prod {team}", "approval") for team in ("viewers", "operators", "administrators")] == [[], [], ["prod change"]]
+    approvers = [world.awx.granted(f"prod {team}", "approval") for team in ("viewers", "operators", "administrators")]
+    assert approvers == [[], [], ["prod change", "prod version change"]]
 
 
 def test_a_second_run_changes_nothing_and_needs_no_secrets(world):
@@ -243,7 +244,7 @@ def test_a_later_list_adds_changes_and_removes_single_entries(world):
     (extra / "ours.yml").write_text(json.dumps(changes))
     wanted = {"awx_environment_image": "registry.example.com/cfcr:1", "awx_lists": [str(extra)]}
     expected = world.run("--check", secrets=False, **wanted)
-    assert "job template prod update" in expected.output
+    assert "job template prod update" in expected.output, expected.output
     done = world.run(secrets=False, **wanted)
     assert done.status == 0, done.output
     awx = world.awx
@@ -264,7 +265,7 @@ def test_what_is_wrong_in_a_list_is_refused(world):
     done = world.run(awx_lists=[str(wrong)])
     assert done.status != 0
     told = " ".join(done.output.split())
-    assert "job_template: found an unknown list" in told
+    assert "job_template: found an unknown list" in told, done.output
     assert "schedule x: template: found nothing, expected the name of a job template or a workflow" in told
     assert content(world.awx) == before
 

@@ -67,8 +67,8 @@ def merge(lists: c.Iterable[c.Mapping[str, c.Sequence[Entry]]]) -> dict[str, lis
     merged: dict[str, dict[str, Entry]] = {}
     for single in lists:
         for kind, entries in single.items():
+            by_name = merged.setdefault(kind, {})
             for entry in entries:
-                by_name = merged.setdefault(kind, {})
                 by_name[entry["name"]] = {**by_name.get(entry["name"], {}), **entry}
     return {kind: list(entries.values()) for kind, entries in merged.items()}
 

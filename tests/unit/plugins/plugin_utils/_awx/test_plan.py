@@ -164,4 +164,5 @@ def test_problems(change, problem):
 
 def test_later_lists_replace_fields():
     first, second = {"teams": [{"name": "a", "x": 1, "y": 1}]}, {"teams": [{"name": "a", "y": 2}, {"name": "b"}]}
+    assert merge([{"job_template": []}]) == {"job_template": []}  # refused as an unknown list
     assert merge([first, second]) == {"teams": [{"name": "a", "x": 1, "y": 2}, {"name": "b"}]}
