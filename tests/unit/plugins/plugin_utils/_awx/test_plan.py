@@ -143,6 +143,9 @@ def test_an_absent_entry_is_removed_and_a_node_that_no_list_has():
     planned = plan(LISTS, objects, OPTIONS)
     assert planned["remove"]["credentials"] == [{"id": 2, "name": "unused", "credential_type": 7}]
     assert planned["stale_nodes"] == [{"workflow": "change", "name": "old"}]
+    assert [node["name"] for node in planned["links"]] == ["a", "b"]
+    # In check mode the new node does not exist.
+    assert plan(LISTS, objects, {**OPTIONS, "check": True})["links"] == []
 
 
 @pytest.mark.parametrize(
