@@ -231,29 +231,29 @@ def test_a_later_list_adds_changes_and_removes_single_entries(world):
     """New playbooks are an entry each, and a place in the workflow. A new revision of the project is fetched first."""
     extra = world.directory / "lists"
     extra.mkdir()
-    shutil.copy(world.project / "playbooks/health.yml", world.project / "playbooks/update.yml")
+    shutil.copy(world.project / "playbooks/health.yml", world.project / "playbooks/scan.yml")
     changes = {
         "job_templates": [
-            {"name": "{{ awx_name }} update", "description": "Update", "playbook": "playbooks/update.yml", "access": "repair", "timeout": 60},
+            {"name": "{{ awx_name }} scan", "description": "Scan", "playbook": "playbooks/scan.yml", "access": "repair", "timeout": 60},
             {"name": "{{ awx_name }} provision", "state": "absent"},
             {"name": "{{ awx_name }} instances", "access": "repair"},
         ],
         "workflows": [{"name": "{{ awx_name }} change", "nodes": [
-            {"name": "check", "template": "{{ awx_name }} check"}, {"name": "update", "template": "{{ awx_name }} update"}]}],
+            {"name": "check", "template": "{{ awx_name }} check"}, {"name": "scan", "template": "{{ awx_name }} scan"}]}],
     }  # fmt: skip
     (extra / "ours.yml").write_text(json.dumps(changes))
     wanted = {"awx_environment_image": "registry.example.com/cfcr:1", "awx_lists": [str(extra)]}
     expected = world.run("--check", secrets=False, **wanted)
-    assert "job template prod update" in expected.output, expected.output
+    assert "job template prod scan" in expected.output, expected.output
     done = world.run(secrets=False, **wanted)
     assert done.status == 0, done.output
     awx = world.awx
-    assert "prod update" in awx.names("job_templates")
+    assert "prod scan" in awx.names("job_templates")
     assert "prod provision" not in awx.names("job_templates")
     assert "prod webhook" not in awx.names("notification_templates")
     workflow = awx.named("workflow_job_templates", "prod change")["id"]
     nodes = [node for node in awx.objects["workflow_job_template_nodes"].values() if node["workflow_job_template"] == workflow]
-    assert sorted(node["identifier"] for node in nodes) == ["check", "update"]
+    assert sorted(node["identifier"] for node in nodes) == ["check", "scan"]
     assert "prod instances" not in awx.granted("prod viewers", "execute")
 
 
