@@ -65,7 +65,7 @@ def operate(store: Store, options: Options) -> dict[str, t.Any]:
     if options["phase"] == "store":
         return _store(store, options)
     if options["phase"] == "read":
-        return {"changed": False, "content": read_piece(options["directory"], options["offset"])}
+        return {"changed": False, "content": read_piece(os.path.join(options["directory"], SNAPSHOT), options["offset"])}
     if options["phase"] == "note":
         return {"changed": True, "progress": progress.note(store.backend, options["reached"])}
     with contextlib.suppress(OSError):

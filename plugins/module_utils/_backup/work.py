@@ -29,9 +29,8 @@ _COMPRESSION = 1
 _RESERVE = 64 << 20  # bytes of the disk that stay free
 
 
-def read_piece(directory: str, offset: int) -> str:
-    """Return a piece of the snapshot in a directory as append() takes it."""
-    path = os.path.join(directory, SNAPSHOT)
+def read_piece(path: str, offset: int) -> str:
+    """Return a piece of a snapshot as append() takes it."""
     try:
         with open(path, "rb") as stream:
             stream.seek(offset)
