@@ -5,7 +5,8 @@
 """Build the environments in which AWX and Event-Driven Ansible run the collection, and print the names of their images.
 
 execution-environment.yml and decision-environment.yml define them. With EE_BASE_IMAGE, ansible-builder builds them from that image. Otherwise they
-are built from Debian packages and Python wheels, as images for podman, with the dependencies that ansible-builder finds. An image is built again if its content has changed.
+are built from Debian packages and Python wheels, as images for podman, with the dependencies that ansible-builder finds. An image is built again if
+its content has changed.
 """
 
 from __future__ import annotations

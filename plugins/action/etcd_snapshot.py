@@ -12,10 +12,9 @@ from ansible.errors import AnsibleActionFail
 
 from ..module_utils._backup.work import Work
 from ..module_utils._errors import HostError
-from ..plugin_utils._controller.director import Director
+from ..plugin_utils._backup.pieces import director_of, on_director, on_host, transfer
 from ..plugin_utils._controller.host_action import HostAction
 
-_MODULE = "cfcr.kubernetes.etcd_snapshot"
 _RECEIVER = "cfcr.kubernetes.cluster_backup"
 
 
@@ -31,38 +30,25 @@ class ActionModule(HostAction):
         if self._task.check_mode:
             return {"changed": False, "skipped": True}
         try:
-            result = self._on_host({**arguments, "phase": "take"}, variables)
+            result = on_host(self, {**arguments, "phase": "take"}, variables)
             self._transfer(result["snapshot"], arguments, str(destination), variables)
             return result
         except HostError as error:
             raise AnsibleActionFail(str(error)) from error
         finally:
-            self._execute_module(module_name=_MODULE, module_args={**arguments, "phase": "remove"}, task_vars=variables)
+            self._execute_module(module_args={**arguments, "phase": "remove"}, task_vars=variables)
 
     def _transfer(self, snapshot: dict[str, t.Any], arguments: dict[str, t.Any], destination: str, variables: dict[str, t.Any]) -> None:
         """Bring the snapshot to the director, which compares its hash in the next step."""
-        director = Director(self, self._templar.template(variables["cluster_director"]), variables)
-        offset = 0
-        while offset < snapshot["size"]:
-            content = self._on_host({**arguments, "phase": "read", "offset": offset}, variables)["content"]
-            size = self._receive(director, destination, arguments["id"], offset, content, variables)
-            if not offset < size <= snapshot["size"]:
-                raise HostError(f"snapshot: found {size} bytes after byte {offset}, expected {snapshot['size']} in all")
-            offset = size
+        director, name = director_of(self, variables), arguments["id"]
 
-    def _receive(self, director: Director, directory: str, name: str, offset: int, content: str, variables: dict[str, t.Any]) -> int:
-        """Have the director add a piece, and return the size that the snapshot then has there."""
-        if director.is_local:
-            return Work(directory, name).append(offset, content)
-        store = self._templar.template(variables["cluster_store"])
-        arguments = {"store": store, "phase": "receive", "directory": directory, "id": name, "offset": offset, "content": content}
-        reply = director.execute_module(_RECEIVER, arguments)
-        if reply.get("failed"):
-            raise HostError(reply.get("msg", "the director failed"))
-        return int(reply["size"])
+        def read(offset: int) -> str:
+            return on_host(self, {**arguments, "phase": "read", "offset": offset}, variables)["content"]
 
-    def _on_host(self, arguments: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=variables)
-        if result.get("failed"):
-            raise AnsibleActionFail(result.get("msg", "failed"), result=result)
-        return result
+        def write(offset: int, content: str) -> int:
+            if director.is_local:
+                return Work(destination, name).append(offset, content)
+            received = {"phase": "receive", "directory": destination, "id": name, "offset": offset, "content": content}
+            return int(on_director(self, director, _RECEIVER, received, variables)["size"])
+
+        transfer(snapshot["size"], read, write)

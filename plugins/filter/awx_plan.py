@@ -52,8 +52,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(problems) with the lists, and if there are none, C(present) and C(remove) by list, C(nodes) and C(stale_nodes) of workflows, C(grants) of teams, and
-    texts about what is C(pending) in check mode, C(foreign), or C(kept) by a removal.
+    C(problems) with the lists, and if there are none, C(present) and C(remove) by list, C(nodes), C(links) and C(stale_nodes) of workflows, C(grants) of
+    teams, and texts about what is C(pending) in check mode, C(foreign), or C(kept) by a removal.
   type: dict
 """
 

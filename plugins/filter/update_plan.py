@@ -52,6 +52,19 @@ options:
     type: list
     elements: str
     default: []
+  hosts:
+    description: The hosts of the play. Others are left out, because preflight has named a problem of theirs. By default all hosts that answer.
+    type: list
+    elements: str
+  former:
+    description:
+      - The record of the update before, as M(cfcr.kubernetes.update_record) returns it. If it is not finished, masters may emulate a minor, and the API may
+        not answer until the next run.
+    type: dict
+    default: {}
+  obstacles:
+    description: The result of M(cfcr.kubernetes.kubernetes_obstacles_info).
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -65,7 +78,8 @@ _value:
   description:
     - C(steps) has the steps in their order. Each has a C(phase), the C(group) of its hosts, the C(versions) that they get, C(emulated), the minor that
       masters emulate, C(batches), lists of hosts, and C(drain), the reason by worker.
-    - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host.
+    - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know; it is no
+      part of the plan that the store keeps.
   type: dict
 """
 
@@ -73,6 +87,7 @@ import re
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._store.updates import reached_in
 from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
 from ..plugin_utils._update.plan import Host, Policy, Refused, Release, Request, plan
 
@@ -81,12 +96,30 @@ _DRAIN = ("auto", "always", "never")
 GROUPS = ("etcd", "master", "proxy", "worker")
 
 
-def update_plan(report, now, to, policies=None, rollback=False, emulate=True, configuration=False, drain="auto", skip_drain=None):
+def update_plan(
+    report,
+    now,
+    to,
+    policies=None,
+    rollback=False,
+    emulate=True,
+    configuration=False,
+    drain="auto",
+    skip_drain=None,
+    hosts=None,
+    former=None,
+    obstacles=None,
+):
     """Return the plan."""
     if drain not in _DRAIN:
         raise AnsibleFilterError(f"update_drain: found {drain!r}, expected one of {', '.join(_DRAIN)}")
-    hosts = {name: _host(its) for name, its in report["hosts"].items() if its["group"] in GROUPS and its["state"] not in ("ignored", "removed")}
-    unknown = [str(name) for name in skip_drain or [] if name not in hosts]
+    emulating = {name for name, its in reached_in(former or {}).items() if its["emulated"]}
+    found = {
+        name: _host(its, hosts is None or name in hosts)._replace(emulates=name in emulating)
+        for name, its in report["hosts"].items()
+        if its["group"] in GROUPS and its["state"] not in ("ignored", "removed")
+    }
+    unknown = [str(name) for name in skip_drain or [] if name not in found]
     if unknown:
         raise AnsibleFilterError(f"update_skip_drain: found {', '.join(unknown)}, expected hosts of the cluster")
     try:
@@ -97,14 +130,24 @@ def update_plan(report, now, to, policies=None, rollback=False, emulate=True, co
             locks=locks,
             policies={group: _policy(its) for group, its in (policies or {}).items()},
             rollback=rollback,
+            begun=bool(former) and not former["finished"],
             emulate=emulate,
             configuration=configuration,
             drain=drain,
             skip_drain=skip_drain or (),
+            api_problem=_api_problem(report),
+            obstacles=obstacles,
         )
-        return plan(hosts, request)
+        return plan(found, request)
     except (CatalogError, Refused) as error:
         raise AnsibleFilterError(str(error)) from error
+
+
+def _api_problem(report):
+    """Return why the API does not list nodes, or nothing."""
+    if report["cluster"]["nodes"] is not None:
+        return ""
+    return "; ".join(its["found"] for its in report["findings"] if its["kind"] in ("access", "endpoint")) or "no list of nodes"
 
 
 def _release(release):
@@ -112,8 +155,9 @@ def _release(release):
     return Release(record(catalog["versions"]), {name: its["version"] for name, its in catalog["components"].items()})
 
 
-def _host(row):
-    return Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader")
+def _host(row, in_play):
+    host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader")
+    return host if in_play or host.releases is None else host._replace(releases=None, silence="has a problem that preflight has named")
 
 
 def _policy(its):

@@ -16,7 +16,7 @@ description:
   - The part of a backup that the director does, step by step. Role P(cfcr.kubernetes.backup#role) runs the steps.
   - A file counts as a backup once it has been decrypted again, its hashes are right, and it was read back from the target.
   - Old backups are removed only after that, only files with the name of a backup of this cluster, and never the newest verified one.
-extends_documentation_fragment: [cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._backup_targets, cfcr.kubernetes._store]
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -49,81 +49,9 @@ options:
   passphrase:
     description: Encrypts the backup, 12 characters or more. It is not that of the store, and nothing decrypts the backup without it.
     type: str
-  targets:
-    description: Where backups go.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      type:
-        description: The kind of target.
-        type: str
-        choices: [directory, s3, sftp]
-        required: true
-      path:
-        description: An existing directory. With V(directory), on the director. With V(sftp), on the server, where a relative one begins in the user's home.
-        type: str
-      host:
-        description: V(sftp) - name or address of the server.
-        type: str
-      port:
-        description: V(sftp) - its port.
-        type: int
-        default: 22
-      user:
-        description: V(sftp) - the user.
-        type: str
-      key_path:
-        description:
-          - V(sftp) - the user's private key without a passphrase, a file of the director. Best it may only use SFTP (internal-sftp), in a directory
-            for backups.
-        type: str
-      known_hosts_path:
-        description: V(sftp) - file of the director with the host key of the server. Another key is refused.
-        type: str
-        default: ~/.ssh/known_hosts
-      bucket:
-        description: V(s3) - an existing bucket.
-        type: str
-      prefix:
-        description: V(s3) - begin of the keys of objects, such as C(clusters/prod).
-        type: str
-        default: ""
-      endpoint:
-        description: V(s3) - URL of another server than Amazon's, with https.
-        type: str
-        default: ""
-      region:
-        description: V(s3) - the region. Default is that of the environment.
-        type: str
-        default: ""
-      access_key:
-        description: V(s3) - the access key. Without it, credentials come from the environment of the director, or from its machine.
-        type: str
-        default: ""
-      secret_key:
-        description: V(s3) - the secret key. Keep it out of the inventory.
-        type: str
-        default: ""
-      ca_path:
-        description: V(s3) - file of the director with the CAs of the server. Default is the system's.
-        type: str
-        default: ""
-      lock_days:
-        description:
-          - V(s3) - lock each backup for this many days, so that nobody can remove it. The bucket needs Object Lock. Locked backups stay until the
-            lock ends, whatever is kept.
-        type: int
-        default: 0
-      lock_mode:
-        description: V(s3) - the mode of the lock.
-        type: str
-        choices: [GOVERNANCE, COMPLIANCE]
-        default: GOVERNANCE
   keep:
     description: Which backups each target keeps. A backup is kept if any of the three says so.
     type: dict
-    default: {}
     suboptions:
       last:
         description: How many of the newest, 1 or more.
@@ -134,7 +62,7 @@ options:
         type: int
         default: 14
       weekly:
-        description: The newest of each of this many weeks that have one.
+        description: Number of weeks of which each target keeps the newest.
         type: int
         default: 8
   store_digest:
@@ -148,7 +76,7 @@ options:
     type: dict
     default: {}
   offset:
-    description: The size of the snapshot before O(content) is added.
+    description: Bytes of the snapshot before O(content) is added.
     type: int
     default: 0
   content:

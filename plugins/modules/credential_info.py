@@ -73,6 +73,11 @@ backup:
     attempted_at: "2026-11-29T01:00:58Z"
     problem: ""
     targets: {"directory /mnt/backups/prod": {newest: prod-20261129T010003Z.cfcr, problem: ""}}
+restore:
+  description: A restore that has not finished - the backup, the phase, and the time when the phase began. Else an empty mapping.
+  returned: success
+  type: dict
+  sample: {id: prod-20261129T010003Z.cfcr, phase: begun, at: "2026-11-30T07:12:40Z"}
 versions:
   description: The versions of the cluster's components, by project. It is empty if the store has no record of them.
   type: dict

@@ -67,7 +67,7 @@ options:
     choices: [take, read, remove]
     default: take
   offset:
-    description: Where the piece begins.
+    description: Byte of the snapshot at which the piece begins.
     type: int
     default: 0
 seealso:

@@ -18,10 +18,13 @@ description:
   - flanneld must no longer run on these hosts, because it takes a new lease when it restarts.
 options:
   addresses:
-    description: Addresses of the hosts that have left.
+    description: Addresses of the hosts that have left. Either this or O(keep) is required.
     type: list
     elements: str
-    required: true
+  keep:
+    description: Addresses of the hosts that stay. The leases of all others are deleted.
+    type: list
+    elements: str
   prefix:
     description: Prefix of the keys of the leases.
     type: str
@@ -57,7 +60,8 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client impor
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 OPTIONS = {
-    "addresses": {"type": "list", "elements": "str", "required": True},
+    "addresses": {"type": "list", "elements": "str"},
+    "keep": {"type": "list", "elements": "str"},
     "prefix": {"type": "str", "default": "/coreos.com/network/subnets/"},
 }
 
@@ -73,14 +77,20 @@ def leases(pairs: t.Iterable[dict[str, str]]) -> dict[str, str]:
     return found
 
 
+def has_left(address: str, addresses: t.Collection[str] | None, keep: t.Collection[str] | None) -> bool:
+    """Return whether the host with this address has left, given those that have left, or those that stay."""
+    return address in addresses if addresses is not None else address not in (keep or ())
+
+
 def main() -> None:
     """Delete the leases."""
-    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, supports_check_mode=True)
-    prefix, addresses = module.params["prefix"], module.params["addresses"]
+    either = ["addresses", "keep"]
+    module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, mutually_exclusive=[either], required_one_of=[either], supports_check_mode=True)
+    prefix = module.params["prefix"]
     try:
         etcd = Etcd(module.params)
         answer = etcd.call("/v3/kv/range", {"key": to_bytes(prefix), "range_end": prefix_end(prefix)})
-        before = {key: address for key, address in leases(answer.get("kvs", ())).items() if address in addresses}
+        before = {key: address for key, address in leases(answer.get("kvs", ())).items() if has_left(address, *(module.params[name] for name in either))}
 
         def delete() -> None:
             for key in before:

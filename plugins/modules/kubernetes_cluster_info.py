@@ -69,7 +69,7 @@ refusal:
   type: str
   sample: "kubeconfig /var/lib/cfcr/prod/health.kubeconfig: No such file or directory"
 nodes:
-  description: The nodes by name, V(null) if no server answered. RV(ignore:seconds) is how long the condition has lasted.
+  description: The nodes by name, V(null) if no server answered, or if it refused the user. RV(ignore:seconds) is how long the condition has lasted.
   returned: always
   type: dict
   sample:

@@ -23,10 +23,15 @@ options:
   store:
     version_added: "0.10.0"
   names:
-    description: Names of the Nodes.
+    description: Names of the Nodes. Either this or O(keep) is required.
     type: list
     elements: str
-    required: true
+  keep:
+    description:
+      - Names of the Nodes that stay. All others are deleted, and count as dead. Their pods are deleted at once, because the cluster may have had no time
+        to find out that their kubelets do not answer.
+    type: list
+    elements: str
   dead:
     description: Those of O(names) whose hosts do not run any more.
     type: list
@@ -99,14 +104,17 @@ class Nodes:
     def __init__(self, cluster: Kubernetes, params: dict[str, t.Any]) -> None:
         """Read which ones there are."""
         self.cluster, self.params = cluster, params
-        self.found = {name: node for name in params["names"] if (node := cluster.request("GET", f"{NODES}/{name}"))}
+        self.found = dict(self._found())
+        self.dead = params["dead"] if params["keep"] is None else list(self.found)
         self.left: list[str] = []
 
     def delete(self) -> None:
         """Move what dead workers have, and delete the Nodes."""
-        dead = [name for name in self.found if name in self.params["dead"]]
+        dead = [name for name in self.found if name in self.dead]
         for name in dead:
             self._mark(name)
+            if self.params["keep"] is not None:
+                self._delete_pods(name)
         deadline = time.monotonic() + self.params["wait"]
         while dead:
             self.left = [text for name in dead for text in self._left(name)]
@@ -115,6 +123,16 @@ class Nodes:
             time.sleep(POLL_SECONDS)
         for name in self.found:
             self.cluster.request("DELETE", f"{NODES}/{name}")
+
+    def _found(self) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+        """Yield the Nodes to delete, by name."""
+        keep = self.params["keep"]
+        if keep is None:
+            yield from ((name, node) for name in self.params["names"] if (node := self.cluster.request("GET", f"{NODES}/{name}")))
+            return
+        for node in self.cluster.request("GET", NODES)["items"]:
+            if node["metadata"]["name"] not in keep:
+                yield node["metadata"]["name"], node
 
     def _mark(self, name: str) -> None:
         while True:
@@ -129,10 +147,18 @@ class Nodes:
                 if error.status != 409:  # changed in the meantime: read it again
                     raise
 
+    def _delete_pods(self, name: str) -> None:
+        """Delete the pods of a worker without waiting for its kubelet."""
+        for pod in self._pods(name):
+            path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+            self.cluster.request("DELETE", path, gracePeriodSeconds=0)
+
+    def _pods(self, name: str) -> list[dict[str, t.Any]]:
+        return (self.cluster.request("GET", PODS, fieldSelector=f"spec.nodeName={name}") or {"items": []})["items"]
+
     def _left(self, name: str) -> t.Iterator[str]:
         """Yield the pods and volumes that a worker still has."""
-        pods = self.cluster.request("GET", PODS, fieldSelector=f"spec.nodeName={name}") or {"items": []}
-        for pod in pods["items"]:
+        for pod in self._pods(name):
             yield f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} on {name}"
         attached = self.cluster.request("GET", ATTACHMENTS) or {"items": []}
         for attachment in attached["items"]:
@@ -145,16 +171,20 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **OPTIONS,
-            "names": {"type": "list", "elements": "str", "required": True},
+            "names": {"type": "list", "elements": "str"},
+            "keep": {"type": "list", "elements": "str"},
             "dead": {"type": "list", "elements": "str", "default": []},
             "wait": {"type": "int", "default": 120},
             "timeout": {"type": "int", "default": 60},
         },
+        mutually_exclusive=[("names", "keep")],
+        required_one_of=[("names", "keep")],
         supports_check_mode=True,
     )
     try:
         # The wait counts as well, because the client has one deadline for all of its requests.
-        options = {**module.params, "timeout": module.params["timeout"] + (module.params["wait"] if module.params["dead"] else 0)}
+        waits = module.params["dead"] or module.params["keep"] is not None
+        options = {**module.params, "timeout": module.params["timeout"] + (module.params["wait"] if waits else 0)}
         nodes = Nodes(administrator(options, module.check_mode), module.params)
         names = list(nodes.found)
         if names and not module.check_mode:

@@ -32,8 +32,8 @@ attributes:
 options:
   state:
     description:
-      - V(query) only reads. V(begun) records O(plan), or resumes the same update. V(backed_up) records O(backup). V(done) records that O(hosts) have gone through O(step). V(paused)
-        asks the running update to end after its batch. V(finished) ends the update.
+      - V(query) only reads. V(begun) records O(plan), or resumes the same update. V(backed_up) records O(backup). V(done) records that O(hosts) have
+        gone through O(step). V(paused) asks the running update to end after its batch. V(finished) ends the update.
     type: str
     choices: [query, begun, backed_up, done, paused, finished]
     default: query
@@ -80,8 +80,8 @@ EXAMPLES = r"""
 RETURN = r"""
 record:
   description:
-    - The plan with C(backup), C(done), the hosts by the number of the step, C(failed) and C(blocked) of this run, C(paused), and C(finished). Empty if no update
-      has ever begun.
+    - The plan with C(backup), C(done), the hosts by the number of the step, C(done_at), the time of the last one, C(failed) and C(blocked) of this run,
+      C(paused), and C(finished). Empty if no update has ever begun.
   returned: success
   type: dict
 """

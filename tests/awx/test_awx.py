@@ -185,7 +185,8 @@ def test_teams_may_look_repair_or_destroy(world):
     assert granted["operators"] == by_access["look"] | by_access["repair"]
     assert granted["administrators"] == by_access["look"] | by_access["repair"] | by_access["destroy"]
     assert set(world.awx.granted("prod viewers", "read")) == granted["administrators"]
-    assert [world.awx.granted(f"prod {team}", "approval") for team in ("viewers", "operators", "administrators")] == [[], [], ["prod change"]]
+    approvers = [world.awx.granted(f"prod {team}", "approval") for team in ("viewers", "operators", "administrators")]
+    assert approvers == [[], [], ["prod change", "prod version change"]]
 
 
 def test_a_second_run_changes_nothing_and_needs_no_secrets(world):
@@ -230,29 +231,29 @@ def test_a_later_list_adds_changes_and_removes_single_entries(world):
     """New playbooks are an entry each, and a place in the workflow. A new revision of the project is fetched first."""
     extra = world.directory / "lists"
     extra.mkdir()
-    shutil.copy(world.project / "playbooks/health.yml", world.project / "playbooks/update.yml")
+    shutil.copy(world.project / "playbooks/health.yml", world.project / "playbooks/scan.yml")
     changes = {
         "job_templates": [
-            {"name": "{{ awx_name }} update", "description": "Update", "playbook": "playbooks/update.yml", "access": "repair", "timeout": 60},
+            {"name": "{{ awx_name }} scan", "description": "Scan", "playbook": "playbooks/scan.yml", "access": "repair", "timeout": 60},
             {"name": "{{ awx_name }} provision", "state": "absent"},
             {"name": "{{ awx_name }} instances", "access": "repair"},
         ],
         "workflows": [{"name": "{{ awx_name }} change", "nodes": [
-            {"name": "check", "template": "{{ awx_name }} check"}, {"name": "update", "template": "{{ awx_name }} update"}]}],
+            {"name": "check", "template": "{{ awx_name }} check"}, {"name": "scan", "template": "{{ awx_name }} scan"}]}],
     }  # fmt: skip
     (extra / "ours.yml").write_text(json.dumps(changes))
     wanted = {"awx_environment_image": "registry.example.com/cfcr:1", "awx_lists": [str(extra)]}
     expected = world.run("--check", secrets=False, **wanted)
-    assert "job template prod update" in expected.output
+    assert "job template prod scan" in expected.output, expected.output
     done = world.run(secrets=False, **wanted)
     assert done.status == 0, done.output
     awx = world.awx
-    assert "prod update" in awx.names("job_templates")
+    assert "prod scan" in awx.names("job_templates")
     assert "prod provision" not in awx.names("job_templates")
     assert "prod webhook" not in awx.names("notification_templates")
     workflow = awx.named("workflow_job_templates", "prod change")["id"]
     nodes = [node for node in awx.objects["workflow_job_template_nodes"].values() if node["workflow_job_template"] == workflow]
-    assert sorted(node["identifier"] for node in nodes) == ["check", "update"]
+    assert sorted(node["identifier"] for node in nodes) == ["check", "scan"]
     assert "prod instances" not in awx.granted("prod viewers", "execute")
 
 
@@ -264,7 +265,7 @@ def test_what_is_wrong_in_a_list_is_refused(world):
     done = world.run(awx_lists=[str(wrong)])
     assert done.status != 0
     told = " ".join(done.output.split())
-    assert "job_template: found an unknown list" in told
+    assert "job_template: found an unknown list" in told, done.output
     assert "schedule x: template: found nothing, expected the name of a job template or a workflow" in told
     assert content(world.awx) == before
 

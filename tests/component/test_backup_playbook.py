@@ -31,14 +31,14 @@ def backup(etcd_cluster, tmp_path):
     store = Store(LocalBackend({"directory": str(tmp_path / "store"), "versions": 10}))
     store.put("credentials/etcd-root", {"type": "password"}, {"password": etcd_cluster.password}, 0)
     (tmp_path / "target").mkdir()
-    (play,) = yaml.safe_load((ROOT / "playbooks/backup.yml").read_text())
+    *plays, play = yaml.safe_load((ROOT / "playbooks/backup.yml").read_text())
     tls = {name: value for name, value in etcd_cluster.connection().items() if name.endswith("_path")}
     # What the roles of a real cluster would have put into its usual place.
     play["module_defaults"] = {
         "cfcr.kubernetes.etcd_cluster_info": tls,
         "cfcr.kubernetes.etcd_snapshot": {**tls, "programs": str(etcd_cluster.programs), "account": "root", "directory": str(tmp_path / "snapshots")},
     }
-    (tmp_path / "backup.yml").write_text(yaml.safe_dump([play]))
+    (tmp_path / "backup.yml").write_text(yaml.safe_dump([*plays, play]))
     variables = {
         "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_name": "prod",
         "cluster_store_directory": str(tmp_path / "store"), "backup_directory": str(tmp_path / "work"),

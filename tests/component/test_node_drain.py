@@ -11,7 +11,7 @@ import json
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.drain import OWNER
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.drain import OWNER, WAITS
 from ansible_collections.cfcr.kubernetes.plugins.modules import node_drain
 
 NAME = "10.0.0.21"
@@ -138,3 +138,17 @@ def test_a_node_that_does_not_exist_has_nothing_to_lose(drain, cluster):
 
 def test_a_name_is_needed_to_drain(drain):
     assert "name" in drain(fails=True, name="")["msg"]
+
+
+def test_nodes_that_wait_have_a_taint_until_their_owner_takes_it_back(drain, cluster):
+    def taints():
+        return [(taint["key"], taint["value"], taint["effect"]) for taint in cluster.get(NODE)["spec"].get("taints", []) if taint["key"] == WAITS]
+
+    names = {"name": "", "names": [NAME, "10.0.0.99"]}
+    assert drain("waiting", check=True, **names)["waiting"] == [NAME] and taints() == []
+    assert drain("waiting", **names)["waiting"] == [NAME] and taints() == [(WAITS, "update-1", "PreferNoSchedule")]
+    assert not drain("waiting", **names)["changed"]
+    drain()
+    assert not drain("schedulable", owner="update-2", name="")["changed"] and taints()
+    assert drain("schedulable", name="")["uncordoned"] == [NAME]
+    assert taints() == [] and state(cluster) == (False, None)

@@ -57,7 +57,8 @@ def test_a_member_that_has_never_started_is_removed_by_its_id(etcd_cluster):
 @pytest.fixture
 def remove(apiserver, capsys):
     def call(*names, **options):
-        with patch_module_args({"kubeconfig": apiserver.kubeconfig, "names": list(names), **options}), pytest.raises(SystemExit):
+        given = options if "keep" in options else {"names": list(names), **options}
+        with patch_module_args({"kubeconfig": apiserver.kubeconfig, **given}), pytest.raises(SystemExit):
             node_removal.main()
         return json.loads(capsys.readouterr().out)
 
@@ -89,3 +90,21 @@ def test_nodes_are_deleted_and_dead_ones_marked_before(apiserver, remove, monkey
     assert answer["left"] == ["Pod removal/web on 10.0.0.24"]
     assert "node.kubernetes.io/out-of-service" in [taint["key"] for taint in marked]
     assert cluster.request("GET", "/api/v1/nodes/10.0.0.24") is None
+
+
+def test_all_nodes_but_those_that_stay_are_deleted_with_their_pods(apiserver, remove):
+    """After a restore onto other hosts, nothing has noticed yet that the former ones do not exist."""
+    cluster = Kubernetes(apiserver.kubeconfig, 30)
+    for name in ("10.0.1.21", "10.0.1.22", "10.0.1.23"):
+        cluster.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restored"}})
+    cluster.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "restored"}})
+    for number in (1, 2):
+        pod = {"nodeName": f"10.0.1.2{number}", "containers": [{"name": "main", "image": "none"}]}
+        cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"web-{number}", "namespace": "restored"}, "spec": pod})
+    others = [node["metadata"]["name"] for node in cluster.request("GET", "/api/v1/nodes")["items"] if not node["metadata"]["name"].startswith("10.0.1.")]
+    answer = remove(keep=["10.0.1.21", *others], wait=5)
+    assert (sorted(answer["nodes"]), answer["left"]) == (["10.0.1.22", "10.0.1.23"], [])
+    pods = cluster.request("GET", "/api/v1/namespaces/restored/pods")["items"]
+    assert [pod["metadata"]["name"] for pod in pods] == ["web-1"]
+    assert not remove(keep=["10.0.1.21", *others])["changed"]

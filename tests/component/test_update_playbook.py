@@ -22,9 +22,11 @@ HOSTS = {"etcd": ["etcd-0"], "master": ["master-0", "master-1"], "worker": ["wor
 ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for names in HOSTS.values() for name in names), 1)}
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
-ACTIONS = ("credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "node_drain", "preflight", "release_download")
+ACTIONS = (
+    "credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight", "release_download",
+)  # fmt: skip
 ACTION = """
-import json, os, pathlib
+import json, os, pathlib, time
 from ansible.plugins.action import ActionBase
 
 class ActionModule(ActionBase):
@@ -32,7 +34,7 @@ class ActionModule(ActionBase):
         name, host = self._task.action.rpartition(".")[2], task_vars["inventory_hostname"]
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
-        seen = {"action": name, "host": host, **{key: args[key] for key in ("state", "name", "owner", "credentials") if key in args}}
+        seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in ("state", "name", "owner", "credentials") if key in args}}
         if name == "job":
             release = task_vars["cluster_release"]
             version = self._templar.template(release)
@@ -42,7 +44,10 @@ class ActionModule(ActionBase):
         answer = world.get(f"{name} {host}", {})
         if answer.get("state", args.get("state")) != args.get("state"):
             answer = {}
-        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], "endpoint": {"problem": None}, "nodes": {}, **answer}
+        time.sleep(answer.pop("takes", 0))
+        api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
+        nothing = {"problem": None, "apis": [], "unasked": {}, "webhooks": [], "budgets": []}
+        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **api, **nothing, **answer}
 """
 JOB = [{"name": "Configure", "cfcr.kubernetes.job": {"name": "x"}, "changed_when": True, "notify": "Restart"}]
 HANDLER = [{"name": "Restart", "cfcr.kubernetes.job": {"name": "x", "state": "restarted"}}]
@@ -103,7 +108,8 @@ def update(collections, tmp_path):
             rows[name] |= its
         shared = {
             "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_kubernetes_version": "1.36", "recorded": versions,
-            "cluster_store_directory": str(tmp_path / "store"), "health_report": {"hosts": rows, "cluster": {"nodes": (variables or {}).get("unready", {})}},
+            "cluster_store_directory": str(tmp_path / "store"),
+            "health_report": {"hosts": rows, "cluster": {"nodes": (variables or {}).get("unready", {})}, "findings": []},
             "director_credentials": {"credentials": {"versions": {"now": versions, "former": {}}}}, "cluster_artifact_source": "upstream", **(variables or {}),
         }  # fmt: skip
         children = {group: {"hosts": {name: {"cluster_host_address": ADDRESSES[name]} for name in names}} for group, names in HOSTS.items()}
@@ -153,7 +159,15 @@ def test_a_minor(update):
 def test_check_mode_shows_the_plan_and_ends(update):
     seen, output = update(arguments=["--check"])
     assert "1. etcd: etcd 3.6.16" in output
-    assert {its["action"] for its in seen} == {"preflight"}
+    assert {its["action"] for its in seen} == {"preflight", "kubernetes_obstacles_info"}
+
+
+def test_what_may_break_is_named_with_the_plan_and_what_is_certain_to_is_refused(update):
+    hook = {"name": "policy/pods.example.com", "resources": ["pods"], "everything": True, "service": "policy/hook", "ready": True}
+    _seen, output = update({"kubernetes_obstacles_info etcd-0": {"webhooks": [hook]}}, arguments=["--check"])
+    assert "Warning: webhook policy/pods.example.com fails closed on all pods" in output
+    seen, output = update({"kubernetes_obstacles_info etcd-0": {"webhooks": [{**hook, "ready": False}]}}, fails=True)
+    assert "found no endpoint of its service policy/hook" in output and jobs(seen) == []
 
 
 def test_a_canary_that_fails_goes_back_and_the_others_stay(update):
@@ -182,12 +196,51 @@ def test_a_node_that_is_not_ready_fails_the_canary(update):
     assert jobs(seen) == [WORKERS[0]] and f"Check the API and the nodes: {ADDRESSES['worker-0']} is not ready" in output
 
 
+def test_an_api_that_refuses_the_health_user_fails_the_canary(update):
+    """It tells of no node, so none is known to be ready."""
+    refused = {"nodes": None, "refusal": "GET /api/v1/nodes: 403 Forbidden"}
+    seen, output = update({"kubernetes_cluster_info worker-0": refused}, now="1.36", hosts=BEHIND, variables={"update_canary_watch_time": "0-0"}, fails=True)
+    assert jobs(seen) == [WORKERS[0]] and "Check the API and the nodes: GET /api/v1/nodes: 403 Forbidden" in output
+
+
 def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
     blocked = {"failed": True, "msg": "the disruption budget web needs 2", "blocked": [{"pod": "web"}], "state": "drained"}
     seen, output = update({"node_drain worker-0": blocked}, now="1.36", hosts=BEHIND, fails=True)
     assert jobs(seen) == [WORKERS[1]] and not hosts_of(seen, "host_rollback", state="restored")
     assert "the disruption budget web needs 2. These hosts are as before." in output and not hosts_of(seen, "credential")
     assert jobs(update(now="1.36", hosts=BEHIND)[0]) == [WORKERS[0]]
+
+
+def test_masters_soak(update):
+    seen, output = update(variables={"update_soak_hours": 1})
+    assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and not hosts_of(seen, "credential")
+    assert "The update ends before master-0: masters behave like the former minor until" in output and "Run update again after 20" in output
+    assert jobs(update(variables={"update_soak_hours": 1})[0]) == []
+    assert jobs(update(variables={"update_soak_hours": 0.0001})[0]) == [*MASTERS[2:], *WORKERS]
+
+
+SEVERAL = {"update_canaries": "0", "update_max_in_flight": "100%"}
+
+
+def test_several_workers_are_drained_and_updated_at_a_time(update):
+    seen, output = update({f"node_drain {name}": {"takes": 5, "state": "drained"} for name in HOSTS["worker"]}, now="1.36", hosts=BEHIND, variables=SEVERAL)
+    drained = [its["at"] for its in seen if its["action"] == "node_drain" and its["state"] == "drained"]
+    assert len(drained) == 2 and abs(drained[0] - drained[1]) < 5
+    assert "worker-0, worker-1: hosts 1 to 2 of 2" in output and "The update is complete" in output
+
+
+def test_workers_of_two_zones_are_not_updated_at_a_time(update):
+    hosts = {name: {**its, "zone": name} for name, its in BEHIND.items()}
+    seen, output = update(now="1.36", hosts=hosts, variables=SEVERAL)
+    assert jobs(seen) == WORKERS and "worker-0: host 1 of 2" in output
+
+
+def test_a_worker_that_fails_does_not_take_the_other_one_of_its_batch_with_it(update):
+    world = {"job worker-0": {"failed": True, "msg": "kubelet does not start", "state": "restarted"}}
+    seen, output = update(world, now="1.36", hosts=BEHIND, variables=SEVERAL, fails=True)
+    assert hosts_of(seen, "host_rollback", state="restored") == ["worker-0"]
+    assert "worker-0: Restart: kubelet does not start" in " ".join(output.split())
+    assert jobs(update(now="1.36", hosts=BEHIND, variables=SEVERAL)[0]) == [WORKERS[0]]
 
 
 def test_until_a_phase_and_on_and_back(update):

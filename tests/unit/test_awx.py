@@ -18,7 +18,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._awx.plan import A
 ROOT = pathlib.Path(__file__).parents[2]
 # They configure the director or the controller itself, or AWX, or fill a directory of the controller.
 WITHOUT_TEMPLATE = {"artifacts", "awx", "backup_timer", "bundle", "repair_timer"}
-DANGEROUS = {"destroy", "remove", "restore_store", "rotate"}
+DANGEROUS = {"destroy", "remove", "restore", "restore_store", "rotate"}
 # Variables of playbooks, which no role documents.
 OF_PLAYBOOKS = {"format", "since", "output"}
 

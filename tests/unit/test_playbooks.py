@@ -169,6 +169,23 @@ def test_facts_of_an_earlier_job_are_not_believed(start, tmp_path):
     assert "cgroup_driver" not in after and "unreachable: " in after
 
 
+# They know of removed hosts from the health report, have a plan of their own, or only need a host to delegate from.
+WITHOUT_THE_RECORD = {"health", "instances", "logs", "remove", "repair"} | {"backup_store", "backup_timer", "kubeconfig", "repair_timer", "restore_store"}
+
+
+def test_playbooks_leave_out_hosts_that_have_left_the_cluster():
+    """A host that was removed is in the inventory until somebody takes it out."""
+    known = [{"name": "cfcr.kubernetes.remove", "tasks_from": "known.yml"}]
+    found = set()
+    for path in PLAYBOOKS:
+        over = [play for play in plays(path) if re.search(r"'(etcd|master|worker|proxy)\b", play["hosts"])]
+        first = next(iter(over), {"tasks": []})
+        roles = [task["ansible.builtin.import_role"] for task in first.get("tasks", []) if "ansible.builtin.import_role" in task]
+        if over and roles != known:
+            found.add(path.stem)
+    assert found == WITHOUT_THE_RECORD
+
+
 def test_leases_are_deleted_while_all_members_run():
     """A flanneld whose member leaves learns of no deleted lease for 150 seconds, and site.yml restarts it before."""
     text = (ROOT / "playbooks/remove.yml").read_text(encoding="utf-8")
@@ -224,8 +241,8 @@ Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct
 
 
 def test_playbooks_that_put_hosts_into_group_ignored_run_site_without_any():
-    """Repair, rotate and update leave out hosts that need nothing, which may be all."""
-    for name in ("repair", "rotate", "update"):
+    """They leave out hosts that need nothing, which may be all."""
+    for name in ("repair", "restore", "rotate", "update"):
         plays = yaml.safe_load((ROOT / f"playbooks/{name}.yml").read_text())
         imports = [play for play in plays if "site.yml" in play.get("ansible.builtin.import_playbook", "")]
         assert imports and all(play["vars"]["site_needs"] == ["etcd:master:worker:proxy"] for play in imports)

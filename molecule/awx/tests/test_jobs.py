@@ -35,7 +35,7 @@ JOBS = {
     "update": (["--check"], {"update_action": "update", "update_until": "end"}, "Nothing to update."),
 }
 # Tested separately below.
-SEPARATE = {"site", "logs", "backup", "backup_store", "restore_store"}
+SEPARATE = {"site", "logs", "backup", "restore", "backup_store", "restore_store"}
 # Playbooks for a controller that keeps its disk: artifacts and bundle fill directories of it, and AWX has schedules instead of the director's timers.
 # Playbook awx is not for hosts; step awx tests it.
 NO_JOBS = {"artifacts", "backup_timer", "bundle", "repair_timer", "awx"}
@@ -83,7 +83,7 @@ def test_the_store_is_backed_up_and_restored_with_a_credential(awx, site):
     assert BACKUP["director_backup_passphrase"] not in backup.text + restore.text
 
 
-def test_the_cluster_is_backed_up_with_a_credential(awx, site):
+def test_the_cluster_is_backed_up_and_its_backup_proved_with_a_credential(awx, site):
     on("director-0", "mkdir", "/root/backups")
     passphrase = "correct horse battery of the cluster"
     answers = {"backup_targets": [{"type": "directory", "path": "/root/backups"}]}
@@ -92,6 +92,9 @@ def test_the_cluster_is_backed_up_with_a_credential(awx, site):
     assert passphrase not in job.text
     backup, mark = on("director-0", "ls", "/root/backups").split()
     assert backup.startswith(f"{CLUSTER}-") and mark == f"{backup}.json"
+    restore = awx.launch("playbooks/restore.yml", "--check", answers={**answers, "restore": backup}, credential={"backup_passphrase": passphrase})
+    assert restore.code == 0, restore.text
+    assert "all members get the data of the backup" in restore.words and passphrase not in restore.text
 
 
 def test_logs_are_collected(awx, site):

@@ -44,7 +44,8 @@ def at(version: str) -> bool:
 
 
 def cordoned() -> list[str]:
-    return [node["metadata"]["name"] for node in get("nodes")["items"] if node["spec"].get("unschedulable")]
+    """Return the nodes that are cordoned, or have the taint of workers that are drained later."""
+    return [node["metadata"]["name"] for node in get("nodes")["items"] if node["spec"].get("unschedulable") or "drained-later" in json.dumps(node["spec"])]
 
 
 class Skew(threading.Thread):

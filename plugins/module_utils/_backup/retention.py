@@ -18,7 +18,6 @@ __all__ = ("KEEP", "MARK", "NAME", "Entry", "check_keep", "moment_of", "name_of"
 
 KEEP: dict[str, t.Any] = {
     "type": "dict",
-    "default": {},
     "options": {
         "last": {"type": "int", "default": 7},
         "daily": {"type": "int", "default": 14},

@@ -19,11 +19,24 @@ from .._files import make_directory
 from .artifact import SNAPSHOT, digest_of_file
 from .retention import NAME
 
-__all__ = ("Work",)
+__all__ = ("PIECE", "Work", "read_piece")
+
+PIECE = 16 << 20  # bytes of a snapshot in one argument or answer
 
 _OLD_SECONDS = 24 * 3600  # after which a directory was left by a run that ended
 _MOST_PIECE = 64 << 20
+_COMPRESSION = 1
 _RESERVE = 64 << 20  # bytes of the disk that stay free
+
+
+def read_piece(path: str, offset: int) -> str:
+    """Return a piece of a snapshot as append() takes it."""
+    try:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            return base64.b64encode(zlib.compress(stream.read(PIECE), _COMPRESSION)).decode()
+    except OSError as error:
+        raise HostError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 class Work:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from .._backup.progress import summary as restore_summary
 from .._backup.status import summary as backup_summary
 from .._pki.x509 import certificate_info, now
 from .._store.options import STORE
@@ -47,6 +48,7 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
         "versions": versions_of(store),
         "update": summary(store.backend),
         "backup": backup_summary(store.backend, moment),
+        "restore": restore_summary(store.backend),
     }
 
 

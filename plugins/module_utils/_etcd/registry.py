@@ -34,17 +34,17 @@ def resource(key: str) -> str:
     return "/".join(parts[:2]) if len(parts) > 2 and ("." in parts[0] or parts[0] == "services") else parts[0]
 
 
-def pairs(etcd: Etcd, prefix: str, keys_only: bool = False, page: int | None = None) -> t.Iterator[tuple[str, bytes]]:
-    """Yield all keys with a prefix and their values, page by page, all of one revision."""
-    start, revision = to_bytes(prefix), "0"
+def pairs(etcd: Etcd, prefix: str, keys_only: bool = False, page: int | None = None, revision: int = 0) -> t.Iterator[tuple[str, bytes]]:
+    """Yield all keys with a prefix and their values, page by page, all of one revision, by default today's."""
+    start = to_bytes(prefix)
     limit = page or (_PAGE_OF_KEYS if keys_only else _PAGE)
     while True:
-        request = {"key": start, "range_end": prefix_end(prefix), "limit": limit, "revision": revision, "keys_only": keys_only}
+        request = {"key": start, "range_end": prefix_end(prefix), "limit": limit, "revision": str(revision), "keys_only": keys_only}
         answer = etcd.call("/v3/kv/range", request)
         found = answer.get("kvs", [])
         for pair in found:
             yield base64.b64decode(pair["key"]).decode(errors="backslashreplace"), base64.b64decode(pair.get("value", ""))
         if not answer.get("more"):
             return
-        revision = answer["header"]["revision"] if revision == "0" else revision
+        revision = revision or int(answer["header"]["revision"])
         start = base64.b64encode(base64.b64decode(found[-1]["key"]) + b"\0").decode()

@@ -24,25 +24,23 @@ import subprocess
 import tempfile
 import time
 import typing as t
-import zlib
 
+from .._backup.work import read_piece
 from .._command import run, search_path
 from .._errors import HostError
 from .._files import make_directory
 from .client import Etcd, EtcdError, explain, prefix_end, to_bytes
 from .registry import REGISTRY, SECRETS, encryption, pairs, resource
 
-__all__ = ("ID", "PIECE", "Snapshot")
+__all__ = ("ID", "Snapshot")
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-PIECE = 16 << 20  # bytes of a snapshot in one answer
 
 _POLL_SECONDS = 0.2
 _RESERVE = 64 << 20  # bytes of the disk that stay free
 _OLD_SECONDS = 24 * 3600  # after which a directory was left by a run that ended
 _SUFFIX = 32  # bytes: etcd ends a snapshot with the SHA-256 of the database
 _PAGE = 512  # the size of a database is a multiple of it
-_COMPRESSION = 1
 _MOST_SAMPLE = 2 << 20
 _LOG_LINES = 5
 
@@ -99,12 +97,7 @@ class Snapshot:
 
     def read(self, offset: int) -> str:
         """Return a piece of the snapshot, compressed and in base64."""
-        try:
-            with open(self._path, "rb") as stream:
-                stream.seek(offset)
-                return base64.b64encode(zlib.compress(stream.read(PIECE), _COMPRESSION)).decode()
-        except OSError as error:
-            raise HostError(f"{self._path}: cannot be read: {error.strerror}") from error
+        return read_piece(self._path, offset)
 
     def remove(self) -> bool:
         """Remove the snapshot, and return whether there was one."""

@@ -41,6 +41,10 @@ class Removal:
         """Read which jobs there are. The root is that of the host, or of a test."""
         self.root = root
         self.jobs = descriptor.read_all(root)
+        files = [path for path in sorted(self._at(str(systemd.UNITS)).glob("*.service")) if path.is_file()]
+        left = [path.name for path in files if systemd.DIGEST in path.read_text(encoding="utf-8", errors="replace")]
+        if left and not self.jobs:  # nothing would be stopped, and the host would count as removed
+            raise HostError(f"/{descriptor.DIRECTORY}: found no description of {', '.join(left)}, expected them: run site.yml, or stop and delete the units")
         self.names = sorted({job["name"] for job in self.jobs} | {path.stem for path in self._at(str(records.DIRECTORY)).glob("*.json")})
 
     def apply(self) -> None:

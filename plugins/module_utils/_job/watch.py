@@ -24,8 +24,10 @@ def units_of(jobs: t.Iterable[dict[str, t.Any]]) -> list[Unit]:
 
 
 def problems(units: t.Sequence[Unit]) -> dict[str, str]:
-    """Return the problems by unit."""
-    states = systemd.show([unit["name"] for unit in units], "ActiveState") if units else {}
+    """Return the problems by unit. A host that describes no unit is no healthy host."""
+    if not units:
+        return {"units": "found none that a job has described"}
+    states = systemd.show([unit["name"] for unit in units], "ActiveState")
     found = {}
     for unit in units:
         state = states[unit["name"]]["ActiveState"]

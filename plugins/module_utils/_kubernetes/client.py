@@ -96,13 +96,23 @@ class Kubernetes:
         Use it only for requests that can be repeated: reading, server-side apply, deletion.
         """
         url = f"{path}?{urllib.parse.urlencode(query)}" if query else path
-        headers = {"Accept": "application/json", **(headers or {})}
-        content = None if body is None else json.dumps(body)
+        answer = self._answer(method, url, None if body is None else json.dumps(body), {"Accept": "application/json", **(headers or {})}, passing)
+        return None if answer is None else json.loads(answer)
+
+    def text(self, path: str) -> str:
+        """Return an answer that is no JSON, such as metrics."""
+        answer = self._answer("GET", path, None, {}, PASSING)
+        if answer is None:
+            raise KubernetesError(f"GET {path}: not found", 404)
+        return answer.decode(errors="replace")
+
+    def _answer(self, method: str, url: str, content: str | None, headers: dict[str, str], passing: t.Container[int]) -> bytes | None:
+        path = url.partition("?")[0]
         while True:
             try:
                 status, answer = self._send(method, url, content, headers)
                 if status < 300:
-                    return json.loads(answer)
+                    return answer
                 if status == 404:
                     return None
                 problem = f"{status} {_message(answer)}"

@@ -4,7 +4,8 @@
 
 """Drain a node: cordon it, evict its pods, and wait until they are gone. And make it schedulable again.
 
-The node has an annotation with the name of whoever cordoned it, so that nobody uncordons what an operator has cordoned.
+The node has an annotation with the name of whoever cordoned it, so that nobody uncordons what an operator has cordoned. Nodes that are drained later have
+a taint whose value is that name, by which the scheduler prefers other nodes.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from .._errors import HostError
 from .administrators import OPTIONS, administrator
 from .client import PASSING, Kubernetes, KubernetesError
 
-__all__ = ("OWNER", "SPEC", "Blocked", "operate")
+__all__ = ("OWNER", "SPEC", "WAITS", "Blocked", "operate", "released", "waiting")
 
 OWNER = "cfcr.internal/cordoned-by"
+WAITS = "cfcr.internal/drained-later-by"
 SPEC: dict[str, t.Any] = {
     **OPTIONS,
     "name": {"type": "str", "default": ""},
-    "state": {"type": "str", "choices": ["drained", "schedulable"], "required": True},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "state": {"type": "str", "choices": ["drained", "schedulable", "waiting"], "required": True},
     "owner": {"type": "str", "required": True},
     "timeout": {"type": "int", "default": 600},
     "grace_period": {"type": "int"},
@@ -33,7 +36,8 @@ POLL_SECONDS = 1.0
 MORE_SECONDS = 60
 
 _MIRROR = "kubernetes.io/config.mirror"
-_TOO_MANY_REQUESTS = 429
+_TOO_MANY_REQUESTS, _CONFLICT = 429, 409
+_NODES = "/api/v1/nodes"
 _MERGE = {"Content-Type": "application/merge-patch+json"}
 _JSON = {"Content-Type": "application/json"}
 _NO_CONTROLLER = "no controller would create it again on another node"
@@ -51,12 +55,14 @@ class Blocked(KubernetesError):
 
 
 def operate(options: dict[str, t.Any], check_mode: bool, tell: Tell = lambda _blocked, _seconds: None) -> dict[str, t.Any]:
-    """Drain or uncordon, and return the result of the module. Tell from time to time which pods block it, and for how many seconds."""
+    """Drain, uncordon or taint, and return the result of the module. Tell from time to time which pods block it, and for how many seconds."""
     if options["state"] == "drained" and not options["name"]:
         raise HostError("name: found none, expected the name of a node")
     cluster = administrator({**options, "timeout": options["timeout"] + MORE_SECONDS}, check_mode)
     if options["state"] == "schedulable":
         return _uncordon_all(cluster, options["name"], options["owner"], check_mode)
+    if options["state"] == "waiting":
+        return _taint_all(cluster, options["names"], options["owner"], check_mode)
     node = cluster.get(_node(options["name"]))
     if node is None:
         return _result(False, [])
@@ -66,7 +72,8 @@ def operate(options: dict[str, t.Any], check_mode: bool, tell: Tell = lambda _bl
     if check_mode:
         return _result(cordons, [_name(pod) for pod in pods])
     if cordons:
-        _patch(cluster, node, options["owner"])
+        patch = {"metadata": {"annotations": {OWNER: options["owner"]}}, "spec": {"unschedulable": True}}
+        cluster.request("PATCH", f"{_NODES}/{options['name']}", patch, _MERGE)
     blocked = drain.run()
     if blocked:
         # An earlier run of the same owner may have cordoned it.
@@ -80,7 +87,7 @@ def operate(options: dict[str, t.Any], check_mode: bool, tell: Tell = lambda _bl
 
 
 def _result(cordoned: bool, evicted: list[str], blocked: t.Sequence[Object] = ()) -> dict[str, t.Any]:
-    return {"changed": bool(cordoned or evicted), "cordoned": cordoned, "evicted": evicted, "blocked": list(blocked), "uncordoned": []}
+    return {"changed": bool(cordoned or evicted), "cordoned": cordoned, "evicted": evicted, "blocked": list(blocked), "uncordoned": [], "waiting": []}
 
 
 class _Drain:
@@ -162,18 +169,59 @@ class _Drain:
 
 
 def _uncordon_all(cluster: Kubernetes, name: str, owner: str, check_mode: bool) -> dict[str, t.Any]:
-    """Uncordon the node, or all nodes without a name, if this owner has cordoned it."""
+    """Uncordon the node, or all nodes without a name, if this owner has cordoned it, and remove its taint."""
     nodes = filter(None, [cluster.get(_node(name))]) if name else cluster.list("", "Node")
-    found = [{"apiVersion": "v1", "kind": "Node", **node} for node in nodes if (node["metadata"].get("annotations") or {}).get(OWNER) == owner]
-    for node in found if not check_mode else []:
-        _patch(cluster, node, None)
-    return {"changed": bool(found), "cordoned": False, "evicted": [], "blocked": [], "uncordoned": [node["metadata"]["name"] for node in found]}
+    found = [node["metadata"]["name"] for node in nodes if released(node, owner)]
+    for its in found if not check_mode else []:
+        _change(cluster, its, lambda node: released(node, owner))
+    return {**_result(False, []), "changed": bool(found), "uncordoned": found}
 
 
-def _patch(cluster: Kubernetes, node: Object, owner: str | None) -> None:
-    """Cordon the node in the name of an owner; without one, uncordon it."""
-    patch = {"metadata": {"annotations": {OWNER: owner}}, "spec": {"unschedulable": True if owner else None}}
-    cluster.request("PATCH", f"/api/v1/nodes/{node['metadata']['name']}", patch, _MERGE)
+def _taint_all(cluster: Kubernetes, names: t.Collection[str], owner: str, check_mode: bool) -> dict[str, t.Any]:
+    """Have the scheduler prefer other nodes."""
+    nodes = [node for node in cluster.list("", "Node") if node["metadata"]["name"] in names]
+    found = [node["metadata"]["name"] for node in nodes if waiting(node, owner)]
+    for its in found if not check_mode else []:
+        _change(cluster, its, lambda node: waiting(node, owner))
+    return {**_result(False, []), "changed": bool(found), "waiting": found}
+
+
+def released(node: Object, owner: str) -> Object | None:
+    """Return the patch that takes back what this owner has done to a node, or None. It fails if somebody has changed the node since."""
+    cordoned = (node["metadata"].get("annotations") or {}).get(OWNER) == owner
+    taints = node["spec"].get("taints") or []
+    kept = [taint for taint in taints if not (taint["key"] == WAITS and taint.get("value") == owner)]
+    metadata, spec = {"resourceVersion": node["metadata"]["resourceVersion"]}, {}
+    if cordoned:
+        metadata["annotations"], spec["unschedulable"] = {OWNER: None}, None
+    if kept != taints:
+        spec["taints"] = kept or None
+    return {"metadata": metadata, "spec": spec} if spec else None
+
+
+def waiting(node: Object, owner: str) -> Object | None:
+    """Return the patch that gives a node the taint of this owner, or None if it has it."""
+    taint = {"key": WAITS, "value": owner, "effect": "PreferNoSchedule"}
+    taints = node["spec"].get("taints") or []
+    if taint in taints:
+        return None
+    kept = [its for its in taints if its["key"] != WAITS]
+    return {"metadata": {"resourceVersion": node["metadata"]["resourceVersion"]}, "spec": {"taints": [*kept, taint]}}
+
+
+def _change(cluster: Kubernetes, name: str, patch_of: t.Callable[[Object], Object | None]) -> None:
+    """Patch a node. If somebody changes it in the meantime, read it again: the list of taints is replaced as a whole."""
+    while True:
+        node = cluster.get(_node(name))
+        patch = patch_of(node) if node else None
+        if patch is None:
+            return
+        try:
+            cluster.request("PATCH", f"{_NODES}/{name}", patch, _MERGE)
+            return
+        except KubernetesError as error:
+            if error.status != _CONFLICT:
+                raise
 
 
 def _stays(pod: Object) -> bool:

@@ -2,20 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The record of an update: its plan, which never changes, the backup before it, and the hosts that are done. It is a document in the store, so that a run that was killed is resumed.
+"""The record of an update: its plan, which never changes, the backup before it, and the hosts that are done.
+
+It is a document in the store, so that a run that was killed is resumed.
 
 Runs that hold the lock of the cluster write it, apart from the request to pause, which comes from another run. Every write is a compare-and-set.
 """
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 from .._errors import HostError
+from .._timestamp import to_timestamp
 from .options import STORE
 from .store import Backend, revise
 
-__all__ = ("SPEC", "operate", "reached", "summary")
+__all__ = ("SPEC", "operate", "reached", "reached_in", "summary")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -32,7 +36,7 @@ SPEC: dict[str, t.Any] = {
 _NAME = "update/plan"
 # Two plans with the same values of these are one update.
 _SAME = ("to", "rollback", "configuration")
-_NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "failed", "blocked", "paused", "finished")
+_NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -67,8 +71,12 @@ def summary(backend: Backend) -> dict[str, t.Any]:
 
 
 def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
-    """Return what the hosts that are done with a step of an update that is not finished have reached: the versions, and the minor that masters emulate."""
-    record = operate(backend, {"state": "query"}, check_mode=True)["record"]
+    """Return what hosts have reached in an update that is not finished."""
+    return reached_in(operate(backend, {"state": "query"}, check_mode=True)["record"])
+
+
+def reached_in(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+    """Return what the hosts that are done with a step have reached, if the update is not finished: the versions, and the minor that masters emulate."""
     if record.get("finished", True):
         return {}
     return {
@@ -88,7 +96,7 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
             "update_action=rollback, or give it up with update_action=replan"
         )
-    return {**plan, "backup": "", "done": {}, **_NEW}
+    return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_NEW}
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:
@@ -97,6 +105,7 @@ def _done(before: Record, options: dict[str, t.Any]) -> Record:
     return {
         **before,
         "done": {**before["done"], step: [*known, *(name for name in options["hosts"] if name not in known)]},
+        "done_at": {**before["done_at"], step: to_timestamp(datetime.datetime.now(datetime.timezone.utc))},
         **{name: {**before[name], **options[name]} for name in ("failed", "blocked")},
     }
 

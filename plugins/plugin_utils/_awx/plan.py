@@ -67,8 +67,8 @@ def merge(lists: c.Iterable[c.Mapping[str, c.Sequence[Entry]]]) -> dict[str, lis
     merged: dict[str, dict[str, Entry]] = {}
     for single in lists:
         for kind, entries in single.items():
+            by_name = merged.setdefault(kind, {})
             for entry in entries:
-                by_name = merged.setdefault(kind, {})
                 by_name[entry["name"]] = {**by_name.get(entry["name"], {}), **entry}
     return {kind: list(entries.values()) for kind, entries in merged.items()}
 
@@ -119,6 +119,7 @@ class _Plan:
             "problems": [],
             "present": planned,
             "nodes": nodes,
+            "links": self.links(nodes),
             "stale_nodes": self.stale_nodes(workflows, {(node["workflow"], node["name"]) for node in nodes}),
             "grants": [] if self.options["check"] and new else list(self.grants(templates)),
             "pending": pending,
@@ -238,10 +239,21 @@ class _Plan:
             state = "present" if team.get("approves") else "absent"
             yield from _grant(team["name"], "approval", kinds["workflows"], {"job_templates": set(), "workflows": kinds["workflows"]}, state)
 
+    def links(self, nodes: list[Entry]) -> list[Entry]:
+        """Return the nodes to link to those that follow them. In check mode, new nodes do not exist."""
+        if not self.options["check"]:
+            return nodes
+        found = self.found_nodes()
+        return [node for node in nodes if all((node["workflow"], name) in found for name in (node["name"], *node["success"]))]
+
     def stale_nodes(self, workflows: set[str], wanted: set[Name]) -> list[Entry]:
         """Return the nodes of our workflows that no list has any more."""
-        nodes = [(its["summary_fields"]["workflow_job_template"]["name"], its["identifier"]) for its in self.all_found.get("nodes", [])]
-        return [{"workflow": workflow, "name": name} for workflow, name in nodes if workflow in workflows and (workflow, name) not in wanted]
+        found = self.found_nodes()
+        return [{"workflow": workflow, "name": name} for workflow, name in found if workflow in workflows and (workflow, name) not in wanted]
+
+    def found_nodes(self) -> list[Name]:
+        """Return workflow and name of the nodes in AWX."""
+        return [(its["summary_fields"]["workflow_job_template"]["name"], its["identifier"]) for its in self.all_found.get("nodes", [])]
 
     def removed(self) -> dict[str, list[Entry]]:
         """Return the objects to remove, by kind: those of ours that are absent. AWX removes labels, nodes and grants itself."""

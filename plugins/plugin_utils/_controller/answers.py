@@ -237,6 +237,17 @@ def _etcd_snapshot(arguments: Values) -> Shape:
     return phases[arguments.get("phase", "take")]
 
 
+def _etcd_restore(arguments: Values) -> Shape:
+    received = Fields({"received": Flag})
+    phases: dict[str, Shape] = {
+        "receive": received,
+        "prepare": received,
+        "append": Fields({"size": Number(1, 16 << 30)}),
+        "verify": Fields({"compared": Flag}),
+    }
+    return phases.get(arguments.get("phase", ""), _NO_MORE)
+
+
 def _job(arguments: Values) -> Fields:
     """Return the shape of the answer of job, which has more fields if the module only reads."""
     restart = {"restart": Each(_UNIT)}
@@ -259,6 +270,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_encryption_info": lambda _arguments: Fields({"encrypted": Named(_SHORT, Number(0, 1 << 40))}),
     "etcd_key": lambda _arguments: Fields({"revision": Number(0, (1 << 63) - 1)}),
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
+    "etcd_restore": _etcd_restore,
     "etcd_snapshot": _etcd_snapshot,
     "flannel_lease": lambda _arguments: Fields({"leases": Named(_SHORT, _SHORT, most=10_000)}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
@@ -270,8 +282,10 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,
     "job_removal": lambda _arguments: Fields({"jobs": Each(_JOB, most=100)}),
+    "overlay_neighbours": lambda _arguments: Fields({"hosts": Each(_SHORT, most=10_000)}),
     "release_download": lambda _arguments: Fields({"downloaded": Each(_SHORT, most=100)}),
     "unit_restart": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
+    "unit_stop": lambda _arguments: Fields({"units": Each(_UNIT, most=100)}),
     "url_probe": lambda _arguments: _CHECKS,
 }
 

@@ -13,7 +13,7 @@ from ...module_utils._etcd.peers import strangers
 
 __all__ = (
     "Finding", "Limits", "check_authorities", "check_backup", "check_endpoint", "check_etcd_member", "check_host", "check_members", "check_node", "check_nodes",
-    "check_quorum", "check_removals", "check_routes", "check_store",
+    "check_quorum", "check_removals", "check_restore", "check_routes", "check_store",
 )  # fmt: skip
 
 Values = t.Mapping[str, t.Any]
@@ -213,6 +213,14 @@ def check_backup(store: Values, limits: Limits) -> t.Iterator[Finding]:
         yield Finding(None, "backup", name, problem[:_PROBLEM], "a target that has the newest backup: repair it, and run backup.yml", "warning")
     if backup["problem"] and not failing:
         yield Finding(None, "backup", f"attempt of {backup['attempted_at']}", backup["problem"][:_PROBLEM], "a verified backup: run backup.yml", "warning")
+
+
+def check_restore(store: Values) -> t.Iterator[Finding]:
+    """Check that no restore was interrupted. The cluster may serve data from before or after it meanwhile."""
+    restore = store.get("restore")
+    if restore:
+        found = f"phase {restore['phase']} since {restore['at']}"
+        yield Finding(None, "restore", restore["id"], found, "a restore that has finished: run restore.yml -e restore=latest again", "warning")
 
 
 def _check_units(name: str, health: Values) -> t.Iterator[Finding]:

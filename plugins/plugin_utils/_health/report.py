@@ -12,7 +12,7 @@ import typing as t
 
 from .findings import (
     Finding, Limits, check_authorities, check_backup, check_endpoint, check_etcd_member, check_host, check_members, check_node, check_nodes, check_quorum,
-    check_removals, check_routes, check_store,
+    check_removals, check_restore, check_routes, check_store,
 )  # fmt: skip
 from .jobs import jobs_of
 
@@ -65,6 +65,7 @@ def report(
         *check_authorities(authorities, limits),
         *check_store(store, rotations, limits),
         *check_backup(store, limits),
+        *check_restore(store),
     ]
     for name, health in asked.items():
         host = hosts[name]

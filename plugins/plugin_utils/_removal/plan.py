@@ -145,10 +145,12 @@ def _routed(report: Values) -> set[str]:
 
 
 def _leftovers(target: Target, report: Values) -> bool:
-    """Tell whether the cluster still knows a host that has left."""
-    is_member = any(member["name"] == target.name for member in _known_members(report)) and target.group == "etcd"
-    is_node = target.group == "worker" and target.address in (report["cluster"].get("nodes") or {})
-    return is_member or is_node or (target.group in _OVERLAY and target.address in _routed(report))
+    """Tell whether the cluster still knows a host that has left, or cannot be asked."""
+    members, nodes = _known_members(report), report["cluster"].get("nodes")
+    if target.group == "etcd":
+        return not members or any(member["name"] == target.name for member in members)
+    is_node = target.group == "worker" and (nodes is None or target.address in nodes)
+    return is_node or (target.group in _OVERLAY and target.address in _routed(report))
 
 
 def _has_node(target: Target, cluster: Cluster) -> bool:

@@ -12,7 +12,7 @@ import json
 import re
 import typing as t
 
-from . import rules
+from . import obstacles, rules
 
 __all__ = ("COMPONENTS", "PHASES", "Host", "Policy", "Release", "Request", "Refused", "plan")
 
@@ -40,8 +40,10 @@ class Host(t.NamedTuple):
 
     group: str
     zone: str = ""
-    releases: t.Mapping[str, str] | None = None  # the version of each component; None: the host does not answer
+    releases: t.Mapping[str, str] | None = None  # the version of each component; None: it has no part in the update
     leader: bool = False
+    emulates: bool = False  # an update that was given up has left it so
+    silence: str = "does not answer"  # without releases: the reason
 
 
 class Release(t.NamedTuple):
@@ -73,10 +75,18 @@ class Request:
     locks: t.Mapping[str, Release]  # the release of each minor in the catalog
     policies: t.Mapping[str, Policy] = dataclasses.field(default_factory=dict)
     rollback: bool = False
+    begun: bool = False  # whether an update has changed hosts already
     emulate: bool = True
     configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
     drain: str = "auto"
     skip_drain: t.Collection[str] = ()
+    api_problem: str = ""  # why the API does not list nodes
+    obstacles: t.Mapping[str, t.Any] | None = None  # of module kubernetes_obstacles_info
+
+    @property
+    def repairs(self) -> bool:
+        """Whether the update may be what brings the API back, so that only rules of versions and members prevent it."""
+        return self.rollback or self.begun
 
 
 def minor(version: str) -> str:
@@ -98,15 +108,20 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         _step("worker", groups, request.to, request),
     ]
     steps = [step for step in (reversed(wanted) if request.rollback else wanted) if step["batches"]]
+    found = request.obstacles if steps else None
+    drained = [name for step in steps for name in step["drain"]]
+    blocking = list(obstacles.refusals(found, drained)) if found else []
+    if blocking and not request.repairs:
+        raise Refused("\n".join(blocking))
     made = {
         "from": dict(request.now.versions),
         "to": dict(request.to.versions),
         "rollback": request.rollback,
         "configuration": request.configuration,
         "steps": steps,
-        "left_out": {name: "does not answer" for name, host in hosts.items() if host.releases is None},
+        "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }
-    return {"id": _id(made), **made}
+    return {"id": _id(made), **made, "warnings": [*blocking, *obstacles.warnings(found, request.to.minor, drained)] if found else []}
 
 
 def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[dict[str, t.Any]]:
@@ -161,6 +176,8 @@ def _differs(group: str, host: Host, release: Release, request: Request) -> bool
         reached, wanted = rules.numbers(minor(host.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
         if reached and (reached < wanted if request.rollback else reached > wanted):
             return False
+        if host.emulates:
+            return True
     return any(host.releases.get(name) != version for name, version in _of(group, release).items())
 
 

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
+from ...module_utils._timestamp import from_timestamp, to_timestamp
 from .plan import COMPONENTS, PHASES
 
-__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "is_complete", "slots", "stop")
+__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "is_complete", "slots", "soak", "stop")
 
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
@@ -50,11 +52,11 @@ def _left(record: Values, number: int) -> list[list[str]]:
     return [batch for batch in batches if batch]
 
 
-def stop(record: Values, number: int, batch: t.Sequence[str]) -> str:
+def stop(record: Values, number: int, batch: t.Sequence[str], soaks_until: str = "") -> str:
     """Return why this batch of a step must not begin, or nothing.
 
-    It begins once all hosts of the steps and batches before it are done. A worker that could not be drained is no reason to stop, unless it was to be
-    the canary of a larger batch.
+    It begins once all hosts of the steps and batches before it are done, and the masters have soaked. A worker that could not be drained is no reason to
+    stop, unless it was to be the canary of a larger batch.
     """
     if record["paused"]:
         return "paused"
@@ -67,10 +69,21 @@ def stop(record: Values, number: int, batch: t.Sequence[str]) -> str:
         if set(its) & set(batch):
             break
         before += [name for name in its if name not in done and name not in blocked]
+    if soaks_until and any(step["phase"] == "emulation" for step in record["steps"][:number]):
+        return f"masters behave like the former minor until {soaks_until}"
     if before:
         return f"{', '.join(before)} did not finish"
     if blocked and not done and len(batch) > len(batches[0]):
         return f"no canary is done, because {_told(blocked)}"
+    return ""
+
+
+def soak(record: Values, hours: float, now: datetime.datetime) -> str:
+    """Return until when all masters, which have new binaries, go on to emulate the former minor; nothing if they do not wait for that."""
+    for number, step in enumerate(record["steps"][:-1] if hours else ()):
+        if step["phase"] == "emulation" and not _left(record, number) and _left(record, number + 1):
+            end = from_timestamp(record["done_at"][str(number)]) + datetime.timedelta(hours=hours)
+            return to_timestamp(end) if end > now else ""
     return ""
 
 

@@ -32,6 +32,7 @@ def check(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
     yield from _etcd(hosts, request)
     yield from _kubelets(hosts, request)
     yield from _members(hosts)
+    yield from _api(request)
 
 
 def _direction(request: Request) -> t.Iterator[str]:
@@ -85,4 +86,11 @@ def _members(hosts: t.Mapping[str, Host]) -> t.Iterator[str]:
         members = {name: host for name, host in hosts.items() if host.group == group}
         silent = [name for name, host in members.items() if host.releases is None]
         if silent and len(members) - len(silent) - 1 < needed(len(members)):
-            yield f"{', '.join(silent)}: found no answer, expected every host of {group}, since one more is stopped at a time: run repair, or remove it"
+            found = ", ".join(f"{name} {members[name].silence}" for name in silent)
+            yield f"group {group}: found that {found}, expected every host, since one more is stopped at a time: run repair, or remove it"
+
+
+def _api(request: Request) -> t.Iterator[str]:
+    """Check that the API lists nodes, which are compared after each host."""
+    if request.api_problem and not request.repairs:
+        yield f"the API: found {request.api_problem}, expected a list of nodes: run health, and repair the masters"

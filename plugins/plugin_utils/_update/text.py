@@ -26,7 +26,7 @@ def text(record: Values) -> list[str]:
         done = record.get("done", {}).get(str(number - 1), [])
         for batch in step["batches"]:
             lines.append("   - " + ", ".join(_host(name, step, name in done) for name in batch))
-    return [*lines, *_left_out(record)]
+    return [*lines, *_left_out(record), *(f"Warning: {warning}" for warning in record.get("warnings", ()))]
 
 
 def changes(before: Values, after: Values) -> str:

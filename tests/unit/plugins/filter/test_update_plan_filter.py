@@ -21,9 +21,9 @@ def row(group):
     return {"group": group, "zone": "", "state": "healthy", "error": None, "etcd": None, "releases": releases}
 
 
-def planned(to="1.36", hosts=None, **options):
+def planned(to="1.36", hosts=None, report=None, in_play=None, **options):
     rows = {**{name: row(group) for name, group in GROUPS.items()}, **(hosts or {})}
-    return update_plan({"hosts": rows}, record(OLD["versions"]), to, **options)
+    return update_plan({"hosts": rows, "cluster": {"nodes": {}}, "findings": []} | (report or {}), record(OLD["versions"]), to, hosts=in_play, **options)
 
 
 def phases(made):
@@ -66,3 +66,32 @@ def test_bad_options_are_refused(options, found):
         return
     with pytest.raises(AnsibleFilterError, match=found):
         planned(**options)
+
+
+def test_a_host_with_a_problem_is_left_out_and_named():
+    """A full disk, for example: preflight fails the host, so it is not in the play."""
+    made = planned(hosts=None, in_play=["etcd-0", "master-0", "worker-1"])
+    assert made["steps"][-1]["batches"] == [["worker-1"]] and made["left_out"] == {"worker-0": "has a problem that preflight has named"}
+    rows = {"master-1": row("master")}
+    with pytest.raises(AnsibleFilterError, match="group master: found that master-1 has a problem that preflight has named, expected every host"):
+        planned(hosts=rows, in_play=list(GROUPS))
+
+
+def test_an_api_that_refuses_the_health_user_is_no_api_without_nodes():
+    finding = {"host": None, "kind": "access", "found": "GET /api/v1/nodes: 403 Forbidden"}
+    with pytest.raises(AnsibleFilterError, match="the API: found GET /api/v1/nodes: 403 Forbidden, expected a list of nodes"):
+        planned(report={"cluster": {"nodes": None}, "findings": [finding]})
+
+
+def test_masters_that_emulate_since_an_update_that_was_given_up_stop_that():
+    """They have the new binaries, so their versions do not differ."""
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    masters = {"master-0": {**row("master"), "releases": {name: new[name] for name in COMPONENTS["master"]}}}
+    former = planned()
+    emulation = phases(former).index("emulation")
+    record = {**former, "finished": False, "done": {str(emulation): ["master-0"]}}
+    assert phases(planned(hosts=masters)) == ["etcd", "workers"]
+    made = planned(hosts=masters, former=record)
+    assert phases(made) == ["etcd", "masters", "workers"] and made["steps"][1]["emulated"] == ""
+    record["done"][str(emulation + 1)] = ["master-0"]
+    assert phases(planned(hosts=masters, former=record)) == phases(planned(hosts=masters, former={**record, "finished": True})) == ["etcd", "workers"]

@@ -11,7 +11,7 @@ import base64
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import KubernetesError
 from ansible_collections.cfcr.kubernetes.plugins.modules import node_removal
-from ansible_collections.cfcr.kubernetes.plugins.modules.flannel_lease import leases
+from ansible_collections.cfcr.kubernetes.plugins.modules.flannel_lease import has_left, leases
 from ansible_collections.cfcr.kubernetes.plugins.modules.node_removal import OUT_OF_SERVICE, Nodes, tainted
 
 
@@ -27,6 +27,11 @@ def test_leases_have_the_addresses_of_their_hosts():
         {"key": encoded("/s/10.200.4.0-24"), "value": encoded("[]")},
     ]
     assert leases(pairs) == {"/s/10.200.1.0-24": "10.0.0.21"}
+
+
+def test_who_has_left():
+    assert [has_left(address, ["a"], None) for address in "ab"] == [True, False]
+    assert [has_left(address, None, ["a"]) for address in "ab"] == [False, True]
 
 
 def test_a_dead_node_is_marked_once_and_keeps_its_taints():
@@ -48,6 +53,8 @@ class Api:
 
     def request(self, method, path, body=None, headers=None, **query):
         name = path.rpartition("/")[2]
+        if method == "GET" and path == "/api/v1/nodes":
+            return {"items": list(self.nodes.values())}
         if method == "GET" and path.startswith("/api/v1/nodes/"):
             return self.nodes.get(name)
         if path == "/api/v1/pods":
@@ -71,8 +78,8 @@ def api(monkeypatch):
     return Api()
 
 
-def nodes(api, *names, dead=(), wait=60):
-    return Nodes(api, {"names": list(names), "dead": list(dead), "wait": wait})
+def nodes(api, *names, dead=(), wait=60, keep=None):
+    return Nodes(api, {"names": list(names), "keep": keep, "dead": list(dead), "wait": wait})
 
 
 def test_a_drained_node_is_deleted_at_once(api):
@@ -93,3 +100,10 @@ def test_pods_that_stay_do_not_stop_the_removal(api):
     found = nodes(api, "10.0.0.24", dead=["10.0.0.24"], wait=0)
     found.delete()
     assert found.left == ["Pod default/web-0 on 10.0.0.24"] and ("DELETE", "10.0.0.24") in api.done
+
+
+def test_all_nodes_but_those_that_stay_lose_their_pods_at_once(api):
+    found = nodes(api, keep=["10.0.0.23"])
+    found.delete()
+    assert list(found.found) == ["10.0.0.24"]
+    assert api.done == [("PATCH", "10.0.0.24"), ("DELETE", "web-0"), ("DELETE", "10.0.0.24")]

@@ -187,7 +187,7 @@ def test_old_backups_are_removed_after_a_new_one_and_nothing_else(run):
 def test_nothing_is_removed_after_a_failure(run, monkeypatch):
     put_backups(run, "2026-01-01", "2026-01-02")
     before = names(run)
-    monkeypatch.setattr(target, "send", lambda *_args: (_ for _ in ()).throw(HostError("target: failed")))
+    monkeypatch.setattr(target, "send", lambda *_args: (nothing for nothing in ()).throw(HostError("target: failed")))
     monkeypatch.setattr(backup, "send", target.send)
     with pytest.raises(HostError, match="target: failed"):
         make(run, keep={"last": 1, "daily": 0, "weekly": 0})

@@ -71,6 +71,16 @@ def test_nothing_of_the_jobs_is_left(host, calls):
     assert Removal(host).names == []
 
 
+def test_services_that_nothing_describes_are_not_taken_for_none(host, calls):
+    """A host that has lost its descriptors still runs."""
+    for path in (host / "etc/cfcr/jobs").iterdir():
+        path.unlink()
+    Removal(host)
+    (host / "etc/systemd/system/etcd.service").write_text("[Service]\nEnvironment=CFCR_DIGEST=1a2b\n")
+    with pytest.raises(HostError, match="/etc/cfcr/jobs: found no description of etcd.service"):
+        Removal(host)
+
+
 def test_the_kubelet_stops_before_the_others(host, calls):
     Removal(host).apply()
     stopped = [arguments[4:] for arguments in calls if arguments[1:3] == ("disable", "--now")]

@@ -38,6 +38,10 @@ def test_a_unit_is_healthy_when_it_is_active_and_says_so(monkeypatch):
     assert watch.problems(units) == {"b": "is activating", "c": "http://127.0.0.1:1/healthz: refused"}
 
 
+def test_a_host_without_descriptors_is_not_healthy(clock):
+    assert watch.wait([], 0, 5) == {"units": "found none that a job has described"}
+
+
 def test_it_waits_until_all_are_healthy_or_the_time_is_up(monkeypatch, clock):
     answers(monkeypatch, [{"a": "is activating"}, {}])
     assert watch.wait(UNITS, 0, 60) == {}

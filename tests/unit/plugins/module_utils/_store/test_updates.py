@@ -11,6 +11,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import Hos
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import revise
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, reached, summary
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._timestamp import from_timestamp
 
 PLAN = {
     "id": "update-1.36.3-0a1b2c3d",
@@ -45,7 +46,8 @@ def test_an_update_is_resumed_with_its_plan(backend):
     change(backend, "done", hosts=["etcd-1"])
     change(backend, "done", hosts=["etcd-1", "etcd-0"])
     resumed = change(backend, "begun", plan={**PLAN, "id": "another", "steps": []})
-    assert resumed == {**PLAN, "backup": "prod-20261129T221500Z.cfcr", "done": {"0": ["etcd-1", "etcd-0"]}, **NEW}
+    from_timestamp(resumed["done_at"].pop("0"))
+    assert resumed == {**PLAN, "backup": "prod-20261129T221500Z.cfcr", "done": {"0": ["etcd-1", "etcd-0"]}, "done_at": {}, **NEW}
 
 
 def test_summary(backend):
@@ -97,7 +99,7 @@ def test_another_update_follows_a_finished_one(backend):
     change(backend, "begun", plan=PLAN)
     change(backend, "finished")
     assert summary(backend) == {} and change(backend, "query")["finished"]
-    assert change(backend, "begun", plan=BACK) == {**BACK, "backup": "", "done": {}, **NEW}
+    assert change(backend, "begun", plan=BACK) == {**BACK, "backup": "", "done": {}, "done_at": {}, **NEW}
 
 
 def test_a_pause_ends_when_the_update_is_resumed(backend):

@@ -143,6 +143,9 @@ def test_an_absent_entry_is_removed_and_a_node_that_no_list_has():
     planned = plan(LISTS, objects, OPTIONS)
     assert planned["remove"]["credentials"] == [{"id": 2, "name": "unused", "credential_type": 7}]
     assert planned["stale_nodes"] == [{"workflow": "change", "name": "old"}]
+    assert [node["name"] for node in planned["links"]] == ["a", "b"]
+    # In check mode the new node does not exist.
+    assert plan(LISTS, objects, {**OPTIONS, "check": True})["links"] == []
 
 
 @pytest.mark.parametrize(
@@ -164,4 +167,5 @@ def test_problems(change, problem):
 
 def test_later_lists_replace_fields():
     first, second = {"teams": [{"name": "a", "x": 1, "y": 1}]}, {"teams": [{"name": "a", "y": 2}, {"name": "b"}]}
+    assert merge([{"job_template": []}]) == {"job_template": []}  # refused as an unknown list
     assert merge([first, second]) == {"teams": [{"name": "a", "x": 1, "y": 2}, {"name": "b"}]}

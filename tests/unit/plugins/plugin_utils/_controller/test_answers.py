@@ -88,6 +88,7 @@ HONEST = {
     "etcd_encryption_info": ({}, {"encrypted": {"secretbox:v1:key-2": 57}}),
     "etcd_key": ({}, {"revision": 14, "diff": {"before": {"key": "a", "value": None}, "after": {"key": "a", "value": "b"}}}),
     "etcd_member": ({}, {"steps": ["remove", "set_aside"], "cluster_id": "cdf818194e3a8c32", "diff": DIFF}),
+    "etcd_restore": ({"phase": "verify"}, {"compared": True}),
     "etcd_snapshot": (
         {"phase": "take"},
         {
@@ -109,6 +110,8 @@ HONEST = {
     "job_removal": ({}, {"jobs": ["dns", "kube-proxy"], "diff": {"before": {"jobs": ["dns"]}, "after": {"jobs": []}}}),
     "release_download": ({}, {"downloaded": ["kubelet 1.36.3"]}),
     "unit_restart": ({}, {"problems": {"etcd": "answered 503"}}),
+    "overlay_neighbours": ({}, {"hosts": ["10.0.0.24"], "diff": {"before": {"hosts": ["10.0.0.24"]}, "after": {"hosts": []}}}),
+    "unit_stop": ({}, {"units": ["kube-apiserver"], "diff": {"before": {"units": {"kubelet": "running"}}, "after": {"units": {"kubelet": "stopped"}}}}),
     "url_probe": ({}, {"checks": [CHECK]}),
 }
 LIMITS = Limits(disk_percent=85, memory_percent=95, clock_skew=2.0, certificate_expires_within_days=60, rotation_days=2)

@@ -10,7 +10,7 @@ import copy
 import dataclasses
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.findings import Limits, check_backup
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.findings import Limits, check_backup, check_restore
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.jobs import jobs_of
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.report import Host, report
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._health.text import text
@@ -374,6 +374,13 @@ def test_backups(changes, limit, found):
     findings = list(check_backup({"backup": {**BACKUP, **changes}}, limits))
     assert [(finding.subject, finding.found) for finding in findings] == found
     assert {finding.severity for finding in findings} <= {"warning"} and all(finding.host is None for finding in findings)
+
+
+def test_a_restore_that_was_interrupted():
+    restore = {"id": "prod-20261129T010003Z.cfcr", "phase": "begun", "at": "2026-11-30T07:12:40Z"}
+    (finding,) = check_restore({"restore": restore})
+    assert (finding.subject, finding.found, finding.severity) == (restore["id"], "phase begun since 2026-11-30T07:12:40Z", "warning")
+    assert list(check_restore({"restore": {}})) == [] == list(check_restore({"failed": True}))
 
 
 def test_a_cluster_that_never_tried_a_backup_has_no_finding_about_it(cluster):

@@ -226,6 +226,17 @@ def test_a_finished_removal_has_nothing_to_do(made):
     assert made.plan("worker-2")["nodes"] == ["10.0.0.23"]
 
 
+def test_a_finished_removal_is_not_believed_if_nobody_can_be_asked(made):
+    made.removals = {name: {**HOSTS[name], "state": "removed"} for name in ("worker-2", "etcd-2")}
+    made.nodes = None
+    found = made.plan("worker-2")
+    assert not found["done"] and "the API does not list nodes" in found["refused"][0]
+    made.rows["etcd-2"]["etcd"] = None
+    made.silence("etcd-0", "etcd-1")
+    found = made.plan("etcd-2")
+    assert not found["done"] and not found["acts"] and "found 0 healthy members" in found["refused"][0]
+
+
 def test_hosts_that_were_removed_before_do_not_count(made):
     made.removals = {"etcd-0": {**HOSTS["etcd-0"], "state": "removed"}, "etcd-1": {**HOSTS["etcd-1"], "state": "removed"}}
     for host in ("etcd-0", "etcd-1", "etcd-2"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import update_progress
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS, Host, Policy, Refused, Release, Request, plan
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.text import changes, text
 
@@ -131,6 +132,25 @@ def test_a_batch_is_within_one_zone_and_canaries_are_of_the_first():
     assert batches == [["worker-0", "worker-3"], ["worker-6"], ["worker-1", "worker-4"], ["worker-2", "worker-5"]]
 
 
+@pytest.mark.parametrize("zones", [1, 2, 3, 5])
+@pytest.mark.parametrize(("canaries", "most", "limit"), [("1", "10%", 2), ("1", "3", 3), ("2", "25%", 5), ("0", "100%", 20), ("50%", "4", 4)])
+def test_batches_of_several_workers_never_span_zones(zones, canaries, most, limit):
+    """The canaries are of the first zone, and a zone is complete before the next one begins."""
+    hosts = cluster(workers=20, zones=zones)
+    made = planned(hosts, policies={"worker": Policy(canaries, most)})
+    batches = made["steps"][-1]["batches"]
+    places = [{hosts[name].zone for name in batch} for batch in batches]
+    assert all(len(its) == 1 for its in places)
+    order = [its.pop() for its in places]
+    assert order == sorted(order) and len(set(order)) == zones
+    assert sorted(name for batch in batches for name in batch) == sorted(name for name in hosts if hosts[name].group == "worker")
+    assert all(len(batch) <= limit for batch in batches[1:]) and max(map(len, batches)) > 1
+    # The plays get the same batches.
+    slot = update_progress({**made, "done": {}, "done_at": {}, "failed": {}, "blocked": {}, "paused": False}, hosts)["slots"][len(made["steps"]) - 1]
+    names, sizes = slot["hosts"].split(","), iter(slot["sizes"])
+    assert [[names.pop(0) for _each in range(size)] for size in sizes] == batches
+
+
 def test_masters_members_of_etcd_and_proxies_are_always_alone():
     made = planned(policies=dict.fromkeys(("etcd", "master", "proxy"), Policy("3", "100%")))
     assert {len(batch) for step in made["steps"][:-1] for batch in step["batches"]} == {1}
@@ -180,18 +200,24 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
     [
         (cluster(NEW), {"now": NEW, "to": OLD}, "found 1.35.4, expected 1.36.3, the version of the cluster, or a later one: update_action"),
         (cluster(), {"rollback": True}, "found rollback to 1.36.3, expected versions before 1.35.4, those of the cluster"),
-        (cluster(etcd_1=None), {}, "etcd-1: found no answer, expected every host of etcd"),
-        (cluster(master_1=None), {}, "master-1: found no answer, expected every host of master"),
+        (cluster(etcd_1=None), {}, "group etcd: found that etcd-1 does not answer, expected every host"),
+        (cluster(master_1=None), {}, "group master: found that master-1 does not answer, expected every host"),
         (cluster(release("1.35.4", "3.6.10")), {"to": release("1.36.3", "3.7.0")}, "etcd-0: found etcd 3.6.10, expected 3.6.11 or later before 3.7.0"),
         (cluster(), {"to": release("1.36.3", "3.8.0")}, "etcd-0: found etcd 3.6.15, expected a minor next to 3.8.0"),
         (cluster(worker_0=release("1.32.1")), {}, "worker-0: found kubelet 1.32.1, expected at most 3 minors behind 1.36"),
         (cluster(), {"to": release("1.39.0")}, "found 1.39 after 1.35, expected a catalog of each minor in between"),
+        (cluster(), {"api_problem": "403 Forbidden"}, "the API: found 403 Forbidden, expected a list of nodes"),
     ],
-    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog"],
+    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog", "no nodes"],
 )  # fmt: skip
 def test_refusals(hosts, options, found):
     with pytest.raises(Refused, match=found):
         planned(hosts, **options)
+
+
+def test_an_api_that_does_not_answer_prevents_neither_the_way_back_nor_the_end_of_an_update():
+    assert planned(begun=True, api_problem="no answer")["steps"]
+    assert planned(cluster(NEW), NEW, release("1.35.4", "3.6.16"), rollback=True, api_problem="no answer")["steps"]
 
 
 def test_every_reason_is_named():

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import update_progress
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.progress import NOBODY, SLOTS
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.progress import NOBODY, SLOTS, soak
 
 VERSIONS = {"kubernetes": "1.36.3", "etcd": "3.6.16", "flannel": "0.28.10", "containerd": "2.4.2", "runc": "1.5.2", "cni-plugins": "1.9.1"}
 HOSTS = ("etcd-0", "master-0", "worker-0", "worker-1", "worker-2")
@@ -27,6 +29,7 @@ RECORD = {
     "steps": [step("etcd", "etcd", ["etcd-0"]), step("masters", "master", ["master-0"]), step("workers", "worker", ["worker-0"], ["worker-1", "worker-2"])],
     "left_out": {},
     "done": {},
+    "done_at": {},
     "failed": {},
     "blocked": {},
     "paused": False,
@@ -95,6 +98,39 @@ def test_a_worker_that_cannot_be_drained_stops_only_a_larger_batch():
 def test_masters_do_not_go_back_below_a_worker_that_is_left():
     record = {**RECORD, "rollback": True, "steps": RECORD["steps"][::-1], "done": {"0": ["worker-1", "worker-2"]}}
     assert stop({**record, "blocked": {"worker-0": "x"}}, ["master-0"], step=1) == "worker-0 did not finish"
+
+
+EMULATES = {
+    **RECORD,
+    "steps": [step("emulation", "master", ["master-0"]), *RECORD["steps"][1:]],
+    "done": {"0": ["master-0"]},
+    "done_at": {"0": "2020-11-30T02:00:00Z"},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "hours", "hour", "until"),
+    [
+        ({}, 0, 2, ""),
+        ({}, 24, 3, "2020-12-01T02:00:00Z"),
+        ({}, 0.5, 3, ""),
+        ({"done": {}, "done_at": {}}, 24, 3, ""),
+        ({"done": {"0": ["master-0"], "1": ["master-0"]}}, 24, 3, ""),
+    ],
+    ids=["none", "waits", "over", "before", "after"],
+)
+def test_masters_soak(change, hours, hour, until):
+    now = datetime.datetime(2020, 11, 30, hour, tzinfo=datetime.timezone.utc)
+    assert soak({**EMULATES, **change}, hours, now) == until
+
+
+def test_a_batch_after_the_emulation_waits_until_masters_have_soaked():
+    record = {**EMULATES, "done_at": {"0": "2999-01-01T00:00:00Z"}}
+    reason = "masters behave like the former minor until 2999-01-01T01:00:00Z"
+    for batch, number in ((["master-0"], 1), (["worker-0"], 2)):
+        assert progress(record, step=number, batch=batch, soak_hours=1)["stop"] == reason
+    assert progress(record, soak_hours="1")["soaks_until"] == "2999-01-01T01:00:00Z"
+    assert progress(EMULATES, step=1, batch=["master-0"], soak_hours=1)["stop"] == ""
 
 
 def test_downloads_are_those_of_the_next_step_of_a_host():

@@ -1,0 +1,235 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A restore on the director: prove the backup, restore the store or add keys to it, record how far it is. Hosts get the snapshot from its directory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import typing as t
+
+from .._errors import HostError
+from .._files import make_directory
+from .._store.backup import Records, export_records, import_plan, import_records
+from .._store.encryption import check_passphrase
+from .._store.options import STORE
+from .._store.store import Conflict, Store
+from . import progress
+from .artifact import SNAPSHOT, read_artifact
+from .artifact import STORE as STORE_FILE
+from .merge import KEYS, Parts, merged
+from .retention import NAME, moment_of, newest_verified
+from .target import backups
+from .targets import TARGETS, open_targets
+from .work import read_piece
+
+__all__ = ("REQUIRED_IF", "SPEC", "differences", "operate")
+
+SPEC: dict[str, t.Any] = {
+    **STORE,
+    "phase": {"type": "str", "choices": ["prove", "store", "read", "note", "remove"], "required": True},
+    "restore": {"type": "str", "default": "latest"},
+    "only": {"type": "str", "choices": ["everything", "store"], "default": "everything"},
+    "cluster": {"type": "str"},
+    "directory": {"type": "path"},
+    "passphrase": {"type": "str", "no_log": True},
+    "targets": {**TARGETS, "default": []},
+    "about": {"type": "dict", "default": {}},
+    "manifest": {"type": "dict"},
+    "offset": {"type": "int", "default": 0},
+    "reached": {"type": "str", "choices": ["restored", "finished"]},
+}
+REQUIRED_IF = [
+    ("phase", "prove", ("cluster", "directory", "passphrase")),
+    ("phase", "store", ("directory", "manifest")),
+    ("phase", "read", ("directory",)),
+    ("phase", "note", ("reached",)),
+    ("phase", "remove", ("directory",)),
+]
+
+_LASTING = ("authorities/", "credentials/")
+_FILES = (STORE_FILE, SNAPSHOT, "mark")
+_LATEST = "latest"
+_SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend on them
+
+Options = t.Mapping[str, t.Any]
+
+
+def operate(store: Store, options: Options) -> dict[str, t.Any]:
+    """Do one phase, and return the result of the module."""
+    if options["phase"] == "prove":
+        return _prove(store, options)
+    if options["phase"] == "store":
+        return _store(store, options)
+    if options["phase"] == "read":
+        return {"changed": False, "content": read_piece(os.path.join(options["directory"], SNAPSHOT), options["offset"])}
+    if options["phase"] == "note":
+        return {"changed": True, "progress": progress.note(store.backend, options["reached"])}
+    with contextlib.suppress(OSError):
+        _remove(options["directory"])
+    return {"changed": False}
+
+
+def differences(manifest: Options, about: Options, versions: Options) -> list[str]:
+    """Return why a backup does not fit the cluster that the inventory and the store describe. The function is pure."""
+    found = [
+        f"{name}: found {manifest['about'][name]} in the backup, expected {about[name]}, as the inventory says: objects in the backup depend on it"
+        for name in _SAME
+        if name in manifest["about"] and name in about and manifest["about"][name] != about[name]
+    ]
+    then, now = (values.get("kubernetes") for values in (manifest["versions"], versions))
+    if then and now and _minor(now) - _minor(then) not in (0, 1):
+        found.append(f"versions: found a backup of Kubernetes {then}, expected one of the minor of {now}, or of the one before")
+    storage, etcd = manifest["etcd"]["storage_version"] or manifest["etcd"]["etcd_version"], versions.get("etcd")
+    if storage and etcd and _release(etcd) < _release(storage):
+        found.append(f"versions: found a backup of etcd's storage version {storage}, expected one that etcd {etcd} can read")
+    return found
+
+
+def _prove(store: Store, options: Options) -> dict[str, t.Any]:
+    """Fetch the backup, verify all of it, and compare it with the cluster. Only the directory is written to."""
+    check_passphrase(options["passphrase"])
+    before = progress.read(store.backend)
+    _make(options["directory"])
+    path, where = _fetched(options, before)
+    manifest = read_artifact(path, options["passphrase"], options["cluster"], options["directory"], where)
+    if os.path.dirname(path) == options["directory"]:
+        os.unlink(path)
+    progress.check(before, manifest["id"])
+    records = _records(options["directory"])
+    continued = progress.unfinished(before) and before["id"] == manifest["id"]
+    lost = before["phase"] == "importing" if continued else not _is_there(store)
+    problems, adds = [], []
+    if options["only"] == "store":
+        if not lost:
+            import_plan(store, records, force=False, all_of_them=True)
+    else:
+        versions = manifest["versions"] if lost else _versions(store)
+        problems = differences(manifest, options["about"], versions)
+        adds = sorted(merged(_newest(records if lost else export_records(store, KEYS)), _history(records), manifest["secrets"]))
+    return {
+        "changed": False,
+        "id": manifest["id"],
+        "manifest": manifest,
+        "continued": continued,
+        "problems": problems,
+        "text": _text(manifest, str(store), lost, adds, continued, options["only"]),
+    }
+
+
+def _store(store: Store, options: Options) -> dict[str, t.Any]:
+    """Import the store if it was lost, or add the keys of the backup to the one that is there."""
+    manifest, path = options["manifest"], os.path.join(options["directory"], STORE_FILE)
+    records = _records(options["directory"])
+    only_store = options["only"] == "store"
+    found = progress.begin(store.backend, manifest["id"], manifest["etcd"]["revision"], not _is_there(store))
+    if found["phase"] == "importing" or only_store:
+        import_records(store, import_plan(store, records, force=False, all_of_them=True))
+        found = progress.note(store.backend, "finished" if only_store else "begun")
+    added = {} if only_store else merged(_newest(export_records(store, KEYS)), _history(records), manifest["secrets"])
+    for name, (public, secret) in added.items():
+        record = store.get(name)
+        try:
+            store.put(name, public, secret, record.version if record else 0)
+        except Conflict as error:
+            raise HostError(f"{name}: another run wrote to the store {store} at the same time; run it again") from error
+    os.unlink(path)
+    # Also those that an interrupted run has added.
+    former = [name for name, (_public, secret) in _newest(export_records(store, KEYS)).items() if secret.get("others")]
+    return {"changed": True, "progress": found, "former": sorted(former)}
+
+
+def _make(directory: str) -> None:
+    """Make an empty directory for the secrets in the backup."""
+    try:
+        _remove(directory)
+        make_directory(os.path.dirname(directory))
+        os.mkdir(directory, 0o700)
+    except OSError as error:
+        raise HostError(f"{directory}: cannot be made: {error.strerror}; expected a directory that only restores use") from error
+
+
+def _remove(directory: str) -> None:
+    """Remove the directory of a restore. One with other files is not ours."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(directory):
+            if name in _FILES or NAME.fullmatch(name):
+                os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+
+
+def _fetched(options: Options, before: Options) -> tuple[str, str]:
+    """Return the path of the backup on the director, and its name for messages."""
+    wanted, directory, cluster = options["restore"], options["directory"], options["cluster"]
+    if "/" in wanted:
+        return os.path.expanduser(wanted), wanted
+    if wanted == _LATEST and progress.unfinished(before):
+        wanted = before["id"]  # a newer backup may have been made since
+    if wanted != _LATEST and (not NAME.fullmatch(wanted) or not moment_of(wanted, cluster)):
+        raise HostError(f"restore: found {wanted}, expected {_LATEST}, a name such as {cluster}-20261129T010003Z.cfcr, or the path of a file")
+    reasons, found = [], []
+    for target in open_targets(options["targets"]):
+        try:
+            name = newest_verified(backups(target, cluster, directory)) if wanted == _LATEST else wanted if wanted in target.sizes() else None
+        except HostError as error:
+            reasons.append(str(error))
+            continue
+        if name:
+            found.append((name, target))
+        else:
+            reasons.append(f"{target.name}: found no {'verified backup' if wanted == _LATEST else wanted}")
+    for name, target in sorted(found, key=lambda pair: pair[0], reverse=True):
+        path = os.path.join(directory, name)
+        try:
+            target.get(name, path)
+        except HostError as error:
+            reasons.append(str(error))
+            continue
+        return path, f"{target.name}, {name}"
+    raise HostError(f"restore: found no backup: {'; '.join(reasons)}")
+
+
+def _is_there(store: Store) -> bool:
+    return any(store.names(kind.rstrip("/")) for kind in _LASTING)
+
+
+def _versions(store: Store) -> dict[str, t.Any]:
+    record = store.get("credentials/versions")
+    return record.public["now"] if record else {}
+
+
+def _records(directory: str) -> Records:
+    with open(os.path.join(directory, STORE_FILE), encoding="utf-8") as stream:
+        return json.load(stream)
+
+
+def _history(records: Records) -> dict[str, list[Parts]]:
+    return {name: [(version["public"], version["secret"]) for version in records[name]] for name in KEYS if records.get(name)}
+
+
+def _newest(records: Records) -> dict[str, Parts]:
+    return {name: history[-1] for name, history in _history(records).items()}
+
+
+def _text(manifest: Options, store: str, lost: bool, adds: t.Sequence[str], continued: bool, only: str) -> list[str]:
+    """Return for people what was found, and what a run does."""
+    etcd, versions = manifest["etcd"], manifest["versions"]
+    kept = "keeps its records" + (f", and gets former keys: {', '.join(adds)}" if adds else "")
+    return [
+        f"{manifest['id']}: made {manifest['created_at']}, {etcd['keys']} keys, revision {etcd['revision']}, {sum(manifest['secrets'].values())} Secrets, "
+        f"Kubernetes {versions.get('kubernetes', 'unknown')}, etcd {etcd['etcd_version']}; verified",
+        f"store {store}: {'is imported from the backup' if lost else 'gets what it does not have' if only == 'store' else kept}",
+        *([] if only == "store" else ["etcd: all members get the data of the backup; former data is moved aside"]),
+        *(["It continues a restore that was interrupted"] if continued else []),
+    ]
+
+
+def _minor(version: str) -> int:
+    return int(version.split(".")[1])
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")[:2]))

@@ -1,0 +1,128 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Role restore against a real etcd: the steps on the hosts of etcd run unchanged, on hosts that are processes of this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+from _etcd import PASSWORD
+from _sshd import sshd_running
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
+
+ROOT = pathlib.Path(__file__).parents[2]
+ID = "prod-20261129T221500Z.cfcr"
+ROLE = "cfcr.kubernetes.restore"
+
+
+@pytest.fixture
+def restore(etcd_cluster, tmp_path):
+    """Return a function that runs entry points of the role, after a snapshot was taken and one more key was written."""
+    host, taken = etcd_cluster.hosts[0], tmp_path / "taken"
+    own = {"id": ID, "url": host.client_url, "directory": str(taken), "programs": str(etcd_cluster.programs), "account": "root"}
+    found = host.run("etcd_snapshot", **own)["snapshot"]
+    (tmp_path / "work").mkdir(mode=0o700)
+    shutil.copy(taken / ID / "snapshot", tmp_path / "work/etcd.snapshot")
+    assert hashlib.sha256((tmp_path / "work/etcd.snapshot").read_bytes()).hexdigest() == found["sha256"]
+    etcd_cluster.etcdctl("put", "/registry/pods/default/later", "value")
+    backend = LocalBackend({"directory": str(tmp_path / "store"), "versions": 10})
+    begun = progress.begin(backend, ID, found["revision"], lost=False)
+    connection = {"endpoints": [its.client_url for its in etcd_cluster.hosts], "password": PASSWORD, "former_password": None}
+    tls = {name: value for name, value in etcd_cluster.connection().items() if name.endswith("_path")}
+    programs = {"programs": str(etcd_cluster.programs), "account": "root", "directory": "{{ directory }}/received"}
+    play = {
+        "hosts": "etcd",
+        "gather_facts": False,
+        "strategy": "linear",
+        "environment": {"ETCD_TEST_HOST": "{{ directory }}", "PATH": f"{etcd_cluster.stand_ins}:{os.environ['PATH']}"},
+        "module_defaults": {"cfcr.kubernetes.etcd_restore": {**tls, **programs}, "cfcr.kubernetes.flannel_lease": tls},
+    }
+    hosts = {
+        its.name: {"cluster_host_address": f"127.0.0.{number}", "directory": str(its.directory), "data": str(its.data), "bootstrap": str(its.bootstrap_file)}
+        for number, its in enumerate(etcd_cluster.hosts, 1)
+    }
+    variables = {
+        "ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_name": "prod",
+        "cluster_store_directory": str(tmp_path / "store"), "restore_directory": str(tmp_path / "work"),
+        "restore_member": {
+            "name": "{{ inventory_hostname }}", "members": etcd_cluster.members, "data_directory": "{{ data }}", "bootstrap_file": "{{ bootstrap }}",
+            "initial_cluster_token": begun["token"],
+        },
+    }  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+
+    def run(*entries, fails=False, director=None):
+        plan = {"id": ID, "manifest": {"etcd": found, "objects": found["objects"]}, "progress": progress.read(backend), "former": []}
+        local = {"ansible_connection": "local", "restore_plan": plan}
+        groups = {"etcd": {"hosts": hosts}, **({"director": {"hosts": director}} if director else {})}
+        inventory = {"all": {"vars": variables, "hosts": {"localhost": local}, "children": groups}}
+        (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+        tasks = [{"name": entry, "ansible.builtin.include_role": {"name": ROLE, "tasks_from": entry}} for entry in entries]
+        (tmp_path / "play.yml").write_text(yaml.safe_dump([{**play, "tasks": tasks}]))
+        (tmp_path / "extra.json").write_text(json.dumps({"__restore_connection": connection}))
+        command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "-e", "@extra.json", "play.yml", "-vvv"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output
+        assert PASSWORD not in output
+        return output
+
+    run.backend, run.path = backend, tmp_path
+    return run
+
+
+def stop(cluster) -> None:
+    for host in cluster.hosts:
+        host.systemctl("stop")
+
+
+def keys(cluster) -> list[str]:
+    return cluster.etcdctl("get", "--keys-only", "--prefix", "/").stdout.split()
+
+
+def test_members_are_restored_in_step(restore, etcd_cluster):
+    former = json.dumps({"PublicIP": "10.9.9.9"})
+    etcd_cluster.etcdctl("put", "/coreos.com/network/subnets/10.200.9.0-24", former)
+    restore("send.yml")
+    assert not (restore.path / "work").exists() and len(keys(etcd_cluster)) == 3
+    stop(etcd_cluster)
+    restore("member.yml")
+    assert keys(etcd_cluster) == ["/registry/precious"]
+    assert progress.read(restore.backend)["phase"] == "restored"
+    assert not list(restore.path.glob("etcd-*/received/*"))
+    # The same command again takes back nothing that was written since then.
+    etcd_cluster.etcdctl("put", "/registry/pods/default/since", "value")
+    restore("send.yml", "member.yml")
+    assert keys(etcd_cluster) == ["/registry/pods/default/since", "/registry/precious"]
+
+
+def test_a_director_that_is_another_host(restore, etcd_cluster):
+    (restore.path / "sshd").mkdir()
+    with sshd_running(restore.path / "sshd") as server:
+        director = {
+            "ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": server.port, "ansible_ssh_private_key_file": str(server.key),
+            "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={server.known_hosts} -o IdentitiesOnly=yes",
+        }  # fmt: skip
+        output = restore("send.yml", director={"director-0": director})
+    assert "-> director-0" in output and not (restore.path / "work").exists()
+    assert len(list(restore.path.glob(f"etcd-*/received/{ID}/etcd.snapshot"))) == 3
+
+
+def test_a_snapshot_that_changes_on_its_way(restore, etcd_cluster):
+    content = bytearray((restore.path / "work/etcd.snapshot").read_bytes())
+    content[5000] ^= 1
+    (restore.path / "work/etcd.snapshot").write_bytes(content)
+    assert "found another SHA-256 after it was sent" in restore("send.yml", fails=True)
+    assert len(keys(etcd_cluster)) == 2 and etcd_cluster.info()["healthy"]

@@ -1,0 +1,247 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A restore on the director, step by step, with real backups."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import stat
+import zlib
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress, restore, sealed
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.artifact import write_artifact
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import encryption
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.backup import export_records
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Store
+
+PASSPHRASE = "a long passphrase"
+CONTENT = b"snapshot" * 1000
+ABOUT = {"service_cidr": "10.100.200.0/24", "pod_cidr": "10.200.0.0/16", "domain": "cluster.local"}
+VERSIONS = {"kubernetes": "1.36.3", "etcd": "3.6.16"}
+OLD, NEW = "prod-20261128T010000Z.cfcr", "prod-20261129T010000Z.cfcr"
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch):
+    monkeypatch.setattr(sealed, "BACKUP_COST", encryption.Cost(64, 1))
+
+
+def open_store(path) -> Store:
+    return Store(LocalBackend({"directory": str(path), "versions": 10}))
+
+
+def fill(store: Store, word: str, number: int) -> None:
+    """Add a version of each record."""
+    version = number - 1
+    store.put("credentials/etcd-root", {"type": "password", "number": number}, {"password": f"{word} password"}, version)
+    key = base64.b64encode(word.encode() * 8).decode()
+    store.put("credentials/encryption-at-rest", {"type": "key", "number": number}, {"key": key}, version)
+    store.put("credentials/versions", {"type": "versions", "now": VERSIONS, "former": {}}, {}, version)
+
+
+def manifest_of(name: str, **changes) -> dict:
+    etcd = {"size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "revision": 42, "keys": 7}
+    etcd |= {"etcd_version": "3.6.16", "storage_version": "3.6.0"}
+    return {
+        "cluster": "prod", "id": name, "created_at": "2026-11-29T01:00:00Z", "etcd": etcd, "objects": {"pods": 3}, "secrets": {"secretbox:v1:key-1": 2},
+        "versions": VERSIONS, "about": ABOUT, **changes,
+    }  # fmt: skip
+
+
+class Director:
+    """A director with two backups at a target, and a store."""
+
+    def __init__(self, top) -> None:
+        self.top, self.target, self.work = top, top / "target", top / "parent/work"
+        self.target.mkdir()
+        self.then = open_store(top / "then")
+        fill(self.then, "then", 1)
+        (top / "snapshot").write_bytes(CONTENT)
+        for name in (OLD, NEW):
+            self.add(name)
+
+    def add(self, name: str, **changes) -> None:
+        path = self.target / name
+        write_artifact(str(path), PASSPHRASE, manifest_of(name, **changes), export_records(self.then), str(self.top / "snapshot"))
+        (self.target / f"{name}.json").write_text(json.dumps({"cluster": "prod", "size": path.stat().st_size, "verified": True}))
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.top / "store")
+
+    def run(self, phase: str, **options) -> dict:
+        given = {
+            "store": {"directory": "unused"}, "cluster": "prod", "directory": str(self.work), "passphrase": PASSPHRASE, "about": ABOUT,
+            "targets": [{"type": "directory", "path": str(self.target)}], **options,
+        }  # fmt: skip
+        done = ArgumentSpecValidator(restore.SPEC, required_if=restore.REQUIRED_IF).validate({"phase": phase, **given})
+        assert done.error_messages == []
+        return restore.operate(self.store, done.validated_parameters)
+
+    def restore_store(self, **options) -> dict:
+        return self.run("store", manifest=self.run("prove", **options)["manifest"], **options)
+
+
+@pytest.fixture
+def director(tmp_path):
+    return Director(tmp_path)
+
+
+def secrets(store: Store) -> dict:
+    return {name: history[-1]["secret"] for name, history in export_records(store).items()}
+
+
+def test_the_newest_backup_is_proved_and_nothing_else_is_touched(director):
+    fill(director.store, "then", 1)
+    fill(director.store, "now", 2)
+    before = secrets(director.store)
+    (director.target / f"{NEW}.json").unlink()
+    proved = director.run("prove")
+    assert (proved["id"], proved["problems"], proved["continued"]) == (OLD, [], False)  # a backup without its mark does not count
+    assert sorted(os.listdir(director.work)) == ["etcd.snapshot", "store.json"]
+    assert stat.S_IMODE(director.work.stat().st_mode) == 0o700
+    assert secrets(director.store) == before and progress.read(director.store.backend) == {}
+    director.run("remove")
+    assert not director.work.exists() and director.work.parent.exists()
+
+
+def test_a_lost_store_is_imported(director):
+    assert "is imported from the backup" in director.run("prove")["text"][1]
+    done = director.restore_store()
+    assert (done["progress"]["phase"], done["progress"]["store"], done["former"]) == ("begun", "imported", [])
+    assert export_records(director.store) == export_records(director.then)
+    assert os.listdir(director.work) == ["etcd.snapshot"]  # no secret is left
+
+
+def test_an_interrupted_import_goes_on(director, monkeypatch):
+    proved = director.run("prove")
+    put, calls = Store.put, []
+
+    def dying(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        put(*arguments, **options)
+
+    monkeypatch.setattr(Store, "put", dying)
+    with pytest.raises(KeyboardInterrupt):
+        director.run("store", manifest=proved["manifest"])
+    monkeypatch.undo()
+    monkeypatch.setattr(sealed, "BACKUP_COST", encryption.Cost(64, 1))
+    again = director.run("prove")
+    with pytest.raises(HostError, match=f"found {OLD}, expected {NEW}"):
+        director.run("prove", restore=OLD)
+    again = director.run("prove")
+    assert again["continued"] and "is imported" in again["text"][1] and "continues" in again["text"][-1]
+    director.run("store", manifest=again["manifest"])
+    assert export_records(director.store) == export_records(director.then)
+
+
+def test_a_store_that_lives_gets_former_keys(director):
+    store = director.store
+    fill(store, "then", 1)
+    fill(store, "now", 2)
+    store.put("credentials/later", {"type": "value", "value": "x"}, {}, 0)
+    done = director.restore_store()
+    assert (done["progress"]["store"], done["former"]) == ("kept", ["credentials/encryption-at-rest", "credentials/etcd-root"])
+    assert secrets(director.store)["credentials/etcd-root"] == {"password": "now password", "others": [{"number": 1, "password": "then password"}]}
+    assert director.store.get("credentials/later")
+    again = director.restore_store()
+    assert again == done
+
+
+def test_latest_goes_on_with_the_backup_whose_restore_was_interrupted(director):
+    director.restore_store(restore=OLD)
+    assert director.run("prove", restore="latest")["id"] == OLD
+    for phase in ("restored", "finished"):
+        director.run("note", reached=phase)
+    assert director.run("prove", restore="latest")["id"] == NEW
+
+
+def test_the_store_only(director):
+    director.restore_store(only="store")
+    assert export_records(director.store) == export_records(director.then)
+    assert not progress.unfinished(progress.read(director.store.backend))
+    assert director.restore_store(only="store")["former"] == []
+    director.store.put("credentials/other", {"type": "value", "value": "x"}, {}, 0)
+    with pytest.raises(HostError, match="nothing was changed"):
+        director.run("prove", only="store")
+
+
+def test_a_file_of_the_director(director):
+    assert director.run("prove", restore=str(director.target / OLD), targets=[])["id"] == OLD
+    assert (director.target / OLD).exists()
+
+
+def test_a_target_that_fails_does_not_count_if_another_has_the_backup(director):
+    both = [{"type": "directory", "path": "/nowhere"}, {"type": "directory", "path": str(director.target)}]
+    assert director.run("prove", targets=both)["id"] == NEW
+    with pytest.raises(HostError, match="found no backup: directory /nowhere: found no such directory"):
+        director.run("prove", targets=both[:1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"restore": "../x.cfcr"}, "No such file"),
+        ({"restore": "staging-20261129T010000Z.cfcr"}, "expected latest, a name such as prod-"),
+        ({"restore": "prod-20200101T000000Z.cfcr"}, "found no prod-20200101T000000Z.cfcr"),
+        ({"passphrase": "another passphrase"}, "not encrypted with this passphrase"),
+        ({"cluster": "staging", "restore": "TARGET"}, "found a backup of cluster prod, expected one of staging"),
+        ({"targets": []}, "targets: found none"),
+    ],
+)
+def test_mistakes_touch_nothing(director, options, message):
+    given = {name: str(director.target / NEW) if value == "TARGET" else value for name, value in options.items()}
+    with pytest.raises(HostError, match=message):
+        director.run("prove", **given)
+    assert secrets(director.store) == {}
+
+
+def test_one_flipped_bit_is_refused(director):
+    content = bytearray((director.target / NEW).read_bytes())
+    content[-30] ^= 1
+    (director.target / NEW).write_bytes(content)
+    with pytest.raises(HostError, match="damaged|not encrypted"):
+        director.run("prove", restore=NEW)
+    assert secrets(director.store) == {}
+
+
+def test_a_directory_with_other_files_is_left_alone(director):
+    director.work.mkdir(parents=True)
+    (director.work / "precious").write_text("kept")
+    with pytest.raises(HostError, match="expected a directory that only restores use"):
+        director.run("prove")
+    director.run("remove")
+    assert (director.work / "precious").read_text() == "kept"
+
+
+def test_what_an_interrupted_run_has_left_is_replaced(director):
+    director.run("prove")
+    (director.work / OLD).write_text("half")
+    assert director.run("prove")["id"] == NEW
+
+
+def test_pieces_of_the_snapshot(director):
+    director.run("prove")
+    content = zlib.decompress(base64.b64decode(director.run("read", offset=8)["content"]))
+    assert content == CONTENT[8:]
+
+
+def test_what_a_backup_must_have_in_common_with_the_cluster():
+    fits = restore.differences(manifest_of(NEW), ABOUT, VERSIONS)
+    assert fits == [] == restore.differences(manifest_of(NEW), ABOUT, {}) == restore.differences(manifest_of(NEW, about={}, versions={}), ABOUT, VERSIONS)
+    assert "pod_cidr: found 10.200.0.0/16" in restore.differences(manifest_of(NEW), {**ABOUT, "pod_cidr": "10.9.0.0/16"}, VERSIONS)[0]
+    assert restore.differences(manifest_of(NEW), ABOUT, {**VERSIONS, "kubernetes": "1.37.2"}) == []
+    for other in ("1.35.4", "1.38.0"):
+        assert "found a backup of Kubernetes 1.36.3" in restore.differences(manifest_of(NEW), ABOUT, {**VERSIONS, "kubernetes": other})[0]
+    assert "storage version 3.6.0" in restore.differences(manifest_of(NEW), ABOUT, {**VERSIONS, "etcd": "3.5.30"})[0]
