@@ -16,8 +16,8 @@ from ansible.plugins.loader import filter_loader, lookup_loader, test_loader
 __all__ = ("preload",)
 
 _LOOKUPS = (
-    "ansible.builtin.file", "cfcr.kubernetes.addresses", "cfcr.kubernetes.artifacts", "cfcr.kubernetes.bundle", "cfcr.kubernetes.host_firewall", "cfcr.kubernetes.images",
-    "cfcr.kubernetes.port",
+    "ansible.builtin.file", "cfcr.kubernetes.addresses", "cfcr.kubernetes.artifacts", "cfcr.kubernetes.bundle", "cfcr.kubernetes.host_firewall",
+    "cfcr.kubernetes.images", "cfcr.kubernetes.port",
 )  # fmt: skip
 
 

@@ -18,10 +18,10 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import Hos
 FILES = {"etcd/3.6.16/amd64/etcd.tar.gz": b"etcd" * 1000, "runc/1.5.2/amd64/runc.amd64": b"runc" * 50_000, "wheels/index.html": b"etcd" * 1000}
 
 
-def locked(tree, files=FILES, **changes):
+def locked(tree, files=None, **changes):
     """Write files, and return their lock."""
     entries = {}
-    for path, content in files.items():
+    for path, content in (files or FILES).items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_bytes(content)
         entries[path] = lock.File(lock.digest_of(content), len(content), "https://example.com/x", "Apache-2.0", "component")
