@@ -110,7 +110,7 @@ def test_both_notations_of_the_recursor_have_the_same_settings(render, found):
     assert {NOTATIONS[name]: value for name, _equals, value in (line.partition("=") for line in lines)} == {
         name: before_5(value) for name, value in settings.items()
     }
-    assert ("recursor.forward_zones_recurse" in settings) == bool(found)
+    assert settings["recursor.forward_zones_recurse"] == [{"zone": ".", "forwarders": found or ["127.0.0.1:5300"]}]
 
 
 @pytest.mark.parametrize(("resolved", "mode"), [(True, "resolved"), (False, "file")])

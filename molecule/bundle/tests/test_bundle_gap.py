@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import ipaddress
 import json
 import os
@@ -19,7 +20,7 @@ import pytest
 import yaml
 from scenario import CLUSTER, DIRECTORY, ROOT, addresses, get, inventory, kubectl, on, run
 
-NAMESPACE = "cfcr-bundle"  # of the controller
+NAMESPACE = "cfcr-bundle"  # of the controller, and the interface that leads to it
 SUBNET = ipaddress.ip_network(yaml.safe_load((ROOT / "molecule/bundle/cluster.yml").read_text(encoding="utf-8"))["iaas_subnet"])
 CONTROLLER = SUBNET[200]
 RELEASE = os.environ.get("CFCR_DEBIAN") or "bookworm"
@@ -28,16 +29,13 @@ PACKAGES = yaml.safe_load((ROOT / "roles/bundle/vars/main.yml").read_text(encodi
 PRESUPPOSED = {"iproute2", "mount"}
 OUTPUT, UNPACKED = DIRECTORY / "bundles", DIRECTORY / "unpacked"
 # Networks inside the gap: the hosts', the pods', the Services', loopback and multicast.
-GAP = f"{{ {SUBNET}, 10.200.0.0/16, 10.100.200.0/24, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4, 255.255.255.255 }}"
-# After the translation of addresses, so the rule sees packets of pods as well. Roles do not know this table.
-RULES = f"""
-table ip airgap {{
-  counter elsewhere {{ }}
-  chain leaving {{
-    type filter hook postrouting priority 300; policy accept;
-    ip daddr != {GAP} counter name elsewhere drop
-  }}
-}}
+GAP = [str(SUBNET), "10.200.0.0/16", "10.100.200.0/24", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255"]
+# iptables of this machine works in the hosts' networks. It sees packets of pods as well, and roles do not know this chain.
+RULES = f"""*mangle
+:airgap - [0:0]
+-A POSTROUTING -j airgap
+{"".join(f"-A airgap -d {network} -j RETURN{chr(10)}" for network in GAP)}-A airgap -j DROP
+COMMIT
 """
 
 
@@ -81,19 +79,16 @@ def in_network_of(name: str, *command: str, **options: object) -> str:
 
 def close(name: str) -> None:
     """Take a host's packages, name servers and ways out."""
-    on(name, "apt-get", "purge", "--yes", "--quiet", *sorted(set(PACKAGES) - PRESUPPOSED))
-    on(name, "apt-get", "autoremove", "--purge", "--yes", "--quiet")
+    installed = on(name, "dpkg-query", "--show", "--showformat=${Package}\n").split()
+    on(name, "apt-get", "purge", "--yes", "--quiet", "--autoremove", *sorted(set(PACKAGES).intersection(installed) - PRESUPPOSED))
     on(name, "tee", "/etc/resolv.conf", input="")
-    in_network_of(name, "nft", "--file", "-", input=RULES)
+    in_network_of(name, "iptables-restore", "--noflush", input=RULES)
 
 
 def packets_to_elsewhere() -> dict[str, int]:
     """Return how many packets each host tried to send out of the gap."""
-    found = {}
-    for name in addresses():
-        counters = json.loads(in_network_of(name, "nft", "--json", "list", "counter", "ip", "airgap", "elsewhere"))["nftables"]
-        found[name] = next(entry["counter"]["packets"] for entry in counters if "counter" in entry)
-    return found
+    saved = {name: in_network_of(name, "iptables-save", "--counters", "--table", "mangle") for name in addresses()}
+    return {name: int(re.search(r"^\[(\d+):\d+\] -A airgap -j DROP$", text, re.MULTILINE)[1]) for name, text in saved.items()}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,21 +96,24 @@ def gap():
     """Put the controller into a namespace on the hosts' network that has no route to elsewhere and no name server, and close the hosts."""
     bridge = json.loads(run("podman", "network", "inspect", CLUSTER))[0]["network_interface"]
     resolver = pathlib.Path("/etc/netns", NAMESPACE)
-    subprocess.run(["ip", "netns", "delete", NAMESPACE], capture_output=True, check=False)
+    # The namespace of an interrupted test, which SSH connections may still keep alive together with its interface.
+    for kind in ("netns", "link"):
+        subprocess.run(["ip", kind, "delete", NAMESPACE], capture_output=True, check=False)
     run("ip", "netns", "add", NAMESPACE)
     resolver.mkdir(parents=True, exist_ok=True)
     (resolver / "resolv.conf").write_text("", encoding="utf-8")
     try:
-        run("ip", "link", "add", "cfcr-bundle", "type", "veth", "peer", "name", "eth0", "netns", NAMESPACE)
-        run("ip", "link", "set", "cfcr-bundle", "master", bridge, "up")
+        run("ip", "link", "add", NAMESPACE, "type", "veth", "peer", "name", "eth0", "netns", NAMESPACE)
+        run("ip", "link", "set", NAMESPACE, "master", bridge, "up")
         for command in (["address", "add", f"{CONTROLLER}/{SUBNET.prefixlen}", "dev", "eth0"], ["link", "set", "eth0", "up"], ["link", "set", "lo", "up"]):
             run("ip", "-n", NAMESPACE, *command)
         run("podman", "stop", "--time=1", f"{CLUSTER}-mirror")
-        for name in addresses():
-            close(name)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(close, addresses()))
         yield
     finally:
         run("ip", "netns", "delete", NAMESPACE)
+        run("ip", "link", "delete", NAMESPACE)
         shutil.rmtree(resolver)
 
 
