@@ -289,6 +289,11 @@ def molecule_version(step: Step) -> None:
         molecule(step, "default", **variables)
 
 
+def backup_of_many(step: Step) -> None:
+    """Run scenario backup with as many objects as the step's name has."""
+    molecule(step, "backup", CFCR_OBJECTS=step.name.rpartition("-")[2])
+
+
 def interruptions(step: Step) -> None:
     """Kill runs at every point, from the given number on. It takes hours."""
     molecule(step, "interruptions", CFCR_INTERRUPTIONS="all")
@@ -349,6 +354,7 @@ STEPS = {
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
+    **{f"backup-{objects}": backup_of_many for objects in (10000, 100000)},
     "interruptions": interruptions,
     "vm": vm,
 }
@@ -358,7 +364,7 @@ NAMED = ["interruptions"]
 RARE = [
     "vm", "aws", "awx", "browser", "cf-routing-scale",
     *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb")),
-    *(name for name in STEPS if name.startswith("ansible-")),
+    *(name for name in STEPS if name.startswith(("ansible-", "backup-"))),
 ]  # fmt: skip
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs the clusters, one after the other: two at once keep two processors too busy to answer in time. The other lane runs the rest.

@@ -43,6 +43,7 @@ _OPTIONS = {
     "operating_systems": {"type": "dict", "default": {}},
     "memory_mib": {"type": "dict", "default": {}},
     "disk_mib": {"type": "dict", "default": {}},
+    "worker_free_percent": {"type": "int", "default": 15},
     "clock_skew": {"type": "float", "default": 2.0},
 }
 
@@ -122,7 +123,7 @@ class ActionModule(ControllerAction):
                 networks = {variable: values[variable] for variable in ("cluster_service_cidr", "cluster_pod_cidr")}
                 own = (values["cluster_host_address"], *_name_servers(facts, values))
                 hosts[name] = Host(facts, own_groups, ports_of(contract.ports, own_groups, values), networks, *own)
-        limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "clock_skew")})
+        limits = Limits(**{name: options[name] for name in ("operating_systems", "memory_mib", "disk_mib", "worker_free_percent", "clock_skew")})
         shared = contract.of(variables["hostvars"].raw_get(names[0]))
         director = self._gather_director_facts(shared, variables)
         facts = {name: host.facts for name, host in hosts.items()}

@@ -115,7 +115,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes import applyset
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.administrators import BINDING, OPTIONS, MissingBinding, administrator
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import pod_problem, shortfall
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import node_problems, pod_problem, shortfall
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError, Unavailable, title
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish, finish_unread
 
@@ -227,13 +227,14 @@ class Set:
             self.cluster.pause(lambda found=found, lacks=lacks: "; ".join([f"{title(obj)} is not available: {lacks}", *self._pods(found)]))
 
     def _pods(self, obj: dict[str, t.Any] | None) -> list[str]:
-        """Return the problems of the pods of an object."""
+        """Return the problems of the pods of an object, and of nodes that do not take them."""
         labels = ((obj or {}).get("spec", {}).get("selector") or {}).get("matchLabels")
         if not labels:
             return []
         selector = ",".join(f"{key}={value}" for key, value in labels.items())
         pods = self.cluster.list("", "Pod", obj["metadata"]["namespace"], labelSelector=selector)
-        return [f"{title(pod)}: {problem}" for pod in pods if (problem := pod_problem(pod))]
+        problems = [f"{title(pod)}: {problem}" for pod in pods if (problem := pod_problem(pod))]
+        return problems + node_problems(pods, self.cluster.list("", "Node"))
 
 
 def main() -> None:

@@ -55,6 +55,11 @@ options:
     description: Minimum free space in MiB, by directory.
     type: dict
     default: {}
+  worker_free_percent:
+    description: Minimum free space in C(/var/lib) of a worker that does not run yet, as percentage of its file system.
+    type: int
+    default: 15
+    version_added: "0.10.0"
   clock_skew:
     description: Maximum difference of a clock from the others, in seconds.
     type: float

@@ -100,7 +100,7 @@ import urllib.request
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils import _checks
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import pod_problem, shortfall
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import node_problems, pod_problem, shortfall
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import Kubernetes, KubernetesError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.kubectl import Kubectl
 
@@ -161,11 +161,10 @@ class SmokeTests:
         self.service = self.read(cluster, "v1", "Service", "web")
         self.pods = cluster.list("", "Pod", self.namespace, labelSelector="app=web")
         problems = [f"{pod['metadata']['name']}: {problem}" for pod in self.pods if (problem := pod_problem(pod))]
-        lacks = shortfall(found)
-        expect(not lacks, "; ".join([lacks, *problems]))
+        lacks, nodes = shortfall(found), cluster.list("", "Node")
+        expect(not lacks, "; ".join([lacks, *problems, *node_problems(self.pods, nodes)]))
         self.pods = [pod for pod in self.pods if not pod["metadata"].get("deletionTimestamp")]
-        nodes = {node["metadata"]["name"] for node in cluster.list("", "Node")}
-        without = nodes - {pod["spec"]["nodeName"] for pod in self.pods}
+        without = {node["metadata"]["name"] for node in nodes} - {pod["spec"]["nodeName"] for pod in self.pods}
         expect(not without, f"no pod on {', '.join(sorted(without))}")
         return f"{len(self.pods)} pods on {len(nodes)} workers"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-__all__ = ("pod_problem", "shortfall")
+__all__ = ("node_problems", "pod_problem", "shortfall")
 
 # Kinds that a controller rolls out, generation by generation.
 ROLLED_OUT = ("Deployment", "DaemonSet", "StatefulSet")
@@ -26,7 +26,7 @@ def shortfall(obj: dict[str, t.Any]) -> str:
 def pod_problem(pod: dict[str, t.Any]) -> str:
     """Return why a pod is not ready. It is empty if the pod is ready."""
     status = pod.get("status") or {}
-    told = [_condition(condition) for condition in status.get("conditions") or [] if condition.get("reason") == "Unschedulable"]
+    told = [_condition(condition) for condition in _unschedulable(pod)]
     for container in (status.get("initContainerStatuses") or []) + (status.get("containerStatuses") or []):
         waiting = container.get("state", {}).get("waiting")
         ended = container.get("lastState", {}).get("terminated")
@@ -39,6 +39,18 @@ def pod_problem(pod: dict[str, t.Any]) -> str:
     if not told and not any(condition["type"] == "Ready" and condition["status"] == "True" for condition in status.get("conditions") or []):
         told.append(f"is {status.get('phase', 'new')} on {pod.get('spec', {}).get('nodeName', 'no node yet')}")
     return "; ".join(told)
+
+
+def node_problems(pods: t.Iterable[dict[str, t.Any]], nodes: t.Iterable[dict[str, t.Any]]) -> list[str]:
+    """Return which taints keep pods from nodes, if a pod found no node: the message of the scheduler only counts such nodes."""
+    if not any(map(_unschedulable, pods)):
+        return []
+    tainted = {node["metadata"]["name"]: [taint for taint in node["spec"].get("taints") or [] if taint["effect"] != "PreferNoSchedule"] for node in nodes}
+    return [f"Node {name} has taint {', '.join(taint['key'] for taint in taints)}" for name, taints in tainted.items() if taints]
+
+
+def _unschedulable(pod: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    return [condition for condition in (pod.get("status") or {}).get("conditions") or [] if condition.get("reason") == "Unschedulable"]
 
 
 def _deployment(spec: dict[str, t.Any], status: dict[str, t.Any]) -> str:

@@ -51,6 +51,7 @@ class Limits:
     operating_systems: t.Mapping[str, t.Sequence[str]]
     memory_mib: t.Mapping[str, int]  # by group
     disk_mib: t.Mapping[str, int]  # by directory
+    worker_free_percent: int  # of the file system with /var/lib
     clock_skew: float
 
 
@@ -94,7 +95,8 @@ def _addresses(hosts: t.Mapping[str, Host]) -> t.Iterator[Problem]:
 
 
 def _check(name: str, host: Host, limits: Limits, units: t.Collection[str]) -> list[Problem]:
-    problems = [*_system(name, host.facts, limits), *_size(name, host, limits), *_networks(name, host), *_name_servers(name, host)]
+    problems = [*_system(name, host.facts, limits), *_size(name, host, limits), *_room_for_pods(name, host, limits)]
+    problems += [*_networks(name, host), *_name_servers(name, host)]
     if host.facts["euid"] == 0:  # only root sees which process listens, and whether nftables works
         problems += [*_kernel(name, host), *_ports(name, host, units)]
     return problems
@@ -131,6 +133,16 @@ def _size(name: str, host: Host, limits: Limits) -> t.Iterator[Problem]:
             yield Problem(name, f"{disk['free_mib']} MiB free in {directory}", f"{least} MiB or more")
         if disk and disk["restrictions"]:
             yield Problem(name, f"{directory} mounted {','.join(disk['restrictions'])}", "a file system that is writable and from which programs run")
+
+
+def _room_for_pods(name: str, host: Host, limits: Limits) -> t.Iterator[Problem]:
+    """Check that a kubelet would take pods. One that runs frees space by itself, and health reports one that cannot."""
+    disk = host.facts["disks"].get("/var/lib")
+    if disk and "worker" in host.groups and not host.facts["cluster_networks"]:
+        if 100 * disk["free_mib"] < limits.worker_free_percent * disk["total_mib"]:
+            free = 100 * disk["free_mib"] // disk["total_mib"]
+            expected = f"{limits.worker_free_percent} % or more, since its kubelet takes no pods with less (preflight_worker_free_percent)"
+            yield Problem(name, f"{free} % free in the file system with /var/lib", expected)
 
 
 def _kernel(name: str, host: Host) -> t.Iterator[Problem]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import pod_problem, shortfall
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.availability import node_problems, pod_problem, shortfall
 
 AVAILABLE = {"type": "Available", "status": "True"}
 PROGRESSING = {"type": "Progressing", "status": "True"}
@@ -77,3 +77,17 @@ def test_an_unavailable_object_has_a_reason(obj, lacks):
 )
 def test_a_failing_pod_has_a_problem(status, problem):
     assert pod_problem({"metadata": {"name": "p"}, "status": status}) == problem
+
+
+UNSCHEDULABLE = {"status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}}
+
+
+def test_taints_that_keep_pods_from_nodes_are_named():
+    taints = {
+        "full": [{"key": "node.kubernetes.io/disk-pressure", "effect": "NoSchedule"}, {"key": "example.org/own", "value": "a", "effect": "NoExecute"}],
+        "last": [{"key": "example.org/later", "effect": "PreferNoSchedule"}],
+        "free": None,
+    }
+    nodes = [{"metadata": {"name": name}, "spec": {"taints": its}} for name, its in taints.items()]
+    assert node_problems([{"status": {}}, UNSCHEDULABLE], nodes) == ["Node full has taint node.kubernetes.io/disk-pressure, example.org/own"]
+    assert node_problems([{"status": {}}], nodes) == []

@@ -249,7 +249,7 @@ def test_valid_facts_never_fail_preflight(path, lie):
         host = validated("host_facts", {}, {"ansible_facts": facts})["ansible_facts"]["cfcr_host"]
     except InvalidAnswer:
         return
-    limits = HostLimits({"debian": ["12"]}, {"etcd": 450}, {"/var/lib": 1024}, 2.0)
+    limits = HostLimits({"debian": ["12"]}, {"etcd": 450}, {"/var/lib": 1024}, 15, 2.0)
     checked = {"etcd-0": CheckedHost(host, ["etcd"], [], {"cluster_pod_cidr": "10.200.0.0/16", "cluster_service_cidr": "10.100.0.0/24"}, "10.0.0.1")}
     found = check_hosts(checked, limits, {"etcd"})
     assert len(list(check_living(checked, {"etcd-0": "10.0.0.1"}))) <= 3

@@ -15,10 +15,12 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller import
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller.canary import canary
 
 
-def work(host, problems, failures, journal):
-    """Do what a worker does on a host: a problem is told, an exception leaves no verdict."""
+def work(host, problems, failures, journal, runs, all_run):
+    """Do what a worker does on a host, once all workers run: a problem is told, an exception leaves no verdict."""
+    runs.set()
     try:
         with canary("task", host, failures) as tell:
+            all_run.wait()
             journal.append(("begin", host))
             time.sleep(0.3)
             problem = problems.get(host)
@@ -41,10 +43,15 @@ def run(tmp_path, monkeypatch):
         fork = multiprocessing.get_context("fork")
         with fork.Manager() as manager:
             journal = manager.list()
-            processes = [fork.Process(target=work, args=(host, problems, failures, journal)) for host in ("a", "b", "c")]
-            for process in processes:
-                process.start()
+            all_run = fork.Event()
+            processes = []
+            for host in ("a", "b", "c"):
+                runs = fork.Event()
+                processes.append(fork.Process(target=work, args=(host, problems, failures, journal, runs, all_run)))
+                processes[-1].start()
+                runs.wait()
                 time.sleep(0.1)
+            all_run.set()
             for process in processes:
                 process.join()
             return list(journal)

@@ -19,7 +19,7 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.hosts i
 ROOT = pathlib.Path(__file__).parents[5]
 CATALOG = yaml.safe_load((ROOT / "catalog/ports.yml").read_text())["ports"]
 UNITS = {entry["unit"] for entry in CATALOG}
-LIMITS = Limits({"debian": ["12"], "ubuntu": ["24.04"]}, {"worker": 900, "etcd": 450}, {"/opt": 1024}, 2.0)
+LIMITS = Limits({"debian": ["12"], "ubuntu": ["24.04"]}, {"worker": 900, "etcd": 450}, {"/opt": 1024}, 15, 2.0)
 FACTS = {
     "user": "root",
     "euid": 0,
@@ -82,6 +82,7 @@ def test_right_host_has_no_problem(group):
         ({"systemd_version": 219}, "systemd 219"),
         ({"memory_mib": 512}, "512 MiB of memory"),
         ({"disks": {"/opt": {"total_mib": 1000, "free_mib": 10, "restrictions": []}}}, "10 MiB free in /opt"),
+        ({"disks": {"/var/lib": {"total_mib": 9000, "free_mib": 1300, "restrictions": []}}}, "14 % free in the file system with /var/lib"),
         ({"disks": {"/opt": {"total_mib": 9000, "free_mib": 5000, "restrictions": ["ro", "noexec"]}}}, "/opt mounted ro,noexec"),
         ({"kernel_features": {"overlay": "missing"}}, "kernel 6.1.0 without overlay"),
         ({"kernel_features": {"br_netfilter": "missing"}}, "kernel 6.1.0 without br_netfilter"),
