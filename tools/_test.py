@@ -169,7 +169,8 @@ def vm(step: Step) -> None:
 def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path = "python", **variables: str) -> None:
     report = LOGS / f"{step.name}.xml"
     report.unlink(missing_ok=True)
-    options = ("-p", "no:cacheprovider", f"--junit-xml={report}", "--durations=10", *options)
+    # Directories of tests that passed would fill the disk, since each etcd of the component tests reserves 128 MB.
+    options = ("-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=failed", f"--junit-xml={report}", "--durations=10", *options)
     step.check_cases(report, python, "-m", "pytest", *options, directory, **variables)
 
 
