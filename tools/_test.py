@@ -227,10 +227,11 @@ def sanity(step: Step, python: str = f"{sys.version_info.major}.{sys.version_inf
     """Run ansible-test in a copy: it needs a real directory with the collection's name, and the files that git knows."""
     copy_tree()
     # ansible-test downloads get-pip if its cache has none. Python's ensurepip does the same without a network.
-    get_pip = pathlib.Path.home() / ".ansible/test/cache/get_pip_24_2.py"
-    if not get_pip.exists():
-        get_pip.parent.mkdir(parents=True, exist_ok=True)
-        get_pip.write_text("import ensurepip\nensurepip.bootstrap()\n", encoding="utf-8")
+    for version in ("24_2", "25_2"):  # of ansible-core 2.19, and of 2.20 and 2.21
+        get_pip = pathlib.Path.home() / f".ansible/test/cache/get_pip_{version}.py"
+        if not get_pip.exists():
+            get_pip.parent.mkdir(parents=True, exist_ok=True)
+            get_pip.write_text("import ensurepip\nensurepip.bootstrap()\n", encoding="utf-8")
     ansible_test = {"cwd": COPY, "ANSIBLE_TEST_CONTENT_ROOT": COPY, **variables}
     # pslint checks PowerShell, of which there is none. shellcheck needs a program that no Python package has.
     skipped = ["--skip-test=pslint", "--skip-test=shellcheck"]
