@@ -169,7 +169,8 @@ def vm(step: Step) -> None:
 def pytest(step: Step, directory: str, *options: str, python: str | pathlib.Path = "python", **variables: str) -> None:
     report = LOGS / f"{step.name}.xml"
     report.unlink(missing_ok=True)
-    options = ("-p", "no:cacheprovider", f"--junit-xml={report}", "--durations=10", *options)
+    # Directories of tests that passed would fill the disk, since each etcd of the component tests reserves 128 MB.
+    options = ("-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=failed", f"--junit-xml={report}", "--durations=10", *options)
     step.check_cases(report, python, "-m", "pytest", *options, directory, **variables)
 
 
@@ -226,10 +227,11 @@ def sanity(step: Step, python: str = f"{sys.version_info.major}.{sys.version_inf
     """Run ansible-test in a copy: it needs a real directory with the collection's name, and the files that git knows."""
     copy_tree()
     # ansible-test downloads get-pip if its cache has none. Python's ensurepip does the same without a network.
-    get_pip = pathlib.Path.home() / ".ansible/test/cache/get_pip_24_2.py"
-    if not get_pip.exists():
-        get_pip.parent.mkdir(parents=True, exist_ok=True)
-        get_pip.write_text("import ensurepip\nensurepip.bootstrap()\n", encoding="utf-8")
+    for version in ("24_2", "25_2"):  # of ansible-core 2.19, and of 2.20 and 2.21
+        get_pip = pathlib.Path.home() / f".ansible/test/cache/get_pip_{version}.py"
+        if not get_pip.exists():
+            get_pip.parent.mkdir(parents=True, exist_ok=True)
+            get_pip.write_text("import ensurepip\nensurepip.bootstrap()\n", encoding="utf-8")
     ansible_test = {"cwd": COPY, "ANSIBLE_TEST_CONTENT_ROOT": COPY, **variables}
     # pslint checks PowerShell, of which there is none. shellcheck needs a program that no Python package has.
     skipped = ["--skip-test=pslint", "--skip-test=shellcheck"]
@@ -287,6 +289,11 @@ def molecule_version(step: Step) -> None:
     variables = with_version(step)
     if variables:
         molecule(step, "default", **variables)
+
+
+def backup_of_many(step: Step) -> None:
+    """Run scenario backup with as many objects as the step's name has."""
+    molecule(step, "backup", CFCR_OBJECTS=step.name.rpartition("-")[2])
 
 
 def interruptions(step: Step) -> None:
@@ -349,6 +356,7 @@ STEPS = {
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
+    **{f"backup-{objects}": backup_of_many for objects in (10000, 100000)},
     "interruptions": interruptions,
     "vm": vm,
 }
@@ -358,7 +366,7 @@ NAMED = ["interruptions"]
 RARE = [
     "vm", "aws", "awx", "browser", "cf-routing-scale",
     *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb")),
-    *(name for name in STEPS if name.startswith("ansible-")),
+    *(name for name in STEPS if name.startswith(("ansible-", "backup-"))),
 ]  # fmt: skip
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs the clusters, one after the other: two at once keep two processors too busy to answer in time. The other lane runs the rest.

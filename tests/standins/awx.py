@@ -579,7 +579,7 @@ class Awx:
         self.check(path, its, None)
         added = self.add(path, its)
         if path == "projects":
-            self.update_project(added)
+            added["current_update"] = self.update_project(added)["id"]
         said = self.shown(path, added)
         added.pop("current_update", None)
         return said
@@ -593,7 +593,7 @@ class Awx:
         other_source = path == "projects" and any(wanted[field] != its[field] for field in ("scm_url", "scm_branch", "scm_type"))
         its.update(wanted)
         if other_source:
-            self.update_project(its)
+            its["current_update"] = self.update_project(its)["id"]
         said = self.shown(path, its)
         its.pop("current_update", None)
         return said
@@ -756,7 +756,6 @@ class Awx:
             its["scm_revision"] = hashlib.sha1(content, usedforsecurity=False).hexdigest()
         state = {"status": "successful" if found else "failed", "failed": not found, "event_processing_finished": True}
         update = self.add("project_updates", {**state, "scm_revision": its.get("scm_revision", ""), "finished": "now", "elapsed": 1.0, "started": "now"})
-        its["current_update"] = update["id"]
         return self.shown("project_updates", update)
 
     def delete(self, path: str, its: Object) -> Answer:

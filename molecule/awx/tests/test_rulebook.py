@@ -29,7 +29,7 @@ from _http import serving
 testinfra_hosts = ["ansible://etcd-0?force_ansible=False"]
 
 NAME = f"{CLUSTER}-rulebook"
-WEBHOOK_TOKEN = "token of the webhook"
+WEBHOOK_TOKEN = "token-of-the-webhook"  # without spaces, which the source does not understand
 TEMPLATE = "prod repair"
 
 
