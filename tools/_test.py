@@ -296,6 +296,11 @@ def backup_of_many(step: Step) -> None:
     molecule(step, "backup", CFCR_OBJECTS=step.name.rpartition("-")[2])
 
 
+def bundle_update(step: Step) -> None:
+    """Run scenario bundle with a cluster of an older minor, and update it."""
+    molecule(step, "bundle", CFCR_UPDATE_FROM="1.35")
+
+
 def interruptions(step: Step) -> None:
     """Kill runs at every point, from the given number on. It takes hours."""
     molecule(step, "interruptions", CFCR_INTERRUPTIONS="all")
@@ -357,6 +362,7 @@ STEPS = {
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
     **{f"backup-{objects}": backup_of_many for objects in (10000, 100000)},
+    "bundle-update": bundle_update,
     "interruptions": interruptions,
     "vm": vm,
 }
@@ -364,7 +370,7 @@ STEPS = {
 NAMED = ["interruptions"]
 # Steps of `make test-all` only: what few changes can break. The others must end within 90 minutes on two slow processors that compile everything.
 RARE = [
-    "vm", "aws", "awx", "browser", "cf-routing-scale",
+    "vm", "aws", "awx", "browser", "cf-routing-scale", "bundle-update",
     *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb")),
     *(name for name in STEPS if name.startswith(("ansible-", "backup-"))),
 ]  # fmt: skip

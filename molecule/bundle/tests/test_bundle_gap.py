@@ -23,6 +23,8 @@ from scenario import CLUSTER, DIRECTORY, ROOT, addresses, get, inventory, kubect
 NAMESPACE = "cfcr-bundle"  # of the controller, and the interface that leads to it
 SUBNET = ipaddress.ip_network(yaml.safe_load((ROOT / "molecule/bundle/cluster.yml").read_text(encoding="utf-8"))["iaas_subnet"])
 CONTROLLER = SUBNET[200]
+# Of the cluster, before the update by a delta.
+MINOR = os.environ.get("CFCR_UPDATE_FROM", "1.36")
 RELEASE = os.environ.get("CFCR_DEBIAN") or "bookworm"
 PACKAGES = yaml.safe_load((ROOT / "roles/bundle/vars/main.yml").read_text(encoding="utf-8"))["__bundle_packages"]
 # The image of local hosts needs it to have an address.
@@ -120,7 +122,7 @@ def gap():
 @pytest.fixture(scope="module")
 def bundle(gap):
     shutil.rmtree(UNPACKED, ignore_errors=True)
-    made = make("--extra-vars={bundle_versions: ['1.35']}")
+    made = make(f"--extra-vars={{bundle_versions: ['{MINOR}']}}")
     unpack(made["name"])
     return made
 
@@ -188,13 +190,17 @@ def test_a_replaced_host_gets_everything_from_the_bundle(cluster, figures):
     assert set(packets_to_elsewhere().values()) == {0}
 
 
-def test_an_update_by_a_delta(cluster, bundle, figures):
-    delta = make("--extra-vars={bundle_versions: ['1.35', '1.36']}", f"--extra-vars=bundle_since={OUTPUT / bundle['name']}.json")
+def test_a_delta_has_only_what_is_new(cluster, bundle, figures):
+    """A package, or with CFCR_UPDATE_FROM a minor, to which the cluster is updated."""
+    versions = list(dict.fromkeys([MINOR, "1.36"]))
+    delta = make(f"--extra-vars={{bundle_versions: {versions}, bundle_packages: [tree]}}", f"--extra-vars=bundle_since={OUTPUT / bundle['name']}.json")
     unpack(delta["name"])
     begin = time.monotonic()
-    play("update.yml", "--extra-vars=cluster_kubernetes_version=1.36")
-    figures("update", **delta, update_seconds=round(time.monotonic() - begin))
+    play("site.yml" if MINOR == "1.36" else "update.yml", "--extra-vars=cluster_kubernetes_version=1.36")
+    figures("delta", **delta, run_seconds=round(time.monotonic() - begin))
+    assert delta["mb"] < bundle["mb"] / (20 if MINOR == "1.36" else 1.5)
     assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {"v1.36.3"}
     assert set(packets_to_elsewhere().values()) == {0}
-    # Only the files of the new version are left.
+    # Nothing is left of the former version.
     assert on("worker-0", "ls", "/var/cache/cfcr/bundle/kubelet").split() == ["1.36.3"]
+    assert "/tree_" in on("worker-0", "find", "/var/cache/cfcr/bundle/packages")
