@@ -25,6 +25,7 @@ from .._store.store import Store
 from .._timestamp import to_timestamp
 from . import status
 from .artifact import read_artifact, write_artifact
+from .merge import LASTING
 from .retention import KEEP, check_keep, moment_of, name_of, newest_verified
 from .secrets import check_samples
 from .target import Target, backups, retain, send
@@ -56,7 +57,6 @@ REQUIRED_IF = [
     ("phase", "remove", ("directory", "id")),
 ]
 
-_LASTING = ("authorities/", "credentials/")  # kubeconfigs of users are issued at any time, and no Secret depends on them
 _SAMPLES = "samples"
 
 Options = t.Mapping[str, t.Any]
@@ -98,7 +98,7 @@ def manifest_of(options: Options, records: Records) -> dict[str, t.Any]:
 
 def digest_of(records: Records) -> str:
     """Return a hash of the records that a backup needs to be consistent with."""
-    lasting = {name: history for name, history in records.items() if name.startswith(_LASTING)}
+    lasting = {name: history for name, history in records.items() if name.startswith(LASTING)}
     return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
 
 
@@ -109,7 +109,7 @@ def _prepare(store: Store, options: Options, check_mode: bool) -> dict[str, t.An
     targets = open_targets(options["targets"])
     name = name_of(options["cluster"], datetime.datetime.now(datetime.timezone.utc))
     records = export_records(store)
-    if not any(record.startswith(_LASTING) for record in records):
+    if not any(record.startswith(LASTING) for record in records):
         raise HostError(f"the store {store} is empty, expected that of cluster {options['cluster']}; a backup without it could not be restored")
     problems = {}
     for target in targets:

@@ -13,11 +13,13 @@ import typing as t
 
 from .._errors import HostError
 
-__all__ = ("KEYS", "Parts", "merged", "needed_keys")
+__all__ = ("KEYS", "LASTING", "Parts", "merged", "needed_keys")
 
 Parts = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]  # public and secret
 Values = t.Dict[str, t.Any]
 
+# The kinds of records on which objects of the cluster depend. Kubeconfigs of users are issued at any time, and no Secret depends on them.
+LASTING = ("authorities/", "credentials/")
 _ENCRYPTION = "credentials/encryption-at-rest"
 # By record, the value that makes two keys the same one.
 KEYS = {_ENCRYPTION: "key", "credentials/service-account": "private_key", "credentials/etcd-root": "password"}

@@ -20,7 +20,7 @@ from .._store.store import Conflict, Store
 from . import progress
 from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
-from .merge import KEYS, Parts, merged
+from .merge import KEYS, LASTING, Parts, merged
 from .retention import NAME, moment_of, newest_verified
 from .target import backups
 from .targets import TARGETS, open_targets
@@ -50,7 +50,6 @@ REQUIRED_IF = [
     ("phase", "remove", ("directory",)),
 ]
 
-_LASTING = ("authorities/", "credentials/")
 _FILES = (STORE_FILE, SNAPSHOT, "mark")
 _LATEST = "latest"
 _SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend on them
@@ -193,7 +192,7 @@ def _fetched(options: Options, before: Options) -> tuple[str, str]:
 
 
 def _is_there(store: Store) -> bool:
-    return any(store.names(kind.rstrip("/")) for kind in _LASTING)
+    return any(store.names(kind.rstrip("/")) for kind in LASTING)
 
 
 def _versions(store: Store) -> dict[str, t.Any]:
