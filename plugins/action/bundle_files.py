@@ -9,14 +9,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tarfile
 import typing as t
 from pathlib import Path
 
 import ansible.constants as C
 from ansible.errors import AnsibleActionFail
 
-from ..module_utils._artifacts.archive import Hashing
+from ..module_utils._artifacts.archive import add_hashed, open_tar
 from ..module_utils._bundle.lock import blob
 from ..plugin_utils._controller.deadline import deadline
 from ..plugin_utils._controller.host_action import HostAction
@@ -55,19 +54,12 @@ def packed(source: Path, blobs: list[str]) -> Path:
         if target.exists():
             return target
         temporary = target.with_suffix(".new")
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive:
-            archive.copybufsize = 1 << 20
+        with temporary.open("wb") as stream, open_tar(stream) as archive:
             for sha256 in blobs:
-                _add(archive, sha256, blob(source, sha256))
+                path = blob(source, sha256)
+                with path.open("rb") as content:
+                    found = add_hashed(archive, sha256, path.stat().st_size, content)
+                if found != sha256:
+                    raise AnsibleActionFail(f"{path}: found other content, expected that of its name: unpack the bundle again")
         os.rename(temporary, target)
     return target
-
-
-def _add(archive: tarfile.TarFile, sha256: str, path: Path) -> None:
-    entry = tarfile.TarInfo(sha256)
-    entry.mode, entry.size = 0o644, path.stat().st_size
-    with path.open("rb") as content:
-        reader = Hashing(content)
-        archive.addfile(entry, t.cast("t.BinaryIO", reader))
-    if reader.digest.hexdigest() != sha256:
-        raise AnsibleActionFail(f"{path}: found other content, expected that of its name: unpack the bundle again")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Archives of programs, laid out as upstream projects publish them. The same programs give the same bytes."""
+"""Archives that depend on their content only, and those of programs, laid out as upstream projects publish them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tarfile
 import typing as t
 from pathlib import Path
 
-__all__ = ("Hashing", "sha256", "write_image", "write_tarball")
+__all__ = ("Hashing", "add_hashed", "add_text", "entry_of", "open_tar", "sha256", "write_image", "write_tarball")
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CAPABILITIES = {"net_bind_service": 10}  # see capabilities(7)
@@ -45,9 +45,35 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def open_tar(stream: t.BinaryIO) -> tarfile.TarFile:
+    """Return an archive that is written to a stream."""
+    archive = tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT)
+    archive.copybufsize = 1 << 20
+    return archive
+
+
+def entry_of(name: str, mode: int = 0o644, size: int = 0) -> tarfile.TarInfo:
+    """Return a member without owner and time, so that it depends only on its content."""
+    entry = tarfile.TarInfo(name)
+    entry.mode, entry.size = mode, size
+    return entry
+
+
+def add_text(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file with this content."""
+    archive.addfile(entry_of(name, size=len(content)), io.BytesIO(content))
+
+
+def add_hashed(archive: tarfile.TarFile, name: str, size: int, stream: t.Any) -> str:
+    """Add a file with the content of a stream, and return its SHA-256. Raise an OSError if there is less than the size."""
+    reader = Hashing(stream)
+    archive.addfile(entry_of(name, size=size), t.cast("t.BinaryIO", reader))
+    return reader.digest.hexdigest()
+
+
 def write_tarball(target: Path, members: dict[str, Path]) -> None:
     """Write a tar.gz of programs by member name. It is not compressed, since every host unpacks it and a local mirror is near."""
-    with target.open("wb") as raw, gzip.GzipFile("", "wb", 0, raw, mtime=0) as stream, _tar(stream) as archive:
+    with target.open("wb") as raw, gzip.GzipFile("", "wb", 0, raw, mtime=0) as stream, open_tar(stream) as archive:
         for name, program in sorted(members.items()):
             _add_program(archive, name, program)
 
@@ -55,17 +81,17 @@ def write_tarball(target: Path, members: dict[str, Path]) -> None:
 def write_image(target: Path, program: Path, image: dict[str, t.Any], architecture: str) -> None:
     """Write an archive as `docker save` does, of an image with one layer: the program, and the files that programs expect."""
     layer = target.with_suffix(".layer")
-    with layer.open("wb") as stream, _tar(stream) as archive:
+    with layer.open("wb") as stream, open_tar(stream) as archive:
         _add_program(archive, image["program"], program, image["capability"])
         _add_directory(archive, "tmp", 0o1777)
         _add_directory(archive, "etc", 0o755)
-        _add_text(archive, "etc/passwd", b"root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n")
-        _add_text(archive, "etc/group", b"root:x:0:\nnobody:x:65534:\n")
-        _add_text(archive, "etc/nsswitch.conf", b"hosts: files dns\n")
+        add_text(archive, "etc/passwd", b"root:x:0:0:root:/:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n")
+        add_text(archive, "etc/group", b"root:x:0:\nnobody:x:65534:\n")
+        add_text(archive, "etc/nsswitch.conf", b"hosts: files dns\n")
         if image["certificates"]:
             _add_directory(archive, "etc/ssl", 0o755)
             _add_directory(archive, "etc/ssl/certs", 0o755)
-            _add_text(archive, "etc/ssl/certs/ca-certificates.crt", CERTIFICATES.read_bytes())
+            add_text(archive, "etc/ssl/certs/ca-certificates.crt", CERTIFICATES.read_bytes())
     layer_digest = sha256(layer)
     config = _json(
         {
@@ -83,11 +109,11 @@ def write_image(target: Path, program: Path, image: dict[str, t.Any], architectu
     )
     config_name, layer_name = f"{hashlib.sha256(config).hexdigest()}.json", f"{layer_digest}/layer.tar"
     manifest = _json([{"Config": config_name, "RepoTags": [image["reference"]], "Layers": [layer_name]}])
-    with target.open("wb") as stream, _tar(stream) as archive:
-        _add_text(archive, "manifest.json", manifest)
-        _add_text(archive, config_name, config)
+    with target.open("wb") as stream, open_tar(stream) as archive:
+        add_text(archive, "manifest.json", manifest)
+        add_text(archive, config_name, config)
         with layer.open("rb") as content:
-            archive.addfile(_entry(layer_name, 0o644, layer.stat().st_size), content)
+            archive.addfile(entry_of(layer_name, 0o644, layer.stat().st_size), content)
     layer.unlink()
 
 
@@ -95,21 +121,8 @@ def _json(value: t.Any) -> bytes:
     return json.dumps(value, sort_keys=True).encode()
 
 
-def _tar(stream: t.BinaryIO) -> tarfile.TarFile:
-    archive = tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT)
-    archive.copybufsize = 1 << 20
-    return archive
-
-
-def _entry(name: str, mode: int, size: int = 0) -> tarfile.TarInfo:
-    """Return a member without owner and time, so that it depends only on its content."""
-    entry = tarfile.TarInfo(name)
-    entry.mode, entry.size = mode, size
-    return entry
-
-
 def _add_program(archive: tarfile.TarFile, name: str, program: Path, capability: str = "") -> None:
-    entry = _entry(name, 0o755, program.stat().st_size)
+    entry = entry_of(name, 0o755, program.stat().st_size)
     if capability:
         # struct vfs_ns_cap_data of the kernel, revision 2, effective, as `setcap cap_…=+ep` writes it.
         value = struct.pack("<5I", 0x02000001, 1 << CAPABILITIES[capability], 0, 0, 0)
@@ -119,10 +132,6 @@ def _add_program(archive: tarfile.TarFile, name: str, program: Path, capability:
 
 
 def _add_directory(archive: tarfile.TarFile, name: str, mode: int) -> None:
-    entry = _entry(name, mode)
+    entry = entry_of(name, mode)
     entry.type = tarfile.DIRTYPE
     archive.addfile(entry)
-
-
-def _add_text(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    archive.addfile(_entry(name, 0o644, len(content)), io.BytesIO(content))

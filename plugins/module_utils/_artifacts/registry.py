@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import tarfile
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from .._errors import HostError
 from .._proxy import needs_proxy
-from .archive import Hashing
+from .archive import add_hashed, add_text, open_tar
 
 __all__ = ("pull",)
 
@@ -41,16 +40,16 @@ def pull(reference: str, digest: str | None, architecture: str, target: Path, sc
                 raise HostError(f"{reference}: found no image for linux/{architecture}")
             kind, manifest = repository.manifest(found[0]["digest"])
         content = json.loads(manifest)
-        with target.open("wb") as stream, tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        with target.open("wb") as stream, open_tar(stream) as archive:
             descriptor = {
                 "mediaType": kind,
                 "digest": f"sha256:{hashlib.sha256(manifest).hexdigest()}",
                 "size": len(manifest),
                 "annotations": {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference.rpartition(":")[2]},
             }
-            _add(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
-            _add(archive, "index.json", json.dumps({"schemaVersion": 2, "manifests": [descriptor]}).encode())
-            _add(archive, _path(descriptor["digest"]), manifest)
+            add_text(archive, "oci-layout", b'{"imageLayoutVersion": "1.0.0"}')
+            add_text(archive, "index.json", json.dumps({"schemaVersion": 2, "manifests": [descriptor]}).encode())
+            add_text(archive, _path(descriptor["digest"]), manifest)
             for part in {part["digest"]: part for part in (content["config"], *content["layers"])}.values():
                 repository.add_blob(archive, part)
     except (ValueError, LookupError, TypeError) as error:
@@ -67,12 +66,6 @@ def _path(digest: str) -> str:
     if not re.fullmatch("sha256:[0-9a-f]{64}", digest):
         raise HostError(f"found the digest {digest!r}, expected a SHA-256")
     return f"blobs/{digest.replace(':', '/')}"
-
-
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.mode, entry.size = 0o644, len(content)
-    archive.addfile(entry, io.BytesIO(content))
 
 
 class _Repository:
@@ -93,15 +86,12 @@ class _Repository:
 
     def add_blob(self, archive: tarfile.TarFile, part: dict[str, t.Any]) -> None:
         """Add a layer or the configuration to an archive."""
-        entry = tarfile.TarInfo(_path(part["digest"]))
-        entry.mode, entry.size = 0o644, part["size"]
         with self._open(f"{self.base}/blobs/{part['digest']}") as answer:
-            reader = Hashing(answer)
             try:
-                archive.addfile(entry, reader)
+                found = add_hashed(archive, _path(part["digest"]), part["size"], answer)
             except OSError as error:  # tarfile found less than the size
                 raise EOFError(f"{part['digest']}: {error}") from error
-        if reader.digest.hexdigest() != part["digest"].partition(":")[2]:
+        if found != part["digest"].partition(":")[2]:
             raise HostError(f"{self.base}/blobs/{part['digest']}: found other content, expected this digest")
 
     def _open(self, url: str) -> t.Any:

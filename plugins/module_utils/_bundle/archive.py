@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import gzip
-import io
 import tarfile
 import typing as t
 from pathlib import Path
 
-from .._artifacts.archive import Hashing
+from .._artifacts.archive import add_hashed, add_text, entry_of, open_tar
 from .._errors import HostError
 from .lock import BLOBS, LOCK, MIRROR, Lock, render
 from .signature import SIGNATURE
@@ -46,15 +45,13 @@ def write(target: Path, lock: Lock, signature: bytes, blobs: dict[str, str], tre
     _remove(temporary)
     sink = _Parts(temporary, part_size)
     try:
-        with gzip.GzipFile("", "wb", _LEVEL, sink, mtime=0) as stream, tarfile.TarFile(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            archive.copybufsize = 1 << 20
-            _add(archive, LOCK, len(text), io.BytesIO(text))
-            _add(archive, SIGNATURE, len(signature), io.BytesIO(signature))
+        with gzip.GzipFile("", "wb", _LEVEL, sink, mtime=0) as stream, open_tar(stream) as archive:
+            add_text(archive, LOCK, text)
+            add_text(archive, SIGNATURE, signature)
             for sha256, path in sorted(blobs.items()):
                 with (tree / path).open("rb") as content:
-                    reader = Hashing(content)
-                    _add(archive, f"{BLOBS}/{sha256}", (tree / path).stat().st_size, reader)
-                if reader.digest.hexdigest() != sha256:
+                    found = add_hashed(archive, f"{BLOBS}/{sha256}", (tree / path).stat().st_size, content)
+                if found != sha256:
                     raise HostError(f"{path}: found other content than a moment ago, expected that nobody else writes to {tree}: run again")
             for path, file in sorted(lock.files.items()):
                 _link(archive, f"{MIRROR}/{path}", f"{'../' * (path.count('/') + 1)}{BLOBS}/{file.sha256}")
@@ -76,15 +73,8 @@ def _remove(target: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _add(archive: tarfile.TarFile, name: str, size: int, content: t.Any) -> None:
-    """Add a member without owner and time, so that the file depends only on its content."""
-    entry = tarfile.TarInfo(name)
-    entry.mode, entry.size = 0o644, size
-    archive.addfile(entry, content)
-
-
 def _link(archive: tarfile.TarFile, name: str, target: str) -> None:
-    entry = tarfile.TarInfo(name)
+    entry = entry_of(name)
     entry.type, entry.linkname = tarfile.SYMTYPE, target
     archive.addfile(entry)
 

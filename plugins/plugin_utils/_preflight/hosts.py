@@ -138,11 +138,12 @@ def _size(name: str, host: Host, limits: Limits) -> t.Iterator[Problem]:
 def _room_for_pods(name: str, host: Host, limits: Limits) -> t.Iterator[Problem]:
     """Check that a kubelet would take pods. One that runs frees space by itself, and health reports one that cannot."""
     disk = host.facts["disks"].get("/var/lib")
-    if disk and "worker" in host.groups and not host.facts["cluster_networks"]:
-        if 100 * disk["free_mib"] < limits.worker_free_percent * disk["total_mib"]:
-            free = 100 * disk["free_mib"] // disk["total_mib"]
-            expected = f"{limits.worker_free_percent} % or more, since its kubelet takes no pods with less (preflight_worker_free_percent)"
-            yield Problem(name, f"{free} % free in the file system with /var/lib", expected)
+    if not disk or "worker" not in host.groups or host.facts["cluster_networks"]:
+        return
+    if 100 * disk["free_mib"] < limits.worker_free_percent * disk["total_mib"]:
+        free = 100 * disk["free_mib"] // disk["total_mib"]
+        expected = f"{limits.worker_free_percent} % or more, since its kubelet takes no pods with less (preflight_worker_free_percent)"
+        yield Problem(name, f"{free} % free in the file system with /var/lib", expected)
 
 
 def _kernel(name: str, host: Host) -> t.Iterator[Problem]:
