@@ -10,11 +10,11 @@ import json
 import re
 
 from .lock import Lock, digest_of, render
+from .packages import NOTHING
 
 __all__ = ("SPDX", "document")
 
 SPDX = "bundle.spdx.json"
-_NOTHING = "NOASSERTION"
 
 
 def document(lock: Lock, collection: str) -> bytes:
@@ -24,12 +24,12 @@ def document(lock: Lock, collection: str) -> bytes:
             "SPDXID": f"SPDXRef-{number}",
             "name": path,
             "packageFileName": path,
-            "downloadLocation": file.url if re.match(r"https?://", file.url) else _NOTHING,
+            "downloadLocation": file.url if re.match(r"https?://", file.url) else NOTHING,
             "filesAnalyzed": False,
             "checksums": [{"algorithm": "SHA256", "checksumValue": file.sha256}],
-            "licenseConcluded": _NOTHING,
+            "licenseConcluded": NOTHING,
             "licenseDeclared": file.licence,
-            "copyrightText": _NOTHING,
+            "copyrightText": NOTHING,
             "comment": file.purpose,
             **({"externalRefs": [_package(file.url)]} if file.url.startswith("pkg:") else {}),
         }
