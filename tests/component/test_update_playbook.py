@@ -83,7 +83,7 @@ def collections(tmp_path_factory):
         tree(ours / "roles" / role, {"tasks/main.yml": JOB, "handlers/main.yml": HANDLER, "defaults/main.yml": {"master_emulated_version": ""}})
     tree(ours / "roles", {
         "preflight/tasks/inventory.yml": [], "preflight/tasks/hosts.yml": [fact],
-        "health/tasks/main.yml": [], "director/tasks/main.yml": [], "release/tasks/main.yml": [],
+        "health/tasks/main.yml": [], "director/tasks/main.yml": [], "release/tasks/main.yml": [], "release/tasks/bundle.yml": [],
         "lock/tasks/main.yml": [], "lock/tasks/renew.yml": [], "lock/tasks/release.yml": [],
     })  # fmt: skip
     site = {"hosts": "etcd:master:worker:!ignored", "gather_facts": False, "tasks": [{"name": "Site", "cfcr.kubernetes.preflight": {"name": "site"}}]}
