@@ -11,6 +11,11 @@ import json
 import pytest
 
 
+def pytest_configure(config) -> None:
+    for marker in ("long: what `make test` leaves out", "chain: updates over all minors, of step update-chain"):
+        config.addinivalue_line("markers", marker)
+
+
 @pytest.fixture
 def figures(capsys):
     """Return a function that prints measurements even if pytest captures output."""

@@ -34,8 +34,8 @@ BUILD = ROOT / "build"
 SCALE = "tests/cf_routing/test_scale.py"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = [
-    "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "update", "backup", "security", "interruptions", "awx",
-    "odd_hosts", "upstream", "bundle",
+    "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "update", "replace", "bundle", "backup", "security",
+    "interruptions", "awx", "odd_hosts", "upstream",
 ]  # fmt: skip
 # Code that the Python of hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni", "roles/firewall/files/guard"]
@@ -291,8 +291,23 @@ def molecule_version(step: Step) -> None:
         molecule(step, "default", **variables)
 
 
+def update(step: Step) -> None:
+    """Run scenario update: from one minor to the next, and back."""
+    molecule(step, PYTEST_ADDOPTS="-m 'not chain'")
+
+
+def update_chain(step: Step) -> None:
+    """Run scenario update over all minors, killed 20 times."""
+    molecule(step, "update", CFCR_UPDATE_CHAIN="1.37.1 1.37", PYTEST_ADDOPTS="-m chain")
+
+
+def backup(step: Step) -> None:
+    """Run scenario backup with 1,000 objects, and of the restores those of a living cluster and of a lost one."""
+    molecule(step, PYTEST_ADDOPTS="-m 'not long'")
+
+
 def backup_of_many(step: Step) -> None:
-    """Run scenario backup with as many objects as the step's name has."""
+    """Run scenario backup whole, with as many objects as the step's name has."""
     molecule(step, "backup", CFCR_OBJECTS=step.name.rpartition("-")[2])
 
 
@@ -358,6 +373,9 @@ STEPS = {
     "browser": browser,
     "awx": awx,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS},
+    "molecule-backup": backup,
+    "molecule-update": update,
+    "update-chain": update_chain,
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
@@ -370,8 +388,8 @@ STEPS = {
 NAMED = ["interruptions"]
 # Steps of `make test-all` only: what few changes can break. The others must end within 90 minutes on two slow processors that compile everything.
 RARE = [
-    "vm", "aws", "awx", "browser", "cf-routing-scale", "bundle-update",
-    *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb")),
+    "vm", "aws", "awx", "browser", "cf-routing-scale", "bundle-update", "update-chain",
+    *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb", "bundle", "backup")),
     *(name for name in STEPS if name.startswith(("ansible-", "backup-"))),
 ]  # fmt: skip
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]

@@ -69,6 +69,7 @@ def test_health_and_instances_know_the_newest_backup(backups):
     assert re.search(rf"backup +{re.escape(backups.files[0].name)}, .* verified at 1 target", shown), shown
 
 
+@pytest.mark.long
 def test_an_update_begins_with_a_backup(backups):
     """A changed configuration goes through the same steps as another version."""
     (before,) = backups.files
@@ -80,6 +81,7 @@ def test_an_update_begins_with_a_backup(backups):
     assert backups.files == [after]
 
 
+@pytest.mark.long
 def test_a_backup_needs_a_quorum_and_says_so(backups):
     for name in ETCD[1:]:
         host(name).check_output("systemctl stop etcd")

@@ -121,12 +121,14 @@ def test_a_living_cluster_goes_back_after_a_rotation_of_its_keys(backups, then, 
     backups.run("health.yml")
 
 
+@pytest.mark.long
 def test_former_keys_are_dropped_by_a_rotation(backups, then):
     backups.run("rotate.yml", KEYS)
     assert not authenticated(then.token)
     assert kubectl("get", "secret", "then", "--output=jsonpath={.data.word}") == "ZnJvbSB0aGVu"
 
 
+@pytest.mark.long
 def test_all_of_etcd_is_lost(backups, then, figures):
     for name in ETCD:
         on(name, "systemctl", "stop", "etcd")
@@ -138,6 +140,7 @@ def test_all_of_etcd_is_lost(backups, then, figures):
     check_then(then)
 
 
+@pytest.mark.long
 def test_a_killed_restore_goes_on(backups, then):
     change_much()
     for words in (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import subprocess
 import threading
 import time
 
@@ -19,6 +20,8 @@ from scenario import ContinuousRequests, addresses, agnhost, answers, apply, ask
 
 OLD, NEW = "1.35.4", "1.36.3"
 TO_NEW = "--extra-vars=cluster_kubernetes_version=1.36"
+# What cluster_kubernetes_version is, one update after the other, with the versions and how often the update is killed.
+CHAIN = [("1.36", "1.36.3", 8), ("1.37.1", "1.37.1", 8), ("1.37", "1.37.2", 4)]
 ADDRESSES = addresses()
 MASTERS = [name for name in ADDRESSES if name.startswith("master")]
 WORKERS = [name for name in ADDRESSES if name.startswith("worker")]
@@ -190,3 +193,31 @@ def test_roll_back(load, figures):
     site = Run("site.yml")
     assert site.end() == 0, site.text
     assert json.loads(kubectl("version", "--output=json"))["serverVersion"]["gitVersion"] == f"v{OLD}"
+
+
+def containers() -> set[str]:
+    """Return the containers of the workload."""
+    pods = get("pods", "--selector=app in (web, state)")["items"]
+    return {status["containerID"] for pod in pods for status in pod["status"]["containerStatuses"]}
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize(("wanted", "version", "kills"), CHAIN)
+def test_a_chain_of_updates_killed_at_random_moments(wanted, version, kills, load, figures):
+    moments, killed, to_wanted, before = random.Random(f"{SEED} {wanted}"), [], f"--extra-vars=cluster_kubernetes_version={wanted}", containers()
+    for _number in range(kills):
+        first, moment = Run("update.yml", to_wanted), moments.uniform(5, 60)
+        try:
+            assert first.end(moment) == 0, first.text
+            break
+        except subprocess.TimeoutExpired:
+            first.kill_when(lambda: True, "ran")
+            killed.append(first.seconds)
+    last = run(to_wanted)
+    assert at(version) and cordoned() == []
+    figures(f"Update to {version}", killed=killed, last_seconds=last.seconds)
+    wait(lambda: {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {f"v{version}"}, 30)
+    assert version != "1.37.2" or containers() == before  # a patch restarts no container
+    assert "Nothing to update." in run(to_wanted).text
+    again = Run("site.yml")
+    assert again.end() == 0 and set(re.findall(r"changed=(\d+)", again.text)) == {"0"}, again.text
