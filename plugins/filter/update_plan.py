@@ -43,6 +43,13 @@ options:
     description: Whether the plan has every host, also those with the wanted versions.
     type: bool
     default: false
+  packages:
+    description: The result of M(cfcr.kubernetes.host_packages) in check mode, by host. Without it, packages stay as they are.
+    type: dict
+  reboot:
+    description: Which hosts reboot after their packages were upgraded, V(auto), V(always) or V(never).
+    type: str
+    default: auto
   drain:
     description: V(auto), V(always) or V(never).
     type: str
@@ -77,7 +84,7 @@ RETURN = r"""
 _value:
   description:
     - C(steps) has the steps in their order. Each has a C(phase), the C(group) of its hosts, the C(versions) that they get, C(emulated), the minor that
-      masters emulate, C(batches), lists of hosts, and C(drain), the reason by worker.
+      masters emulate, C(batches), lists of hosts, C(drain), the reason by worker, and C(packages), by host their C(count) and why it will C(reboot).
     - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know; it is no
       part of the plan that the store keeps.
   type: dict
@@ -92,7 +99,7 @@ from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
 from ..plugin_utils._update.plan import Host, Policy, Refused, Release, Request, plan
 
 _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
-_DRAIN = ("auto", "always", "never")
+_WHEN = ("auto", "always", "never")
 GROUPS = ("etcd", "master", "proxy", "worker")
 
 
@@ -104,6 +111,8 @@ def update_plan(
     rollback=False,
     emulate=True,
     configuration=False,
+    packages=None,
+    reboot="auto",
     drain="auto",
     skip_drain=None,
     hosts=None,
@@ -111,8 +120,9 @@ def update_plan(
     obstacles=None,
 ):
     """Return the plan."""
-    if drain not in _DRAIN:
-        raise AnsibleFilterError(f"update_drain: found {drain!r}, expected one of {', '.join(_DRAIN)}")
+    for option, value in (("drain", drain), ("reboot", reboot)):
+        if value not in _WHEN:
+            raise AnsibleFilterError(f"update_{option}: found {value!r}, expected one of {', '.join(_WHEN)}")
     emulating = {name for name, its in reached_in(former or {}).items() if its["emulated"]}
     found = {
         name: _host(its, hosts is None or name in hosts)._replace(emulates=name in emulating)
@@ -133,6 +143,8 @@ def update_plan(
             begun=bool(former) and not former["finished"],
             emulate=emulate,
             configuration=configuration,
+            packages=packages,
+            reboot=reboot,
             drain=drain,
             skip_drain=skip_drain or (),
             api_problem=_api_problem(report),
@@ -157,7 +169,7 @@ def _release(release):
 
 def _host(row, in_play):
     host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader")
-    return host if in_play or host.releases is None else host._replace(releases=None, silence="has a problem that preflight has named")
+    return host if in_play or host.releases is None else host._replace(releases=None, silence="has a problem that is named above")
 
 
 def _policy(its):

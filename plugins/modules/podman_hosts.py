@@ -12,6 +12,7 @@ version_added: "0.9.0"
 description:
   - Manages a set of containers that serve as hosts (with systemd, SSH and kubelet), all of them in parallel.
   - Creates missing hosts, starts stopped ones, and removes unlisted ones together with their volumes.
+  - A host that reboots itself comes back, and so does one that switches itself off. One that C(podman stop) or C(podman kill) ends stays stopped.
   - Does not recreate an existing host because an option changed, since that would lose its disk. Only another O(generation) does.
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
@@ -139,10 +140,10 @@ Plan = collections.namedtuple("Plan", "remove create start")
 STATES = {"running": "running", "paused": "running", "created": "lost", "configured": "lost"}
 
 # Options of podman 4.3 and later for systemd and kubelet, with either version of cgroups. Podman's systemd mode would mount the machine's
-# hierarchy into every host, and Debian's crun refuses machines that have both versions.
+# hierarchy into every host, and Debian's crun refuses machines that have both versions. A reboot ends the container by a signal, which is a failure.
 RUN = (
     "podman --runtime runc run --detach --pull never --privileged --systemd=false --cgroupns=private --no-hosts --pids-limit -1"
-    " --tmpfs /run --tmpfs /tmp:exec,mode=1777 --env container=podman --stop-signal SIGRTMIN+3"
+    " --restart on-failure --tmpfs /run --tmpfs /tmp:exec,mode=1777 --env container=podman --stop-signal SIGRTMIN+3"
 ).split()
 
 

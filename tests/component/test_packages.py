@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -119,6 +120,54 @@ def test_a_configuration_file_stays_when_a_killed_installation_is_completed(root
     system.install_packages(["haproxy"])
     assert is_installed(root)
     assert (root / CONFIGURATION).read_text() == "# mine\n"
+
+
+def offer(root: pathlib.Path, version: str) -> None:
+    """Replace the package of the source by another version."""
+    source = root.parent / "source"
+    write(root.parent / "package/DEBIAN/control", CONTROL.replace("1.0", version))
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", root.parent / "package", source / "haproxy.deb"], check=True, capture_output=True)
+    archive = (source / "haproxy.deb").read_bytes()
+    entry = f"Filename: ./haproxy.deb\nSize: {len(archive)}\nSHA256: {hashlib.sha256(archive).hexdigest()}\n"
+    (source / "Packages").write_text(CONTROL.replace("1.0", version) + entry)
+
+
+def version(root: pathlib.Path) -> str:
+    return re.search("^Version: (.+)$", (root / "var/lib/dpkg/status").read_text(encoding="utf-8"), re.MULTILINE)[1]
+
+
+def test_a_newer_package_is_upgraded_and_its_configuration_file_stays(root):
+    system.install_packages(["haproxy"])
+    write(root / CONFIGURATION, "# mine\n")
+    assert system.upgradable_packages() == []
+    offer(root, "1.1")
+    assert system.upgradable_packages() == ["haproxy"] and version(root) == "1.0"
+    system.upgrade_packages()
+    assert system.upgradable_packages() == [] and version(root) == "1.1"
+    assert (root / CONFIGURATION).read_text() == "# mine\n"
+
+
+def test_a_held_package_stays(root):
+    system.install_packages(["haproxy"])
+    subprocess.run(["apt-mark", "hold", "haproxy"], check=True, capture_output=True)
+    offer(root, "1.1")
+    assert system.upgradable_packages() == []
+
+
+def test_an_upgrade_that_was_killed_is_completed(root):
+    system.install_packages(["haproxy"])
+    offer(root, "1.1")
+    subprocess.run(["dpkg", "--unpack", root.parent / "source/haproxy.deb"], check=True, capture_output=True)
+    (root / "var/lib/dpkg/updates/0000").write_text((root / "var/lib/dpkg/status").read_text())
+    assert system.upgradable_packages() == ["haproxy"]
+    system.upgrade_packages()
+    assert is_installed(root) and version(root) == "1.1"
+
+
+def test_a_repository_that_does_not_answer_is_not_one_without_newer_packages(root):
+    (root / "etc/apt/sources.list").write_text("deb [trusted=yes] http://127.0.0.1:9/ ./\n")
+    with pytest.raises(HostError, match=r"127\.0\.0\.1:9"):
+        system.upgradable_packages()
 
 
 @pytest.mark.parametrize("lock", ["var/lib/apt/lists/lock", "var/cache/apt/archives/lock", "var/lib/dpkg/lock-frontend"])

@@ -13,7 +13,7 @@ import time
 import typing as t
 from pathlib import Path
 
-__all__ = ("DISKS", "disks", "resources")
+__all__ = ("DISKS", "boot", "disks", "resources")
 
 # Directories of hosts whose content grows. Each file system is reported once.
 DISKS = ("/", "/opt", "/tmp", "/var/log", "/var/lib", "/var/lib/containerd", "/var/lib/kubelet", "/run")
@@ -25,14 +25,21 @@ _LIMITS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "m
 
 def resources(root: Path = Path("/")) -> dict[str, t.Any]:
     """Return load, memory and uptime."""
-    boot, uptime = _boot(root)
+    boot_id, uptime = boot(root)
     return {
         "load": [round(float(number), 2) for number in _text(root / "proc/loadavg").split()[:3]],
         "processors": os.cpu_count() or 1,
         "memory": _memory(root),
         "uptime": uptime,
-        "boot_id": boot,
+        "boot_id": boot_id,
     }
+
+
+def boot(root: Path = Path("/")) -> tuple[str, int]:
+    """Return an ID of this boot and its uptime in seconds. The ID has the start of process 1, since containers share the boot ID of their machine."""
+    ticks = int(_text(root / "proc/1/stat").rpartition(")")[2].split()[19])
+    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return f"{_text(root / 'proc/sys/kernel/random/boot_id')}/{ticks}", round(since_boot - ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def disks(paths: t.Iterable[str]) -> dict[str, dict[str, int]]:
@@ -65,13 +72,6 @@ def _memory(root: Path) -> dict[str, int]:
         if limit.isdecimal() and usage.isdecimal() and int(limit) < total:
             total, available = int(limit), min(available, max(int(limit) - int(usage), 0))
     return {"total_mib": total // _MIB, "available_mib": available // _MIB}
-
-
-def _boot(root: Path) -> tuple[str, int]:
-    """Return an ID of this boot and its uptime in seconds. The ID has the start of process 1, since containers share the boot ID of their machine."""
-    ticks = int(_text(root / "proc/1/stat").rpartition(")")[2].split()[19])
-    since_boot = time.clock_gettime(time.CLOCK_BOOTTIME)
-    return f"{_text(root / 'proc/sys/kernel/random/boot_id')}/{ticks}", round(since_boot - ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def _percent(part: int, whole: int) -> int:

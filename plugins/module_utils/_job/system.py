@@ -15,7 +15,10 @@ from pathlib import Path
 from .._command import run
 from .._errors import HostError
 
-__all__ = ("apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "sysctls")
+__all__ = (
+    "apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "sysctls", "upgradable_packages",
+    "upgrade_packages",
+)  # fmt: skip
 
 # The second line distinguishes it from an operator's policy.
 _POLICY = "#!/bin/sh\n# Written by the Ansible collection cfcr.kubernetes while it installs packages.\nexit 101\n"
@@ -25,6 +28,9 @@ _KEEP_FILES = "--force-confold"
 
 # apt.conf(5): apt-get then installs from its cache and from local repositories only. (--no-download fails for packages of the latter.)
 _OFFLINE = ("-o", "Dir::Bin::Methods::http=false", "-o", "Dir::Bin::Methods::https=false")
+
+# New packages too: a new kernel is one.
+_UPGRADE = ("--with-new-pkgs",)
 
 _LOCK_SECONDS = 120
 _LOCK_PAUSE = 1
@@ -76,19 +82,39 @@ def _install_from_network(names: list[str]) -> None:
         ) from error
 
 
+def upgradable_packages() -> list[str]:
+    """Read the lists of packages anew, and return the packages that an upgrade changes, adds or completes. Held packages and those of others stay."""
+    # Without that, a repository that does not answer is only a warning, and there seems to be nothing to upgrade.
+    _apt("update", "-o", "APT::Update::Error-Mode=any")
+    lines = map(str.split, _apt("upgrade", *_UPGRADE, "--simulate").splitlines())
+    return sorted({words[1] for words in lines if len(words) > 1 and words[0] in ("Inst", "Conf")})
+
+
+def upgrade_packages() -> None:
+    """Upgrade all packages that can be without removing others. Existing configuration files stay.
+
+    Their services restart as the distribution wants. A job restarts units whose program was replaced.
+    """
+    _change("upgrade", *_UPGRADE)
+
+
 def _install(*options: str) -> None:
-    options = ("--yes", "--no-install-recommends", "-o", f"Dpkg::Options::={_KEEP_FILES}", *options)
+    _change("install", "--no-install-recommends", *options)
+
+
+def _change(command: str, *options: str) -> None:
+    options = ("--yes", "-o", f"Dpkg::Options::={_KEEP_FILES}", *options)
     try:
-        _apt("install", *options)
+        _apt(command, *options)
     except HostError as error:
         # apt-get asks for it after a killed run, and only when it has the lock, so no other dpkg is running.
         if "dpkg --configure -a" not in str(error):
             raise
         _run("dpkg", _KEEP_FILES, "--configure", "-a")
-        _apt("install", *options)
+        _apt(command, *options)
 
 
-def _apt(command: str, *options: str) -> None:
+def _apt(command: str, *options: str) -> str:
     """Run apt-get. Wait while another process has one of apt's or dpkg's locks, as on a host that has just started."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
@@ -103,8 +129,8 @@ def _apt(command: str, *options: str) -> None:
         time.sleep(_LOCK_PAUSE)
 
 
-def _run(*arguments: str) -> None:
-    run(*arguments, environment={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
+def _run(*arguments: str) -> str:
+    return run(*arguments, environment={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ SPEC: dict[str, t.Any] = {
 
 _NAME = "update/plan"
 # Two plans with the same values of these are one update.
-_SAME = ("to", "rollback", "configuration")
+_SAME = ("to", "rollback", "configuration", "packages")
 _NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
@@ -93,7 +93,7 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             return {**before, **_NEW}
         kind = "roll back" if before["rollback"] else "update"
         raise HostError(
-            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one: finish it, go back with "
+            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same options: finish it, go back with "
             "update_action=rollback, or give it up with update_action=replan"
         )
     return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_NEW}

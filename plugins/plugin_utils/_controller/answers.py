@@ -48,6 +48,8 @@ _CLUSTER_ID = Word(r"[0-9a-f]{1,16}|", "an ID in hexadecimal")
 # By name. Programs are installed by it, so it is nothing else than a version.
 _RELEASES = Named(_IDENTIFIER, Word(VERSION, "a version of digits and dots"), most=100)
 _SEARCH_DOMAIN = Word(r"\.|[A-Za-z0-9_][A-Za-z0-9._-]{0,252}", "a domain")
+_BOOT = Word("[0-9a-f-]{0,64}/[0-9]{1,20}", "an ID of the kernel and a number")
+_PACKAGE = Word("[a-z0-9][a-z0-9+.:-]{0,127}", "the name of a package")
 _PEM = Word(r"[\x00-\x7f\ufffd]{0,1048576}", "a file of ASCII, 1 MiB or less")
 
 _NO_MORE = Fields({})
@@ -131,7 +133,7 @@ _HEALTH = Fields(
         "memory": Fields({"total_mib": Number(1, 1 << 40), "available_mib": _MIB}),
         "disks": Named(_PATH, _or_error(Fields({"total_mib": _MIB, "used_percent": _PERCENT, "inodes_used_percent": _PERCENT}))),
         "uptime": Number(-60, 1 << 40),
-        "boot_id": Word("[0-9a-f-]{0,64}/[0-9]{1,20}", "an ID of the kernel and a number"),
+        "boot_id": _BOOT,
         "time": Number(0, 1 << 40, whole=False),
     }
 )
@@ -276,6 +278,8 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),
+    "host_packages": lambda _arguments: Fields({"packages": Each(_PACKAGE, most=10_000), "reboot": Prose(300)}),
+    "host_reboot": lambda _arguments: Fields({"boot_id": _BOOT}),
     "host_rollback": lambda _arguments: Fields(
         {"restored": Each(_PATH, most=10_000), "restarted": Each(_UNIT, most=100), "problems": Named(_UNIT, Prose())}
     ),

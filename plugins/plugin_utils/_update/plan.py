@@ -28,6 +28,7 @@ _ONE_AT_A_TIME = ("etcd", "master", "proxy")
 # In this order, no component is ever newer than the API server that it talks to. A roll-back goes the other way.
 PHASES = ("etcd", "emulation", "masters", "proxies", "workers")
 _PHASE_OF = {"etcd": "etcd", "master": "masters", "proxy": "proxies", "worker": "workers"}
+_KERNEL = "linux-image-"
 _MINOR = re.compile(r"[0-9]+\.[0-9]+")
 
 
@@ -78,6 +79,8 @@ class Request:
     begun: bool = False  # whether an update has changed hosts already
     emulate: bool = True
     configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
+    packages: t.Mapping[str, t.Mapping[str, t.Any]] | None = None  # of module host_packages by host; None: packages stay
+    reboot: str = "auto"
     drain: str = "auto"
     skip_drain: t.Collection[str] = ()
     api_problem: str = ""  # why the API does not list nodes
@@ -118,6 +121,7 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         "to": dict(request.to.versions),
         "rollback": request.rollback,
         "configuration": request.configuration,
+        "packages": request.packages is not None,
         "steps": steps,
         "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }
@@ -128,11 +132,12 @@ def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> 
     """Return the steps of the masters: one per minor, since API servers must be within one minor of each other. The last one is first for a roll-back."""
     steps = []
     reached = groups["master"]
-    for release in hops(reached.values(), request):
-        step = _step("master", {"master": reached}, release, request)
+    for release in (path := hops(reached.values(), request)):
+        step = _step("master", {"master": reached}, release, request, last=release == path[-1])
         before = min((minor(host.releases.get("kube-apiserver", "")) for host in reached.values()), key=rules.numbers, default="")
-        if step["batches"] and before and before != release.minor and request.emulate and not request.rollback:
-            steps.append({**step, "phase": "emulation", "emulated": before})
+        behind = [[name] for name in _ordered(reached) if _is_behind("master", reached[name], release, request)]
+        if behind and before and before != release.minor and request.emulate and not request.rollback:
+            steps.append({**step, "phase": "emulation", "emulated": before, "batches": behind, "packages": {}})
             step = {**step, "batches": [[name] for name in _ordered(reached)]}
         steps.append(step)
         reached = {name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in reached.items()}
@@ -152,12 +157,18 @@ def hops(masters: t.Iterable[Host], request: Request) -> list[Release]:
     return [*sorted(between, key=lambda lock: rules.numbers(lock.minor)), request.to]
 
 
-def _step(group: str, groups: t.Mapping[str, t.Mapping[str, Host]], release: Release, request: Request) -> dict[str, t.Any]:
-    """Return the step that brings a group to a release. Hosts that have it fall out, unless the configuration is to be applied."""
+def _step(
+    group: str, groups: t.Mapping[str, t.Mapping[str, Host]], release: Release, request: Request, last: bool = True
+) -> dict[str, t.Any]:
+    """Return the step that brings a group to a release, the last one with the packages of the OS.
+
+    Hosts that have all that fall out, unless the configuration is to be applied.
+    """
     members = groups[group]
-    behind = {name: host for name, host in members.items() if request.configuration or _differs(group, host, release, request)}
+    upgraded = {name: its for name in members if last and (its := _packages(name, request))}
+    behind = {name: host for name, host in members.items() if name in upgraded or _is_behind(group, host, release, request)}
     policy = Policy() if group in _ONE_AT_A_TIME else request.policies.get(group, Policy())
-    drained = {name: reason for name, host in behind.items() if group == "worker" and (reason := _drain(name, host, release, request))}
+    drained = {name: reason for name, host in behind.items() if group == "worker" and (reason := _drain(name, host, release, request, upgraded))}
     return {
         "phase": _PHASE_OF[group],
         "group": group,
@@ -167,11 +178,14 @@ def _step(group: str, groups: t.Mapping[str, t.Mapping[str, Host]], release: Rel
         "downgrade": _downgrade(behind, release) if group == "etcd" else "",
         "batches": _batches(_ordered(behind), behind, policy, len(members)),
         "drain": drained,
+        "packages": upgraded,
     }
 
 
-def _differs(group: str, host: Host, release: Release, request: Request) -> bool:
+def _is_behind(group: str, host: Host, release: Release, request: Request) -> bool:
     """Return whether a host is not yet at a release. A master that has already gone beyond this minor does not return to it."""
+    if request.configuration:
+        return True
     if group == "master":
         reached, wanted = rules.numbers(minor(host.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
         if reached and (reached < wanted if request.rollback else reached > wanted):
@@ -191,10 +205,21 @@ def _of(group: str, release: Release) -> dict[str, str]:
     return {name: release.components[name] for name in COMPONENTS[group]}
 
 
-def _drain(name: str, host: Host, release: Release, request: Request) -> str:
+def _packages(name: str, request: Request) -> dict[str, t.Any]:
+    """Return how many packages of the host are upgraded, and why it reboots as far as that is known before; nothing if it needs neither."""
+    found = (request.packages or {}).get(name)
+    if found is None:
+        return {}
+    reason = found["reboot"] or ("for a new kernel" if any(package.startswith(_KERNEL) for package in found["packages"]) else "")
+    reboots = {"auto": reason, "always": "update_reboot is always", "never": ""}[request.reboot]
+    return {"count": len(found["packages"]), "reboot": reboots} if found["packages"] or reboots else {}
+
+
+def _drain(name: str, host: Host, release: Release, request: Request, upgraded: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
     """Return why the worker is drained before it changes, or nothing.
 
-    Kubernetes does not support another minor of the kubelet below running pods, and containers of another minor of containerd may lose their shim.
+    Kubernetes does not support another minor of the kubelet below running pods, containers of another minor of containerd may lose their shim, and a reboot
+    ends all pods. Packages of the OS are not part of pods.
     """
     if request.drain == "never" or name in request.skip_drain:
         return ""
@@ -202,6 +227,8 @@ def _drain(name: str, host: Host, release: Release, request: Request) -> str:
         before, after = host.releases.get(component, ""), release.components[component]
         if before and minor(before) != minor(after):
             return f"{component} {before} to {after}"
+    if name in upgraded and upgraded[name]["reboot"]:
+        return "reboot"
     return "update_drain is always" if request.drain == "always" else ""
 
 

@@ -71,9 +71,9 @@ def test_bad_options_are_refused(options, found):
 def test_a_host_with_a_problem_is_left_out_and_named():
     """A full disk, for example: preflight fails the host, so it is not in the play."""
     made = planned(hosts=None, in_play=["etcd-0", "master-0", "worker-1"])
-    assert made["steps"][-1]["batches"] == [["worker-1"]] and made["left_out"] == {"worker-0": "has a problem that preflight has named"}
+    assert made["steps"][-1]["batches"] == [["worker-1"]] and made["left_out"] == {"worker-0": "has a problem that is named above"}
     rows = {"master-1": row("master")}
-    with pytest.raises(AnsibleFilterError, match="group master: found that master-1 has a problem that preflight has named, expected every host"):
+    with pytest.raises(AnsibleFilterError, match="group master: found that master-1 has a problem that is named above, expected every host"):
         planned(hosts=rows, in_play=list(GROUPS))
 
 

@@ -19,6 +19,7 @@ PLAN = {
     "to": {"kubernetes": "1.36.3"},
     "rollback": False,
     "configuration": False,
+    "packages": False,
     "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
 }

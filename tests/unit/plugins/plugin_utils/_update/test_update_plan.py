@@ -110,6 +110,67 @@ def test_configuration_reaches_every_host_without_a_drain():
     ]  # fmt: skip
 
 
+KERNEL = {"packages": ["linux-image-6.1.0-41-amd64", "openssl"], "reboot": ""}
+OPENSSL = {"packages": ["openssl"], "reboot": ""}
+NOTHING = {"packages": [], "reboot": ""}
+ASKS = {"packages": [], "reboot": "a package asks for it"}
+
+
+def upgrades(made):
+    return {name: its for step in made["steps"] for name, its in step["packages"].items()}
+
+
+def test_packages_reach_only_hosts_that_have_newer_ones_and_drain_only_workers_that_reboot():
+    found = {"etcd-1": KERNEL, "master-0": OPENSSL, "worker-0": NOTHING, "worker-1": OPENSSL, "worker-2": KERNEL}
+    made = planned(cluster(NEW), NEW, NEW, packages=found)
+    assert shown(made) == [
+        ("etcd", "1.36.3", "", [["etcd-1"]]), ("masters", "1.36.3", "", [["master-0"]]), ("workers", "1.36.3", "", [["worker-1"], ["worker-2"]]),
+    ]  # fmt: skip
+    assert upgrades(made) == {
+        "etcd-1": {"count": 2, "reboot": "for a new kernel"},
+        "master-0": {"count": 1, "reboot": ""},
+        "worker-1": {"count": 1, "reboot": ""},
+        "worker-2": {"count": 2, "reboot": "for a new kernel"},
+    }
+    assert [step["drain"] for step in made["steps"]] == [{}, {}, {"worker-2": "reboot"}]
+    assert text(made)[0] == "Update: the same versions, packages of the OS"
+    assert text(made)[2] == "   - etcd-1 (2 packages; reboots: for a new kernel)"
+    assert text(made)[-1] == "   - worker-2 (drained: reboot; 2 packages; reboots: for a new kernel)"
+    assert planned(cluster(NEW), NEW, NEW, packages={"worker-0": NOTHING})["steps"] == []
+
+
+@pytest.mark.parametrize(
+    ("reboot", "found", "reasons"),
+    [
+        ("auto", ASKS, ["a package asks for it"]),
+        ("auto", OPENSSL, [""]),
+        ("auto", NOTHING, []),
+        ("always", NOTHING, ["update_reboot is always"]),
+        ("never", KERNEL, [""]),
+        ("never", ASKS, []),
+    ],
+)
+def test_which_hosts_reboot(reboot, found, reasons):
+    made = planned(cluster(NEW), NEW, NEW, packages={"worker-0": found}, reboot=reboot)
+    assert [its["reboot"] for its in upgrades(made).values()] == reasons
+    assert [len(step["drain"]) for step in made["steps"]] == [int(bool(reason)) for reason in reasons]
+
+
+def test_a_reboot_drains_as_the_operator_wants():
+    found = {"worker-0": KERNEL, "worker-1": KERNEL}
+    assert list(planned(cluster(NEW), NEW, NEW, packages=found, skip_drain=["worker-1"])["steps"][0]["drain"]) == ["worker-0"]
+    assert planned(cluster(NEW), NEW, NEW, packages=found, drain="never")["steps"][0]["drain"] == {}
+
+
+def test_masters_get_their_packages_in_their_last_step():
+    """A master that has the new version already does not emulate because of its packages."""
+    found = {"master-0": KERNEL, "master-1": KERNEL}
+    made = planned(cluster(release("1.35.4", "3.6.16")), to=NEWER, packages=found)
+    assert [sorted(step["packages"]) for step in made["steps"] if step["group"] == "master"] == [[], [], [], ["master-0", "master-1"]]
+    made = planned(cluster(master_0=NEW), packages=found)
+    assert shown(made)[1] == ("emulation", "1.36.3", "1.35", [["master-1"]])
+
+
 @pytest.mark.parametrize(
     ("policy", "sizes"),
     [

@@ -18,7 +18,7 @@ HOSTS = ("etcd-0", "master-0", "worker-0", "worker-1", "worker-2")
 
 
 def step(phase, group, *batches):
-    return {"phase": phase, "group": group, "versions": VERSIONS, "emulated": "", "batches": list(batches), "drain": {}}
+    return {"phase": phase, "group": group, "versions": VERSIONS, "emulated": "", "batches": list(batches), "drain": {}, "packages": {}}
 
 
 RECORD = {
@@ -26,6 +26,7 @@ RECORD = {
     "from": VERSIONS,
     "to": VERSIONS,
     "rollback": False,
+    "packages": False,
     "steps": [step("etcd", "etcd", ["etcd-0"]), step("masters", "master", ["master-0"]), step("workers", "worker", ["worker-0"], ["worker-1", "worker-2"])],
     "left_out": {},
     "done": {},
