@@ -23,7 +23,8 @@ ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for na
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
 ACTIONS = (
-    "credential", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight", "release_download",
+    "credential", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight",
+    "release_download",
 )  # fmt: skip
 ACTION = """
 import json, os, pathlib, time
@@ -32,6 +33,7 @@ from ansible.plugins.action import ActionBase
 class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         name, host = self._task.action.rpartition(".")[2], task_vars["inventory_hostname"]
+        host = self._task.delegate_to if self._task.delegate_to in task_vars["groups"]["all"] else host
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
         seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in ("state", "name", "owner", "credentials") if key in args}}
@@ -42,12 +44,15 @@ class ActionModule(ActionBase):
         with open(os.environ["SEEN"], "a") as stream:
             stream.write(json.dumps(seen) + "\\n")
         answer = world.get(f"{name} {host}", {})
+        if not self._task.check_mode:
+            answer |= answer.pop("after", {})
         if answer.get("state", args.get("state")) != args.get("state"):
             answer = {}
         time.sleep(answer.pop("takes", 0))
         api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
         nothing = {"problem": None, "apis": [], "unasked": {}, "webhooks": [], "budgets": []}
-        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **api, **nothing, **answer}
+        packages = {"packages": [], "reboot": ""}
+        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **packages, **api, **nothing, **answer}
 """
 JOB = [{"name": "Configure", "cfcr.kubernetes.job": {"name": "x"}, "changed_when": True, "notify": "Restart"}]
 HANDLER = [{"name": "Restart", "cfcr.kubernetes.job": {"name": "x", "state": "restarted"}}]
@@ -217,6 +222,56 @@ def test_masters_soak(update):
     assert "The update ends before master-0: masters behave like the former minor until" in output and "Run update again after 20" in output
     assert jobs(update(variables={"update_soak_hours": 1})[0]) == []
     assert jobs(update(variables={"update_soak_hours": 0.0001})[0]) == [*MASTERS[2:], *WORKERS]
+
+
+KERNEL = {"packages": ["linux-image-6.1.0-41-amd64"], "reboot": ""}
+PACKAGES = ["-e", "update_packages=true"]
+
+
+def order(seen, host, *actions):
+    """Return what a host saw of these actions, in its order."""
+    return [its["action"] for its in seen if its["host"] == host and its["action"] in actions]
+
+
+def test_packages_and_reboots(update):
+    """Only hosts with newer packages change. Those that reboot are alone in their group, and workers are drained first."""
+    asks = {"packages": ["libc6"], "reboot": "a package asks for it"}
+    world = {"host_packages master-1": KERNEL | {"reboot": "kernel 6.1.0-41-amd64 is installed"}, "host_packages worker-0": asks}
+    seen, output = update(world, now="1.36", arguments=[*PACKAGES, "--check"])
+    assert "worker-0 (drained: reboot; 1 packages; reboots: a package asks for it)" in output and not hosts_of(seen, "host_reboot")
+    seen, output = update(world, now="1.36", arguments=PACKAGES)
+    assert hosts_of(seen, "host_reboot") == ["master-1", "worker-0"] and "worker-1" not in hosts_of(seen, "release_download")
+    assert order(seen, "worker-0", "host_packages", "node_drain", "host_reboot", "job")[1:5] == ["host_packages", "node_drain", "host_reboot", "job"]
+    assert order(seen, "master-0", "host_watch") == ["host_watch"], "the other master is watched before master-1 reboots"
+    assert [host for host, _version, _emulated in jobs(seen)] == ["master-1", "worker-0"]
+    assert hosts_of(seen, "node_drain", state="schedulable", name=ADDRESSES["worker-0"]) == ["worker-0"]
+    assert "The update is complete" in output
+
+
+def test_a_master_does_not_reboot_while_the_other_one_is_not_healthy(update):
+    world = {"host_packages master-1": KERNEL | {"reboot": "new kernel"}, "host_watch master-0": {"problems": {"kube-apiserver": "is failed"}}}
+    seen, output = update(world, now="1.36", arguments=PACKAGES, fails=True)
+    assert not hosts_of(seen, "host_reboot") and not jobs(seen)
+    assert "kube-apiserver" in output and "it was not rebooted" in output and "its packages stay upgraded" in output
+
+
+def test_a_worker_that_asks_for_a_reboot_only_after_its_packages_is_drained_too(update):
+    world = {"host_packages worker-0": {"packages": ["dbus"], "after": {"reboot": "a package asks for it"}}}
+    seen, _output = update(world, now="1.36", arguments=PACKAGES)
+    assert order(seen, "worker-0", "node_drain", "host_reboot")[0:3] == ["node_drain", "host_reboot", "node_drain"]
+    seen, _output = update(world, now="1.36", arguments=[*PACKAGES, "-e", "update_reboot=never"])
+    assert not hosts_of(seen, "host_reboot") and not hosts_of(seen, "node_drain", state="drained") and jobs(seen)
+
+
+def test_a_host_whose_repositories_do_not_answer_is_left_out(update):
+    seen, output = update({"host_packages worker-0": {"failed": True, "msg": "apt-get: no route"}, "host_packages worker-1": KERNEL}, now="1.36",
+                          arguments=PACKAGES, fails=True)  # fmt: skip
+    assert "Left out: worker-0 has a problem that is named above" in output and [its[0] for its in jobs(seen)] == ["worker-1"]
+
+
+def test_packages_of_a_bundle_are_refused(update):
+    seen, output = update(now="1.36", variables={"cluster_artifact_source": "bundle"}, arguments=PACKAGES, fails=True)
+    assert "update_packages: found cluster_artifact_source bundle, expected another one" in output and not hosts_of(seen, "host_packages")
 
 
 SEVERAL = {"update_canaries": "0", "update_max_in_flight": "100%"}

@@ -70,7 +70,9 @@ def test_questions_have_limits_and_fit(template, question):
     if question["variable"] in OF_PLAYBOOKS:
         assert re.search(rf"\b{question['variable']}\b", (ROOT / template["playbook"]).read_text())
     else:
-        assert kind not in ("multiplechoice", "multiselect") or question["choices"] == documented[question["variable"]]["choices"]
+        option = documented[question["variable"]]
+        choices = ["false", "true"] if option["type"] == "bool" else option.get("choices")
+        assert kind not in ("multiplechoice", "multiselect") or question["choices"] == choices
 
 
 @pytest.mark.parametrize("schedule", LISTS["schedules"], ids=lambda schedule: schedule["name"])
