@@ -50,6 +50,16 @@ options:
     description: Which hosts reboot after their packages were upgraded, V(auto), V(always) or V(never).
     type: str
     default: auto
+  recreate:
+    description: Hosts and groups to recreate, as a list or with commas between them, or whether to recreate all hosts.
+    type: raw
+    default: false
+  machines:
+    description: The states of the machines of role iaas by host. Without it, hosts cannot be recreated.
+    type: dict
+  volumes:
+    description: RV(cfcr.kubernetes.kubernetes_cluster_info#module:volumes).
+    type: dict
   drain:
     description: V(auto), V(always) or V(never).
     type: str
@@ -84,7 +94,8 @@ RETURN = r"""
 _value:
   description:
     - C(steps) has the steps in their order. Each has a C(phase), the C(group) of its hosts, the C(versions) that they get, C(emulated), the minor that
-      masters emulate, C(batches), lists of hosts, C(drain), the reason by worker, and C(packages), by host their C(count) and why it will C(reboot).
+      masters emulate, C(batches), lists of hosts, C(drain), the reason by worker, C(packages), by host their C(count) and why it will C(reboot),
+      and C(recreate), a list of hosts.
     - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know; it is no
       part of the plan that the store keeps.
   type: dict
@@ -96,10 +107,11 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._store.updates import reached_in
 from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
-from ..plugin_utils._update.plan import Host, Policy, Refused, Release, Request, plan
+from ..plugin_utils._update.plan import ALL, Host, Policy, Refused, Release, Request, plan
 
 _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
 _WHEN = ("auto", "always", "never")
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 GROUPS = ("etcd", "master", "proxy", "worker")
 
 
@@ -113,6 +125,9 @@ def update_plan(
     configuration=False,
     packages=None,
     reboot="auto",
+    recreate=False,
+    machines=None,
+    volumes=None,
     drain="auto",
     skip_drain=None,
     hosts=None,
@@ -132,6 +147,9 @@ def update_plan(
     unknown = [str(name) for name in skip_drain or [] if name not in found]
     if unknown:
         raise AnsibleFilterError(f"update_skip_drain: found {', '.join(unknown)}, expected hosts of the cluster")
+    words = _words(recreate)
+    if unknown := [word for word in words if word not in (ALL, *GROUPS, *found)]:
+        raise AnsibleFilterError(f"update_recreate: found {', '.join(unknown)}, expected true, hosts of the cluster, or groups of {', '.join(GROUPS)}")
     try:
         locks = {name: _release(name) for name in releases() if name.count(".") == 1}
         request = Request(
@@ -145,6 +163,9 @@ def update_plan(
             configuration=configuration,
             packages=packages,
             reboot=reboot,
+            recreate=words,
+            machines=machines,
+            volumes=volumes or {},
             drain=drain,
             skip_drain=skip_drain or (),
             api_problem=_api_problem(report),
@@ -153,6 +174,14 @@ def update_plan(
         return plan(found, request)
     except (CatalogError, Refused) as error:
         raise AnsibleFilterError(str(error)) from error
+
+
+def _words(value):
+    """Return the hosts and groups in a list or a text, or all hosts for true."""
+    words = [word.strip() for word in (value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [str(value)])]
+    if len(words) == 1 and words[0].lower() in ("", *_TRUE, *_FALSE):
+        return [ALL] if words[0].lower() in _TRUE else []
+    return words
 
 
 def _api_problem(report):
@@ -168,7 +197,7 @@ def _release(release):
 
 
 def _host(row, in_play):
-    host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader")
+    host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader", address=row.get("address") or "")
     return host if in_play or host.releases is None else host._replace(releases=None, silence="has a problem that is named above")
 
 

@@ -53,6 +53,7 @@ _value:
   description:
     - C(text) is the plan as lines. C(slots) has the hosts and the sizes of batches for each play. C(complete) tells whether all hosts are done.
     - C(downloads) has by host the C(components) and C(versions) that it needs next.
+    - C(recreates) are the hosts that are still to be recreated, also those that do not answer.
     - C(stop) says why the batch must not begin, C(line) which part of the update it is. C(soaks_until) is the time when masters may stop to emulate, if
       it is not over.
   type: dict
@@ -63,7 +64,7 @@ import datetime
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._update.plan import PHASES
-from ..plugin_utils._update.progress import END, among, downloads, is_complete, slots, soak, stop
+from ..plugin_utils._update.progress import END, among, downloads, is_complete, recreates, slots, soak, stop
 from ..plugin_utils._update.text import progress, text
 
 
@@ -72,7 +73,7 @@ def update_progress(record, hosts, until=END, soak_hours=0, step=0, batch=()):
     if until not in (*PHASES, END):
         raise AnsibleFilterError(f"update_until: found {until!r}, expected one of {', '.join((*PHASES, END))}")
     if not record:
-        return {"text": [], "slots": slots({"steps": []}), "downloads": {}, "complete": False, "soaks_until": "", "stop": "", "line": ""}
+        return {"text": [], "slots": slots({"steps": []}), "downloads": {}, "complete": False, "recreates": [], "soaks_until": "", "stop": "", "line": ""}
     left = among(record, hosts)
     soaks_until = soak(left, float(soak_hours), datetime.datetime.now(datetime.timezone.utc))
     return {
@@ -80,6 +81,7 @@ def update_progress(record, hosts, until=END, soak_hours=0, step=0, batch=()):
         "slots": slots(left, until),
         "downloads": downloads(left),
         "complete": is_complete(left),
+        "recreates": recreates(record),
         "soaks_until": soaks_until,
         "stop": stop(left, step, batch, soaks_until) if batch else "",
         "line": progress(left, step, batch) if batch else "",

@@ -17,10 +17,9 @@ description:
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 options:
   units:
-    description: Names of the units, without C(.service).
+    description: Names of the units, without C(.service). By default all units of the host's jobs.
     type: list
     elements: str
-    required: true
 """
 
 EXAMPLES = r"""
@@ -41,7 +40,7 @@ units:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._command import run
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import systemd
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import descriptor, systemd, watch
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import finish
 
 STOPPED = ("inactive", "failed")
@@ -49,9 +48,12 @@ STOPPED = ("inactive", "failed")
 
 def main() -> None:
     """Stop the units."""
-    module = AnsibleModule(argument_spec={"units": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"units": {"type": "list", "elements": "str"}}, supports_check_mode=True)
     try:
-        states = systemd.show(module.params["units"], "ActiveState")
+        names = module.params["units"]
+        if names is None:
+            names = [unit["name"] for unit in watch.units_of(descriptor.read_all())]
+        states = systemd.show(names, "ActiveState") if names else {}
         running = [name for name, state in states.items() if state["ActiveState"] not in STOPPED]
         before, after = ({"units": dict.fromkeys(running, state)} for state in ("running", "stopped"))
         finish(module, before, after, lambda: run("systemctl", "stop", *(f"{name}.service" for name in running)), units=running)

@@ -21,10 +21,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 HOSTS = {"etcd": ["etcd-0"], "master": ["master-0", "master-1"], "worker": ["worker-0", "worker-1"]}
 ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for names in HOSTS.values() for name in names), 1)}
 # Roles that change hosts, and roles with the results that the playbook needs.
-CHANGING = ("etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
+CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
 ACTIONS = (
-    "credential", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight",
-    "release_download",
+    "credential", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight",
+    "podman_hosts", "release_download", "unit_stop",
 )  # fmt: skip
 ACTION = """
 import json, os, pathlib, time
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         host = self._task.delegate_to if self._task.delegate_to in task_vars["groups"]["all"] else host
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
-        seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in ("state", "name", "owner", "credentials") if key in args}}
+        seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in ("state", "name", "owner", "credentials", "unresponsive") if key in args}}
         if name == "job":
             release = task_vars["cluster_release"]
             version = self._templar.template(release)
@@ -80,7 +80,7 @@ def collections(tmp_path_factory):
     links(ours, ROOT, {"roles", "plugins", "playbooks", "site.yml"})
     links(ours / "plugins", ROOT / "plugins", {"action"})
     links(ours / "plugins/action", ROOT / "plugins/action", {f"{name}.py" for name in ACTIONS})
-    links(ours / "roles", ROOT / "roles", {*CHANGING, "preflight", "health", "director", "lock", "release"})
+    links(ours / "roles", ROOT / "roles", {*CHANGING, "preflight", "health", "director", "iaas", "lock", "release"})
     links(ours / "playbooks", ROOT / "playbooks", {"site.yml"})
     fact = {"name": "Set", "ansible.builtin.set_fact": {"cluster_release": "{{ recorded }}"}}
     tree(ours, {f"plugins/action/{name}.py": ACTION for name in ACTIONS})
@@ -91,6 +91,9 @@ def collections(tmp_path_factory):
         "health/tasks/main.yml": [], "director/tasks/main.yml": [], "release/tasks/main.yml": [], "release/tasks/bundle.yml": [],
         "lock/tasks/main.yml": [], "lock/tasks/renew.yml": [], "lock/tasks/release.yml": [],
     })  # fmt: skip
+    machines = {"name": "Machines", "cfcr.kubernetes.podman_hosts": {"unresponsive": "{{ iaas_unresponsive }}"}}
+    states = {"name": "States", "ansible.builtin.set_fact": {"iaas_states": "{{ machines }}"}}
+    tree(ours / "roles/iaas/tasks", {"repair.yml": [machines], "states.yml": [states]})
     site = {"hosts": "etcd:master:worker:!ignored", "gather_facts": False, "tasks": [{"name": "Site", "cfcr.kubernetes.preflight": {"name": "site"}}]}
     tree(ours / "playbooks", {"site.yml": [site]})
     return top
@@ -224,6 +227,60 @@ def test_masters_soak(update):
     assert jobs(update(variables={"update_soak_hours": 0.0001})[0]) == [*MASTERS[2:], *WORKERS]
 
 
+PROVIDER = {"iaas_provider": "local", "machines": dict.fromkeys(ADDRESSES, "running")}
+RECREATE = ["-e", "update_recreate=worker"]
+STEPS = ("unit_stop", "podman_hosts", "host_facts", "job", "host_watch")
+
+
+def replaced(seen):
+    """Return the lists of machines that were replaced."""
+    return [its["unresponsive"] for its in seen if its["action"] == "podman_hosts"]
+
+
+def test_workers_are_recreated_one_batch_at_a_time(update):
+    seen, output = update(now="1.36", variables=PROVIDER, arguments=[*RECREATE, "--check"])
+    assert "worker-0 (drained: recreation; recreated)" in output and not replaced(seen)
+    seen, output = update(now="1.36", variables=PROVIDER, arguments=RECREATE)
+    assert replaced(seen) == [["worker-0"], ["worker-1"]] and "The update is complete" in output
+    assert order(seen, "worker-0", "node_drain", *STEPS)[:6] == ["node_drain", "node_drain", "unit_stop", "podman_hosts", "host_facts", "job"]
+    assert hosts_of(seen, "node_drain", state="schedulable", name=ADDRESSES["worker-1"]) == ["worker-1"]
+
+
+def test_hosts_of_others_are_not_recreated(update):
+    seen, output = update(now="1.36", arguments=RECREATE, fails=True)
+    assert "update_recreate: found hosts that role iaas has not created" in output and not replaced(seen)
+
+
+def test_a_new_machine_that_fails_does_not_go_back_and_the_same_command_goes_on(update):
+    world = {"job worker-0": {"failed": True, "msg": "kubelet does not start", "state": "restarted"}}
+    seen, output = update(world, now="1.36", variables=PROVIDER, arguments=RECREATE, fails=True)
+    assert replaced(seen) == [["worker-0"]] and not hosts_of(seen, "host_rollback", state="restored")
+    assert "worker-0 failed, and its former disk is gone" in " ".join(output.split()) and "apart from recreated disks" in output
+    seen, output = update(now="1.36", variables=PROVIDER, arguments=RECREATE)
+    assert replaced(seen) == [[], ["worker-0"], ["worker-1"]] and "The update is complete" in output
+
+
+def test_only_workers_that_are_drained_are_recreated_and_the_others_of_their_batch_stay(update):
+    blocked = {"failed": True, "msg": "the disruption budget web needs 2", "blocked": [{"pod": "web"}], "state": "drained"}
+    seen, _output = update({"node_drain worker-0": blocked}, now="1.36", variables={**PROVIDER, **SEVERAL}, arguments=RECREATE, fails=True)
+    assert replaced(seen) == [["worker-1"]] and [its[0] for its in jobs(seen)] == ["worker-1"]
+
+
+def test_a_machine_that_a_killed_run_has_deleted_is_created_by_the_same_command(update):
+    """The stand-in of the provider fails when it is to replace worker-0, as if the run ended there."""
+    world = {"podman_hosts worker-0": {"failed": True, "msg": "killed"}}
+    seen, output = update(world, now="1.36", variables=PROVIDER, arguments=RECREATE, fails=True)
+    assert replaced(seen) == [["worker-0"]] and not jobs(seen) and "its former disk is gone" in " ".join(output.split())
+    seen, output = update(now="1.36", variables=PROVIDER, arguments=RECREATE)
+    assert replaced(seen)[0] == [] and hosts_of(seen, "host_facts")[:2] == ["worker-0", "worker-1"] and "The update is complete" in output
+
+
+def test_a_master_is_not_recreated_while_the_other_one_is_not_healthy(update):
+    world = {"host_watch master-1": {"problems": {"kube-apiserver": "is failed"}}}
+    seen, output = update(world, now="1.36", variables=PROVIDER, arguments=["-e", "update_recreate=master-0"], fails=True)
+    assert not replaced(seen) and not hosts_of(seen, "unit_stop") and "it was left alone" in output
+
+
 KERNEL = {"packages": ["linux-image-6.1.0-41-amd64"], "reboot": ""}
 PACKAGES = ["-e", "update_packages=true"]
 
@@ -252,7 +309,7 @@ def test_a_master_does_not_reboot_while_the_other_one_is_not_healthy(update):
     world = {"host_packages master-1": KERNEL | {"reboot": "new kernel"}, "host_watch master-0": {"problems": {"kube-apiserver": "is failed"}}}
     seen, output = update(world, now="1.36", arguments=PACKAGES, fails=True)
     assert not hosts_of(seen, "host_reboot") and not jobs(seen)
-    assert "kube-apiserver" in output and "it was not rebooted" in output and "its packages stay upgraded" in output
+    assert "kube-apiserver" in output and "it was left alone" in output and "its packages stay upgraded" in output
 
 
 def test_a_worker_that_asks_for_a_reboot_only_after_its_packages_is_drained_too(update):

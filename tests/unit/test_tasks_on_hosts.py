@@ -57,6 +57,11 @@ def tasks_of_role(name: str, tasks_from: str = "main", delegated: str | None = N
             yield from expanded(load(path), path, delegated)
 
 
+def applied(arguments: Task) -> str | None:
+    """Return to which host include_role delegates the tasks of the role."""
+    return arguments.get("apply", {}).get("delegate_to")
+
+
 def expanded(tasks: list[Task], path: pathlib.Path, delegated: str | None) -> t.Iterator[tuple[str, Task]]:
     """Yield tasks with their location, and expand blocks, roles and included files. A delegation applies to all tasks of a block."""
     for task in tasks:
@@ -69,7 +74,7 @@ def expanded(tasks: list[Task], path: pathlib.Path, delegated: str | None) -> t.
         action = action_of(task)
         name = action.removeprefix("ansible.builtin.")
         if name in ROLES:
-            yield from tasks_of_role(task[action]["name"], task[action].get("tasks_from", "main"), to if name == "import_role" else None)
+            yield from tasks_of_role(task[action]["name"], task[action].get("tasks_from", "main"), to if name == "import_role" else applied(task[action]))
         elif name in TASKS:
             file = task[action] if isinstance(task[action], str) else task[action]["file"]
             for included in path.parent.glob(file.replace("{{ director_repair_state }}", "*")):

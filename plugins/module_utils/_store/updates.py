@@ -35,7 +35,7 @@ SPEC: dict[str, t.Any] = {
 
 _NAME = "update/plan"
 # Two plans with the same values of these are one update.
-_SAME = ("to", "rollback", "configuration", "packages")
+_SAME = ("to", "rollback", "configuration", "packages", "recreate")
 _NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}

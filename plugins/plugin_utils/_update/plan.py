@@ -14,7 +14,7 @@ import typing as t
 
 from . import obstacles, rules
 
-__all__ = ("COMPONENTS", "PHASES", "Host", "Policy", "Release", "Request", "Refused", "plan")
+__all__ = ("ALL", "COMPONENTS", "PHASES", "Host", "Policy", "Release", "Request", "Refused", "plan")
 
 # The components of each group's hosts.
 COMPONENTS = {
@@ -23,11 +23,13 @@ COMPONENTS = {
     "proxy": ("flannel", "kube-proxy"),
     "worker": ("flannel", "containerd", "runc", "cni-plugins", "kubelet", "kube-proxy"),
 }
+_SHOWN = 5  # volumes
 # Hosts of these groups take over for each other only if one is down at a time.
 _ONE_AT_A_TIME = ("etcd", "master", "proxy")
 # In this order, no component is ever newer than the API server that it talks to. A roll-back goes the other way.
 PHASES = ("etcd", "emulation", "masters", "proxies", "workers")
 _PHASE_OF = {"etcd": "etcd", "master": "masters", "proxy": "proxies", "worker": "workers"}
+ALL = "all"
 _KERNEL = "linux-image-"
 _MINOR = re.compile(r"[0-9]+\.[0-9]+")
 
@@ -45,6 +47,7 @@ class Host(t.NamedTuple):
     leader: bool = False
     emulates: bool = False  # an update that was given up has left it so
     silence: str = "does not answer"  # without releases: the reason
+    address: str = ""
 
 
 class Release(t.NamedTuple):
@@ -81,6 +84,9 @@ class Request:
     configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
     packages: t.Mapping[str, t.Mapping[str, t.Any]] | None = None  # of module host_packages by host; None: packages stay
     reboot: str = "auto"
+    recreate: t.Collection[str] = ()  # hosts, groups, or ALL
+    machines: t.Mapping[str, str] | None = None  # states of the provider's machines by host; None: it is not known who has created them
+    volumes: t.Mapping[str, t.Sequence[str]] = dataclasses.field(default_factory=dict)  # on the disks of workers, by address
     drain: str = "auto"
     skip_drain: t.Collection[str] = ()
     api_problem: str = ""  # why the API does not list nodes
@@ -90,6 +96,10 @@ class Request:
     def repairs(self) -> bool:
         """Whether the update may be what brings the API back, so that only rules of versions and members prevent it."""
         return self.rollback or self.begun
+
+    def recreates(self, name: str, group: str) -> bool:
+        """Whether a host is recreated."""
+        return bool({ALL, name, group} & set(self.recreate))
 
 
 def minor(version: str) -> str:
@@ -122,10 +132,20 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         "rollback": request.rollback,
         "configuration": request.configuration,
         "packages": request.packages is not None,
+        "recreate": sorted(request.recreate),
         "steps": steps,
         "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }
-    return {"id": _id(made), **made, "warnings": [*blocking, *obstacles.warnings(found, request.to.minor, drained)] if found else []}
+    warnings = [*blocking, *obstacles.warnings(found, request.to.minor, drained)] if found else []
+    return {"id": _id(made), **made, "warnings": [*_losses(hosts, steps, request), *warnings]}
+
+
+def _losses(hosts: t.Mapping[str, Host], steps: t.Iterable[t.Mapping[str, t.Any]], request: Request) -> t.Iterator[str]:
+    """Yield which volumes are lost with the disks of recreated workers."""
+    for name in (name for step in steps for name in step["recreate"]):
+        if volumes := request.volumes.get(hosts[name].address):
+            more = f" and {len(volumes) - _SHOWN} more" if len(volumes) > _SHOWN else ""
+            yield f"{name} loses local volumes for good: {', '.join(volumes[:_SHOWN])}{more}"
 
 
 def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[dict[str, t.Any]]:
@@ -137,7 +157,7 @@ def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> 
         before = min((minor(host.releases.get("kube-apiserver", "")) for host in reached.values()), key=rules.numbers, default="")
         behind = [[name] for name in _ordered(reached) if _is_behind("master", reached[name], release, request)]
         if behind and before and before != release.minor and request.emulate and not request.rollback:
-            steps.append({**step, "phase": "emulation", "emulated": before, "batches": behind, "packages": {}})
+            steps.append({**step, "phase": "emulation", "emulated": before, "batches": behind, "packages": {}, "recreate": []})
             step = {**step, "batches": [[name] for name in _ordered(reached)]}
         steps.append(step)
         reached = {name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in reached.items()}
@@ -160,15 +180,17 @@ def hops(masters: t.Iterable[Host], request: Request) -> list[Release]:
 def _step(
     group: str, groups: t.Mapping[str, t.Mapping[str, Host]], release: Release, request: Request, last: bool = True
 ) -> dict[str, t.Any]:
-    """Return the step that brings a group to a release, the last one with the packages of the OS.
+    """Return the step that brings a group to a release, the last one with the packages of the OS and recreated hosts.
 
     Hosts that have all that fall out, unless the configuration is to be applied.
     """
     members = groups[group]
-    upgraded = {name: its for name in members if last and (its := _packages(name, request))}
-    behind = {name: host for name, host in members.items() if name in upgraded or _is_behind(group, host, release, request)}
+    recreated = [name for name in members if last and request.recreates(name, group)]
+    # A new machine has the packages of its image.
+    upgraded = {name: its for name in members if last and name not in recreated and (its := _packages(name, request))}
+    behind = {name: host for name, host in members.items() if name in (*recreated, *upgraded) or _is_behind(group, host, release, request)}
     policy = Policy() if group in _ONE_AT_A_TIME else request.policies.get(group, Policy())
-    drained = {name: reason for name, host in behind.items() if group == "worker" and (reason := _drain(name, host, release, request, upgraded))}
+    drained = {name: reason for name, host in behind.items() if group == "worker" and (reason := _drain(name, host, release, request, recreated, upgraded))}
     return {
         "phase": _PHASE_OF[group],
         "group": group,
@@ -179,6 +201,7 @@ def _step(
         "batches": _batches(_ordered(behind), behind, policy, len(members)),
         "drain": drained,
         "packages": upgraded,
+        "recreate": recreated,
     }
 
 
@@ -215,14 +238,18 @@ def _packages(name: str, request: Request) -> dict[str, t.Any]:
     return {"count": len(found["packages"]), "reboot": reboots} if found["packages"] or reboots else {}
 
 
-def _drain(name: str, host: Host, release: Release, request: Request, upgraded: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
+def _drain(
+    name: str, host: Host, release: Release, request: Request, recreated: t.Collection[str], upgraded: t.Mapping[str, t.Mapping[str, t.Any]]
+) -> str:
     """Return why the worker is drained before it changes, or nothing.
 
     Kubernetes does not support another minor of the kubelet below running pods, containers of another minor of containerd may lose their shim, and a reboot
-    ends all pods. Packages of the OS are not part of pods.
+    or a recreation ends all pods. Packages of the OS are not part of pods.
     """
     if request.drain == "never" or name in request.skip_drain:
         return ""
+    if name in recreated:
+        return "recreation"
     for component in ("kubelet", "containerd"):
         before, after = host.releases.get(component, ""), release.components[component]
         if before and minor(before) != minor(after):
@@ -233,9 +260,14 @@ def _drain(name: str, host: Host, release: Release, request: Request, upgraded: 
 
 
 def _ordered(hosts: t.Mapping[str, Host]) -> list[str]:
-    """Return the hosts in the order of the update: zone by zone, and the leader of etcd last, so that it changes once."""
+    """Return the hosts in the order of the update: zone by zone, and the leader of etcd last, so that it changes once.
+
+    A new machine, which an interrupted run has left without a member of etcd or a master, comes first, before another one is down as well.
+    """
     zones = list(dict.fromkeys(host.zone for host in hosts.values()))
-    return sorted(hosts, key=lambda name: (hosts[name].leader, zones.index(hosts[name].zone)))
+    return sorted(
+        hosts, key=lambda name: (hosts[name].leader, bool(hosts[name].releases) and hosts[name].group in _ONE_AT_A_TIME, zones.index(hosts[name].zone))
+    )
 
 
 def _batches(names: t.Sequence[str], hosts: t.Mapping[str, Host], policy: Policy, size: int) -> list[list[str]]:

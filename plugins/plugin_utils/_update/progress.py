@@ -12,7 +12,7 @@ import typing as t
 from ...module_utils._timestamp import from_timestamp, to_timestamp
 from .plan import COMPONENTS, PHASES
 
-__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "is_complete", "slots", "soak", "stop")
+__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "is_complete", "recreates", "slots", "soak", "stop")
 
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
@@ -94,6 +94,13 @@ def downloads(record: Values) -> dict[str, dict[str, t.Any]]:
         for name in (name for batch in _left(record, number) for name in batch):
             found.setdefault(name, {"components": list(COMPONENTS[step["group"]]), "versions": step["versions"]})
     return found
+
+
+def recreates(record: Values) -> list[str]:
+    """Return the hosts that an update which is not finished still recreates. A run that was killed may have deleted some of them."""
+    if record.get("finished", True):
+        return []
+    return [name for number, step in enumerate(record["steps"]) for its in _left(record, number) for name in its if name in step["recreate"]]
 
 
 def is_complete(record: Values) -> bool:

@@ -32,6 +32,7 @@ def check(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
     yield from _etcd(hosts, request)
     yield from _kubelets(hosts, request)
     yield from _members(hosts)
+    yield from _machines(hosts, request)
     yield from _api(request)
 
 
@@ -88,6 +89,20 @@ def _members(hosts: t.Mapping[str, Host]) -> t.Iterator[str]:
         if silent and len(members) - len(silent) - 1 < needed(len(members)):
             found = ", ".join(f"{name} {members[name].silence}" for name in silent)
             yield f"group {group}: found that {found}, expected every host, since one more is stopped at a time: run repair, or remove it"
+
+
+def _machines(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
+    """Check that hosts can be recreated: by the provider that has created them, and with the data of the other members of etcd."""
+    recreated = {name: host for name, host in hosts.items() if host.releases is not None and request.recreates(name, host.group)}
+    if recreated and request.machines is None:
+        yield "update_recreate: found hosts that role iaas has not created, expected the inventory that it has written: recreate them yourself, and run repair"
+        return
+    for name in recreated:
+        if (state := (request.machines or {}).get(name, "absent")) != "running":
+            yield f"update_recreate: found that the machine of {name} is {state} at the provider of role iaas, expected running"
+    members = [host for host in hosts.values() if host.group == "etcd"]
+    if any(host.group == "etcd" for host in recreated.values()) and len(members) - 1 < len(members) // 2 + 1:
+        yield f"update_recreate: found {len(members)} members of etcd, expected three or more: a new machine gets its data from a quorum of the others"
 
 
 def _api(request: Request) -> t.Iterator[str]:

@@ -20,8 +20,8 @@ def text(record: Values) -> list[str]:
     """Return the plan, a line for each batch."""
     if not record["steps"]:
         return ["Nothing to update.", *_left_out(record)]
-    packages = ", packages of the OS" if record["packages"] else ""
-    lines = [f"{'Roll back' if record['rollback'] else 'Update'}: {changes(record['from'], record['to'])}{packages}"]
+    more = [", packages of the OS"] * record["packages"] + [", recreated hosts"] * bool(record["recreate"])
+    lines = [f"{'Roll back' if record['rollback'] else 'Update'}: {changes(record['from'], record['to'])}{''.join(more)}"]
     for number, step in enumerate(record["steps"], 1):
         lines.append(f"{number}. {title(step)}")
         done = record.get("done", {}).get(str(number - 1), [])
@@ -56,6 +56,7 @@ def progress(record: Values, number: int, batch: t.Sequence[str]) -> str:
 
 def _host(name: str, step: Values, done: bool) -> str:
     notes = [f"drained: {step['drain'][name]}"] if name in step["drain"] else []
+    notes += ["recreated"] if name in step["recreate"] else []
     if its := step["packages"].get(name):
         notes += [f"{its['count']} packages"] if its["count"] else []
         notes += [f"reboots: {its['reboot']}"] if its["reboot"] else []

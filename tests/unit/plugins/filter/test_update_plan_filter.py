@@ -56,6 +56,8 @@ def test_hosts_outside_the_update():
         ({"to": "1.35"}, None),
         ({"drain": "no"}, "update_drain: found 'no', expected one of auto"),
         ({"skip_drain": ["worker-9"]}, "update_skip_drain: found worker-9"),
+        ({"recreate": "worker-9"}, "update_recreate: found worker-9, expected true, hosts of the cluster, or groups of etcd"),
+        ({"reboot": "no"}, "update_reboot: found 'no', expected one of auto"),
         ({"policies": {"worker": {"canaries": "101%", "max_in_flight": "1"}}}, "update_canaries: found '101%', expected a whole number or a percentage"),
         ({"policies": {"worker": {"canaries": "1", "max_in_flight": "-1"}}}, "update_max_in_flight: found '-1'"),
     ],
@@ -66,6 +68,19 @@ def test_bad_options_are_refused(options, found):
         return
     with pytest.raises(AnsibleFilterError, match=found):
         planned(**options)
+
+
+@pytest.mark.parametrize(
+    ("recreate", "hosts"),
+    [
+        (False, []), ("false", []), ([], []), ("", []), (True, [*GROUPS]), ("true", [*GROUPS]), ("worker-1, master", ["master-0", "worker-1"]),
+        (["worker"], ["worker-0", "worker-1"]),
+    ],
+)  # fmt: skip
+def test_hosts_and_groups_to_recreate(recreate, hosts):
+    rows = {f"etcd-{number}": row("etcd") for number in (1, 2)}
+    made = planned(to="1.35", hosts=rows, recreate=recreate, machines=dict.fromkeys((*GROUPS, *rows), "running"))
+    assert [name for step in made["steps"] for name in step["recreate"] if name not in rows] == hosts
 
 
 def test_a_host_with_a_problem_is_left_out_and_named():

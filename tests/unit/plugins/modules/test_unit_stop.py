@@ -21,9 +21,12 @@ def stop(monkeypatch, capsys):
     monkeypatch.setattr(unit_stop.systemd, "show", lambda names, *_properties: {name: {"ActiveState": STATES[name]} for name in names})
     monkeypatch.setattr(unit_stop, "run", lambda *command: commands.append(command))
 
+    jobs = [{"units": [{"name": "kube-apiserver"}]}, {"units": [{"name": "kubelet"}, {"name": "kube-proxy"}]}]
+    monkeypatch.setattr(unit_stop.descriptor, "read_all", lambda: jobs)
+
     def call(*units, **options):
         commands.clear()
-        with patch_module_args({"units": list(units), **options}), pytest.raises(SystemExit):
+        with patch_module_args({"units": list(units) or None, **options}), pytest.raises(SystemExit):
             unit_stop.main()
         return json.loads(capsys.readouterr().out), list(commands)
 
@@ -39,6 +42,10 @@ def test_units_that_run_or_start_again_are_stopped_together(stop):
 def test_a_host_without_services_has_nothing_to_stop(stop):
     answer, commands = stop("etcd", "kube-proxy")
     assert (answer["changed"], answer["units"], commands) == (False, [], [])
+
+
+def test_all_units_of_the_jobs_by_default(stop):
+    assert stop()[1] == [("systemctl", "stop", "kube-apiserver.service", "kubelet.service")]
 
 
 def test_check_mode_stops_nothing(stop):

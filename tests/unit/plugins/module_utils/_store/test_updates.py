@@ -20,6 +20,7 @@ PLAN = {
     "rollback": False,
     "configuration": False,
     "packages": False,
+    "recreate": [],
     "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
 }

@@ -162,6 +162,60 @@ def test_a_reboot_drains_as_the_operator_wants():
     assert planned(cluster(NEW), NEW, NEW, packages=found, drain="never")["steps"][0]["drain"] == {}
 
 
+MACHINES = dict.fromkeys(cluster(), "running")
+
+
+def test_hosts_are_recreated_with_a_drain_and_without_packages():
+    made = planned(cluster(NEW), NEW, NEW, recreate=["etcd-1", "worker"], machines=MACHINES, packages={"worker-0": KERNEL, "proxy-0": OPENSSL})
+    assert shown(made) == [
+        ("etcd", "1.36.3", "", [["etcd-1"]]), ("proxies", "1.36.3", "", [["proxy-0"]]), ("workers", "1.36.3", "", [["worker-0"], ["worker-1"], ["worker-2"]]),
+    ]  # fmt: skip
+    assert [step["recreate"] for step in made["steps"]] == [["etcd-1"], [], ["worker-0", "worker-1", "worker-2"]]
+    assert made["steps"][-1]["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "recreation") and list(upgrades(made)) == ["proxy-0"]
+    assert text(made)[0] == "Update: the same versions, packages of the OS, recreated hosts"
+    assert text(made)[2] == "   - etcd-1 (recreated)" and text(made)[-1] == "   - worker-2 (drained: recreation; recreated)"
+
+
+def test_all_hosts_are_recreated_once():
+    """The leader of etcd is last, and masters are recreated in their last step."""
+    made = planned(recreate=["all"], machines=MACHINES)
+    assert [(step["phase"], len(step["recreate"])) for step in made["steps"]] == [
+        ("etcd", 3), ("emulation", 0), ("masters", 2), ("proxies", 1), ("workers", 3),
+    ]  # fmt: skip
+    assert made["steps"][0]["batches"] == [["etcd-1"], ["etcd-2"], ["etcd-0"]]
+
+
+def test_a_new_machine_that_has_no_member_yet_comes_before_another_one_is_down():
+    hosts = cluster(NEW)
+    hosts["etcd-2"] = hosts["etcd-2"]._replace(releases={})
+    assert shown(planned(hosts, NEW, NEW, recreate=["etcd"], machines=MACHINES))[0][3] == [["etcd-2"], ["etcd-1"], ["etcd-0"]]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options", "found"),
+    [
+        (cluster(NEW), {}, "found hosts that role iaas has not created, expected the inventory that it has written"),
+        (cluster(NEW), {"machines": {**MACHINES, "worker-1": "stopped"}}, "the machine of worker-1 is stopped at the provider"),
+        (cluster(NEW), {"machines": {}}, "the machine of etcd-0 is absent at the provider"),
+        ({name: host for name, host in cluster(NEW).items() if name not in ("etcd-1", "etcd-2")}, {"machines": MACHINES}, "found 1 members of etcd"),
+        (cluster(NEW, etcd_1=None), {"machines": MACHINES}, "group etcd: found that etcd-1 does not answer"),
+    ],
+    ids=["no provider", "stopped", "unknown", "one member", "dead member"],
+)
+def test_recreations_that_are_refused(hosts, options, found):
+    with pytest.raises(Refused, match=found):
+        planned(hosts, NEW, NEW, recreate=["all"], **options)
+
+
+def test_local_volumes_of_recreated_workers_are_named():
+    hosts = cluster(NEW)
+    hosts["worker-0"] = hosts["worker-0"]._replace(address="10.0.0.21")
+    volumes = {"10.0.0.21": ["pvc-5f2c (default/data-db-0)"], "10.0.0.22": ["other"]}
+    assert planned(hosts, NEW, NEW, recreate=["worker"], machines=MACHINES, volumes=volumes)["warnings"] == [
+        "worker-0 loses local volumes for good: pvc-5f2c (default/data-db-0)"
+    ]
+
+
 def test_masters_get_their_packages_in_their_last_step():
     """A master that has the new version already does not emulate because of its packages."""
     found = {"master-0": KERNEL, "master-1": KERNEL}

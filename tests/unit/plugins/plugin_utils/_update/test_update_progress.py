@@ -18,7 +18,7 @@ HOSTS = ("etcd-0", "master-0", "worker-0", "worker-1", "worker-2")
 
 
 def step(phase, group, *batches):
-    return {"phase": phase, "group": group, "versions": VERSIONS, "emulated": "", "batches": list(batches), "drain": {}, "packages": {}}
+    return {"phase": phase, "group": group, "versions": VERSIONS, "emulated": "", "batches": list(batches), "drain": {}, "packages": {}, "recreate": []}
 
 
 RECORD = {
@@ -27,6 +27,8 @@ RECORD = {
     "to": VERSIONS,
     "rollback": False,
     "packages": False,
+    "recreate": [],
+    "finished": False,
     "steps": [step("etcd", "etcd", ["etcd-0"]), step("masters", "master", ["master-0"]), step("workers", "worker", ["worker-0"], ["worker-1", "worker-2"])],
     "left_out": {},
     "done": {},
@@ -68,6 +70,14 @@ def test_hosts_that_do_not_answer_fall_out():
     hosts = [name for name in HOSTS if name != "worker-0"]
     assert slots(WORKERS, hosts=hosts) == [("worker-1,worker-2", [2])]
     assert progress({**WORKERS, "done": {**WORKERS["done"], "2": ["worker-1", "worker-2"]}}, hosts)["complete"]
+
+
+def test_hosts_that_are_still_to_be_recreated():
+    """Also one that does not answer, since a killed run may have deleted it."""
+    steps = [{**step, "recreate": [name for batch in step["batches"] for name in batch if name != "worker-1"]} for step in WORKERS["steps"]]
+    record = {**WORKERS, "steps": steps}
+    assert progress(record, hosts=[])["recreates"] == ["worker-0", "worker-2"]
+    assert progress({**record, "finished": True})["recreates"] == [] == progress({})["recreates"]
 
 
 def test_until_a_phase():
