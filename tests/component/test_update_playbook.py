@@ -257,7 +257,7 @@ def test_a_new_machine_that_fails_does_not_go_back_and_the_same_command_goes_on(
     assert replaced(seen) == [["worker-0"]] and not hosts_of(seen, "host_rollback", state="restored")
     assert "worker-0 failed, and its former disk is gone" in " ".join(output.split()) and "apart from recreated disks" in output
     seen, output = update(now="1.36", variables=PROVIDER, arguments=RECREATE)
-    assert replaced(seen) == [[], ["worker-0"], ["worker-1"]] and "The update is complete" in output
+    assert replaced(seen) == [["worker-0"], ["worker-1"]] and "The update is complete" in output
 
 
 def test_only_workers_that_are_drained_are_recreated_and_the_others_of_their_batch_stay(update):
@@ -271,8 +271,10 @@ def test_a_machine_that_a_killed_run_has_deleted_is_created_by_the_same_command(
     world = {"podman_hosts worker-0": {"failed": True, "msg": "killed"}}
     seen, output = update(world, now="1.36", variables=PROVIDER, arguments=RECREATE, fails=True)
     assert replaced(seen) == [["worker-0"]] and not jobs(seen) and "its former disk is gone" in " ".join(output.split())
-    seen, output = update(now="1.36", variables=PROVIDER, arguments=RECREATE)
-    assert replaced(seen)[0] == [] and hosts_of(seen, "host_facts")[:2] == ["worker-0", "worker-1"] and "The update is complete" in output
+    deleted = {**PROVIDER, "machines": {**PROVIDER["machines"], "worker-0": "absent"}}
+    seen, output = update(now="1.36", variables=deleted, arguments=RECREATE)
+    assert replaced(seen) == [["worker-0"], ["worker-0"], ["worker-1"]] and hosts_of(seen, "host_facts") == ["worker-0", "worker-0", "worker-1"]
+    assert "The update is complete" in output
 
 
 def test_a_master_is_not_recreated_while_the_other_one_is_not_healthy(update):
