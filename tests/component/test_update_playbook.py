@@ -277,6 +277,13 @@ def test_a_machine_that_a_killed_run_has_deleted_is_created_by_the_same_command(
     assert "The update is complete" in output
 
 
+def test_all_hosts_of_a_batch_fail_with_its_machines(update):
+    world = {"podman_hosts worker-0": {"failed": True, "msg": "no image"}}
+    seen, output = update(world, now="1.36", variables={**PROVIDER, **SEVERAL}, arguments=RECREATE, fails=True)
+    assert replaced(seen) == [["worker-0", "worker-1"]] and not jobs(seen) and not hosts_of(seen, "host_rollback", state="restored")
+    assert "worker-1 failed, and its former disk is gone" in " ".join(output.split()) and "no image" in output
+
+
 def test_a_master_is_not_recreated_while_the_other_one_is_not_healthy(update):
     world = {"host_watch master-1": {"problems": {"kube-apiserver": "is failed"}}}
     seen, output = update(world, now="1.36", variables=PROVIDER, arguments=["-e", "update_recreate=master-0"], fails=True)
