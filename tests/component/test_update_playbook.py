@@ -304,7 +304,7 @@ def test_packages_and_reboots(update):
     asks = {"packages": ["libc6"], "reboot": "a package asks for it"}
     world = {"host_packages master-1": KERNEL | {"reboot": "kernel 6.1.0-41-amd64 is installed"}, "host_packages worker-0": asks}
     seen, output = update(world, now="1.36", arguments=[*PACKAGES, "--check"])
-    assert "worker-0 (drained: reboot; 1 packages; reboots: a package asks for it)" in output and not hosts_of(seen, "host_reboot")
+    assert "worker-0 (drained: reboot; 1 package; reboots: a package asks for it)" in output and not hosts_of(seen, "host_reboot")
     seen, output = update(world, now="1.36", arguments=PACKAGES)
     assert hosts_of(seen, "host_reboot") == ["master-1", "worker-0"] and "worker-1" not in hosts_of(seen, "release_download")
     assert order(seen, "worker-0", "host_packages", "node_drain", "host_reboot", "job")[1:5] == ["host_packages", "node_drain", "host_reboot", "job"]

@@ -22,8 +22,17 @@ def reboot_reason(root: Path = Path("/"), running: str = "") -> str:
     if (root / "run/systemd/container").exists():
         return ""
     running = running or os.uname().release
-    newest = max((path.name[len(_KERNEL) :] for path in (root / "boot").glob(f"{_KERNEL}*")), key=_numbers, default=running)
-    return f"kernel {newest} is installed, {running} runs" if _numbers(newest) > _numbers(running) else ""
+    kernels = {path.name[len(_KERNEL) :]: path for path in (root / "boot").glob(f"{_KERNEL}*")}
+    newest = max(kernels, key=_numbers, default=running)
+    if _numbers(newest) > _numbers(running):
+        return f"kernel {newest} is installed, {running} runs"
+    # A package may have a newer kernel of the same name. The time of the change is that of its installation.
+    replaced = running in kernels and kernels[running].stat().st_ctime > _booted(root)
+    return f"kernel {running} was replaced since the boot" if replaced else ""
+
+
+def _booted(root: Path) -> int:
+    return int(re.findall("^btime ([0-9]+)$", (root / "proc/stat").read_text(encoding="ascii"), re.MULTILINE)[0])
 
 
 def _numbers(release: str) -> tuple[int, ...]:

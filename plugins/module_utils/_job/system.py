@@ -83,7 +83,7 @@ def _install_from_network(names: list[str]) -> None:
 
 
 def upgradable_packages() -> list[str]:
-    """Download the lists of packages, and return the packages that an upgrade changes, adds or completes. Held packages and those of others stay."""
+    """Download the lists of packages, and return the packages that an upgrade changes, adds or completes. Held ones stay."""
     # Without that, a repository that does not answer is only a warning, and there seems to be nothing to upgrade.
     _apt("update", "-o", "APT::Update::Error-Mode=any")
     lines = map(str.split, _apt("upgrade", *_UPGRADE, "--simulate").splitlines())

@@ -93,8 +93,8 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             return {**before, **_NEW}
         kind = "roll back" if before["rollback"] else "update"
         raise HostError(
-            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same options: finish it, go back with "
-            "update_action=rollback, or give it up with update_action=replan"
+            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same "
+            "options: finish it, go back with update_action=rollback, or give it up with update_action=replan"
         )
     return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_NEW}
 

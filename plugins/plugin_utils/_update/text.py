@@ -58,7 +58,7 @@ def _host(name: str, step: Values, done: bool) -> str:
     notes = [f"drained: {step['drain'][name]}"] if name in step["drain"] else []
     notes += ["recreated"] if name in step["recreate"] else []
     if its := step["packages"].get(name):
-        notes += [f"{its['count']} packages"] if its["count"] else []
+        notes += [f"{its['count']} package{'s' if its['count'] > 1 else ''}"] if its["count"] else []
         notes += [f"reboots: {its['reboot']}"] if its["reboot"] else []
     notes += ["done"] if done else []
     return f"{name} ({'; '.join(notes)})" if notes else name
