@@ -147,8 +147,8 @@ def test_a_password_that_has_changed_since(restore, etcd_cluster):
         restore.send(host)
     restore.restore()
     assert "cannot log in" in restore.verify()["msg"]
-    assert restore.verify(former_password=PASSWORD)["compared"] is True
-    assert etcd_cluster.hosts[0].run("etcd_auth", users=[user], update_password="always", former_password=PASSWORD)["changed"]
+    assert restore.verify(former_passwords=["an older password", PASSWORD])["compared"] is True
+    assert etcd_cluster.hosts[0].run("etcd_auth", users=[user], update_password="always", former_passwords=["an older password", PASSWORD])["changed"]
     assert restore.verify()["compared"] is True
 
 

@@ -19,11 +19,14 @@ import yaml
 from _etcd import PASSWORD
 from _sshd import sshd_running
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.merge import merged
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
 
 ROOT = pathlib.Path(__file__).parents[2]
 ID = "prod-20261129T221500Z.cfcr"
 ROLE = "cfcr.kubernetes.restore"
+VARIABLES = yaml.safe_load((ROOT / "roles/restore/vars/main.yml").read_text())
+ETCD_ROOT = "credentials/etcd-root"
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def restore(etcd_cluster, tmp_path):
     etcd_cluster.etcdctl("put", "/registry/pods/default/later", "value")
     backend = LocalBackend({"directory": str(tmp_path / "store"), "versions": 10})
     begun = progress.begin(backend, ID, found["revision"], lost=False)
-    connection = {"endpoints": [its.client_url for its in etcd_cluster.hosts], "password": PASSWORD, "former_password": None}
+    connection = {**VARIABLES["__restore_connection"], "endpoints": [its.client_url for its in etcd_cluster.hosts]}
     tls = {name: value for name, value in etcd_cluster.connection().items() if name.endswith("_path")}
     programs = {"programs": str(etcd_cluster.programs), "account": "root", "directory": "{{ directory }}/received"}
     play = {
@@ -63,9 +66,10 @@ def restore(etcd_cluster, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
 
-    def run(*entries, fails=False, director=None):
+    def run(*entries, fails=False, director=None, root=None):
         plan = {"id": ID, "manifest": {"etcd": found, "objects": found["objects"]}, "progress": progress.read(backend), "former": []}
         local = {"ansible_connection": "local", "restore_plan": plan}
+        variables["director_credentials"] = {"credentials": {"etcd-root": root or {"password": PASSWORD}}}
         groups = {"etcd": {"hosts": hosts}, **({"director": {"hosts": director}} if director else {})}
         inventory = {"all": {"vars": variables, "hosts": {"localhost": local}, "children": groups}}
         (tmp_path / "hosts.json").write_text(json.dumps(inventory))
@@ -106,6 +110,22 @@ def test_members_are_restored_in_step(restore, etcd_cluster):
     etcd_cluster.etcdctl("put", "/registry/pods/default/since", "value")
     restore("send.yml", "member.yml")
     assert keys(etcd_cluster) == ["/registry/pods/default/since", "/registry/precious"]
+
+
+def test_a_backup_from_the_middle_of_a_rotation_of_passwords(restore, etcd_cluster):
+    """The store of the backup has two passwords, and the snapshot the former one. The store that lives has a third one."""
+    between = {"type": "password", "number": 2, "rotation": "use"}, {"password": "the second password", "others": [{"number": 1, "password": PASSWORD}]}
+    today = {"type": "password", "number": 3}, {"password": "the third password"}
+    _public, root = merged({ETCD_ROOT: today}, {ETCD_ROOT: [between]}, [])[ETCD_ROOT]
+    restore("send.yml")
+    restore("member.yml", root=root)
+    assert progress.read(restore.backend)["phase"] == "restored"
+    # As role etcd does it.
+    etcd_cluster.password = root["password"]
+    formers = {"former_passwords": [other["password"] for other in root["others"]]}
+    options = {"users": [{"name": "root", "password": root["password"], "roles": ["root"]}], "update_password": "always", **formers}
+    assert [etcd_cluster.hosts[0].run("etcd_auth", **options)["changed"] for _run in range(2)] == [True, False]
+    assert "cannot log in" in etcd_cluster.hosts[0].run("etcd_key", key="/a", value="b", password=PASSWORD)["msg"]
 
 
 def test_a_director_that_is_another_host(restore, etcd_cluster):

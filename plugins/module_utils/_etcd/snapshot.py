@@ -220,7 +220,7 @@ class Snapshot:
                 return False
         except EtcdError as error:
             raise HostError(f"the snapshot of {self._url}: {error.reason or error}; a restored cluster would refuse the password in the store") from error
-        passwords = [self._params["password"], self._params["former_password"]]
+        passwords = [self._params["password"], *self._params["former_passwords"]]
         if not any(scratch.password_is_right(scratch.user, password) for password in passwords if password):
             raise HostError(f"the snapshot of {self._url}: user {scratch.user} cannot log in; a restored cluster would refuse the password in the store")
         return True
