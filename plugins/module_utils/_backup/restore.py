@@ -50,6 +50,7 @@ REQUIRED_IF = [
     ("phase", "remove", ("directory",)),
 ]
 
+_IN_CHECK_MODE = ("prove", "remove")
 _FILES = (STORE_FILE, SNAPSHOT, "mark")
 _LATEST = "latest"
 _SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend on them
@@ -57,8 +58,10 @@ _SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend o
 Options = t.Mapping[str, t.Any]
 
 
-def operate(store: Store, options: Options) -> dict[str, t.Any]:
+def operate(store: Store, options: Options, check_mode: bool = False) -> dict[str, t.Any]:
     """Do one phase, and return the result of the module."""
+    if check_mode and options["phase"] not in _IN_CHECK_MODE:
+        return {"changed": False, "skipped": True}
     if options["phase"] == "prove":
         return _prove(store, options)
     if options["phase"] == "store":
