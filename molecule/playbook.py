@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -84,6 +85,13 @@ class Run:
                 self.lines.append((time.monotonic(), line))
                 log.write(f"{time.strftime('%H:%M:%S')} {line}")
                 log.flush()
+
+
+def changes(output: str) -> dict[str, int]:
+    """Return the numbers of changes by host, of the hosts that have any, as the recap of a run has them."""
+    _before, recap, hosts = output.rpartition("PLAY RECAP")
+    assert recap, output
+    return {host: int(number) for host, number in re.findall(r"^(\S+) +: ok=\d+ +changed=([1-9]\d*)", hosts, re.MULTILINE)}
 
 
 def _process_tree(pid: int) -> list[int]:

@@ -40,9 +40,11 @@ options:
   password:
     description: Password of O(user). Used only while authentication is enabled.
     type: str
-  former_password:
-    description: Password to try if O(password) is refused, during a rotation.
-    type: str
+  former_passwords:
+    description: Passwords to try if O(password) is refused, during a rotation or after a restore.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds that one request to one member may take.
     type: float

@@ -16,17 +16,14 @@ description:
   - The part of a backup that the director does, step by step. Role P(cfcr.kubernetes.backup#role) runs the steps.
   - A file counts as a backup once it has been decrypted again, its hashes are right, and it was read back from the target.
   - Old backups are removed only after that, only files with the name of a backup of this cluster, and never the newest verified one.
-extends_documentation_fragment: [cfcr.kubernetes._backup_targets, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._backup_targets, cfcr.kubernetes._store]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: partial
     details: Only O(phase=prepare) and O(phase=fail) run, and change nothing.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
     details: Each backup is a new one.
 options:
@@ -143,8 +140,6 @@ from ..module_utils._store.options import open_store
 def main() -> None:
     """Do one step of a backup."""
     module = AnsibleModule(argument_spec=SPEC, required_if=REQUIRED_IF, supports_check_mode=True)
-    if module.check_mode and module.params["phase"] not in ("prepare", "fail"):
-        module.exit_json(changed=False, skipped=True)
     try:
         module.exit_json(**operate(open_store(module.params), module.params, module.check_mode))
     except HostError as error:

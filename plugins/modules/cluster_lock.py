@@ -18,17 +18,14 @@ description:
   - The lock of a dead run is taken over, with a warning. A run on the same controller is dead if its process is gone. A run on another
     controller, or in another container, is dead if it has not renewed the lock for its lease.
   - In check mode the lock is neither taken nor refused.
-extends_documentation_fragment: [cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Nothing is taken, renewed or released.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details: The lock is not part of the cluster, so taking it is never a change.
 options:

@@ -17,17 +17,14 @@ description:
   - A store that was lost is imported from the backup with its history. One that is there is kept, and gets those keys of the backup that the restored
     cluster needs, as former keys of a rotation.
   - A record in the store says how far the restore is, so that the same command continues it.
-extends_documentation_fragment: [cfcr.kubernetes._backup_targets, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._backup_targets, cfcr.kubernetes._store]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: partial
     details: Only O(phase=prove) and O(phase=remove) run, which write to O(directory) only.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
     details: A restore that has finished and is run again begins from the start.
 options:
@@ -139,10 +136,8 @@ from ..module_utils._store.options import open_store
 def main() -> None:
     """Do one step of a restore."""
     module = AnsibleModule(argument_spec=SPEC, required_if=REQUIRED_IF, supports_check_mode=True)
-    if module.check_mode and module.params["phase"] not in ("prove", "remove"):
-        module.exit_json(changed=False, skipped=True)
     try:
-        module.exit_json(**operate(open_store(module.params), module.params))
+        module.exit_json(**operate(open_store(module.params), module.params, module.check_mode))
     except HostError as error:
         module.fail_json(msg=str(error))
 

@@ -21,19 +21,13 @@ description:
   - CAs, and credentials of type V(key), V(rsa) and V(password), can be rotated. Certificates are reissued instead, see
     M(cfcr.kubernetes.certificate).
 extends_documentation_fragment:
+  - cfcr.kubernetes._attributes
   - cfcr.kubernetes._attributes.action
   - cfcr.kubernetes._credentials.authorities
   - cfcr.kubernetes._credentials.credentials
   - cfcr.kubernetes._store
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
-    support: full
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: partial
     details: With O(state=advanced) each run advances by one phase, until the rotation is finished.
 options:

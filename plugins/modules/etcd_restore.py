@@ -20,19 +20,15 @@ description:
     a restore that was interrupted goes on.
   - All revisions become higher by O(bump), and those before count as compacted, so that clients with a watch notice that the data is another one.
 extends_documentation_fragment:
+  - cfcr.kubernetes._attributes
   - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._attributes.action
   - cfcr.kubernetes._etcd_connection
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: none
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
 options:
   phase:
     description:

@@ -19,18 +19,16 @@ description:
     start, if the user cannot log in to it, or if its number of keys is not that of another member at the same revision.
   - The scratch etcd has a low priority, and the certificates of the member, so only clients with a certificate of etcd's CA can use it.
 extends_documentation_fragment:
+  - cfcr.kubernetes._attributes
   - cfcr.kubernetes._attributes.actiongroup_etcd
   - cfcr.kubernetes._attributes.action
   - cfcr.kubernetes._etcd_connection
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: none
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details: The module changes nothing in the cluster.
 options:

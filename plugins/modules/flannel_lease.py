@@ -3,19 +3,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Delete the leases of hosts that have left the overlay network."""
+"""Change the leases of the overlay network: those of hosts that have left, and those that differ from the addresses of pods."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: flannel_lease
-short_description: Delete the leases of hosts that have left the overlay network
+short_description: Delete leases of hosts that have left the overlay network, and give hosts the lease of their pods
 version_added: "0.10.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Deletes the leases of flannel that hosts with these addresses have in etcd. The other hosts then remove their routes to them. Without this, flannel
     keeps a lease for 24 hours after its host has gone.
   - flanneld must no longer run on these hosts, because it takes a new lease when it restarts.
+  - With O(subnets), hosts get the lease of the subnet that their pods have, which etcd does not know any more after it was restored from a backup. Otherwise,
+    flanneld would take the lease that the backup has for its address, and the host could start no pod, because its bridge has the other subnet.
 options:
   addresses:
     description: Addresses of the hosts that have left. Either this or O(keep) is required.
@@ -25,6 +27,12 @@ options:
     description: Addresses of the hosts that stay. The leases of all others are deleted.
     type: list
     elements: str
+  subnets:
+    description:
+      - Subnets of pods by the address of their host. A host that has another lease loses it. If several hosts have one subnet, their leases
+        stay as they are.
+    type: dict
+    default: {}
   prefix:
     description: Prefix of the keys of the leases.
     type: str
@@ -49,8 +57,14 @@ leases:
   type: dict
   returned: success
   sample: {10.200.7.0-24: 10.0.0.24}
+given:
+  description: The subnets whose leases were given to other hosts, or would be in check mode, with the address of the host.
+  type: dict
+  returned: success
+  sample: {10.200.9.0-24: 10.0.0.21}
 """
 
+import collections
 import json
 import typing as t
 
@@ -62,8 +76,10 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import fin
 OPTIONS = {
     "addresses": {"type": "list", "elements": "str"},
     "keep": {"type": "list", "elements": "str"},
+    "subnets": {"type": "dict", "default": {}},
     "prefix": {"type": "str", "default": "/coreos.com/network/subnets/"},
 }
+_SECONDS = 24 * 3600  # flannel's own
 
 
 def leases(pairs: t.Iterable[dict[str, str]]) -> dict[str, str]:
@@ -82,22 +98,46 @@ def has_left(address: str, addresses: t.Collection[str] | None, keep: t.Collecti
     return address in addresses if addresses is not None else address not in (keep or ())
 
 
+def given(found: t.Mapping[str, str], subnets: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the leases that hosts must get, given those that they have, and the subnets of their pods by address."""
+    claims = collections.Counter(subnets.values())
+    wanted = {subnet.replace("/", "-"): address for address, subnet in subnets.items() if claims[subnet] == 1}
+    return {subnet: address for subnet, address in wanted.items() if found.get(subnet) != address}
+
+
+def replaced(found: t.Mapping[str, str], gets: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the other leases of hosts that get one. flanneld would take either of two."""
+    return {subnet: address for subnet, address in found.items() if subnet not in gets and address in gets.values()}
+
+
+def give(etcd: Etcd, key: str, address: str) -> None:
+    """Give a host a lease. Without data of a backend the others ignore it, until flanneld of the host finds it by the address and completes it."""
+    lease = etcd.call("/v3/lease/grant", {"TTL": _SECONDS})["ID"]
+    value = json.dumps({"PublicIP": address, "BackendType": "vxlan"})
+    etcd.call("/v3/kv/put", {"key": to_bytes(key), "value": to_bytes(value), "lease": lease})
+
+
 def main() -> None:
-    """Delete the leases."""
+    """Change the leases."""
     either = ["addresses", "keep"]
     module = AnsibleModule(argument_spec={**CONNECTION, **OPTIONS}, mutually_exclusive=[either], required_one_of=[either], supports_check_mode=True)
-    prefix = module.params["prefix"]
+    prefix, addresses, keep, subnets = (module.params[name] for name in ("prefix", *either, "subnets"))
     try:
         etcd = Etcd(module.params)
         answer = etcd.call("/v3/kv/range", {"key": to_bytes(prefix), "range_end": prefix_end(prefix)})
-        before = {key: address for key, address in leases(answer.get("kvs", ())).items() if has_left(address, *(module.params[name] for name in either))}
+        found = {key[len(prefix):]: address for key, address in leases(answer.get("kvs", ())).items()}
+        gets = given(found, subnets)
+        left = {subnet: address for subnet, address in found.items() if has_left(address, addresses, keep) and subnet not in gets}
+        deleted = {**left, **replaced(found, gets)}
+        before = {**deleted, **{subnet: found[subnet] for subnet in gets if subnet in found}}
 
-        def delete() -> None:
-            for key in before:
-                etcd.call("/v3/kv/deleterange", {"key": to_bytes(key)})
+        def change() -> None:
+            for subnet, address in gets.items():
+                give(etcd, f"{prefix}{subnet}", address)
+            for subnet in deleted:
+                etcd.call("/v3/kv/deleterange", {"key": to_bytes(f"{prefix}{subnet}")})
 
-        deleted = {key[len(prefix):]: address for key, address in before.items()}
-        finish(module, deleted, {}, delete, leases=deleted)
+        finish(module, before, gets, change, leases=deleted, given=gets)
     except HostError as error:
         module.fail_json(msg=str(error))
 

@@ -18,17 +18,14 @@ description:
   - The record has the last hour by the clock of the director. If that clock was set back by up to an hour, recreations that seem to be in the
     future count as well.
   - In check mode nothing is recorded.
-extends_documentation_fragment: [cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Nothing is recorded.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details: The record is not part of the cluster, so an entry is never a change. Every call adds its hosts once more.
 options:

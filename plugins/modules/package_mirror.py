@@ -48,7 +48,6 @@ extends_documentation_fragment:
   - cfcr.kubernetes._attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: It reads the lists of the repositories in check mode, too.
 """

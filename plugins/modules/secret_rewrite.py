@@ -20,10 +20,8 @@ description:
 extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._administrator, cfcr.kubernetes._store]
 attributes:
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
     details: The API does not show with which key a Secret is encrypted.
 options:

@@ -47,16 +47,12 @@ options:
     description: Seconds within which each check must pass.
     type: int
     default: 60
+extends_documentation_fragment: [cfcr.kubernetes._attributes]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: none
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
-  idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
-    support: full
 """
 
 EXAMPLES = r"""

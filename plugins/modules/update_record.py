@@ -16,17 +16,14 @@ description:
   - Keeps the plan of an update and the hosts that are done, as a document in the credential store. So another run resumes an update that was killed,
     and an operator pauses one from another shell. The task is delegated to the director.
   - In check mode nothing is recorded.
-extends_documentation_fragment: [cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
+extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._attributes.action, cfcr.kubernetes._store]
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: Nothing is recorded.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details: The record is not part of the cluster, so an entry is never a change.
 options:

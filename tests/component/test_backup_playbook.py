@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pathlib
 import subprocess
 import sys
 
+import boto3
 import pytest
 import yaml
+from _moto import KEYS, moto_running, new_bucket
 from _sshd import sshd_running
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import status
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.artifact import read_artifact
@@ -83,6 +86,24 @@ def test_a_backup_of_a_follower(backup, etcd_cluster):
     for left in ("work", "snapshots"):
         assert list((backup.path / left).iterdir()) == []
     assert etcd_cluster.info()["healthy"]
+
+
+def test_a_bucket_with_object_lock(backup, caplog):
+    """Old backups that are locked are named, and no request tries to remove them. A failure of retention would fail the run."""
+    with moto_running() as moto:
+        caplog.set_level(logging.INFO, "werkzeug")  # the requests to moto's server
+        bucket = {**new_bucket(moto, "locked"), "lock_days": 3, "lock_mode": "COMPLIANCE"}
+        options = {"backup_targets": [bucket], "backup_keep": {"last": 1, "daily": 0, "weekly": 0}}
+        assert "because they are locked" not in backup(**options)
+        client = boto3.client("s3", endpoint_url=moto, **KEYS)
+        (first,) = (found["Key"] for found in client.list_objects_v2(Bucket="locked")["Contents"] if found["Key"].endswith(".cfcr"))
+        output = " ".join(backup(**options).split())
+        assert f"kept only because they are locked: {first.rpartition('/')[2]}" in output and bucket["secret_key"] not in output
+        assert len(client.list_objects_v2(Bucket="locked")["Contents"]) == 4
+        assert "DeleteMarkers" not in client.list_object_versions(Bucket="locked")
+        assert "PUT /locked" in caplog.text and "DELETE /locked" not in caplog.text
+        newest = status.read(backup.store.backend)["newest"]["id"]
+        assert newest > first.rpartition("/")[2]
 
 
 def test_a_director_that_is_another_host(backup, etcd_cluster, tmp_path):

@@ -57,7 +57,7 @@ def secret(etcd_cluster, apiserver_program, tmp_path):
 def test_a_secret_is_decrypted_from_the_snapshot(etcd_cluster, secret, tmp_path):
     options = {
         "id": "prod", "url": etcd_cluster.hosts[2].client_url, "directory": str(tmp_path / "snapshots"), "programs": str(etcd_cluster.programs),
-        "account": "root", "verify_timeout": 60, "former_password": None, "user": "root",
+        "account": "root", "verify_timeout": 60, "former_passwords": [], "user": "root",
     }  # fmt: skip
     snapshot = Snapshot({**etcd_cluster.connection(), **options})
     found = snapshot.take()

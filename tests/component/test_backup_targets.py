@@ -13,17 +13,16 @@ import os
 
 import boto3
 import pytest
+from _moto import KEYS, moto_running, new_bucket
 from _sshd import sshd_running
 from _swift import swift_running
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.target import backups, retain, send
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.targets import TARGETS, open_targets
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
-from moto.server import ThreadedMotoServer
 
 MARK = {"cluster": "prod", "id": "x"}
 KEEP = {"last": 1, "daily": 0, "weekly": 0}
-KEYS = {"aws_access_key_id": "writer", "aws_secret_access_key": "hidden secret", "region_name": "us-east-1"}
 
 
 def opened(options):
@@ -44,20 +43,13 @@ def sshd(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def moto():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_running() as url:
+        yield url
 
 
 @pytest.fixture
 def bucket(moto, request):
-    """Return the options of a target in a bucket with versions and locks."""
-    name = f"bucket-{abs(hash(request.node.name))}"
-    boto3.client("s3", endpoint_url=moto, **KEYS).create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
-    keys = {"access_key": KEYS["aws_access_key_id"], "secret_key": KEYS["aws_secret_access_key"]}
-    return {"type": "s3", "endpoint": moto, "bucket": name, "prefix": "clusters/prod", **keys}
+    return new_bucket(moto, f"bucket-{abs(hash(request.node.name))}")
 
 
 @pytest.fixture(scope="module")

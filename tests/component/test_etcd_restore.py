@@ -7,14 +7,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import json
 import pathlib
+import subprocess
+import tarfile
 import time
 import zlib
 
 import pytest
-from _etcd import PASSWORD, result
+from _etcd import ARTIFACTS, PASSWORD, VERSIONS, result
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.identifiers import cluster_id
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.addresses import addresses
 
 ID = "prod-20261129T221500Z.cfcr"
 BUMP = 1_000_000_000
@@ -147,8 +152,8 @@ def test_a_password_that_has_changed_since(restore, etcd_cluster):
         restore.send(host)
     restore.restore()
     assert "cannot log in" in restore.verify()["msg"]
-    assert restore.verify(former_password=PASSWORD)["compared"] is True
-    assert etcd_cluster.hosts[0].run("etcd_auth", users=[user], update_password="always", former_password=PASSWORD)["changed"]
+    assert restore.verify(former_passwords=["an older password", PASSWORD])["compared"] is True
+    assert etcd_cluster.hosts[0].run("etcd_auth", users=[user], update_password="always", former_passwords=["an older password", PASSWORD])["changed"]
     assert restore.verify()["compared"] is True
 
 
@@ -185,6 +190,53 @@ def test_a_revision_that_was_compacted_since(restore, etcd_cluster):
     revision = int(etcd_cluster.etcdctl("get", "x", "--write-out=json").stdout.split('"revision":')[1].split(",")[0])
     assert etcd_cluster.etcdctl("compact", str(revision)).returncode == 0
     assert restore.verify()["compared"] is False
+
+
+@contextlib.contextmanager
+def flanneld_running(cluster, directory, address):
+    """Run the real flanneld without the right to change a network, so that it ends after it has got its lease."""
+    (archive,) = ARTIFACTS.glob(f"flannel/{VERSIONS['flannel']}/amd64/*.tar.gz")
+    with tarfile.open(archive) as content:
+        content.extract("flanneld", directory, filter="data")
+    tls = [f"--etcd-{name}={cluster.pki / path}" for name, path in (("cafile", "ca.crt"), ("certfile", "flannel.crt"), ("keyfile", "flannel.key"))]
+    interface = next((found for found in addresses() if "." in found), None)
+    if not interface:
+        pytest.skip("flanneld takes no loopback interface, and this machine has no other one")
+    own = [f"--iface={interface}", f"--public-ip={address}", f"--subnet-file={directory / 'subnet.env'}"]
+    command = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", directory / "flanneld", *own, *tls]
+    with open(directory / "log", "w") as log:
+        process = subprocess.Popen([*command, f"--etcd-endpoints={','.join(host.client_url for host in cluster.hosts)}"], stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_flanneld_gets_the_subnet_that_its_pods_have(etcd_cluster, tmp_path):
+    """The backup has another one for its address, from before the host was replaced, and gives that of the pods to a host that was, too."""
+    host, prefix = etcd_cluster.hosts[0], "/coreos.com/network/subnets/"
+    etcd_cluster.etcdctl("put", "/coreos.com/network/config", '{"Network":"10.200.0.0/16","SubnetLen":24,"Backend":{"Type":"alloc"}}')
+    for subnet, address in (("10.200.1.0-24", "10.0.0.1"), ("10.200.2.0-24", "10.0.0.2"), ("10.200.3.0-24", "10.0.0.3")):
+        etcd_cluster.etcdctl("put", f"{prefix}{subnet}", json.dumps({"PublicIP": address}))
+    options = {"keep": ["10.0.0.1", "10.0.0.2"], "subnets": {"10.0.0.1": "10.200.2.0/24"}}
+    expected = {"leases": {"10.200.1.0-24": "10.0.0.1", "10.200.3.0-24": "10.0.0.3"}, "given": {"10.200.2.0-24": "10.0.0.1"}}
+    for check in (True, False):
+        answer = host.run("flannel_lease", check=check, **options)
+        assert answer["changed"] and {name: answer[name] for name in expected} == expected
+    assert not host.run("flannel_lease", **options)["changed"]
+
+    def lease():
+        return etcd_cluster.etcdctl("get", f"{prefix}10.200.2.0-24", "--write-out=json").stdout
+
+    before = lease()
+    with flanneld_running(etcd_cluster, tmp_path, "10.0.0.1"):
+        deadline = time.monotonic() + 60
+        while lease() == before:
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+    assert "Found lease (ip: 10.200.2.0/24" in (tmp_path / "log").read_text()
+    assert etcd_cluster.etcdctl("get", "--keys-only", "--prefix", prefix).stdout.split() == [f"{prefix}10.200.2.0-24"]
 
 
 def test_leases_of_all_other_hosts_are_deleted(etcd_cluster):

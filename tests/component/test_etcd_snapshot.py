@@ -38,7 +38,7 @@ def options(etcd_cluster, tmp_path):
 @pytest.fixture
 def snapshot(etcd_cluster, options):
     """Return the object behind the module, in this process."""
-    return etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", "former_password": None, **options})
+    return etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", "former_passwords": [], **options})
 
 
 def put(cluster, *keys: str) -> None:
@@ -142,12 +142,13 @@ def test_members_that_differ_are_found(snapshot):
 
 def test_a_password_that_a_restore_would_refuse(etcd_cluster, options):
     """The living cluster may have a newer password than its snapshot."""
-    taken = etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", "former_password": None, **options})
+    taken = etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", "former_passwords": [], **options})
     taken._etcd.call("/v3/maintenance/status")
     taken._params = {**taken._params, "password": "another password"}
     with pytest.raises(HostError, match="a restored cluster would refuse the password in the store"):
         taken.take()
-    former = etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", **options, "former_password": PASSWORD, "password": "the next password"})
+    passwords = {"password": "the next password", "former_passwords": ["an older password", PASSWORD]}
+    former = etcd_snapshot.Snapshot({**etcd_cluster.connection(), "user": "root", **options, **passwords})
     assert former.take()["authentication"]
     former.remove()
 

@@ -19,17 +19,25 @@ import yaml
 from _etcd import PASSWORD
 from _sshd import sshd_running
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.merge import merged
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
 
 ROOT = pathlib.Path(__file__).parents[2]
 ID = "prod-20261129T221500Z.cfcr"
 ROLE = "cfcr.kubernetes.restore"
+VARIABLES = yaml.safe_load((ROOT / "roles/restore/vars/main.yml").read_text())
+ETCD_ROOT = "credentials/etcd-root"
+# The pods of one have another subnet than in the backup, and those of the other one none.
+WORKERS = {"worker-0": {"cluster_host_address": "10.0.0.21", "restore_subnet": "10.200.7.0/24"}, "worker-1": {"cluster_host_address": "10.0.0.22"}}
+LEASES = "/coreos.com/network/subnets/"
 
 
 @pytest.fixture
 def restore(etcd_cluster, tmp_path):
     """Return a function that runs entry points of the role, after a snapshot was taken and one more key was written."""
     host, taken = etcd_cluster.hosts[0], tmp_path / "taken"
+    for number, address in ((1, "10.0.0.21"), (2, "10.0.0.22"), (9, "10.9.9.9")):
+        etcd_cluster.etcdctl("put", f"{LEASES}10.200.{number}.0-24", json.dumps({"PublicIP": address}))
     own = {"id": ID, "url": host.client_url, "directory": str(taken), "programs": str(etcd_cluster.programs), "account": "root"}
     found = host.run("etcd_snapshot", **own)["snapshot"]
     (tmp_path / "work").mkdir(mode=0o700)
@@ -38,7 +46,7 @@ def restore(etcd_cluster, tmp_path):
     etcd_cluster.etcdctl("put", "/registry/pods/default/later", "value")
     backend = LocalBackend({"directory": str(tmp_path / "store"), "versions": 10})
     begun = progress.begin(backend, ID, found["revision"], lost=False)
-    connection = {"endpoints": [its.client_url for its in etcd_cluster.hosts], "password": PASSWORD, "former_password": None}
+    connection = {**VARIABLES["__restore_connection"], "endpoints": [its.client_url for its in etcd_cluster.hosts]}
     tls = {name: value for name, value in etcd_cluster.connection().items() if name.endswith("_path")}
     programs = {"programs": str(etcd_cluster.programs), "account": "root", "directory": "{{ directory }}/received"}
     play = {
@@ -63,10 +71,11 @@ def restore(etcd_cluster, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
 
-    def run(*entries, fails=False, director=None):
+    def run(*entries, fails=False, director=None, root=None):
         plan = {"id": ID, "manifest": {"etcd": found, "objects": found["objects"]}, "progress": progress.read(backend), "former": []}
         local = {"ansible_connection": "local", "restore_plan": plan}
-        groups = {"etcd": {"hosts": hosts}, **({"director": {"hosts": director}} if director else {})}
+        variables["director_credentials"] = {"credentials": {"etcd-root": root or {"password": PASSWORD}}}
+        groups = {"etcd": {"hosts": hosts}, "worker": {"hosts": WORKERS}, **({"director": {"hosts": director}} if director else {})}
         inventory = {"all": {"vars": variables, "hosts": {"localhost": local}, "children": groups}}
         (tmp_path / "hosts.json").write_text(json.dumps(inventory))
         tasks = [{"name": entry, "ansible.builtin.include_role": {"name": ROLE, "tasks_from": entry}} for entry in entries]
@@ -93,19 +102,33 @@ def keys(cluster) -> list[str]:
 
 
 def test_members_are_restored_in_step(restore, etcd_cluster):
-    former = json.dumps({"PublicIP": "10.9.9.9"})
-    etcd_cluster.etcdctl("put", "/coreos.com/network/subnets/10.200.9.0-24", former)
     restore("send.yml")
-    assert not (restore.path / "work").exists() and len(keys(etcd_cluster)) == 3
+    assert not (restore.path / "work").exists() and len(keys(etcd_cluster)) == 5
     stop(etcd_cluster)
     restore("member.yml")
-    assert keys(etcd_cluster) == ["/registry/precious"]
+    assert keys(etcd_cluster) == [*(f"{LEASES}10.200.{number}.0-24" for number in (2, 7)), "/registry/precious"]
     assert progress.read(restore.backend)["phase"] == "restored"
     assert not list(restore.path.glob("etcd-*/received/*"))
     # The same command again takes back nothing that was written since then.
     etcd_cluster.etcdctl("put", "/registry/pods/default/since", "value")
     restore("send.yml", "member.yml")
-    assert keys(etcd_cluster) == ["/registry/pods/default/since", "/registry/precious"]
+    assert keys(etcd_cluster)[2:] == ["/registry/pods/default/since", "/registry/precious"]
+
+
+def test_a_backup_from_the_middle_of_a_rotation_of_passwords(restore, etcd_cluster):
+    """The store of the backup has two passwords, and the snapshot the former one. The store that lives has a third one."""
+    between = {"type": "password", "number": 2, "rotation": "use"}, {"password": "the second password", "others": [{"number": 1, "password": PASSWORD}]}
+    today = {"type": "password", "number": 3}, {"password": "the third password"}
+    _public, root = merged({ETCD_ROOT: today}, {ETCD_ROOT: [between]}, [])[ETCD_ROOT]
+    restore("send.yml")
+    restore("member.yml", root=root)
+    assert progress.read(restore.backend)["phase"] == "restored"
+    # As role etcd does it.
+    etcd_cluster.password = root["password"]
+    formers = {"former_passwords": [other["password"] for other in root["others"]]}
+    options = {"users": [{"name": "root", "password": root["password"], "roles": ["root"]}], "update_password": "always", **formers}
+    assert [etcd_cluster.hosts[0].run("etcd_auth", **options)["changed"] for _run in range(2)] == [True, False]
+    assert "cannot log in" in etcd_cluster.hosts[0].run("etcd_key", key="/a", value="b", password=PASSWORD)["msg"]
 
 
 def test_a_director_that_is_another_host(restore, etcd_cluster):
@@ -125,4 +148,4 @@ def test_a_snapshot_that_changes_on_its_way(restore, etcd_cluster):
     content[5000] ^= 1
     (restore.path / "work/etcd.snapshot").write_bytes(content)
     assert "found another SHA-256 after it was sent" in restore("send.yml", fails=True)
-    assert len(keys(etcd_cluster)) == 2 and etcd_cluster.info()["healthy"]
+    assert len(keys(etcd_cluster)) == 5 and etcd_cluster.info()["healthy"]

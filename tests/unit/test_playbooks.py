@@ -240,6 +240,15 @@ class Loader(yaml.SafeLoader):
 Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None)
 
 
+def test_a_restore_stops_the_cluster_right_before_etcd():
+    """After the handlers of the play that prepares the hosts, which needs no data, and over the same hosts."""
+    plays = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
+    number = next(number for number, play in enumerate(plays) if play["name"] == "Run etcd")
+    (stop,) = plays[number - 1]["post_tasks"]
+    assert stop["ansible.builtin.include_role"] == {"name": "cfcr.kubernetes.restore", "tasks_from": "stop.yml"}
+    assert "'etcd:master:worker:proxy:!ignored'" in plays[number - 1]["hosts"]
+
+
 def test_playbooks_that_put_hosts_into_group_ignored_run_site_without_any():
     """They leave out hosts that need nothing, which may be all."""
     for name in ("repair", "restore", "rotate", "update"):

@@ -29,7 +29,7 @@ NAME, ADDRESS = "worker-1", f"{NETWORK}.22"
 INVENTORIES = (f"--inventory={STATE}/inventory.yml", f"--inventory={STATE}/vm.yml")
 HEALTHY_SECONDS = 600
 # An emulated machine takes long to answer, and its programs take long to start.
-PATIENCE = {"preflight_wait": 300, "addons_timeout": 900, "smoke_tests_timeout": 600}
+PATIENCE = {"preflight_wait": 300, "health_answer_seconds": 120, "addons_timeout": 900, "smoke_tests_timeout": 600}
 UNITS = "systemd-resolved pdns pdns-recursor cfcr-firewall flanneld containerd kubelet kube-proxy"
 PODS = "root 10.200.0.0/16"
 

@@ -18,6 +18,7 @@ import time
 
 import pytest
 import yaml
+from playbook import changes
 from scenario import CLUSTER, DIRECTORY, ROOT, addresses, get, inventory, kubectl, on, run
 
 NAMESPACE = "cfcr-bundle"  # of the controller, and the interface that leads to it
@@ -68,10 +69,6 @@ def play(playbook: str, *options: str, succeeds: bool = True) -> str:
     done = subprocess.run([*command, *options, f"playbooks/{playbook}"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == succeeds, done.stdout + done.stderr
     return done.stdout
-
-
-def changes(printed: str) -> dict[str, int]:
-    return {host: int(number) for host, number in re.findall(r"^(\S+) +: ok=\d+ +changed=([1-9]\d*)", printed, re.MULTILINE)}
 
 
 def in_network_of(name: str, *command: str, **options: object) -> str:

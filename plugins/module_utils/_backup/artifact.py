@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import io
 import json
 import os
 import tarfile
 import typing as t
 import zlib
 
+from .._artifacts.archive import add_text, entry_of, open_tar
 from .._errors import HostError
 from .sealed import SealedReader, SealedWriter
 
@@ -65,11 +65,11 @@ def write_artifact(path: str, passphrase: str, manifest: Manifest, store: t.Any,
         with os.fdopen(descriptor, "wb") as stream:
             sealed = SealedWriter(stream, passphrase, header)
             with gzip.GzipFile(fileobj=t.cast(t.BinaryIO, sealed), mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
-                with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+                with open_tar(packed) as archive:
                     for name, content in ((MANIFEST, json.dumps(complete, indent=2, sort_keys=True).encode()), (STORE, records)):
-                        archive.addfile(_member(name, len(content)), io.BytesIO(content))
+                        add_text(archive, name, content)
                     with open(snapshot, "rb") as source:
-                        archive.addfile(_member(SNAPSHOT, size), source)
+                        archive.addfile(entry_of(SNAPSHOT, size=size), source)
             sealed.close()
             stream.flush()
             os.fsync(stream.fileno())
@@ -135,9 +135,3 @@ def _target(directory: str | None, name: str) -> t.Iterator[t.BinaryIO | None]:
         return
     with os.fdopen(os.open(os.path.join(directory, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
         yield stream
-
-
-def _member(name: str, size: int) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = size, 0o600
-    return member

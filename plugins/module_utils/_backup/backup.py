@@ -14,7 +14,6 @@ import datetime
 import hashlib
 import json
 import os
-import shutil
 import typing as t
 
 from .._errors import HostError
@@ -30,7 +29,7 @@ from .retention import KEEP, check_keep, moment_of, name_of, newest_verified
 from .secrets import check_samples
 from .target import Target, backups, retain, send
 from .targets import TARGETS, open_targets
-from .work import Work
+from .work import Work, check_free
 
 __all__ = ("SPEC", "manifest_of", "operate")
 
@@ -57,6 +56,7 @@ REQUIRED_IF = [
     ("phase", "remove", ("directory", "id")),
 ]
 
+_IN_CHECK_MODE = ("prepare", "fail")
 _SAMPLES = "samples"
 
 Options = t.Mapping[str, t.Any]
@@ -64,6 +64,8 @@ Options = t.Mapping[str, t.Any]
 
 def operate(store: Store, options: Options, check_mode: bool = False) -> dict[str, t.Any]:
     """Do one step, and return the result of the module."""
+    if check_mode and options["phase"] not in _IN_CHECK_MODE:
+        return {"changed": False, "skipped": True}
     if options["phase"] == "fail":
         if not check_mode:
             status.write(store.backend, _now(), options["problem"], None, None)
@@ -133,9 +135,7 @@ def _create(store: Store, options: Options, work: Work) -> dict[str, t.Any]:
         raise HostError(f"the store {store}: found other CAs or credentials than before the snapshot, since another run has changed them; back up again")
     check_samples(snapshot[_SAMPLES], records)
     path = os.path.join(work.path, "backup")
-    free = shutil.disk_usage(work.path).free
-    if free < snapshot["size"]:
-        raise HostError(f"{work.path}: found {free >> 20} MiB of free space, expected {snapshot['size'] >> 20} MiB")
+    check_free(work.path, snapshot["size"], "the backup")
     manifest = write_artifact(path, options["passphrase"], manifest_of(options, records), records, work.snapshot)
     os.unlink(work.snapshot)
     if read_artifact(path, options["passphrase"], options["cluster"], where=name) != manifest:

@@ -4,7 +4,8 @@
 
 """Add the keys of a backup to a store that lives on, so that the cluster can read what it had then. The functions are pure.
 
-A key that is added counts as the former one of a rotation in phase use: everybody accepts it, nobody uses it. Playbook rotate drops it.
+A key that is added counts as the former one of a rotation in phase use: everybody accepts it, nobody uses it. Playbook rotate drops it. If the record is
+in phase trust, its new key becomes such a former one, too: that takes the rotation back, which could neither end nor be taken back without etcd.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import typing as t
 
 from .._errors import HostError
 
-__all__ = ("KEYS", "LASTING", "Parts", "merged", "needed_keys")
+__all__ = ("KEYS", "LASTING", "Parts", "merged", "needed_keys", "taken_back")
 
 Parts = t.Tuple[t.Dict[str, t.Any], t.Dict[str, t.Any]]  # public and secret
 Values = t.Dict[str, t.Any]
@@ -49,7 +50,7 @@ def merged(today: t.Mapping[str, Parts], history: t.Mapping[str, t.Sequence[Part
             if all(values[value] != other[value] for other in (*known, *added)):
                 added.append(values)
         if added:
-            changed[name] = _with(name, today[name], added)
+            changed[name] = _with(today[name], added)
     return changed
 
 
@@ -72,10 +73,13 @@ def _of_secrets(known: t.Sequence[Values], then: t.Sequence[Values], numbers: t.
     return list(found.values())
 
 
-def _with(name: str, parts: Parts, added: t.Sequence[Values]) -> Parts:
+def taken_back(today: t.Mapping[str, Parts], names: t.Iterable[str]) -> list[str]:
+    """Return those of the records that change whose rotation is taken back."""
+    return [name for name in names if today[name][0].get(_PHASE) == "trust"]
+
+
+def _with(parts: Parts, added: t.Sequence[Values]) -> Parts:
     public, secret = parts
-    if public.get(_PHASE) == "trust":
-        raise HostError(f"{name}: found a rotation in phase trust, expected none: finish it by rotate.yml, or take it back, and run it again")
     public = {key: value for key, value in public.items() if key != _SINCE}
     return {**public, _PHASE: "use"}, {**secret, "others": [*secret.get("others", []), *added]}
 

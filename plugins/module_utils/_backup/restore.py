@@ -20,7 +20,7 @@ from .._store.store import Conflict, Store
 from . import progress
 from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
-from .merge import KEYS, LASTING, Parts, merged
+from .merge import KEYS, LASTING, Parts, merged, taken_back
 from .retention import NAME, moment_of, newest_verified
 from .target import backups
 from .targets import TARGETS, open_targets
@@ -50,6 +50,7 @@ REQUIRED_IF = [
     ("phase", "remove", ("directory",)),
 ]
 
+_IN_CHECK_MODE = ("prove", "remove")
 _FILES = (STORE_FILE, SNAPSHOT, "mark")
 _LATEST = "latest"
 _SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend on them
@@ -57,8 +58,10 @@ _SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend o
 Options = t.Mapping[str, t.Any]
 
 
-def operate(store: Store, options: Options) -> dict[str, t.Any]:
+def operate(store: Store, options: Options, check_mode: bool = False) -> dict[str, t.Any]:
     """Do one phase, and return the result of the module."""
+    if check_mode and options["phase"] not in _IN_CHECK_MODE:
+        return {"changed": False, "skipped": True}
     if options["phase"] == "prove":
         return _prove(store, options)
     if options["phase"] == "store":
@@ -101,21 +104,23 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
     records = _records(options["directory"])
     continued = progress.unfinished(before) and before["id"] == manifest["id"]
     lost = before["phase"] == "importing" if continued else not _is_there(store)
-    problems, adds = [], []
+    problems, adds, back = [], [], []
     if options["only"] == "store":
         if not lost:
             import_plan(store, records, force=False, all_of_them=True)
     else:
         versions = manifest["versions"] if lost else _versions(store)
         problems = differences(manifest, options["about"], versions)
-        adds = sorted(merged(_newest(records if lost else export_records(store, KEYS)), _history(records), manifest["secrets"]))
+        today = _newest(records if lost else export_records(store, KEYS))
+        adds = sorted(merged(today, _history(records), manifest["secrets"]))
+        back = taken_back(today, adds)
     return {
         "changed": False,
         "id": manifest["id"],
         "manifest": manifest,
         "continued": continued,
         "problems": problems,
-        "text": _text(manifest, str(store), lost, adds, continued, options["only"]),
+        "text": _text(manifest, str(store), lost, continued, options["only"], adds, back),
     }
 
 
@@ -213,7 +218,7 @@ def _newest(records: Records) -> dict[str, Parts]:
     return {name: history[-1] for name, history in _history(records).items()}
 
 
-def _text(manifest: Options, store: str, lost: bool, adds: t.Sequence[str], continued: bool, only: str) -> list[str]:
+def _text(manifest: Options, store: str, lost: bool, continued: bool, only: str, adds: t.Sequence[str], back: t.Sequence[str]) -> list[str]:
     """Return for people what was found, and what a run does."""
     etcd, versions = manifest["etcd"], manifest["versions"]
     kept = "keeps its records" + (f", and gets former keys: {', '.join(adds)}" if adds else "")
@@ -221,6 +226,7 @@ def _text(manifest: Options, store: str, lost: bool, adds: t.Sequence[str], cont
         f"{manifest['id']}: made {manifest['created_at']}, {etcd['keys']} keys, revision {etcd['revision']}, {sum(manifest['secrets'].values())} Secrets, "
         f"Kubernetes {versions.get('kubernetes', 'unknown')}, etcd {etcd['etcd_version']}; verified",
         f"store {store}: {'is imported from the backup' if lost else 'gets what it does not have' if only == 'store' else kept}",
+        *([f"rotations in phase trust that are taken back: {', '.join(back)}"] if back else []),
         *([] if only == "store" else ["etcd: all members get the data of the backup; former data is moved aside"]),
         *(["It continues a restore that was interrupted"] if continued else []),
     ]

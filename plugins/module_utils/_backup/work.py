@@ -19,7 +19,7 @@ from .._files import make_directory
 from .artifact import SNAPSHOT, digest_of_file
 from .retention import NAME
 
-__all__ = ("PIECE", "Work", "read_piece")
+__all__ = ("PIECE", "Work", "check_free", "read_piece")
 
 PIECE = 16 << 20  # bytes of a snapshot in one argument or answer
 
@@ -27,6 +27,16 @@ _OLD_SECONDS = 24 * 3600  # after which a directory was left by a run that ended
 _MOST_PIECE = 64 << 20
 _COMPRESSION = 1
 _RESERVE = 64 << 20  # bytes of the disk that stay free
+
+
+def check_free(directory: str, needed: int, what: str) -> None:
+    """Refuse a directory, or one that does not exist yet, whose disk has no space for this many bytes."""
+    existing = directory
+    while not os.path.isdir(existing):
+        existing = os.path.dirname(existing)
+    free = shutil.disk_usage(existing).free
+    if free < needed + _RESERVE:
+        raise HostError(f"{directory}: found {free >> 20} MiB of free space, expected {(needed + _RESERVE) >> 20} MiB for {what}")
 
 
 def read_piece(path: str, offset: int) -> str:
@@ -83,9 +93,7 @@ class Work:
                 size = os.fstat(stream.fileno()).st_size
                 if size != offset:
                     raise HostError(f"{self.snapshot}: found {size} bytes, expected {offset}")
-                free = shutil.disk_usage(self.path).free
-                if free < len(piece) + _RESERVE:
-                    raise HostError(f"{self.path}: found {free >> 20} MiB of free space, expected more, since the snapshot is not complete")
+                check_free(self.path, len(piece), "the next piece of the snapshot")
                 stream.write(piece)
         except OSError as error:
             raise HostError(f"{self.snapshot}: cannot be written: {error.strerror}") from error

@@ -29,7 +29,7 @@ CONNECTION = {
     "key_path": {"type": "path", "default": "/etc/etcd/pki/server.key", "no_log": False},
     "user": {"type": "str", "default": "root"},
     "password": {"type": "str", "no_log": True},
-    "former_password": {"type": "str", "no_log": True},
+    "former_passwords": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "timeout": {"type": "float", "default": 5},
 }
 
@@ -57,7 +57,7 @@ class Etcd:
         """Take the options of CONNECTION."""
         self.endpoints: list[str] = list(dict.fromkeys(url.rstrip("/") for url in connection["endpoints"]))
         self.password: str | None = connection["password"]
-        self._former_password: str | None = connection.get("former_password")
+        self._former_passwords: list[str] = list(connection.get("former_passwords") or ())
         self.user: str = connection["user"]
         self._timeout: float = connection["timeout"]
         self._files = tuple(connection[name] for name in ("ca_path", "certificate_path", "key_path"))
@@ -165,14 +165,14 @@ class Etcd:
         return self._post(url, path, body, self._token)
 
     def _log_in(self, url: str) -> str:
-        """Return a token for the password, or for the former one, which is valid until the new one is set."""
-        login = {"name": self.user, "password": self.password}
-        try:
-            return self._post(url, "/v3/auth/authenticate", login, None)["token"]
-        except EtcdError as refusal:
-            if not self._former_password or not refusal.reason.startswith("authentication failed"):
-                raise
-        return self._post(url, "/v3/auth/authenticate", {**login, "password": self._former_password}, None)["token"]
+        """Return a token for the password, or for a former one, since one of these is valid until the new one is set."""
+        passwords = [self.password, *self._former_passwords]
+        while True:
+            try:
+                return self._post(url, "/v3/auth/authenticate", {"name": self.user, "password": passwords.pop(0)}, None)["token"]
+            except EtcdError as refusal:
+                if not passwords or not refusal.reason.startswith("authentication failed"):
+                    raise
 
     def _post(self, url: str, path: str, body: dict[str, t.Any], token: str | None) -> dict[str, t.Any]:
         try:

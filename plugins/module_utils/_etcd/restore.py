@@ -19,7 +19,7 @@ import typing as t
 from pathlib import Path
 
 from .._backup.artifact import digest_of_file
-from .._backup.work import Work
+from .._backup.work import Work, check_free
 from .._command import run
 from .._errors import HostError
 from .._files import make_directory
@@ -32,7 +32,6 @@ from .wal import identity
 
 __all__ = ("MemberRestore",)
 
-_RESERVE = 64 << 20  # bytes of the disk that stay free
 _POLL_SECONDS = 0.2
 
 
@@ -57,9 +56,7 @@ class MemberRestore:
         self.remove()
         # The snapshot and the restored data may be on one file system.
         for directory, needed in ((self._parent, 2 * size), (self._params["data_directory"], size)):
-            free = shutil.disk_usage(_existing(directory)).free
-            if free < needed + _RESERVE:
-                raise HostError(f"{directory}: found {free >> 20} MiB of free space, expected {(needed + _RESERVE) >> 20} MiB for the restored data")
+            check_free(directory, needed, "the restored data")
         make_directory(self._parent)
         os.mkdir(self._work.path, 0o700)
         return False
@@ -170,10 +167,3 @@ class MemberRestore:
             if time.monotonic() > deadline:
                 raise EtcdError(f"etcd: found members that are not healthy after the restore, expected all of them to be: {explain(reasons)}")
             time.sleep(_POLL_SECONDS)
-
-
-def _existing(path: str) -> str:
-    """Return the directory, or its parent that exists."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path

@@ -25,7 +25,7 @@ import tempfile
 import time
 import typing as t
 
-from .._backup.work import read_piece
+from .._backup.work import check_free, read_piece
 from .._command import run, search_path
 from .._errors import HostError
 from .._files import make_directory
@@ -37,7 +37,6 @@ __all__ = ("ID", "Snapshot")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 _POLL_SECONDS = 0.2
-_RESERVE = 64 << 20  # bytes of the disk that stay free
 _OLD_SECONDS = 24 * 3600  # after which a directory was left by a run that ended
 _SUFFIX = 32  # bytes: etcd ends a snapshot with the SHA-256 of the database
 _PAGE = 512  # the size of a database is a multiple of it
@@ -121,9 +120,7 @@ class Snapshot:
             with contextlib.suppress(OSError):
                 if os.lstat(path).st_mtime < time.time() - _OLD_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
-        free, needed = shutil.disk_usage(self._parent).free, 2 * database + _RESERVE
-        if free < needed:
-            raise HostError(f"{self._parent}: found {free >> 20} MiB of free space, expected {needed >> 20} MiB for a snapshot and its restore")
+        check_free(self._parent, 2 * database, "a snapshot and its restore")
         try:
             os.mkdir(self._directory, 0o711)
             os.chmod(self._directory, 0o711)
@@ -220,7 +217,7 @@ class Snapshot:
                 return False
         except EtcdError as error:
             raise HostError(f"the snapshot of {self._url}: {error.reason or error}; a restored cluster would refuse the password in the store") from error
-        passwords = [self._params["password"], self._params["former_password"]]
+        passwords = [self._params["password"], *self._params["former_passwords"]]
         if not any(scratch.password_is_right(scratch.user, password) for password in passwords if password):
             raise HostError(f"the snapshot of {self._url}: user {scratch.user} cannot log in; a restored cluster would refuse the password in the store")
         return True

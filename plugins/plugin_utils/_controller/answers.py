@@ -274,7 +274,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "etcd_member": lambda _arguments: Fields({"steps": Each(Word("[a-z_]{1,32}", "a step")), "cluster_id": _CLUSTER_ID}),
     "etcd_restore": _etcd_restore,
     "etcd_snapshot": _etcd_snapshot,
-    "flannel_lease": lambda _arguments: Fields({"leases": Named(_SHORT, _SHORT, most=10_000)}),
+    "flannel_lease": lambda _arguments: Fields({name: Named(_SHORT, _SHORT, most=10_000) for name in ("leases", "given")}),
     "host_facts": lambda _arguments: Fields({"ansible_facts": Fields({"cfcr_host": _HOST, "cfcr_jobs": _JOBS})}),
     "host_health": lambda _arguments: Fields({"health": _HEALTH}),
     "host_logs": lambda _arguments: Fields({"archive": Text(_MOST_CHARACTERS_OF["host_logs"]), "files": Each(_SHORT, most=10_000)}),

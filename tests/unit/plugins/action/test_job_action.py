@@ -10,7 +10,7 @@ import types
 import uuid
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.action import job
+from ansible_collections.cfcr.kubernetes.plugins.action import job, unit_stop
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._controller import changes
 
 RUN = {"id": "this run"}
@@ -46,6 +46,14 @@ def test_an_unchanged_job_is_not_sent_again(ask):
     result, asked = ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})
     assert asked == []
     assert result == UNCHANGED
+
+
+def test_a_job_is_sent_again_after_units_were_stopped(ask, monkeypatch):
+    """host_facts has found it healthy before."""
+    action = unit_stop.ActionModule.__new__(unit_stop.ActionModule)
+    monkeypatch.setattr(action, "_execute_module", lambda task_vars: {"changed": True, "units": ["dns"]})
+    assert action.answer({})["units"] == ["dns"]
+    assert len(ask(OPTIONS, {"dns": {"asked": digest(ask, OPTIONS), "pki": None}})[1]) == 1
 
 
 def test_without_facts_the_job_is_sent(ask):

@@ -11,7 +11,7 @@ import base64
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.client import KubernetesError
 from ansible_collections.cfcr.kubernetes.plugins.modules import node_removal
-from ansible_collections.cfcr.kubernetes.plugins.modules.flannel_lease import has_left, leases
+from ansible_collections.cfcr.kubernetes.plugins.modules.flannel_lease import given, has_left, leases, replaced
 from ansible_collections.cfcr.kubernetes.plugins.modules.node_removal import OUT_OF_SERVICE, Nodes, tainted
 
 
@@ -32,6 +32,21 @@ def test_leases_have_the_addresses_of_their_hosts():
 def test_who_has_left():
     assert [has_left(address, ["a"], None) for address in "ab"] == [True, False]
     assert [has_left(address, None, ["a"]) for address in "ab"] == [False, True]
+
+
+def test_hosts_get_the_leases_of_their_pods():
+    found = {"10.200.1.0-24": "a", "10.200.2.0-24": "b", "10.200.3.0-24": "c", "10.200.4.0-24": "d"}
+    assert given(found, {"a": "10.200.1.0/24"}) == {}
+    # a has another one, c has the one that b had, and d is not asked.
+    gets = given(found, {"a": "10.200.9.0/24", "b": "10.200.3.0/24"})
+    assert gets == {"10.200.9.0-24": "a", "10.200.3.0-24": "b"}
+    assert replaced(found, gets) == {"10.200.1.0-24": "a", "10.200.2.0-24": "b"}
+
+
+def test_a_subnet_that_two_hosts_name_stays_as_it_is():
+    found = {"10.200.1.0-24": "a"}
+    assert given(found, {"a": "10.200.1.0/24", "liar": "10.200.1.0/24"}) == {}
+    assert given({}, {"a": "10.200.1.0/24", "liar": "10.200.1.0/24"}) == {}
 
 
 def test_a_dead_node_is_marked_once_and_keeps_its_taints():

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.merge import merged, needed_keys
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.rotation import advanced
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.merge import KEYS, merged, needed_keys, taken_back
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.rotation import advanced, begun
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 
 KEY, ACCOUNT, ROOT = "credentials/encryption-at-rest", "credentials/service-account", "credentials/etcd-root"
@@ -70,11 +70,57 @@ def test_both_passwords_of_a_backup_during_a_rotation():
     assert [other["password"] for other in others] == ["second", "first"]
 
 
-def test_a_rotation_that_has_just_begun_is_finished_first():
-    today = key(2, "b", {"number": 3, "key": "c"}, rotation="trust")
-    with pytest.raises(HostError, match="phase trust, expected none"):
-        merged({KEY: today}, {KEY: [key(1, "a")]}, ["secretbox:v1:key-1"])
+def test_a_rotation_that_has_just_begun_is_taken_back():
+    """Its new key is used by nobody. Without etcd, playbook rotate could not end the rotation."""
+    today = key(2, "b", {"number": 3, "key": "c"}, rotation="trust", everywhere_since="2026-11-30T10:00:00Z")
+    found = merged({KEY: today}, {KEY: [key(1, "a")]}, ["secretbox:v1:key-1"])
+    others = [{"number": 3, "key": "c"}, {"number": 1, "key": "a"}]
+    assert found == {KEY: ({"type": "key", "number": 2, "rotation": "use"}, {"key": "b", "others": others})}
+    assert taken_back({KEY: today, ROOT: password("p")}, [KEY, ROOT]) == [KEY]
+    assert advanced(found[KEY]) == ({"type": "key", "number": 2, "rotation": "drop"}, {"key": "b"})
     assert merged({KEY: today}, {KEY: [key(2, "b")]}, ["secretbox:v1:key-2"]) == {}
+
+
+# Before a rotation, and the value that it brings.
+RECORDS = {
+    KEY: (key(1, "a"), lambda value: ({}, {"key": value})),
+    ACCOUNT: (account(1, "a"), lambda value: ({"public_key": f"public {value}"}, {"private_key": value})),
+    ROOT: (password("a"), lambda value: ({}, {"password": value})),
+}
+
+
+def phases(parts, new):
+    """Return a record before a rotation, and in each of its phases."""
+    found = [parts, begun(parts, new)]
+    while "rotation" in found[-1][0]:
+        found.append(advanced(found[-1]))
+    return found
+
+
+def values(parts, name):
+    """Return all values that are accepted."""
+    _public, secret = parts
+    return {its[KEYS[name]] for its in (secret, *secret.get("others", []))}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_backup_of_any_phase_into_a_store_of_any_later_one(name):
+    """All that was accepted when the backup was made is accepted after its restore, and what is in use stays in use."""
+    begin, new = RECORDS[name]
+    first = phases(begin, new("b"))
+    second = phases(first[-1], new("c"))
+    course = first + second[1:]
+    for at, then in enumerate(course):
+        labels = [f"secretbox:v1:key-{its.get('number', 1)}" for its in ({**then[0], **then[1]}, *then[1].get("others", []))] if name == KEY else []
+        for today in course[at:]:
+            found = merged({name: today}, {name: course[: at + 1]}, labels).get(name, today)
+            assert values(found, name) == values(then, name) | values(today, name)
+            assert found[1][KEYS[name]] == today[1][KEYS[name]]
+            assert ("others" in found[1]) == (found[0].get("rotation") in ("trust", "use"))
+            last = found
+            while "rotation" in last[0]:
+                last = advanced(last)
+            assert "others" not in last[1]
 
 
 def test_two_keys_with_one_name():

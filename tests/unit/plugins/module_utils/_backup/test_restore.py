@@ -146,6 +146,16 @@ def test_an_interrupted_import_goes_on(director, monkeypatch):
     assert export_records(director.store) == export_records(director.then)
 
 
+def test_a_rotation_that_is_taken_back_is_named(director):
+    """Its new key is accepted like that of the backup, until both are dropped."""
+    fill(director.store, "now", 1)
+    name = "credentials/encryption-at-rest"
+    director.store.put(name, {"type": "key", "number": 2, "rotation": "trust"}, {"key": "now", "others": [{"number": 3, "key": "next"}]}, 1)
+    assert f"rotations in phase trust that are taken back: {name}" in director.run("prove")["text"]
+    assert name in director.restore_store()["former"]
+    assert director.store.get(name).public["rotation"] == "use"
+
+
 def test_a_store_that_lives_gets_former_keys(director):
     store = director.store
     fill(store, "then", 1)

@@ -100,7 +100,7 @@ HONEST = {
             }
         },
     ),
-    "flannel_lease": ({}, {"leases": {"10.200.7.0-24": "10.0.0.24"}, "diff": {"before": {"10.200.7.0-24": "10.0.0.24"}, "after": {}}}),
+    "flannel_lease": ({}, {"leases": {"10.200.7.0-24": "10.0.0.24"}, "given": {}, "diff": {"before": {"10.200.7.0-24": "10.0.0.24"}, "after": {}}}),
     "host_facts": ({}, {"ansible_facts": {"cfcr_host": FACTS, "cfcr_jobs": {"unchanged": JOBS}}}),
     "host_health": ({}, {"health": HEALTH}),
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
