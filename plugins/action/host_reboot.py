@@ -17,7 +17,7 @@ from ..plugin_utils._controller.host_action import HostAction, RefusedAnswer
 
 _PAUSE = 1
 _ANSWER_SECONDS = 30
-_OPTIONS = {"timeout": {"type": "int", "default": 600}}
+_OPTIONS = {"timeout": {"type": "int", "default": 600}, "former": {"type": "str", "default": ""}}
 
 
 class ActionModule(HostAction):

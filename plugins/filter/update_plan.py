@@ -111,7 +111,8 @@ from ..plugin_utils._update.plan import ALL, Host, Policy, Refused, Release, Req
 
 _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
 _WHEN = ("auto", "always", "never")
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
 GROUPS = ("etcd", "master", "proxy", "worker")
 
 

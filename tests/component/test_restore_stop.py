@@ -40,14 +40,14 @@ def site(tmp_path):
     (tmp_path / "systemctl").chmod(0o755)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
 
-    def run(*arguments, plan=PLAN):
+    def run(*arguments, planned=True):
         groups = {
             group: {"hosts": {f"{group}-{number}": {"cluster_host_address": f"10.0.{index}.{number}"} for number in range(2)}}
             for index, group in enumerate(("etcd", "master", "worker"))
         }
         variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "cluster_name": "prod"}
         variables["cluster_store_directory"] = str(tmp_path / "store")
-        inventory = {"all": {"vars": variables, "hosts": {"localhost": {"restore_plan": plan} if plan else {}}, "children": groups}}
+        inventory = {"all": {"vars": variables, "hosts": {"localhost": {"restore_plan": PLAN} if planned else {}}, "children": groups}}
         (tmp_path / "hosts.json").write_text(json.dumps(inventory))
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "play.yml", *arguments]
         done = subprocess.run(
@@ -80,5 +80,5 @@ def test_a_worker_that_failed_before_does_not_matter(site):
 
 
 def test_without_a_restore_nothing_stops(site):
-    output, stops = site(plan=None)
+    output, stops = site(planned=False)
     assert stops == [] and "failed=0" in output

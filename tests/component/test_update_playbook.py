@@ -23,8 +23,8 @@ ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for na
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
 ACTIONS = (
-    "credential", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight",
-    "podman_hosts", "release_download", "unit_stop",
+    "credential", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
+    "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
 )  # fmt: skip
 ACTION = """
 import json, os, pathlib, time
@@ -36,7 +36,8 @@ class ActionModule(ActionBase):
         host = self._task.delegate_to if self._task.delegate_to in task_vars["groups"]["all"] else host
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
-        seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in ("state", "name", "owner", "credentials", "unresponsive") if key in args}}
+        kept = ("state", "name", "owner", "credentials", "unresponsive")
+        seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in kept if key in args}}
         if name == "job":
             release = task_vars["cluster_release"]
             version = self._templar.template(release)
