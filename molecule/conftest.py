@@ -12,7 +12,7 @@ import pytest
 
 
 def pytest_configure(config) -> None:
-    for marker in ("long: what `make test` leaves out", "chain: updates over all minors, of step update-chain"):
+    for marker in ("long: what only the steps with many objects run", "chain: updates over all minors, of step update-chain"):
         config.addinivalue_line("markers", marker)
 
 
