@@ -90,8 +90,9 @@ class Run:
 def changes(output: str) -> dict[str, int]:
     """Return the numbers of changes by host, of the hosts that have any, as the recap of a run has them."""
     _before, recap, hosts = output.rpartition("PLAY RECAP")
-    assert recap, output
-    return {host: int(number) for host, number in re.findall(r"^(\S+) +: ok=\d+ +changed=([1-9]\d*)", hosts, re.MULTILINE)}
+    counts = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", hosts, re.MULTILINE)
+    assert recap and counts, output
+    return {host: int(number) for host, number in counts if number != "0"}
 
 
 def _process_tree(pid: int) -> list[int]:

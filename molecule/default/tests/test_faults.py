@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 import yaml
-from playbook import Run
+from playbook import Run, changes
 from scenario import DIRECTORY, ROOT, get
 
 testinfra_hosts = ["ansible://worker-1?force_ansible=False"]
@@ -29,12 +29,6 @@ def inventory() -> dict:
     return yaml.safe_load((DIRECTORY / "inventory.yml").read_text())
 
 
-def unchanged(output: str) -> bool:
-    """Return whether the recap of a run counts no change."""
-    counts = re.findall(r"changed=(\d+)", output)
-    return bool(counts) and set(counts) == {"0"}
-
-
 def test_default_settings_of_ansible_give_no_warning(tmp_path):
     """As an operator runs the installed collection, in a directory without ansible.cfg."""
     (tmp_path / "ansible.cfg").write_text("")
@@ -44,7 +38,7 @@ def test_default_settings_of_ansible_give_no_warning(tmp_path):
         command = ["ansible-playbook", f"--inventory={DIRECTORY}/inventory.yml", f"cfcr.kubernetes.{playbook}"]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
-        assert done.returncode == 0 and unchanged(output), output
+        assert done.returncode == 0 and changes(output) == {}, output
         assert not re.findall(r".*(?:WARNING|DEPRECATION).*", output)
 
 
@@ -60,7 +54,7 @@ def test_default_settings_of_ansible_give_no_warning(tmp_path):
 def test_mistakes_are_refused_before_anything_is_changed(option, found):
     run = Run("site.yml", option)
     assert run.end() != 0
-    assert re.search(found, run.text) and unchanged(run.text), run.text
+    assert re.search(found, run.text) and changes(run.text) == {}, run.text
 
 
 def test_a_cluster_without_a_record_has_the_versions_of_its_hosts(tmp_path):
@@ -70,7 +64,7 @@ def test_a_cluster_without_a_record_has_the_versions_of_its_hosts(tmp_path):
     try:
         refused = Run("site.yml", OTHER_VERSION)
         assert refused.end() != 0
-        assert re.search(OTHER_VERSIONS, refused.text) and unchanged(refused.text), refused.text
+        assert re.search(OTHER_VERSIONS, refused.text) and changes(refused.text) == {}, refused.text
         assert not record.exists()
         adopted = Run("site.yml")
         assert adopted.end() == 0, adopted.text
@@ -85,7 +79,7 @@ def test_an_address_that_the_host_does_not_have_is_refused(tmp_path):
     assert run.end() != 0
     address = inventory()["all"]["children"]["worker"]["hosts"]["worker-1"]["ansible_host"]
     expected = f"found cluster_host_address 203.0.113.21 on none of its interfaces, expected one of its addresses, {address};"
-    assert expected in run.text and unchanged(run.text), run.text
+    assert expected in run.text and changes(run.text) == {}, run.text
 
 
 def test_members_and_nodes_that_the_inventory_does_not_have_are_named(tmp_path):
@@ -100,7 +94,7 @@ def test_members_and_nodes_that_the_inventory_does_not_have_are_named(tmp_path):
     assert re.search(rf"warning +node +{removed['worker-2']}: found a Node that the inventory does not have", health.text), health.text
     site = Run("site.yml", inventory=tmp_path / "inventory.yml")
     assert site.end() != 0
-    assert re.search(r"group etcd: +found etcd members that it does not have: ", site.text) and unchanged(site.text), site.text
+    assert re.search(r"group etcd: +found etcd members that it does not have: ", site.text) and changes(site.text) == {}, site.text
     assert all(f"{name} ({removed[name]})" in site.text for name in ("etcd-1", "etcd-2")), site.text
 
 
@@ -113,7 +107,7 @@ def test_a_client_with_a_node_port_is_no_conflict(host):
     host.check_output(f'systemd-run --unit=client python3 -c "{client}"')
     try:
         run = Run("site.yml", "--limit=worker-1")
-        assert run.end() == 0 and unchanged(run.text), run.text
+        assert run.end() == 0 and changes(run.text) == {}, run.text
         # No client gets a reserved port.
         ask = "import socket\nfor number in range(3000):\n s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1]); s.close()"
         assert not {port for port in map(int, host.check_output(f'python3 -c "{ask}"').split()) if 30000 <= port <= 32767}
@@ -135,4 +129,4 @@ def test_kubelet_keeps_resources_free_of_pods(host):
 
 def test_etcd_is_defragmented_only_if_there_is_free_space():
     run = Run("etcd_defragment.yml")
-    assert run.end() == 0 and unchanged(run.text), run.text
+    assert run.end() == 0 and changes(run.text) == {}, run.text

@@ -11,7 +11,7 @@ import json
 import re
 
 import pytest
-from playbook import Run
+from playbook import Run, changes
 from registry import PASSWORDS, USER, Authority, Registry
 from scenario import CLUSTER, DIRECTORY, addresses, agnhost, apply, gateway, get, inventory, kubectl, on, run, wait
 
@@ -56,11 +56,6 @@ def site(registry, password: str, *options: str) -> Run:
     return playbook
 
 
-def changed(playbook: Run) -> dict[str, int]:
-    """Return how many tasks changed each host."""
-    return {name: int(number) for name, number in re.findall(r"^(\S+) +: ok=.* changed=(\d+)", playbook.text, re.MULTILINE) if int(number)}
-
-
 def process(unit: str) -> str:
     return on(WORKER, "systemctl", "show", "--property=MainPID", "--value", unit).strip()
 
@@ -92,7 +87,7 @@ def test_pods_pull_without_a_restart_of_containerd(registry, figures):
     assert process("kubelet") != kubelet
     assert re.search(r'HEAD /v2/private/agnhost/manifests/sha256:\w+\?ns=mirrored.test', registry.log)
     repeated = site(registry, FIRST, "--diff")
-    assert changed(repeated) == {}
+    assert changes(repeated.text) == {}
     figures("Registries", first_run=configured.seconds, second_run=repeated.seconds)
 
 
@@ -110,11 +105,11 @@ def test_a_changed_password_reaches_kubelet_and_is_not_shown(registry):
     containerd = process("containerd")
     planned = site(registry, SECOND, "--check", "--diff")
     assert "(another secret)" in planned.text
-    assert set(changed(planned)) == {"etcd-0", *inventory()["children"]["worker"]["hosts"]}
+    assert set(changes(planned.text)) == {"etcd-0", *inventory()["children"]["worker"]["hosts"]}
     assert base64.b64encode(f"{USER}:{FIRST}".encode()).decode() in on(WORKER, "cat", KUBELET)
     registry.set_password(SECOND)
     assert not pulls("outdated", f"{registry.listen}/private/agnhost:1")
     # The first etcd host stands for the director, whose store gets the password.
-    assert set(changed(site(registry, SECOND, "--diff"))) == {"etcd-0", *inventory()["children"]["worker"]["hosts"]}
+    assert set(changes(site(registry, SECOND, "--diff").text)) == {"etcd-0", *inventory()["children"]["worker"]["hosts"]}
     assert pulls("current", f"{registry.listen}/private/agnhost:1")
     assert process("containerd") == containerd

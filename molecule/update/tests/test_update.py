@@ -133,6 +133,15 @@ def run(*options: str) -> Run:
     return done
 
 
+def finish(version: str, *options: str) -> int:
+    """Let a run finish the update to a version, check that nothing is left to do, and return the seconds of the run."""
+    last = run(*options)
+    assert at(version) and cordoned() == []
+    wait(lambda: {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {f"v{version}"}, 30)
+    assert "Nothing to update." in run(*options).text
+    return last.seconds
+
+
 def test_site_refuses_the_other_version():
     refused = Run("site.yml", TO_NEW)
     assert refused.end() != 0 and "playbook update changes them" in " ".join(refused.text.split())
@@ -167,11 +176,7 @@ def test_a_minor_update_that_is_killed_twice(load, figures):
         first = Run("update.yml", TO_NEW)
         first.kill_at(f"'{name}: host", "TASK [", seconds=RUN_SECONDS)
         killed.append((name, first.seconds))
-    last = run(TO_NEW)
-    assert at(NEW) and cordoned() == []
-    figures("Minor update", killed=killed, resumed_seconds=last.seconds)
-    wait(lambda: {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {f"v{NEW}"}, 30)
-    assert "Nothing to update." in run(TO_NEW).text
+    figures("Minor update", killed=killed, resumed_seconds=finish(NEW, TO_NEW))
 
 
 def test_pods_that_block_a_drain_are_named(figures):
@@ -213,11 +218,7 @@ def test_a_chain_of_updates_killed_at_random_moments(wanted, version, kills, loa
         except subprocess.TimeoutExpired:
             first.kill_when(lambda: True, "ran")
             killed.append(first.seconds)
-    last = run(to_wanted)
-    assert at(version) and cordoned() == []
-    figures(f"Update to {version}", killed=killed, last_seconds=last.seconds)
-    wait(lambda: {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {f"v{version}"}, 30)
+    figures(f"Update to {version}", killed=killed, last_seconds=finish(version, to_wanted))
     assert version != "1.37.2" or containers() == before  # a patch restarts no container
-    assert "Nothing to update." in run(to_wanted).text
     again = Run("site.yml")
     assert again.end() == 0 and changes(again.text) == {}, again.text
