@@ -6,22 +6,17 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from _role_variables import renderer
 
-VARS = pathlib.Path(__file__).parents[2] / "roles/dns/vars/main.yml"
 OURS = "127.0.0.2"
 
 
 @pytest.fixture
 def render():
     """Return a function that renders a variable of the role on a host with these name servers."""
-    loader = DataLoader()
-    variables = loader.load_from_file(str(VARS), trusted_as_template=True)
+    of_role = renderer("dns/vars/main.yml")
 
     def run(name, found, configured=(), resolved=False):
         host = {
@@ -31,7 +26,7 @@ def render():
             "cluster_internal_domain": "cfcr.internal",
             "ansible_facts": {"cfcr_host": {"nameservers": list(found), "search": [], "resolved": resolved}},
         }
-        return Templar(loader=loader, variables={**variables, **host}).template(variables[name])
+        return of_role(name, **host)
 
     return run
 

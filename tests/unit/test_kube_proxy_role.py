@@ -6,18 +6,12 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from _role_variables import renderer
 
-VARS = pathlib.Path(__file__).parents[2] / "roles/kube_proxy/vars/main.yml"
+render = renderer("kube_proxy/vars/main.yml")
 
 
 @pytest.mark.parametrize(("version", "gates"), [("1.35.4", {}), ("1.36.0", {"AllowServiceExternalIPs": False}), ("1.37.2", {"AllowServiceExternalIPs": False})])
 def test_gates_are_known_to_the_version_of_the_host(version, gates):
-    loader = DataLoader()
-    variables = loader.load_from_file(str(VARS), trusted_as_template=True)
-    templar = Templar(loader=loader, variables={**variables, "__kube_proxy_version": version})
-    assert templar.template(variables["__kube_proxy_configuration"]["featureGates"]) == gates
+    assert render("__kube_proxy_configuration.featureGates", __kube_proxy_version=version) == gates

@@ -6,27 +6,19 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
-
-ROLES = pathlib.Path(__file__).parents[2] / "roles"
+from _role_variables import renderer
 
 
 @pytest.fixture
 def render():
     """Return a function that renders a variable of the role."""
-    loader = DataLoader()
-    variables = {}
-    for path in ("cluster/defaults/main.yml", "cluster/vars/main.yml", "pod_security/vars/main.yml"):
-        variables.update(loader.load_from_file(str(ROLES / path), trusted_as_template=True))
+    of_roles = renderer("cluster/defaults/main.yml", "cluster/vars/main.yml", "pod_security/vars/main.yml")
 
     def run(name, record="", bootstrapped=True, masters=("m0",), **others):
         credentials = {"pod-security": {"value": record}, "etcd-cluster": {"value": "2f" if bootstrapped else ""}}
         facts = {"groups": {"master": ["m0", "m1"]}, "ansible_play_hosts": ["w0", *masters], "director_credentials": {"credentials": credentials}}
-        return Templar(loader=loader, variables={**variables, **facts, **others}).template(variables[name])
+        return of_roles(name, **facts, **others)
 
     return run
 

@@ -6,25 +6,10 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from _role_variables import renderer
 
-VARS = pathlib.Path(__file__).parents[2] / "roles/rotate/vars/main.yml"
-
-
-@pytest.fixture
-def render():
-    """Return a function that renders a variable of the role."""
-    loader = DataLoader()
-    variables = loader.load_from_file(str(VARS), trusted_as_template=True)
-
-    def run(name, **others):
-        return Templar(loader=loader, variables={**variables, **others}).template(variables[name])
-
-    return run
+render = renderer("rotate/vars/main.yml")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +22,6 @@ def render():
         pytest.param(["etcd-0", "master-0", "worker-0"], ["host-of-another-cluster"], [], id="an ignored host of another cluster"),
     ],
 )
-def test_missing_hosts_are_listed(render, in_play, ignored, absent):
+def test_missing_hosts_are_listed(in_play, ignored, absent):
     cluster = {"etcd-0": "10.0.0.1", "master-0": "10.0.0.2", "worker-0": "10.0.0.3"}
     assert render("__rotate_absent", __rotate_cluster=cluster, groups={"ignored": ignored}, ansible_play_hosts=in_play) == absent

@@ -6,29 +6,14 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from _role_variables import renderer
 
-VARS = pathlib.Path(__file__).parents[2] / "roles/update/vars/main.yml"
+render = renderer("update/vars/main.yml")
 HOSTS = {"etcd-0": "10.0.0.1", "worker-0": "10.0.0.2", "worker-1": "10.0.0.3", "worker-2": "10.0.0.4"}
 READY, NOT_READY = {"ready": True}, {"ready": False}
 NODES = {address: READY for name, address in HOSTS.items() if name.startswith("worker")}
 REFUSAL = "GET /api/v1/nodes: 403 Forbidden"
-
-
-@pytest.fixture
-def render():
-    """Return a function that renders a variable of the role."""
-    loader = DataLoader()
-    variables = loader.load_from_file(str(VARS), trusted_as_template=True)
-
-    def run(name, **others):
-        return Templar(loader=loader, variables={**variables, **others}).template(variables[name])
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -46,19 +31,19 @@ def render():
     ],
     ids=["ready", "no answer", "refused", "no list", "not ready", "no Node", "other of the batch", "before the update", "another node"],
 )
-def test_why_the_cluster_is_not_as_before(render, api, found):
+def test_why_the_cluster_is_not_as_before(api, found):
     batch = {"ansible_play_batch": ["worker-0", "worker-1"], "inventory_hostname": "worker-0", "__update_step": {"group": "worker"}}
     answer = {"endpoint": {"problem": None}, "refusal": None, "nodes": NODES, **api}
     assert render("__update_unhealthy", __update_hosts=HOSTS, __update_unready=["10.0.0.4"], __update_api=answer, **batch) == found
 
 
-def test_hosts_without_a_node_need_none(render):
+def test_hosts_without_a_node_need_none():
     batch = {"ansible_play_batch": ["etcd-0"], "inventory_hostname": "etcd-0", "__update_step": {"group": "etcd"}}
     api = {"endpoint": {"problem": None}, "refusal": None, "nodes": NODES}
     assert render("__update_unhealthy", __update_hosts=HOSTS, __update_unready=[], __update_api=api, **batch) == ""
 
 
-def test_workers_that_are_drained_later(render):
+def test_workers_that_are_drained_later():
     state = {"record": {"steps": [{"drain": dict.fromkeys((*HOSTS, "gone"), "")}], "done": {"0": ["etcd-0"]}}}
     found = render("__update_later", __update_hosts=HOSTS, __update_state=state, update_step=0, ansible_play_batch=["worker-0"])
     assert sorted(found) == ["worker-1", "worker-2"]
