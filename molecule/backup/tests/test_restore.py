@@ -11,8 +11,9 @@ import subprocess
 import typing as t
 
 import pytest
+from overlay import etcdctl, lease
 from playbook import Run, changes
-from scenario import CLUSTER, DIRECTORY, ROOT, ContinuousRequests, addresses, api_answers, apply, ask, get, kubeconfig, kubectl, on, wait
+from scenario import CLUSTER, DIRECTORY, ROOT, ContinuousRequests, addresses, api_answers, apply, ask, get, kubeconfig, kubectl, on, run, wait
 
 ETCD = [name for name in addresses() if name.startswith("etcd")]
 KEYS = "--extra-vars=rotate=encryption,service-account,passwords rotate_token_hours=0 rotate_trust_minutes=0"
@@ -132,6 +133,26 @@ def test_all_of_etcd_is_lost(backups, then, figures):
     done = backups.run("restore.yml", CONFIRMED)
     figures("Restore after the loss of etcd", seconds=done.seconds)
     check_then(then)
+
+
+@pytest.mark.long
+def test_pods_of_a_host_that_was_replaced_after_the_backup_can_start(backups, then):
+    """The backup has the lease of the former host, which fits neither the bridge nor the pods of this one."""
+    former = lease("worker-0")
+    run("podman", "rm", "--force", "--volumes", f"{CLUSTER}-worker-0")
+    etcdctl("del", former)
+    backups.run("provision.yml", *PROVISION)
+    backups.run("site.yml")
+    own = lease("worker-0")
+    assert own != former
+    backups.run("restore.yml", CONFIRMED)
+    check_then(then)
+    assert lease("worker-0") == own
+    bridge = json.loads(on("worker-0", "ip", "-json", "address", "show", "dev", "cni0"))[0]["addr_info"][0]
+    assert f"{bridge['local']}/{bridge['prefixlen']}" in on("worker-0", "cat", "/run/flannel/subnet.env")
+    assert bridge["local"].rpartition(".")[0] == own.rpartition("/")[2].rpartition(".")[0]
+    kubectl("rollout", "restart", "--namespace=kube-system", "deployment/coredns")
+    kubectl("rollout", "status", "--namespace=kube-system", "deployment/coredns", "--timeout=120s")
 
 
 @pytest.mark.long
