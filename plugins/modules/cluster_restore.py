@@ -36,7 +36,9 @@ options:
     choices: [prove, store, read, note, remove]
     required: true
   restore:
-    description: Name of a backup, the path of a file on the director, or V(latest) for the newest verified one, or the one whose restore was interrupted.
+    description:
+      - Name of a backup, the path of a file on the director, or V(latest). That is the one whose restore was interrupted, or else the newest verified one.
+        All targets must answer then. It is refused if an interrupted restore has not reached etcd and there is a newer backup.
     type: str
     default: latest
   only:

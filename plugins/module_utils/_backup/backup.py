@@ -119,7 +119,8 @@ def _prepare(store: Store, options: Options, check_mode: bool) -> dict[str, t.An
             target.sizes()
         except HostError as error:
             problems[target.name] = str(error)
-    if len(problems) == len(targets):
+    # Otherwise the others get the backup, and the run fails afterwards.
+    if problems and (check_mode or len(problems) == len(targets)):
         raise HostError("; ".join(problems.values()))
     if not check_mode:
         Work(options["directory"], name).make()

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import typing as t
 
 from .._errors import HostError
+from .retention import PARTIAL
 
 __all__ = ("DirectoryTarget",)
 
@@ -39,7 +41,7 @@ class DirectoryTarget:
     def put(self, path: str, name: str) -> None:
         """Copy a file, and give it its name when it is on the disk. Drop it from the cache, so that it is read back from the disk."""
         target = os.path.join(self._path, name)
-        partial = f"{target}.partial"
+        partial = f"{target}{PARTIAL}"
         try:
             with open(path, "rb") as source, open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
                 os.fchmod(stream.fileno(), 0o600)
@@ -52,6 +54,8 @@ class DirectoryTarget:
             os.rename(partial, target)
             self._sync()
         except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(partial)
             raise HostError(f"{self.name}: {name} cannot be written: {error.strerror}") from error
 
     def get(self, name: str, path: str) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import typing as t
@@ -22,7 +23,7 @@ from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
 from .merge import KEYS, LASTING, Parts, merged, taken_back
 from .retention import NAME, moment_of, newest_verified
-from .target import backups
+from .target import Target, backups
 from .targets import TARGETS, open_targets
 from .work import read_piece
 
@@ -51,7 +52,8 @@ REQUIRED_IF = [
 ]
 
 _IN_CHECK_MODE = ("prove", "remove")
-_FILES = (STORE_FILE, SNAPSHOT, "mark")
+_COPY = "backup"  # the copy of a backup that was fetched from a target
+_FILES = (STORE_FILE, SNAPSHOT, "mark", _COPY)
 _LATEST = "latest"
 _SAME = ("service_cidr", "pod_cidr", "domain")  # objects in the backup depend on them
 
@@ -96,10 +98,7 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
     check_passphrase(options["passphrase"])
     before = progress.read(store.backend)
     _make(options["directory"])
-    path, where = _fetched(options, before)
-    manifest = read_artifact(path, options["passphrase"], options["cluster"], options["directory"], where)
-    if os.path.dirname(path) == options["directory"]:
-        os.unlink(path)
+    manifest = _verified(options, before)
     progress.check(before, manifest["id"])
     records = _records(options["directory"])
     continued = progress.unfinished(before) and before["id"] == manifest["id"]
@@ -157,43 +156,87 @@ def _make(directory: str) -> None:
 
 
 def _remove(directory: str) -> None:
-    """Remove the directory of a restore. One with other files is not ours."""
+    """Remove the directory of a restore. One with other files is not ours, and stays as it is: backups may be in it."""
     with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(directory):
-            if name in _FILES or NAME.fullmatch(name):
-                os.unlink(os.path.join(directory, name))
+        names = os.listdir(directory)
+        for name in names if set(names) <= set(_FILES) else ():
+            os.unlink(os.path.join(directory, name))
         os.rmdir(directory)
 
 
-def _fetched(options: Options, before: Options) -> tuple[str, str]:
-    """Return the path of the backup on the director, and its name for messages."""
-    wanted, directory, cluster = options["restore"], options["directory"], options["cluster"]
+def _verified(options: Options, before: Options) -> dict[str, t.Any]:
+    """Find the backup, verify all of it, unpack it into the directory, and return its manifest. A copy that is damaged does not count if another is not."""
+    wanted, directory = options["restore"], options["directory"]
+    verify: t.Callable[..., dict[str, t.Any]] = functools.partial(
+        read_artifact, passphrase=options["passphrase"], cluster=options["cluster"], directory=directory
+    )
     if "/" in wanted:
-        return os.path.expanduser(wanted), wanted
-    if wanted == _LATEST and progress.unfinished(before):
-        wanted = before["id"]  # a newer backup may have been made since
-    if wanted != _LATEST and (not NAME.fullmatch(wanted) or not moment_of(wanted, cluster)):
+        return verify(os.path.expanduser(wanted), where=wanted)
+    reasons = []
+    name, targets = _found(options, before)
+    for target in targets:
+        copy = os.path.join(directory, _COPY)
+        try:
+            target.get(name, copy)
+            return verify(copy, where=f"{target.name}, {name}")
+        except HostError as error:
+            reasons.append(str(error))
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(copy)
+    raise HostError("; ".join(reasons))
+
+
+def _found(options: Options, before: Options) -> tuple[str, list[Target]]:
+    """Return the name of the backup, and the targets that have it."""
+    wanted, cluster, latest = options["restore"], options["cluster"], options["restore"] == _LATEST
+    if not latest and (not NAME.fullmatch(wanted) or not moment_of(wanted, cluster)):
         raise HostError(f"restore: found {wanted}, expected {_LATEST}, a name such as {cluster}-20261129T010003Z.cfcr, or the path of a file")
-    reasons, found = [], []
-    for target in open_targets(options["targets"]):
+    targets = open_targets(options["targets"])
+    if not latest:
+        return _named(wanted, targets)
+    began = before["phase"] if progress.unfinished(before) else ""
+    if began in ("importing", "restored"):
+        return _named(before["id"], targets)
+    newest: dict[Target, str] = {}
+    silent = []
+    for target in targets:
         try:
-            name = newest_verified(backups(target, cluster, directory)) if wanted == _LATEST else wanted if wanted in target.sizes() else None
+            newest[target] = newest_verified(backups(target, cluster, options["directory"])) or ""
+        except HostError as error:
+            silent.append(str(error))
+    name = max(newest.values(), default="")
+    if began and name <= before["id"]:
+        return _named(before["id"], targets)
+    if began:
+        raise HostError(
+            f"restore: found {_LATEST}, {before['id']}, whose restore began {before['at']} and has not reached etcd, and the newer {name}, expected the name "
+            "of one of them: to go on with the former would give up what was written since"
+        )
+    if silent:
+        known = f"The newest one at the others is {name}. " if name else ""
+        raise HostError(
+            f"restore: found {_LATEST}, expected the name of a backup, since a target that may have a newer one cannot be asked. {known}{'; '.join(silent)}"
+        )
+    if not name:
+        raise HostError(f"restore: found no backup: {'; '.join(f'{target.name}: found no verified backup' for target in targets)}")
+    return name, [target for target, its in newest.items() if its == name]
+
+
+def _named(name: str, targets: t.Iterable[Target]) -> tuple[str, list[Target]]:
+    """Return a name, and the targets that have this backup."""
+    found, reasons = [], []
+    for target in targets:
+        try:
+            if name in target.sizes():
+                found.append(target)
+            else:
+                reasons.append(f"{target.name}: found no {name}")
         except HostError as error:
             reasons.append(str(error))
-            continue
-        if name:
-            found.append((name, target))
-        else:
-            reasons.append(f"{target.name}: found no {'verified backup' if wanted == _LATEST else wanted}")
-    for name, target in sorted(found, key=lambda pair: pair[0], reverse=True):
-        path = os.path.join(directory, name)
-        try:
-            target.get(name, path)
-        except HostError as error:
-            reasons.append(str(error))
-            continue
-        return path, f"{target.name}, {name}"
-    raise HostError(f"restore: found no backup: {'; '.join(reasons)}")
+    if not found:
+        raise HostError(f"restore: found no backup: {'; '.join(reasons)}")
+    return name, found
 
 
 def _is_there(store: Store) -> bool:

@@ -14,7 +14,7 @@ import typing as t
 from .._errors import HostError
 from .._timestamp import from_timestamp, to_timestamp
 
-__all__ = ("KEEP", "MARK", "NAME", "Entry", "check_keep", "moment_of", "name_of", "newest_verified", "ours", "to_remove")
+__all__ = ("KEEP", "MARK", "NAME", "PARTIAL", "Entry", "check_keep", "left_behind", "moment_of", "name_of", "newest_verified", "ours", "to_remove")
 
 KEEP: dict[str, t.Any] = {
     "type": "dict",
@@ -26,6 +26,7 @@ KEEP: dict[str, t.Any] = {
     "apply_defaults": True,
 }
 MARK = ".json"  # the suffix of the file that says that a backup was read back and compared
+PARTIAL = ".partial"  # the suffix of a file that is not complete
 
 _MOMENT = r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z"
 _CLUSTER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -97,6 +98,18 @@ def to_remove(entries: t.Sequence[Entry], keep: t.Mapping[str, int], cluster: st
     kept = {*verified[: max(1, keep["last"])], *by_day, *by_week}
     newer = {entry.name for entry in entries[: [entry.name for entry in entries].index(verified[0])]}
     return [entry.name for entry in reversed(entries) if entry.name not in kept and entry.name not in newer]
+
+
+def left_behind(names: t.Collection[str], cluster: str, before: str) -> list[str]:
+    """Return the files that killed runs have left: marks without a backup, and incomplete files of backups from before a time."""
+    found = []
+    for name in names:
+        complete = name[: -len(PARTIAL)] if name.endswith(PARTIAL) else name
+        backup = complete[: -len(MARK)] if complete.endswith(MARK) else complete
+        moment = moment_of(backup, cluster)
+        if moment and (moment < before if complete != name else backup not in names):
+            found.append(name)
+    return found
 
 
 def _newest_of(names: t.Iterable[str], cluster: str, period: str, count: int) -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import typing as t
 
 from .._command import search_path
 from .._errors import HostError
+from .retention import PARTIAL
 
 __all__ = ("SftpTarget",)
 
@@ -59,8 +61,13 @@ class SftpTarget:
         """Write a file under another name, and give it its name once it is complete. This rename never replaces a file."""
         if name in self.sizes():
             raise HostError(f"{self.name}: found {name}, expected no such file yet")
-        partial = f"{name}.partial"
-        self._run(f"put -f {_local(path)} {partial}", f"chmod 0600 {partial}", f"rename -l {partial} {name}", directory=os.path.dirname(path))
+        partial = f"{name}{PARTIAL}"
+        try:
+            self._run(f"put -f {_local(path)} {partial}", f"chmod 0600 {partial}", f"rename -l {partial} {name}", directory=os.path.dirname(path))
+        except HostError:
+            with contextlib.suppress(HostError):
+                self.remove(partial)
+            raise
 
     def get(self, name: str, path: str) -> None:
         """Read a file."""

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
 import typing as t
 
 from .._errors import HostError
+from .._timestamp import to_timestamp
 from .artifact import digest_of_file
-from .retention import MARK, Entry, moment_of, ours, to_remove
+from .retention import MARK, Entry, left_behind, moment_of, ours, to_remove
 
 __all__ = ("Locked", "Target", "backups", "retain", "send")
 
@@ -74,7 +76,7 @@ def send(target: Target, path: str, name: str, mark: t.Mapping[str, t.Any], work
 def retain(target: Target, keep: t.Mapping[str, int], cluster: str, work: str) -> tuple[list[str], list[str]]:
     """Remove the backups that are no longer kept, and return their names, and the names of those that the target does not allow to remove yet.
 
-    A mark without its backup was left by a run that ended between the two.
+    What killed runs have left is removed as well, unless another run may still be writing it.
     """
     entries = backups(target, cluster, work)
     there, removed, locked = target.sizes(), [], []
@@ -87,10 +89,10 @@ def retain(target: Target, keep: t.Mapping[str, int], cluster: str, work: str) -
             locked.append(name)
             continue
         removed.append(name)
-    for name in there:
-        if name.endswith(MARK) and moment_of(name[: -len(MARK)], cluster) and name[: -len(MARK)] not in there:
-            with contextlib.suppress(Locked):
-                target.remove(name)
+    yesterday = to_timestamp(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1))
+    for name in left_behind(there, cluster, yesterday):
+        with contextlib.suppress(Locked):
+            target.remove(name)
     return removed, locked
 
 

@@ -14,9 +14,9 @@ import typing as t
 from pathlib import Path
 
 from .._artifacts.archive import Hashing
-from .._command import run
 from .._errors import HostError
 from .._files import make_directory, read, write_atomically
+from .._job.system import ALL_OF_THEM, update_lists
 
 __all__ = ("DIRECTORY", "URL", "Part")
 
@@ -68,7 +68,9 @@ class Part:
             raise HostError(f"bundle: found no {', '.join(sorted(path for paths in wanted.values() for path in paths))} in the archive of the controller")
 
     def tidy(self) -> None:
-        """Remove what is not wanted, and tell apt about the rest."""
+        """Remove what is not wanted, and tell apt about the rest. The source of apt is there only if apt knows its packages, also after a killed run."""
+        source = self.apt / _SOURCE
+        source.unlink(missing_ok=True)
         for path in self.obsolete():
             (self.directory / path).unlink()
             with contextlib.suppress(OSError):
@@ -78,11 +80,13 @@ class Part:
         write_atomically(str(self.directory / _RECORD), json.dumps(record).encode(), 0o644)
         if not self.repositories:
             return
-        write_atomically(str(self.apt / _SOURCE), self._source().encode(), 0o644)
         write_atomically(str(self.apt / _PREFERENCES), _PREFERENCE.encode(), 0o644)
+        new = source.with_suffix(".new")  # a name that apt ignores
+        write_atomically(str(new), self._source().encode(), 0o644)
         # Only the lists of this source: others may need a network.
-        only = (f"Dir::Etc::sourcelist={self.apt / _SOURCE}", "Dir::Etc::sourceparts=/dev/null", "APT::Get::List-Cleanup=false", "APT::Update::Error-Mode=any")
-        run("apt-get", "update", "--quiet", *(word for option in only for word in ("-o", option)), environment={**os.environ, "LC_ALL": "C"})
+        only = (f"Dir::Etc::sourcelist={new}", "Dir::Etc::sourceparts=/dev/null", "APT::Get::List-Cleanup=false")
+        update_lists(*ALL_OF_THEM, *(word for option in only for word in ("-o", option)))
+        new.rename(source)
 
     def _source(self) -> str:
         # Without a signature: the controller has verified that of the bundle, and sends the files over SSH.

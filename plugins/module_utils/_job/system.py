@@ -16,8 +16,8 @@ from .._command import run
 from .._errors import HostError
 
 __all__ = (
-    "apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "sysctls", "upgradable_packages",
-    "upgrade_packages",
+    "ALL_OF_THEM", "apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "sysctls", "update_lists",
+    "upgradable_packages", "upgrade_packages",
 )  # fmt: skip
 
 # The second line distinguishes it from an operator's policy.
@@ -31,6 +31,9 @@ _OFFLINE = ("-o", "Dir::Bin::Methods::http=false", "-o", "Dir::Bin::Methods::htt
 
 # New packages too: a new kernel is one.
 _UPGRADE = ("--with-new-pkgs",)
+
+# Without that, a repository that does not answer is only a warning.
+ALL_OF_THEM = ("-o", "APT::Update::Error-Mode=any")
 
 _LOCK_SECONDS = 120
 _LOCK_PAUSE = 1
@@ -68,7 +71,7 @@ def _install_from_network(names: list[str]) -> None:
     """Install packages of any repository. One that fails does not matter if another one has them."""
     problems = []
     try:
-        _apt("update")
+        update_lists()
     except _LockedError:
         raise
     except HostError as error:
@@ -82,10 +85,14 @@ def _install_from_network(names: list[str]) -> None:
         ) from error
 
 
+def update_lists(*options: str) -> None:
+    """Download the lists of packages."""
+    _apt("update", *options)
+
+
 def upgradable_packages() -> list[str]:
     """Download the lists of packages, and return the packages that an upgrade changes, adds or completes. Held ones stay."""
-    # Without that, a repository that does not answer is only a warning, and there seems to be nothing to upgrade.
-    _apt("update", "-o", "APT::Update::Error-Mode=any")
+    update_lists(*ALL_OF_THEM)
     lines = map(str.split, _apt("upgrade", *_UPGRADE, "--simulate").splitlines())
     return sorted({words[1] for words in lines if len(words) > 1 and words[0] in ("Inst", "Conf")})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ import zlib
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import backup, retention, sealed, status, target, work
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import backup, directory, retention, sealed, status, target, work
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.artifact import read_artifact
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.directory import DirectoryTarget
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
@@ -148,7 +149,8 @@ def test_a_file_that_changes_on_its_way_is_no_backup(run, monkeypatch):
     def damage(self, path, name):
         put(self, path, name)
         if not name.endswith(".json"):
-            (run.target / name).write_bytes((run.target / name).read_bytes()[:-1] + b"x")
+            content = (run.target / name).read_bytes()
+            (run.target / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
     monkeypatch.setattr(DirectoryTarget, "put", damage)
     with pytest.raises(HostError, match="was read back, expected"):
@@ -172,6 +174,26 @@ def put_backups(run, *days: str, verified: bool = True) -> list[str]:
             (run.target / f"{name}.json").write_text(json.dumps({"cluster": "prod", "size": 10, "verified": True}))
         made.append(name)
     return made
+
+
+def test_what_killed_runs_left_is_removed_a_day_later(run):
+    an_hour_ago = f"{datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=1):%Y%m%dT%H%M%SZ}"
+    left = ["prod-20260101T010203Z.cfcr.partial", "prod-20260101T010203Z.cfcr.json.partial", "prod-20260102T010203Z.cfcr.json"]
+    kept = [f"prod-{an_hour_ago}.cfcr.partial", "staging-20260101T010203Z.cfcr.partial", "notes.partial", "prod-20260101.cfcr.partial"]
+    for name in (*left, *kept):
+        (run.target / name).write_text("x")
+    made = make(run)["id"]
+    assert names(run) == sorted([*kept, made, f"{made}.json"])
+
+
+def test_a_file_that_could_not_be_written_is_not_left(run, monkeypatch):
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(directory.shutil, "copyfileobj", full)
+    with pytest.raises(HostError, match="cannot be written: No space left on device"):
+        make(run)
+    assert names(run) == []
 
 
 def test_old_backups_are_removed_after_a_new_one_and_nothing_else(run):
@@ -248,6 +270,9 @@ def test_bad_input_is_refused_before_anything_is_made(run, options, message):
 
 def test_check_mode_only_checks(run):
     assert run("prepare", check_mode=True)["id"]
+    both = [{"type": "directory", "path": path} for path in (str(run.target), "/nowhere/at/all")]
+    with pytest.raises(HostError, match="directory /nowhere/at/all: found no such directory"):
+        run("prepare", check_mode=True, targets=both)
     run("fail", check_mode=True, problem="x")
     assert not run.work.exists() and status.read(run.store.backend) == {}
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import stat
 import zlib
 
@@ -170,11 +171,18 @@ def test_a_store_that_lives_gets_former_keys(director):
 
 
 def test_latest_goes_on_with_the_backup_whose_restore_was_interrupted(director):
-    director.restore_store(restore=OLD)
-    assert director.run("prove", restore="latest")["id"] == OLD
-    for phase in ("restored", "finished"):
-        director.run("note", reached=phase)
-    assert director.run("prove", restore="latest")["id"] == NEW
+    director.restore_store()
+    later = "prod-20261130T010000Z.cfcr"
+    assert director.run("prove")["id"] == NEW
+    director.add(later)
+    # It was left before it reached etcd, so the cluster may have gone on for weeks.
+    with pytest.raises(HostError, match=f"found latest, {NEW}, whose restore began .* and the newer {later}, expected the name of one of them"):
+        director.run("prove")
+    assert [director.run("prove", restore=name)["id"] for name in (NEW, later)] == [NEW, later]
+    director.run("note", reached="restored")
+    assert director.run("prove")["id"] == NEW
+    director.run("note", reached="finished")
+    assert director.run("prove")["id"] == later
 
 
 def test_the_store_only(director):
@@ -194,8 +202,27 @@ def test_a_file_of_the_director(director):
 
 def test_a_target_that_fails_does_not_count_if_another_has_the_backup(director):
     both = [{"type": "directory", "path": "/nowhere"}, {"type": "directory", "path": str(director.target)}]
-    assert director.run("prove", targets=both)["id"] == NEW
+    assert director.run("prove", targets=both, restore=NEW)["id"] == NEW
     with pytest.raises(HostError, match="found no backup: directory /nowhere: found no such directory"):
+        director.run("prove", targets=both[:1], restore=NEW)
+
+
+def test_latest_needs_an_answer_of_every_target(director):
+    """The one that does not answer may have a backup of today, and the other one that of last week."""
+    both = [{"type": "directory", "path": "/nowhere"}, {"type": "directory", "path": str(director.target)}]
+    with pytest.raises(HostError, match=f"expected the name of a backup.*at the others is {NEW}. directory /nowhere: found no such directory"):
+        director.run("prove", targets=both)
+
+
+def test_a_damaged_copy_does_not_count_if_another_is_whole(director):
+    other = director.top / "other"
+    shutil.copytree(director.target, other)
+    damaged = director.target / NEW
+    damaged.write_bytes(damaged.read_bytes()[:-30] + b"x" * 30)
+    both = [{"type": "directory", "path": str(path)} for path in (director.target, other)]
+    assert director.run("prove", targets=both)["id"] == NEW
+    assert sorted(os.listdir(director.work)) == ["etcd.snapshot", "store.json"]
+    with pytest.raises(HostError, match="damaged|not encrypted"):
         director.run("prove", targets=both[:1])
 
 
@@ -228,16 +255,18 @@ def test_one_flipped_bit_is_refused(director):
 
 def test_a_directory_with_other_files_is_left_alone(director):
     director.work.mkdir(parents=True)
-    (director.work / "precious").write_text("kept")
-    with pytest.raises(HostError, match="expected a directory that only restores use"):
-        director.run("prove")
+    for name in ("precious", OLD, "store.json"):
+        (director.work / name).write_text("kept")
+    for options in ({}, {"restore": str(director.work / OLD)}):
+        with pytest.raises(HostError, match="expected a directory that only restores use"):
+            director.run("prove", **options)
     director.run("remove")
-    assert (director.work / "precious").read_text() == "kept"
+    assert {path.name: path.read_text() for path in director.work.iterdir()} == dict.fromkeys(("precious", OLD, "store.json"), "kept")
 
 
 def test_what_an_interrupted_run_has_left_is_replaced(director):
     director.run("prove")
-    (director.work / OLD).write_text("half")
+    (director.work / "backup").write_text("half")
     assert director.run("prove")["id"] == NEW
 
 

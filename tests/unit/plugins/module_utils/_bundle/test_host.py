@@ -28,7 +28,7 @@ FILES = {path: digest(content) for path, content in {"etcd/x": "etcd", "runc/x":
 def part(tmp_path, monkeypatch):
     """A function that returns the part of a host with these files. apt-get is recorded."""
     calls = []
-    monkeypatch.setattr(host, "run", lambda *arguments, **_options: calls.append(arguments))
+    monkeypatch.setattr(host, "update_lists", lambda *options: calls.append(options))
     for directory in ("sources.list.d", "preferences.d"):
         (tmp_path / "apt" / directory).mkdir(parents=True)
 
@@ -71,7 +71,29 @@ def test_apt_reads_the_lists_of_this_source_only(part, archive):
     source = part.apt / "sources.list.d/cfcr-bundle.list"
     assert source.read_text() == f"deb [trusted=yes] file:{part.directory}/packages/bookworm/amd64 ./\n"
     (call,) = part.calls
-    assert call[:2] == ("apt-get", "update") and f"Dir::Etc::sourcelist={source}" in call and "Dir::Etc::sourceparts=/dev/null" in call
+    assert f"Dir::Etc::sourcelist={source.with_suffix('.new')}" in call and "Dir::Etc::sourceparts=/dev/null" in call
+
+
+@pytest.mark.parametrize("files", [FILES, {**FILES, PACKAGES: digest("newer")}], ids=["first bundle", "newer packages"])
+def test_lists_that_apt_could_not_read_are_read_by_the_next_run(part, archive, monkeypatch, files):
+    its = part()
+    if files != FILES:
+        its.receive(archive("etcd", "runc", "index"))
+        its.tidy()
+
+    def fails(*_options):
+        raise HostError("apt-get update: exit code 100: Could not get lock /var/lib/apt/lists/lock")
+
+    monkeypatch.setattr(host, "update_lists", fails)
+    interrupted = part(files)
+    interrupted.receive(archive("etcd", "runc", "index", "newer"))
+    with pytest.raises(HostError, match="Could not get lock"):
+        interrupted.tidy()
+    assert part(files).missing() == [] and not part(files).is_known_to_apt()
+    monkeypatch.setattr(host, "update_lists", lambda *_options: None)
+    part(files).tidy()
+    assert part(files).is_known_to_apt()
+    assert [path.name for path in (part.apt / "sources.list.d").iterdir()] == ["cfcr-bundle.list"]
 
 
 def test_a_part_without_packages_leaves_apt_alone(part, archive):
