@@ -41,7 +41,7 @@ options:
     type: path
     required: true
   since:
-    description: Lock of an older bundle, whose blobs are left out.
+    description: Lock of an older bundle of another name, whose blobs are left out.
     type: path
   part_size:
     description: Size of the parts in bytes. V(0) makes one file.
@@ -225,6 +225,8 @@ def main() -> None:
         if module.params["since"]:
             text = Path(module.params["since"]).read_bytes()
             since, digest = parse(text, module.params["since"]), digest_of(text)
+            if since.name == module.params["name"]:
+                raise HostError(f"name: found {since.name}, expected another name than that of {module.params['since']}, since that bundle would be replaced")
         found, before = bundle.existing()
         lock = bundle.lock(digest, found)
         after = {path: file.sha256 for path, file in lock.files.items()}

@@ -211,7 +211,7 @@ def check_backup(store: Values, limits: Limits) -> t.Iterator[Finding]:
     failing = {name: target["problem"] for name, target in backup["targets"].items() if target["problem"]}
     for name, problem in failing.items():
         yield Finding(None, "backup", name, problem[:_PROBLEM], "a target that has the newest backup: repair it, and run backup.yml", "warning")
-    if backup["problem"] and not failing:
+    if backup["problem"] and not any(problem in backup["problem"] for problem in failing.values()):
         yield Finding(None, "backup", f"attempt of {backup['attempted_at']}", backup["problem"][:_PROBLEM], "a verified backup: run backup.yml", "warning")
 
 
@@ -220,7 +220,7 @@ def check_restore(store: Values) -> t.Iterator[Finding]:
     restore = store.get("restore")
     if restore:
         found = f"phase {restore['phase']} since {restore['at']}"
-        yield Finding(None, "restore", restore["id"], found, "a restore that has finished: run restore.yml -e restore=latest again", "warning")
+        yield Finding(None, "restore", restore["id"], found, "a restore that has finished: run restore.yml again with this backup", "warning")
 
 
 def _check_units(name: str, health: Values) -> t.Iterator[Finding]:

@@ -107,6 +107,9 @@ def test_another_file_another_key_and_other_parts_make_it_again(make, tmp_path):
 def test_delta_names_its_older_bundle(make, tmp_path):
     make()
     old = tmp_path / "out/x.json"
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert "name: found x, expected another name than that of" in make(since=str(old))["msg"]
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
     assert make(name="y", since=str(old), files=[file("runc/1.5.2/amd64/runc.amd64"), file("wheels/other")])["changed"]
     new = locks.parse((tmp_path / "out/y.json").read_bytes())
     assert new.since == digest(old.read_bytes())

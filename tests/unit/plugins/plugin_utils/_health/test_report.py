@@ -367,6 +367,11 @@ BACKUP = {
             [("newest", "no verified backup"), ("attempt of 2026-11-29T01:00:58Z", "x")],
         ),
         ({"problem": "s3: refused", "targets": {"s3 b": {"problem": "s3: refused"}, "sftp c": {"problem": ""}}}, 26, [("s3 b", "s3: refused")]),
+        (
+            {"problem": "etcd: found no quorum", "targets": {"s3 b": {"problem": "s3: refused"}}},
+            26,
+            [("s3 b", "s3: refused"), ("attempt of 2026-11-29T01:00:58Z", "etcd: found no quorum")],
+        ),
     ],
 )
 def test_backups(changes, limit, found):
