@@ -29,6 +29,7 @@ from .retention import KEEP, check_keep, moment_of, name_of, newest_verified
 from .secrets import check_samples
 from .target import Target, backups, retain, send
 from .targets import TARGETS, open_targets
+from .versions import newest_versions
 from .work import Work, check_free
 
 __all__ = ("SPEC", "manifest_of", "operate")
@@ -81,7 +82,7 @@ def operate(store: Store, options: Options, check_mode: bool = False) -> dict[st
     return _create(store, options, work)
 
 
-def manifest_of(options: Options, records: Records) -> dict[str, t.Any]:
+def manifest_of(options: Options, records: Records, versions: Options) -> dict[str, t.Any]:
     """Return the manifest without the hashes. The function is pure. It has no secrets."""
     public = {name: history[-1]["public"] for name, history in records.items()}
     return {
@@ -91,7 +92,7 @@ def manifest_of(options: Options, records: Records) -> dict[str, t.Any]:
         "etcd": {name: value for name, value in options["snapshot"].items() if name not in (_SAMPLES, "objects", "secrets", "seconds")},
         "objects": options["snapshot"]["objects"],
         "secrets": options["snapshot"]["secrets"],
-        "versions": public.get("credentials/versions", {}).get("now", {}),
+        "versions": dict(versions),
         "hosts": public.get("credentials/host-indices", {}).get("hosts", {}),
         "records": {name: len(history) for name, history in sorted(records.items())},
         "about": options["about"],
@@ -137,7 +138,7 @@ def _create(store: Store, options: Options, work: Work) -> dict[str, t.Any]:
     check_samples(snapshot[_SAMPLES], records)
     path = os.path.join(work.path, "backup")
     check_free(work.path, snapshot["size"], "the backup")
-    manifest = write_artifact(path, options["passphrase"], manifest_of(options, records), records, work.snapshot)
+    manifest = write_artifact(path, options["passphrase"], manifest_of(options, records, newest_versions(store)), records, work.snapshot)
     os.unlink(work.snapshot)
     if read_artifact(path, options["passphrase"], options["cluster"], where=name) != manifest:
         raise HostError(f"{name}: found another manifest when it was read back")

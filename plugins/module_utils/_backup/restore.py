@@ -25,6 +25,7 @@ from .merge import KEYS, LASTING, Parts, merged, taken_back
 from .retention import NAME, moment_of, newest_verified
 from .target import Target, backups
 from .targets import TARGETS, open_targets
+from .versions import RECORD, oldest_versions
 from .work import read_piece
 
 __all__ = ("REQUIRED_IF", "SPEC", "differences", "operate")
@@ -108,7 +109,7 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
         if not lost:
             import_plan(store, records, force=False, all_of_them=True)
     else:
-        versions = manifest["versions"] if lost else _versions(store)
+        versions = manifest["versions"] if lost else oldest_versions(store)
         problems = differences(manifest, options["about"], versions)
         today = _newest(records if lost else export_records(store, KEYS))
         adds = sorted(merged(today, _history(records), manifest["secrets"]))
@@ -132,6 +133,8 @@ def _store(store: Store, options: Options) -> dict[str, t.Any]:
     if found["phase"] == "importing" or only_store:
         import_records(store, import_plan(store, records, force=False, all_of_them=True))
         found = progress.note(store.backend, "finished" if only_store else "begun")
+    if found["phase"] == "begun" and found["store"] == "imported":
+        _record_versions(store, manifest["versions"])
     added = {} if only_store else merged(_newest(export_records(store, KEYS)), _history(records), manifest["secrets"])
     for name, (public, secret) in added.items():
         record = store.get(name)
@@ -243,9 +246,11 @@ def _is_there(store: Store) -> bool:
     return any(store.names(kind.rstrip("/")) for kind in LASTING)
 
 
-def _versions(store: Store) -> dict[str, t.Any]:
-    record = store.get("credentials/versions")
-    return record.public["now"] if record else {}
+def _record_versions(store: Store, versions: Options) -> None:
+    """Record the versions that can read the data, which are newer than those in the backup if it was made in the middle of an update."""
+    record = store.get(RECORD)
+    if record and record.public["now"] != versions:
+        store.put(RECORD, {**record.public, "now": dict(versions), "former": record.public["now"]}, {}, record.version)
 
 
 def _records(directory: str) -> Records:

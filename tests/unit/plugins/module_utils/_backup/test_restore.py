@@ -123,6 +123,23 @@ def test_a_lost_store_is_imported(director):
     assert os.listdir(director.work) == ["etcd.snapshot"]  # no secret is left
 
 
+def test_a_backup_from_the_middle_of_an_update_is_restored_with_versions_that_can_read_it(director):
+    """The store in it still has the versions from before, and etcd 3.6 does not start with data of 3.7."""
+    newer = {"kubernetes": "1.37.1", "etcd": "3.7.3"}
+    etcd = {**manifest_of(NEW)["etcd"], "etcd_version": "3.7.3", "storage_version": "3.7.0"}
+    (director.target / NEW).unlink()
+    director.add(NEW, versions=newer, etcd=etcd)
+    assert director.run("prove")["problems"] == []
+    for _again in range(2):
+        director.restore_store()
+        record = director.store.get("credentials/versions")
+        assert (record.public["now"], record.public["former"], record.version) == (newer, VERSIONS, 2)
+    director.run("note", reached="restored")
+    director.run("note", reached="finished")
+    director.store.put("credentials/versions", {"type": "versions", "now": VERSIONS, "former": {}}, {}, 2)
+    assert "expected one that etcd 3.6.16 can read" in " ".join(director.run("prove")["problems"])
+
+
 def test_an_interrupted_import_goes_on(director, monkeypatch):
     proved = director.run("prove")
     put, calls = Store.put, []

@@ -1,0 +1,50 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The versions of a cluster, also in the middle of an update, when its hosts have different ones: which may have written its data, and which must read it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._store.store import Store
+from .._store.updates import operate, reached_in
+
+__all__ = ("RECORD", "newest_versions", "oldest_versions")
+
+RECORD = "credentials/versions"
+
+Versions = t.Dict[str, t.Any]
+
+
+def newest_versions(store: Store) -> Versions:
+    """Return the versions of the hosts that are furthest, which may have written data that older versions cannot read."""
+    found = [_recorded(store), *(its["versions"] for its in reached_in(_update(store)).values())]
+    return max(found, key=lambda versions: [_numbers(versions.get(component)) for component in ("kubernetes", "etcd")])
+
+
+def oldest_versions(store: Store) -> Versions:
+    """Return the recorded versions, with those of etcd and Kubernetes that all members and all masters have reached."""
+    now, update = _recorded(store), _update(store)
+    reached = reached_in(update)
+
+    def least(component: str, group: str) -> t.Any:
+        names = {name for step in update.get("steps", ()) if step["group"] == group for batch in step["batches"] for name in batch}
+        found = [reached.get(name, {"versions": now})["versions"].get(component) for name in names]
+        return min(found, key=_numbers, default=now.get(component))
+
+    return {**now, "kubernetes": least("kubernetes", "master"), "etcd": least("etcd", "etcd")} if reached else now
+
+
+def _recorded(store: Store) -> Versions:
+    record = store.get(RECORD)
+    return record.public["now"] if record else {}
+
+
+def _update(store: Store) -> dict[str, t.Any]:
+    return operate(store.backend, {"state": "query"}, check_mode=True)["record"]
+
+
+def _numbers(version: str | None) -> list[int]:
+    return [int(part) for part in (version or "0").split(".")]

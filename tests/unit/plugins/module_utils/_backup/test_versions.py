@@ -1,0 +1,52 @@
+# Copyright: the cfcr.kubernetes maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Versions of a cluster in the middle of an update."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.versions import RECORD, newest_versions, oldest_versions
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Store
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate
+
+OLD, NEW = {"kubernetes": "1.36.3", "etcd": "3.6.16", "runc": "1.5.2"}, {"kubernetes": "1.37.1", "etcd": "3.7.3", "runc": "1.6.0"}
+STEPS = [
+    {"phase": name, "group": name, "versions": NEW, "emulated": "", "batches": [[f"{name}-1"], [f"{name}-0"]]} for name in ("etcd", "master", "worker")
+]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(LocalBackend({"directory": str(tmp_path / "store"), "versions": 10}))
+
+
+def update(store, state, **options):
+    return operate(store.backend, {"state": state, "plan": {}, "replace": False, "step": 0, "hosts": [], "failed": {}, "blocked": {}, **options}, False)
+
+
+def test_an_empty_store_has_none(store):
+    assert newest_versions(store) == oldest_versions(store) == {}
+
+
+@pytest.mark.parametrize(
+    ("done", "most", "least"),
+    [
+        ([], OLD, OLD),
+        ([(0, "etcd-1")], NEW, OLD),
+        ([(0, "etcd-1"), (0, "etcd-0")], NEW, {**OLD, "etcd": "3.7.3"}),
+        ([(0, "etcd-1"), (0, "etcd-0"), (1, "master-1")], NEW, {**OLD, "etcd": "3.7.3"}),
+        ([(0, "etcd-1"), (0, "etcd-0"), (1, "master-1"), (1, "master-0")], NEW, {**OLD, "etcd": "3.7.3", "kubernetes": "1.37.1"}),
+    ],
+)
+def test_versions_that_wrote_the_data_and_versions_that_read_it(store, done, most, least):
+    store.put(RECORD, {"type": "versions", "now": OLD, "former": {}}, {}, 0)
+    plan = {"id": "x", "from": OLD, "to": NEW, "rollback": False, "configuration": False, "packages": False, "recreate": [], "steps": STEPS, "left_out": {}}
+    update(store, "begun", plan=plan)
+    for step, name in done:
+        update(store, "done", step=step, hosts=[name])
+    assert (newest_versions(store), oldest_versions(store)) == (most, least)
+    update(store, "finished")
+    assert newest_versions(store) == oldest_versions(store) == OLD
