@@ -71,7 +71,7 @@ def restore(etcd_cluster, tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
 
-    def run(*entries, fails=False, director=None, root=None):
+    def run(*entries, fails=False, director=None, root=None, broken=""):
         plan = {"id": ID, "manifest": {"etcd": found, "objects": found["objects"]}, "progress": progress.read(backend), "former": []}
         local = {"ansible_connection": "local", "restore_plan": plan}
         variables["director_credentials"] = {"credentials": {"etcd-root": root or {"password": PASSWORD}}}
@@ -79,7 +79,8 @@ def restore(etcd_cluster, tmp_path):
         inventory = {"all": {"vars": variables, "hosts": {"localhost": local}, "children": groups}}
         (tmp_path / "hosts.json").write_text(json.dumps(inventory))
         tasks = [{"name": entry, "ansible.builtin.include_role": {"name": ROLE, "tasks_from": entry}} for entry in entries]
-        (tmp_path / "play.yml").write_text(yaml.safe_dump([{**play, "tasks": tasks}]))
+        fail = {"name": "Fail", "ansible.builtin.fail": {"msg": "broken"}, "when": f"inventory_hostname == '{broken}'"}
+        (tmp_path / "play.yml").write_text(yaml.safe_dump([{**play, "tasks": [fail, *tasks]}]))
         (tmp_path / "extra.json").write_text(json.dumps({"__restore_connection": connection}))
         command = [sys.executable, "-m", "ansible", "playbook", "-i", "hosts.json", "-e", "@extra.json", "play.yml", "-vvv"]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
@@ -113,6 +114,18 @@ def test_members_are_restored_in_step(restore, etcd_cluster):
     etcd_cluster.etcdctl("put", "/registry/pods/default/since", "value")
     restore("send.yml", "member.yml")
     assert keys(etcd_cluster)[2:] == ["/registry/pods/default/since", "/registry/precious"]
+
+
+def test_a_member_that_failed_is_restored_by_the_next_run(restore, etcd_cluster):
+    """It would have former data and the ID of another cluster, so it must not be left behind."""
+    name = etcd_cluster.hosts[1].name
+    restore("send.yml")
+    stop(etcd_cluster)
+    assert f"{name}: found a problem or no answer, expected every member to be restored" in restore("member.yml", fails=True, broken=name)
+    assert progress.read(restore.backend)["phase"] == "begun"
+    restore("member.yml")
+    assert progress.read(restore.backend)["phase"] == "restored"
+    assert keys(etcd_cluster)[-1] == "/registry/precious"
 
 
 def test_a_backup_from_the_middle_of_a_rotation_of_passwords(restore, etcd_cluster):
