@@ -16,7 +16,7 @@ import time
 import pytest
 from load import Load
 from playbook import Run, changes
-from scenario import ContinuousRequests, addresses, agnhost, answers, apply, ask, get, host, kubeconfig, kubectl, wait
+from scenario import CLUSTER, ContinuousRequests, addresses, agnhost, answers, apply, ask, get, host, kubeconfig, kubectl, wait
 
 OLD, NEW = "1.35.4", "1.36.3"
 TO_NEW = "--extra-vars=cluster_kubernetes_version=1.36"
@@ -87,6 +87,36 @@ class Skew(threading.Thread):
         return self.violations
 
 
+class Members:
+    """Samples on a master which members of etcd accept connections, and keeps each time when two or more do not."""
+
+    SAMPLE = """
+import select, socket, sys, time
+samples = 0
+while not select.select([sys.stdin], [], [], 0.2)[0]:
+    down = []
+    for address in sys.argv[1:]:
+        try:
+            socket.create_connection((address, 2379), 1).close()
+        except OSError:
+            down.append(address)
+    samples += 1
+    if len(down) > 1:
+        print(time.strftime("%H:%M:%S"), "no answer of", *down)
+print(samples)
+"""
+
+    def __init__(self) -> None:
+        etcd = [address for name, address in ADDRESSES.items() if name.startswith("etcd")]
+        command = ["podman", "exec", "--interactive", f"{CLUSTER}-master-0", "python3", "-c", self.SAMPLE, *etcd]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def end(self) -> tuple[int, list[str]]:
+        """Return the number of samples, and the violations."""
+        *violations, samples = self._process.communicate()[0].splitlines()
+        return int(samples), violations
+
+
 @pytest.fixture(scope="module", autouse=True)
 def workload():
     """A Deployment with a PodDisruptionBudget, and a StatefulSet."""
@@ -115,13 +145,15 @@ def workload():
 @pytest.fixture
 def load(figures):
     """Write and read during a test, and check that no acknowledged write is lost and no request fails."""
-    running, skew = Load(lambda *asked: ask(*kubeconfig(), *asked)), Skew()
+    running, skew, members = Load(lambda *asked: ask(*kubeconfig(), *asked)), Skew(), Members()
     # The proxy is a single host that the update restarts nothing on but kube-proxy and flannel.
     with ContinuousRequests(lambda: answers(f"http://{ADDRESSES['proxy-0']}:{NODE_PORT}/hostname")) as http:
         yield running
-    lost, violations = running.end(), skew.end()
+    lost, violations, (samples, down) = running.end(), skew.end(), members.end()
     figures("Under load", **running.figures, acknowledged=len(running.acknowledged), lost=lost, http=http.summary, samples=skew.samples, skew=violations)
+    figures("Members of etcd", samples=samples, two_down=down)
     assert lost == [] and violations == [] and skew.samples > 50
+    assert down == [] and samples > 50
     assert running.figures["longest_without_an_answer"] < LONGEST_SECONDS
     assert http.summary["failed"] <= max(1, http.summary["requests"] // 1000)
 
