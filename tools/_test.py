@@ -389,7 +389,7 @@ NAMED = ["interruptions"]
 # Steps of `make test-all` only: what few changes can break. The others must end within 90 minutes on two slow processors that compile everything.
 RARE = [
     "vm", "aws", "awx", "browser", "cf-routing-scale", "bundle-update", "update-chain",
-    *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb", "bundle")),
+    *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb", "bundle", "backup")),
     *(name for name in STEPS if name.startswith(("ansible-", "backup-"))),
 ]  # fmt: skip
 WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]
