@@ -143,7 +143,7 @@ def update_plan(
     found = {
         name: _host(its, hosts is None or name in hosts)._replace(emulates=name in emulating)
         for name, its in report["hosts"].items()
-        if its["group"] in GROUPS and its["state"] not in ("ignored", "removed")
+        if its["group"] in GROUPS and its["state"] != "removed"
     }
     unknown = [str(name) for name in skip_drain or [] if name not in found]
     if unknown:
@@ -199,6 +199,9 @@ def _release(release):
 
 def _host(row, in_play):
     host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader", address=row.get("address") or "")
+    # An ignored host may well run, so the rules count it.
+    if row["state"] == "ignored":
+        return host._replace(releases=None, silence="is in group ignored")
     return host if in_play or host.releases is None else host._replace(releases=None, silence="has a problem that is named above")
 
 

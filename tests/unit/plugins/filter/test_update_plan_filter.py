@@ -46,7 +46,15 @@ def test_hosts_outside_the_update():
         "director": {**row("etcd"), "group": "director"},
     }
     made = planned(hosts=hosts)
-    assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer"}
+    assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer", "worker-2": "is in group ignored"}
+
+
+@pytest.mark.parametrize(("group", "reason"), [("etcd", "one more is stopped at a time"), ("master", "its API server may still serve another minor than 1.36")])
+def test_an_ignored_host_counts_for_the_rules(group, reason):
+    """It may well run."""
+    rows = {f"{group}-1": row(group), f"{group}-2": {**row(group), "state": "ignored"}}
+    with pytest.raises(AnsibleFilterError, match=f"group {group}: found that {group}-2 is in group ignored, expected every host, since {reason}"):
+        planned(hosts=rows)
 
 
 @pytest.mark.parametrize(

@@ -310,6 +310,30 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
     assert text(made)[-1] == "Left out: worker-1 does not answer"
 
 
+def with_a_silent_master(at, **releases):
+    """Return a cluster with a third master that does not answer."""
+    return {**cluster(at, **releases), "master-2": Host("master", "z0", None)}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options"),
+    [
+        (with_a_silent_master(OLD), {}),
+        (with_a_silent_master(NEW), {}),
+        (with_a_silent_master(NEW), {"now": NEW, "to": OLD, "rollback": True}),
+        (with_a_silent_master(OLD, master_0=NEW), {"to": OLD, "rollback": True}),
+    ],
+    ids=["forward", "only workers are left", "back", "back from an update that is not finished"],
+)
+def test_a_master_that_may_serve_another_minor_is_not_left_behind(hosts, options):
+    with pytest.raises(Refused, match="group master: found that master-2 does not answer, expected every host, since its API server may still serve another"):
+        planned(hosts, **options)
+
+
+def test_a_patch_leaves_out_a_master_while_another_one_serves():
+    assert planned(with_a_silent_master(NEW), NEW, release("1.36.4"))["left_out"] == {"master-2": "does not answer"}
+
+
 @pytest.mark.parametrize(
     ("hosts", "options", "found"),
     [
