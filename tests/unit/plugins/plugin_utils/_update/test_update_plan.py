@@ -90,6 +90,15 @@ def test_without_emulation():
     assert [step["phase"] for step in planned(emulate=False)["steps"]] == ["etcd", "masters", "proxies", "workers"]
 
 
+def test_a_new_master_emulates_like_the_others():
+    """An interrupted run has left it without an API server. It is the first one with the new minor."""
+    hosts = cluster()
+    hosts["master-1"] = hosts["master-1"]._replace(releases={})
+    assert shown(planned(hosts))[1:3] == [
+        ("emulation", "1.36.3", "1.35", [["master-1"], ["master-0"]]), ("masters", "1.36.3", "", [["master-1"], ["master-0"]]),
+    ]  # fmt: skip
+
+
 def test_hosts_that_have_the_versions_fall_out():
     made = planned(cluster(etcd_1=NEW, master_0=NEW, worker_2=NEW))
     assert shown(made)[0][3] == [["etcd-2"], ["etcd-0"]]
