@@ -205,6 +205,11 @@ def test_a_node_that_is_not_ready_fails_the_canary(update):
     assert jobs(seen) == [WORKERS[0]] and f"Check the API and the nodes: {ADDRESSES['worker-0']} is not ready" in output
 
 
+def test_a_watch_time_that_would_watch_nothing_is_refused(update):
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_watch_time": "1m-5m"}, fails=True)
+    assert "update_watch_time: found '1m-5m', expected seconds such as 10-300" in output and jobs(seen) == []
+
+
 def test_an_api_that_refuses_the_health_user_fails_the_canary(update):
     """It tells of no node, so none is known to be ready."""
     refused = {"nodes": None, "refusal": "GET /api/v1/nodes: 403 Forbidden"}

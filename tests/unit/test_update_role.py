@@ -47,3 +47,9 @@ def test_workers_that_are_drained_later():
     state = {"record": {"steps": [{"drain": dict.fromkeys((*HOSTS, "gone"), "")}], "done": {"0": ["etcd-0"]}}}
     found = render("__update_later", __update_hosts=HOSTS, __update_state=state, update_step=0, ansible_play_batch=["worker-0"])
     assert sorted(found) == ["worker-1", "worker-2"]
+
+
+@pytest.mark.parametrize(("watch_time", "seconds"), [("10-300", [10, 300]), ("60", [60]), (60, [60])])
+def test_watch_times_may_be_numbers(watch_time, seconds):
+    """As YAML has them without quotes."""
+    assert list(render("__update_watch", update_watch_time=watch_time, __update_is_canary=False)) == seconds
