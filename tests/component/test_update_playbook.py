@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 HOSTS = {"etcd": ["etcd-0"], "master": ["master-0", "master-1"], "worker": ["worker-0", "worker-1"]}
 ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for names in HOSTS.values() for name in names), 1)}
 # Roles that change hosts, and roles with the results that the playbook needs.
-CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
+CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy", "cf_routing")
 ACTIONS = (
     "credential", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
     "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
@@ -41,7 +41,8 @@ class ActionModule(ActionBase):
         if name == "job":
             release = task_vars["cluster_release"]
             version = self._templar.template(release)
-            seen |= {"version": version["kubernetes"], "emulated": self._templar.template(task_vars["master_emulated_version"])}
+            seen |= {"role": self._task._role.get_name().rpartition(".")[2], "version": version["kubernetes"]}
+            seen |= {"emulated": self._templar.template(task_vars["master_emulated_version"])}
         with open(os.environ["SEEN"], "a") as stream:
             stream.write(json.dumps(seen) + "\\n")
         answer = world.get(f"{name} {host}", {})
@@ -250,6 +251,17 @@ def test_workers_are_recreated_one_batch_at_a_time(update):
     assert replaced(seen) == [["worker-0"], ["worker-1"]] and "The update is complete" in output
     assert order(seen, "worker-0", "node_drain", *STEPS)[:6] == ["node_drain", "node_drain", "unit_stop", "podman_hosts", "host_facts", "job"]
     assert hosts_of(seen, "node_drain", state="schedulable", name=ADDRESSES["worker-1"]) == ["worker-1"]
+
+
+def test_a_recreated_master_is_a_backend_of_the_routers_again(update):
+    variables = {**PROVIDER, "cluster_topology": "cf_routing"}
+    seen, output = update(now="1.36", variables=variables, arguments=["-e", "update_recreate=master"])
+    assert replaced(seen) == [["master-0"], ["master-1"]] and "The update is complete" in output
+    assert set(hosts_of(seen, "job", role="cf_routing")) == {"master-0", "master-1"}
+    last = max(its["at"] for its in seen if its["action"] == "job" and its["host"] == "master-0" and its["role"] == "cf_routing")
+    assert last < min(its["at"] for its in seen if its["action"] == "podman_hosts" and its["unresponsive"] == ["master-1"])
+    seen, _output = update(now="1.36", variables=PROVIDER, arguments=["-e", "update_recreate=master-0"])
+    assert not hosts_of(seen, "job", role="cf_routing")
 
 
 def test_hosts_of_others_are_not_recreated(update):
