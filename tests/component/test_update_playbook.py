@@ -23,7 +23,7 @@ ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for na
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy", "cf_routing")
 ACTIONS = (
-    "credential", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
+    "credential", "etcd_downgrade", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
     "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
 )  # fmt: skip
 ACTION = """
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
         host = self._task.delegate_to if self._task.delegate_to in task_vars["groups"]["all"] else host
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
-        kept = ("state", "name", "owner", "credentials", "unresponsive")
+        kept = ("state", "name", "owner", "credentials", "unresponsive", "version")
         seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in kept if key in args}}
         if name == "job":
             release = task_vars["cluster_release"]
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
         nothing = {"problem": None, "apis": [], "unasked": {}, "webhooks": [], "budgets": []}
         packages = {"packages": [], "reboot": ""}
-        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **packages, **api, **nothing, **answer}
+        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], "storage": {}, **packages, **api, **nothing, **answer}
 """
 JOB = [{"name": "Configure", "cfcr.kubernetes.job": {"name": "x"}, "changed_when": True, "notify": "Restart"}]
 HANDLER = [{"name": "Restart", "cfcr.kubernetes.job": {"name": "x", "state": "restarted"}}]
@@ -93,6 +93,9 @@ def collections(tmp_path_factory):
         "health/tasks/main.yml": [], "director/tasks/main.yml": [], "release/tasks/main.yml": [], "release/tasks/bundle.yml": [],
         "lock/tasks/main.yml": [], "lock/tasks/renew.yml": [], "lock/tasks/release.yml": [],
     })  # fmt: skip
+    options = {"state": "{{ etcd_downgrade_state | default('enabled') }}", "version": "{{ etcd_downgrade_version }}"}
+    downgrade = {"name": "Downgrade", "cfcr.kubernetes.etcd_downgrade": options, "register": "etcd_downgrade", "run_once": True}
+    tree(ours / "roles/etcd", {"tasks/downgrade.yml": [downgrade]})
     machines = {"name": "Machines", "cfcr.kubernetes.podman_hosts": {"unresponsive": "{{ iaas_unresponsive }}"}}
     states = {"name": "States", "ansible.builtin.set_fact": {"iaas_states": "{{ machines }}"}}
     tree(ours / "roles/iaas/tasks", {"repair.yml": [machines], "states.yml": [states]})
@@ -164,6 +167,21 @@ def test_a_minor(update):
     assert "worker-1: host 2 of 2, step 4 of 4, workers: kubernetes 1.36.3" in output and "The update is complete" in output
     seen, output = update(now="1.36")
     assert "Nothing to update." in output and jobs(seen) == [] and not hosts_of(seen, "preflight", name="site")
+
+
+MINOR_OF_ETCD = {"cluster_kubernetes_version": "1.37"}
+
+
+def test_a_downgrade_of_etcd_that_was_given_up_is_cancelled_before_the_first_step(update):
+    """Also if no member is behind, so that no step has etcd. On the way back, it is enabled for the first member."""
+    new = {"etcd-0": {"releases": {"etcd": load("1.37")["components"]["etcd"]["version"]}}}
+    seen, output = update(now="1.36", variables=MINOR_OF_ETCD, hosts=new)
+    order = [(its["action"], its.get("state"), its.get("version")) for its in seen if its["action"] in ("etcd_downgrade", "job")]
+    assert order[0] == ("etcd_downgrade", "cancelled", "3.7") and "The update is complete" in output
+    assert hosts_of(seen, "etcd_downgrade") == ["etcd-0"]
+    credentials = {"credentials": {"versions": {"now": record(load("1.37")["versions"]), "former": record(load("1.36")["versions"])}}}
+    seen, _output = update(now="1.37", variables={"director_credentials": credentials}, arguments=["-e", "update_action=rollback"])
+    assert [(its["state"], its["version"]) for its in seen if its["action"] == "etcd_downgrade"] == [("enabled", "3.6")]
 
 
 def test_check_mode_shows_the_plan_and_ends(update):
