@@ -69,7 +69,7 @@ def test_an_ignored_host_counts_for_the_rules(group, reason):
         ({"policies": {"worker": {"canaries": "101%", "max_in_flight": "1"}}}, "update_canaries: found '101%', expected a whole number or a percentage"),
         ({"policies": {"worker": {"canaries": "1", "max_in_flight": "-1"}}}, "update_max_in_flight: found '-1'"),
         *(
-            ({"to": "1.35", "watch_times": {"update_watch_time": ["1-300", value]}}, refused and f"update_watch_time: found '{value}', expected seconds such as")
+            ({"to": "1.35", "watch_times": {"update_watch_time": ["1-300", value]}}, refused and f"update_watch_time: found '{value}', expected seconds")
             for value, refused in (
                 (60, False), ("60", False), ("0-0", False), ("10-3600", False), ("1m-5m", True), ("30000-600000", True), ("300-10", True), ("10-", True),
                 ("-5", True), ("0-3601", True), ("", True), (3601, True), (0.5, True),
