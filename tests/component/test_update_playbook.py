@@ -187,10 +187,11 @@ def test_a_downgrade_of_etcd_that_was_given_up_is_cancelled_before_the_first_ste
 def test_the_last_member_of_another_minor_of_etcd_does_not_go_back(update):
     """etcd panics with an older minor once all members have run the newer one. The next run goes on."""
     newer = {"state": "query", "storage": {"https://10.0.0.1:2379": "3.7.0"}}
-    world = {"host_watch etcd-0": {"problems": {"etcd": "is failed"}}, "etcd_downgrade etcd-0": newer}
+    saved = {"state": "saved", "releases": {"etcd": "3.6.16"}}
+    world = {"host_watch etcd-0": {"problems": {"etcd": "is failed"}}, "etcd_downgrade etcd-0": newer, "host_rollback etcd-0": saved}
     seen, output = update(world, now="1.36", variables=MINOR_OF_ETCD, fails=True)
     output = " ".join(output.split())
-    assert not hosts_of(seen, "host_rollback", state="restored") and "etcd-0 failed, and keeps etcd 3.7.3: all members have run 3.7" in output
+    assert not hosts_of(seen, "host_rollback", state="restored") and "etcd-0 failed, and keeps etcd 3.7.3: all members have run that minor" in output
     assert "These hosts are as before, but etcd-0 keeps its new etcd." in output
     world["etcd_downgrade etcd-0"] = {"state": "query", "storage": {"https://10.0.0.1:2379": "3.6.0"}}
     seen, output = update(world, now="1.36", variables=MINOR_OF_ETCD, fails=True)
