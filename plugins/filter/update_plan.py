@@ -31,6 +31,10 @@ options:
     description: O(ignore:canaries) and O(ignore:max_in_flight) by group, as whole numbers or percentages of the group.
     type: dict
     default: {}
+  watch_times:
+    description: The values of the hosts by variable, each as seconds, or as the lowest and the highest number of seconds such as V(10-300).
+    type: dict
+    default: {}
   rollback:
     description: Whether to go back.
     type: bool
@@ -110,6 +114,8 @@ from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
 from ..plugin_utils._update.plan import ALL, Host, Policy, Refused, Release, Request, plan
 
 _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
+_WATCH_TIME = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
+_WATCH_SECONDS = 3600  # BOSH's milliseconds are more
 _WHEN = ("auto", "always", "never")
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -121,6 +127,7 @@ def update_plan(
     now,
     to,
     policies=None,
+    watch_times=None,
     rollback=False,
     emulate=True,
     configuration=False,
@@ -139,11 +146,14 @@ def update_plan(
     for option, value in (("drain", drain), ("reboot", reboot)):
         if value not in _WHEN:
             raise AnsibleFilterError(f"update_{option}: found {value!r}, expected one of {', '.join(_WHEN)}")
+    for option, values in (watch_times or {}).items():
+        for value in values:
+            _check_watch_time(option, str(value))
     emulating = {name for name, its in reached_in(former or {}).items() if its["emulated"]}
     found = {
         name: _host(its, hosts is None or name in hosts)._replace(emulates=name in emulating)
         for name, its in report["hosts"].items()
-        if its["group"] in GROUPS and its["state"] not in ("ignored", "removed")
+        if its["group"] in GROUPS and its["state"] != "removed"
     }
     unknown = [str(name) for name in skip_drain or [] if name not in found]
     if unknown:
@@ -199,7 +209,17 @@ def _release(release):
 
 def _host(row, in_play):
     host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader", address=row.get("address") or "")
+    # An ignored host may well run, so the rules count it.
+    if row["state"] == "ignored":
+        return host._replace(releases=None, silence="is in group ignored")
     return host if in_play or host.releases is None else host._replace(releases=None, silence="has a problem that is named above")
+
+
+def _check_watch_time(option, value):
+    found = _WATCH_TIME.fullmatch(value)
+    low, high = (int(number or found[1]) for number in found.groups()) if found else (1, 0)
+    if not low <= high <= _WATCH_SECONDS:
+        raise AnsibleFilterError(f"{option}: found {value!r}, expected seconds such as 10-300, the lower number first, and {_WATCH_SECONDS} at most")
 
 
 def _policy(its):

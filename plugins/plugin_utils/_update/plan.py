@@ -154,7 +154,8 @@ def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> 
     reached = groups["master"]
     for release in (path := hops(reached.values(), request)):
         step = _step("master", {"master": reached}, release, request, last=release == path[-1])
-        before = min((minor(host.releases.get("kube-apiserver", "")) for host in reached.values()), key=rules.numbers, default="")
+        # A new machine serves no minor yet, and must not be the first to serve another one than the others.
+        before = min({minor(host.releases.get("kube-apiserver", "")) for host in reached.values()} - {""}, key=rules.numbers, default="")
         behind = [[name] for name in _ordered(reached) if _is_behind("master", reached[name], release, request)]
         if behind and before and before != release.minor and request.emulate and not request.rollback:
             steps.append({**step, "phase": "emulation", "emulated": before, "batches": behind, "packages": {}, "recreate": []})

@@ -46,7 +46,15 @@ def test_hosts_outside_the_update():
         "director": {**row("etcd"), "group": "director"},
     }
     made = planned(hosts=hosts)
-    assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer"}
+    assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer", "worker-2": "is in group ignored"}
+
+
+@pytest.mark.parametrize(("group", "reason"), [("etcd", "one more is stopped at a time"), ("master", "its API server may still serve another minor than 1.36")])
+def test_an_ignored_host_counts_for_the_rules(group, reason):
+    """It may well run."""
+    rows = {f"{group}-1": row(group), f"{group}-2": {**row(group), "state": "ignored"}}
+    with pytest.raises(AnsibleFilterError, match=f"group {group}: found that {group}-2 is in group ignored, expected every host, since {reason}"):
+        planned(hosts=rows)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +68,17 @@ def test_hosts_outside_the_update():
         ({"reboot": "no"}, "update_reboot: found 'no', expected one of auto"),
         ({"policies": {"worker": {"canaries": "101%", "max_in_flight": "1"}}}, "update_canaries: found '101%', expected a whole number or a percentage"),
         ({"policies": {"worker": {"canaries": "1", "max_in_flight": "-1"}}}, "update_max_in_flight: found '-1'"),
+        *(
+            ({"to": "1.35", "watch_times": {"update_watch_time": ["1-300", value]}}, refused and f"update_watch_time: found '{value}', expected seconds")
+            for value, refused in (
+                (60, False), ("60", False), ("0-0", False), ("10-3600", False), ("1m-5m", True), ("30000-600000", True), ("300-10", True), ("10-", True),
+                ("-5", True), ("0-3601", True), ("", True), (3601, True), (0.5, True),
+            )
+        ),
     ],
 )
 def test_bad_options_are_refused(options, found):
-    if found is None:
+    if not found:
         assert planned(**options)["steps"] == []
         return
     with pytest.raises(AnsibleFilterError, match=found):

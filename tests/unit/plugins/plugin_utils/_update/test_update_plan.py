@@ -90,6 +90,15 @@ def test_without_emulation():
     assert [step["phase"] for step in planned(emulate=False)["steps"]] == ["etcd", "masters", "proxies", "workers"]
 
 
+def test_a_new_master_emulates_like_the_others():
+    """An interrupted run has left it without an API server. It is the first one with the new minor."""
+    hosts = cluster()
+    hosts["master-1"] = hosts["master-1"]._replace(releases={})
+    assert shown(planned(hosts))[1:3] == [
+        ("emulation", "1.36.3", "1.35", [["master-1"], ["master-0"]]), ("masters", "1.36.3", "", [["master-1"], ["master-0"]]),
+    ]  # fmt: skip
+
+
 def test_hosts_that_have_the_versions_fall_out():
     made = planned(cluster(etcd_1=NEW, master_0=NEW, worker_2=NEW))
     assert shown(made)[0][3] == [["etcd-2"], ["etcd-0"]]
@@ -308,6 +317,30 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
     assert shown(made)[-1][3] == [["worker-0"], ["worker-2"]]
     assert made["left_out"] == {"worker-1": "does not answer"}
     assert text(made)[-1] == "Left out: worker-1 does not answer"
+
+
+def with_a_silent_master(at, **releases):
+    """Return a cluster with a third master that does not answer."""
+    return {**cluster(at, **releases), "master-2": Host("master", "z0", None)}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options"),
+    [
+        (with_a_silent_master(OLD), {}),
+        (with_a_silent_master(NEW), {}),
+        (with_a_silent_master(NEW), {"now": NEW, "to": OLD, "rollback": True}),
+        (with_a_silent_master(OLD, master_0=NEW), {"to": OLD, "rollback": True}),
+    ],
+    ids=["forward", "only workers are left", "back", "back from an update that is not finished"],
+)
+def test_a_master_that_may_serve_another_minor_is_not_left_behind(hosts, options):
+    with pytest.raises(Refused, match="group master: found that master-2 does not answer, expected every host, since its API server may still serve another"):
+        planned(hosts, **options)
+
+
+def test_a_patch_leaves_out_a_master_while_another_one_serves():
+    assert planned(with_a_silent_master(NEW), NEW, release("1.36.4"))["left_out"] == {"master-2": "does not answer"}
 
 
 @pytest.mark.parametrize(
