@@ -37,6 +37,8 @@ _NAME = "update/plan"
 # Two plans with the same values of these are one update.
 _SAME = ("to", "rollback", "configuration", "packages", "recreate")
 _NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
+# Records of earlier versions do not have these.
+_LATER: dict[str, t.Any] = {"reached": {}}
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -76,19 +78,26 @@ def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
 
 
 def reached_in(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-    """Return what the hosts that are done with a step have reached, if the update is not finished: the versions, and the minor that masters emulate."""
+    """Return what hosts have reached, in this plan or in those before it that were given up, if the update is not finished.
+
+    That is the versions, and the minor that masters emulate.
+    """
     if record.get("finished", True):
         return {}
-    return {
+    done = {
         name: {"versions": step["versions"], "emulated": step["emulated"]}
         for number, step in enumerate(record["steps"])
         for name in record["done"].get(str(number), [])
     }
+    return {**record.get("reached", {}), **done}
 
 
 def _begun(before: Record, options: dict[str, t.Any]) -> Record:
     plan = options["plan"]
-    if before and not before["finished"] and not options["replace"]:
+    new = {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_LATER, **_NEW}
+    if not before or before["finished"]:
+        return new
+    if not options["replace"]:
         if all(before[name] == plan[name] for name in _SAME):
             return {**before, **_NEW}
         kind = "roll back" if before["rollback"] else "update"
@@ -96,7 +105,7 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same "
             "options: finish it, go back with update_action=rollback, or give it up with update_action=replan"
         )
-    return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_NEW}
+    return {**new, "reached": reached_in(before)}
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:
@@ -130,4 +139,4 @@ def _parse(content: dict[str, t.Any], where: str) -> Record:
     missing = [name for name in _NAMES if name not in content]
     if missing:
         raise HostError(f"{where}: damaged, {', '.join(missing)} is missing; remove it after you have examined the cluster")
-    return {name: content[name] for name in _NAMES}
+    return {**{name: content[name] for name in _NAMES}, **{name: content.get(name, empty) for name, empty in _LATER.items()}}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cfcr.kubernetes.plugins.filter.update_plan import update_plan
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import reached_in
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import load, record
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS
 
@@ -108,5 +109,7 @@ def test_masters_that_emulate_since_an_update_that_was_given_up_stop_that():
     assert phases(planned(hosts=masters)) == ["etcd", "workers"]
     made = planned(hosts=masters, former=record)
     assert phases(made) == ["etcd", "masters", "workers"] and made["steps"][1]["emulated"] == ""
+    given_up = {**made, "finished": False, "done": {}, "reached": reached_in(record)}
+    assert phases(planned(hosts=masters, former=given_up)) == phases(made), "the second plan ended before the masters"
     record["done"][str(emulation + 1)] = ["master-0"]
     assert phases(planned(hosts=masters, former=record)) == phases(planned(hosts=masters, former={**record, "finished": True})) == ["etcd", "workers"]

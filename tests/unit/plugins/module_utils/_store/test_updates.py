@@ -24,7 +24,7 @@ PLAN = {
     "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
 }
-NEW = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
+NEW = {"reached": {}, "failed": {}, "blocked": {}, "paused": False, "finished": False}
 BACK = {**PLAN, "id": "update-1.35.4-ffffffff", "from": PLAN["to"], "to": PLAN["from"], "rollback": True}
 
 
@@ -71,6 +71,29 @@ def test_hosts_keep_what_they_have_reached_until_the_update_is_finished(backend)
     assert reached(backend) == {"master-0": {"versions": new, "emulated": ""}, "master-1": {"versions": new, "emulated": "1.35"}}
     change(backend, "finished")
     assert reached(backend) == {}
+
+
+def test_a_plan_that_is_given_up_keeps_what_hosts_have_reached(backend):
+    """The next one may end early as well, and so on."""
+    old, new = {"kubernetes": "1.35.4"}, {"kubernetes": "1.36.3"}
+    there = [{"versions": new, "emulated": "", "batches": []}, {"versions": new, "emulated": "1.35", "batches": []}]
+    back = [{"versions": old, "emulated": "", "batches": []}]
+    change(backend, "begun", plan={**PLAN, "steps": there})
+    change(backend, "done", step=0, hosts=["etcd-0"])
+    change(backend, "done", step=1, hosts=["master-0", "master-1"])
+    kept = {
+        "etcd-0": {"versions": new, "emulated": ""},
+        "master-0": {"versions": new, "emulated": "1.35"},
+        "master-1": {"versions": new, "emulated": "1.35"},
+    }
+    change(backend, "begun", plan={**BACK, "steps": back}, replace=True)
+    assert reached(backend) == kept
+    change(backend, "done", step=0, hosts=["master-1"])
+    change(backend, "begun", plan={**PLAN, "steps": there}, replace=True)
+    assert reached(backend) == {**kept, "master-1": {"versions": old, "emulated": ""}}
+    change(backend, "finished")
+    assert reached(backend) == {}
+    assert change(backend, "begun", plan=PLAN)["reached"] == {}
 
 
 def test_each_run_tries_again_what_failed(backend):
@@ -124,6 +147,12 @@ def test_a_damaged_record_is_named(backend):
     backend.write("update/plan", {"id": "x"}, 0)
     with pytest.raises(HostError, match="damaged, to, rollback"):
         change(backend, "query")
+
+
+def test_a_record_of_an_earlier_version_is_read(backend):
+    written = change(backend, "begun", plan=PLAN)
+    backend.write("update/plan", {name: value for name, value in written.items() if name not in ("reached",)}, 1)
+    assert change(backend, "query") == written
 
 
 def test_a_document_that_another_run_has_written_meanwhile_is_read_again(backend):
