@@ -78,7 +78,8 @@ RETURN = r"""
 record:
   description:
     - The plan with C(backup), C(done), the hosts by the number of the step, C(done_at), the time of the last one, C(failed) and C(blocked) of this run,
-      C(paused), and C(finished). C(reached) has what hosts have reached in plans that were given up. Empty if no update has ever begun.
+      C(paused), and C(finished). C(given_up) has the IDs of the plans before it that were not finished, and C(reached) what hosts have reached in
+      them. Empty if no update has ever begun.
   returned: success
   type: dict
 """

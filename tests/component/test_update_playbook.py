@@ -220,6 +220,35 @@ def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
     assert jobs(update(now="1.36", hosts=BEHIND)[0]) == [WORKERS[0]]
 
 
+def released(seen):
+    """Return the plans whose cordons are undone on all nodes."""
+    return [its["owner"] for its in seen if its["action"] == "node_drain" and its["state"] == "schedulable" and "name" not in its]
+
+
+def test_nodes_that_a_plan_has_cordoned_are_released_after_it_was_given_up(update):
+    """Also if the API refuses that when the next plan begins, and that plan does not come to its end either."""
+    fails = {"job worker-0": {"failed": True, "msg": "kubelet does not start", "state": "restarted"}}
+    first = released(update(fails, now="1.36", hosts=BEHIND, fails=True)[0])
+    assert len(set(first)) == 1
+    refuses = {"node_drain etcd-0": {"failed": True, "msg": "500 failed calling webhook", "state": "schedulable"}}
+    variables, replan = {"update_drain": "never"}, ["-e", "update_action=replan"]
+    seen, output = update(refuses, now="1.36", hosts=BEHIND, variables=variables, arguments=replan, fails=True)
+    assert jobs(seen) == WORKERS and "500 failed calling webhook" in output
+    second = released(seen)
+    assert second[:2] == second[2:] == [second[0], first[0]] and second[0] != first[0]
+    seen, output = update(now="1.36", hosts=BEHIND, variables=variables)
+    assert released(seen) == second and "The update is complete" in output
+
+
+def test_an_update_is_resumed_while_the_api_is_away(update):
+    """A run that was killed may have stopped the only proxy or master, and this one brings it back."""
+    fails = {"job master-1": {"failed": True, "msg": "killed", "state": "restarted"}}
+    update(fails, fails=True)
+    seen, output = update({"kubernetes_obstacles_info etcd-0": {"problem": "no route to host"}})
+    assert jobs(seen) == [*MASTERS[1:], *WORKERS] and "The update is complete" in output
+    assert seen.index(next(its for its in seen if its["action"] == "node_drain")) > seen.index(next(its for its in seen if its["action"] == "job"))
+
+
 def test_masters_soak(update):
     seen, output = update(variables={"update_soak_hours": 1})
     assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and not hosts_of(seen, "credential")

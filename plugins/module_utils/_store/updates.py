@@ -38,7 +38,7 @@ _NAME = "update/plan"
 _SAME = ("to", "rollback", "configuration", "packages", "recreate")
 _NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
 # Records of earlier versions do not have these.
-_LATER: dict[str, t.Any] = {"reached": {}}
+_LATER: dict[str, t.Any] = {"reached": {}, "given_up": []}
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -105,7 +105,9 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same "
             "options: finish it, go back with update_action=rollback, or give it up with update_action=replan"
         )
-    return {**new, "reached": reached_in(before)}
+    # Nodes may still be cordoned by these.
+    given_up = [name for name in (*before["given_up"], before["id"]) if name != new["id"]]
+    return {**new, "reached": reached_in(before), "given_up": list(dict.fromkeys(given_up))}
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:

@@ -24,7 +24,7 @@ PLAN = {
     "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
 }
-NEW = {"reached": {}, "failed": {}, "blocked": {}, "paused": False, "finished": False}
+NEW = {"reached": {}, "given_up": [], "failed": {}, "blocked": {}, "paused": False, "finished": False}
 BACK = {**PLAN, "id": "update-1.35.4-ffffffff", "from": PLAN["to"], "to": PLAN["from"], "rollback": True}
 
 
@@ -96,6 +96,16 @@ def test_a_plan_that_is_given_up_keeps_what_hosts_have_reached(backend):
     assert change(backend, "begun", plan=PLAN)["reached"] == {}
 
 
+def test_plans_that_are_given_up_are_named_until_an_update_is_finished(backend):
+    """Nodes may still be cordoned by them."""
+    change(backend, "begun", plan=PLAN)
+    assert change(backend, "begun", plan=BACK, replace=True)["given_up"] == [PLAN["id"]]
+    assert change(backend, "begun", plan=BACK)["given_up"] == [PLAN["id"]]
+    assert change(backend, "begun", plan=PLAN, replace=True)["given_up"] == [BACK["id"]]
+    change(backend, "finished")
+    assert change(backend, "begun", plan=BACK)["given_up"] == []
+
+
 def test_each_run_tries_again_what_failed(backend):
     change(backend, "begun", plan=PLAN)
     change(backend, "done", blocked={"worker-0": "web"})
@@ -151,7 +161,7 @@ def test_a_damaged_record_is_named(backend):
 
 def test_a_record_of_an_earlier_version_is_read(backend):
     written = change(backend, "begun", plan=PLAN)
-    backend.write("update/plan", {name: value for name, value in written.items() if name not in ("reached",)}, 1)
+    backend.write("update/plan", {name: value for name, value in written.items() if name not in ("reached", "given_up")}, 1)
     assert change(backend, "query") == written
 
 
