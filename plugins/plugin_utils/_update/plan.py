@@ -156,11 +156,12 @@ def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> 
         step = _step("master", {"master": reached}, release, request, last=release == path[-1])
         before = min((minor(host.releases.get("kube-apiserver", "")) for host in reached.values()), key=rules.numbers, default="")
         behind = [[name] for name in _ordered(reached) if _is_behind("master", reached[name], release, request)]
+        going = {name: host for name, host in reached.items() if not _is_beyond(host, release, request)}
         if behind and before and before != release.minor and request.emulate and not request.rollback:
             steps.append({**step, "phase": "emulation", "emulated": before, "batches": behind, "packages": {}, "recreate": []})
-            step = {**step, "batches": [[name] for name in _ordered(reached)]}
+            step = {**step, "batches": [[name] for name in _ordered(going)]}
         steps.append(step)
-        reached = {name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in reached.items()}
+        reached = {**reached, **{name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in going.items()}}
     return list(reversed(steps)) if request.rollback else steps
 
 
@@ -206,16 +207,18 @@ def _step(
 
 
 def _is_behind(group: str, host: Host, release: Release, request: Request) -> bool:
-    """Return whether a host is not yet at a release. A master that has already gone beyond this minor does not return to it."""
-    if request.configuration:
+    """Return whether a host is not yet at a release."""
+    if group == "master" and _is_beyond(host, release, request):
+        return False
+    if request.configuration or host.emulates:
         return True
-    if group == "master":
-        reached, wanted = rules.numbers(minor(host.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
-        if reached and (reached < wanted if request.rollback else reached > wanted):
-            return False
-        if host.emulates:
-            return True
     return any(host.releases.get(name) != version for name, version in _of(group, release).items())
+
+
+def _is_beyond(master: Host, release: Release, request: Request) -> bool:
+    """Return whether a master has already gone beyond this minor. It does not return to it."""
+    reached, wanted = rules.numbers(minor(master.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
+    return bool(reached) and (reached < wanted if request.rollback else reached > wanted)
 
 
 def _downgrade(members: t.Mapping[str, Host], release: Release) -> str:

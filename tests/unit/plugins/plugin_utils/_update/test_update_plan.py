@@ -303,6 +303,20 @@ def test_rollback_in_the_middle_of_two_hops():
     assert shown(made) == [("masters", "1.36.3", "", [["master-0"]]), ("masters", "1.35.4", "", [["master-0"], ["master-1"]])]
 
 
+def test_a_master_that_has_gone_further_does_not_go_back_for_another_one():
+    """A master may join, or be repaired, during an update that is not finished."""
+    before = release("1.35.4", "3.6.16")
+    assert shown(planned(cluster(NEWER, master_0=before), before, NEWER)) == [
+        ("emulation", "1.36.3", "1.35", [["master-0"]]),
+        ("masters", "1.36.3", "", [["master-0"]]),
+        ("emulation", "1.37.2", "1.36", [["master-0"]]),
+        ("masters", "1.37.2", "", [["master-0"], ["master-1"]]),
+    ]
+    assert shown(planned(cluster(NEWER, master_0=before), before, NEWER, configuration=True))[2] == ("masters", "1.36.3", "", [["master-0"]])
+    made = planned(cluster(before, master_0=NEWER), NEWER, before, rollback=True)
+    assert shown(made) == [("masters", "1.36.3", "", [["master-0"]]), ("masters", "1.35.4", "", [["master-0"]])]
+
+
 def test_a_host_that_does_not_answer_is_left_out_and_named():
     made = planned(cluster(worker_1=None))
     assert shown(made)[-1][3] == [["worker-0"], ["worker-2"]]
