@@ -39,7 +39,9 @@ options:
     type: dict
     default: {}
   replace:
-    description: Whether the plan replaces that of another update which is not finished. Otherwise the module fails.
+    description:
+      - Whether the plan replaces that of an update which is not finished. Otherwise the module fails if that one is another update, or has hosts in no step
+        that are behind. The same roll back is resumed nevertheless if it has all hosts.
     type: bool
     default: false
   backup:

@@ -249,6 +249,20 @@ def test_an_update_is_resumed_while_the_api_is_away(update):
     assert seen.index(next(its for its in seen if its["action"] == "node_drain")) > seen.index(next(its for its in seen if its["action"] == "job"))
 
 
+def test_a_worker_that_comes_back_during_an_update_needs_another_plan(update):
+    """Otherwise site.yml would bring it to the new versions at the end, without a drain."""
+    away = {"worker-1": {"state": "unreachable", "releases": None}}
+    _seen, output = update(hosts=away, arguments=["-e", "update_until=masters"])
+    assert "Left out: worker-1 does not answer" in output
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    done = {name: {"releases": {its: new[its] for its in COMPONENTS[group]}} for group in ("etcd", "master") for name in HOSTS[group]}
+    seen, output = update(hosts=done, fails=True)
+    assert "found former versions on worker-1, expected hosts that the plan of the update has" in " ".join(output.split())
+    assert not hosts_of(seen, "release_download") and not jobs(seen)
+    seen, output = update(hosts=done, arguments=["-e", "update_action=replan"])
+    assert jobs(seen) == WORKERS and hosts_of(seen, "node_drain", state="drained") == HOSTS["worker"] and "The update is complete" in output
+
+
 def test_masters_soak(update):
     seen, output = update(variables={"update_soak_hours": 1})
     assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and not hosts_of(seen, "credential")

@@ -97,17 +97,30 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
     new = {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_LATER, **_NEW}
     if not before or before["finished"]:
         return new
+    differences = list(_differences(before, plan))
+    # The way back is planned again only if it must be: replan leads forward.
+    if not differences and (plan["rollback"] or not options["replace"]):
+        return {**before, **_NEW}
     if not options["replace"]:
-        if all(before[name] == plan[name] for name in _SAME):
-            return {**before, **_NEW}
-        kind = "roll back" if before["rollback"] else "update"
-        raise HostError(
-            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same "
-            "options: finish it, go back with update_action=rollback, or give it up with update_action=replan"
-        )
+        raise HostError("\n".join(differences))
     # Nodes may still be cordoned by these.
     given_up = [name for name in (*before["given_up"], before["id"]) if name != new["id"]]
     return {**new, "reached": reached_in(before), "given_up": list(dict.fromkeys(given_up))}
+
+
+def _differences(before: Record, plan: dict[str, t.Any]) -> t.Iterator[str]:
+    """Yield why the update that is not finished cannot be resumed as this one."""
+    if any(before[name] != plan[name] for name in _SAME):
+        kind = "roll back" if before["rollback"] else "update"
+        yield (
+            f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same "
+            "options: finish it, go back with update_action=rollback, or give it up with update_action=replan"
+        )
+    elif plan["unplanned"]:
+        yield (
+            f"update: found former versions on {', '.join(plan['unplanned'])}, expected hosts that the plan of the update has: they have joined or come "
+            "back since it was made. Make another one with update_action=replan"
+        )
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:

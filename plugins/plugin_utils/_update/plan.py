@@ -80,6 +80,7 @@ class Request:
     policies: t.Mapping[str, Policy] = dataclasses.field(default_factory=dict)
     rollback: bool = False
     begun: bool = False  # whether an update has changed hosts already
+    planned: t.Collection[str] = ()  # the hosts in steps of that one
     emulate: bool = True
     configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
     packages: t.Mapping[str, t.Mapping[str, t.Any]] | None = None  # of module host_packages by host; None: packages stay
@@ -137,7 +138,17 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }
     warnings = [*blocking, *obstacles.warnings(found, request.to.minor, drained)] if found else []
-    return {"id": _id(made), **made, "warnings": [*_losses(hosts, steps, request), *warnings]}
+    return {"id": _id(made), **made, "warnings": [*_losses(hosts, steps, request), *warnings], "unplanned": _unplanned(groups, request)}
+
+
+def _unplanned(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[str]:
+    """Return the hosts that have joined or have come back since the plan of the update that is not finished: they are behind, and in no step of it.
+
+    A new machine that runs nothing yet is none of them: site.yml configures it at the end, with the new versions.
+    """
+    versions = dataclasses.replace(request, configuration=False)
+    members = [(group, name, host) for group, its in groups.items() for name, host in its.items() if request.begun and name not in request.planned]
+    return [name for group, name, host in members if host.releases and _is_behind(group, host, request.to, versions)]
 
 
 def _losses(hosts: t.Mapping[str, Host], steps: t.Iterable[t.Mapping[str, t.Any]], request: Request) -> t.Iterator[str]:

@@ -113,3 +113,14 @@ def test_masters_that_emulate_since_an_update_that_was_given_up_stop_that():
     assert phases(planned(hosts=masters, former=given_up)) == phases(made), "the second plan ended before the masters"
     record["done"][str(emulation + 1)] = ["master-0"]
     assert phases(planned(hosts=masters, former=record)) == phases(planned(hosts=masters, former={**record, "finished": True})) == ["etcd", "workers"]
+
+
+def test_hosts_that_have_joined_since_the_plan_was_made():
+    """One with other versions, which nothing would bring to the new ones before the others. A new machine can wait for site.yml."""
+    former = {**planned(), "finished": False, "done": {}}
+    new = {"releases": {name: its["version"] for name, its in load("1.36")["components"].items() if name in COMPONENTS["worker"]}}
+    hosts = {"worker-2": row("worker"), "worker-3": {**row("worker"), "releases": {}}, "worker-4": {**row("worker"), **new}, "master-1": row("master")}
+    assert planned(hosts=hosts, former=former)["unplanned"] == ["master-1", "worker-2"]
+    assert planned(hosts=hosts, former=former, configuration=True)["unplanned"] == ["master-1", "worker-2"]
+    assert planned(hosts=hosts, former={**former, "finished": True})["unplanned"] == [] == planned(hosts=hosts)["unplanned"]
+    assert planned(former=former)["unplanned"] == []

@@ -24,6 +24,7 @@ PLAN = {
     "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
 }
+FRESH = {"unplanned": []}  # of a plan, and not of the record
 NEW = {"reached": {}, "given_up": [], "failed": {}, "blocked": {}, "paused": False, "finished": False}
 BACK = {**PLAN, "id": "update-1.35.4-ffffffff", "from": PLAN["to"], "to": PLAN["from"], "rollback": True}
 
@@ -35,6 +36,8 @@ def backend(tmp_path):
 
 def change(backend, state, check_mode=False, **options):
     defaults = {"plan": {}, "replace": False, "backup": "", "step": 0, "hosts": [], "failed": {}, "blocked": {}}
+    if "plan" in options:
+        options["plan"] = {**FRESH, **options["plan"]}
     return operate(backend, {"state": state, **defaults, **options}, check_mode)["record"]
 
 
@@ -126,8 +129,23 @@ def test_another_update_is_refused_until_the_first_one_is_given_up(backend):
         change(backend, "begun", plan=BACK)
     assert change(backend, "begun", plan=BACK, replace=True)["id"] == BACK["id"]
     another = {**BACK, "id": "update-1.35.4-00000000"}
-    assert change(backend, "begun", plan=another)["id"] == BACK["id"]
-    assert change(backend, "begun", plan=another, replace=True)["id"] == another["id"]
+    assert change(backend, "begun", plan=another)["id"] == BACK["id"] == change(backend, "begun", plan=another, replace=True)["id"]
+    forward = {**PLAN, "id": "update-1.36.3-00000000"}
+    assert change(backend, "begun", plan=PLAN, replace=True)["id"] == PLAN["id"] == change(backend, "begun", plan=forward)["id"]
+    assert change(backend, "begun", plan=forward, replace=True)["id"] == forward["id"]
+
+
+def test_hosts_that_have_joined_since_need_another_plan(backend):
+    """The way back makes one by itself, since no other action leads back."""
+    change(backend, "begun", plan=PLAN)
+    late = {**PLAN, "id": "update-1.36.3-00000000", "unplanned": ["worker-7"]}
+    with pytest.raises(HostError, match="found former versions on worker-7, expected hosts that the plan of the update has"):
+        change(backend, "begun", plan=late)
+    assert change(backend, "query")["id"] == PLAN["id"]
+    assert change(backend, "begun", plan=late, replace=True)["id"] == late["id"] and "unplanned" not in change(backend, "query")
+    change(backend, "begun", plan=BACK, replace=True)
+    back = {**BACK, "id": "update-1.35.4-00000000", "unplanned": ["worker-7"]}
+    assert change(backend, "begun", plan=back, replace=True)["id"] == back["id"]
 
 
 def test_another_update_follows_a_finished_one(backend):
