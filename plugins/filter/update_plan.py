@@ -95,7 +95,7 @@ _value:
   description:
     - C(steps) has the steps in their order. Each has a C(phase), the C(group) of its hosts, the C(versions) that they get, C(emulated), the minor that
       masters emulate, C(batches), lists of hosts, C(drain), the reason by worker, C(packages), by host their C(count) and why it will C(reboot),
-      and C(recreate), a list of hosts.
+      and C(recreate), a list of hosts. C(options) has the variables that the steps depend on.
     - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know, C(unplanned)
       which hosts are behind although O(former) is not finished and has them in no step. These two are no part of the plan that the store keeps.
   type: dict

@@ -40,8 +40,8 @@ options:
     default: {}
   replace:
     description:
-      - Whether the plan replaces that of an update which is not finished. Otherwise the module fails if that one is another update, or has hosts in no step
-        that are behind. The same roll back is resumed nevertheless if it has all hosts.
+      - Whether the plan replaces that of an update which is not finished. Otherwise the module fails if that one is another update, was made with other
+        options, or has hosts in no step that are behind. A roll back without such a reason is resumed nevertheless.
     type: bool
     default: false
   backup:

@@ -220,6 +220,16 @@ def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
     assert jobs(update(now="1.36", hosts=BEHIND)[0]) == [WORKERS[0]]
 
 
+def test_a_worker_whose_drain_pods_block_is_updated_without_one_by_the_next_run(update):
+    """Other options than those of the plan are refused, because nothing would come of them."""
+    blocked = {"failed": True, "msg": "no controller", "blocked": [{"pod": "bare"}], "state": "drained"}
+    update({f"node_drain {name}": blocked for name in HOSTS["worker"]}, now="1.36", hosts=BEHIND, fails=True)
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_max_in_flight": 2}, fails=True)
+    assert "update_max_in_flight: found 2, expected 10%, with which the update" in " ".join(output.split()) and not jobs(seen)
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_skip_drain": ["worker-0"]})
+    assert jobs(seen) == WORKERS and hosts_of(seen, "node_drain", state="drained") == ["worker-1"] and "The update is complete" in output
+
+
 def released(seen):
     """Return the plans whose cordons are undone on all nodes."""
     return [its["owner"] for its in seen if its["action"] == "node_drain" and its["state"] == "schedulable" and "name" not in its]

@@ -38,7 +38,7 @@ _NAME = "update/plan"
 _SAME = ("to", "rollback", "configuration", "packages", "recreate")
 _NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
 # Records of earlier versions do not have these.
-_LATER: dict[str, t.Any] = {"reached": {}, "given_up": []}
+_LATER: dict[str, t.Any] = {"reached": {}, "given_up": [], "options": {}}
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -94,7 +94,7 @@ def reached_in(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
 
 def _begun(before: Record, options: dict[str, t.Any]) -> Record:
     plan = options["plan"]
-    new = {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_LATER, **_NEW}
+    new = {**_LATER, **{name: value for name, value in plan.items() if name in (*_NAMES, *_LATER)}, "backup": "", "done": {}, "done_at": {}, **_NEW}
     if not before or before["finished"]:
         return new
     differences = list(_differences(before, plan))
@@ -116,11 +116,27 @@ def _differences(before: Record, plan: dict[str, t.Any]) -> t.Iterator[str]:
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same "
             "options: finish it, go back with update_action=rollback, or give it up with update_action=replan"
         )
-    elif plan["unplanned"]:
+        return
+    for name, value in before["options"].items():
+        if not _follows(plan["options"].get(name, value), value):
+            yield (
+                f"{name}: found {_told(plan['options'][name])}, expected {_told(value)}, with which the update that is not finished was planned. "
+                "Make another plan with update_action=replan"
+            )
+    if plan["unplanned"]:
         yield (
             f"update: found former versions on {', '.join(plan['unplanned'])}, expected hosts that the plan of the update has: they have joined or come "
             "back since it was made. Make another one with update_action=replan"
         )
+
+
+def _follows(now: t.Any, planned: t.Any) -> bool:
+    """Return whether a run with this value of an option follows a plan that was made with that one. Drains and reboots are left out at any time."""
+    return set(now) >= set(planned) if isinstance(planned, list) else now in (planned, "never")
+
+
+def _told(value: t.Any) -> str:
+    return (", ".join(value) or "nothing") if isinstance(value, list) else str(value).lower()
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:

@@ -98,6 +98,19 @@ class Request:
         """Whether the update may be what brings the API back, so that only rules of versions and members prevent it."""
         return self.rollback or self.begun
 
+    @property
+    def options(self) -> dict[str, t.Any]:
+        """The variables that the plan was made with, apart from those that say what the update is. A run with others cannot follow the plan."""
+        workers = self.policies.get("worker", Policy())
+        return {
+            "update_canaries": workers.canaries,
+            "update_max_in_flight": workers.max_in_flight,
+            "update_drain": self.drain,
+            "update_skip_drain": sorted(self.skip_drain),
+            "update_emulate": self.emulate,
+            "update_reboot": self.reboot,
+        }
+
     def recreates(self, name: str, group: str) -> bool:
         """Whether a host is recreated."""
         return bool({ALL, name, group} & set(self.recreate))
@@ -134,6 +147,7 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         "configuration": request.configuration,
         "packages": request.packages is not None,
         "recreate": sorted(request.recreate),
+        "options": request.options,
         "steps": steps,
         "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }

@@ -23,6 +23,7 @@ PLAN = {
     "recreate": [],
     "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
+    "options": {"update_canaries": "1", "update_drain": "auto", "update_skip_drain": ["worker-1"], "update_emulate": True},
 }
 FRESH = {"unplanned": []}  # of a plan, and not of the record
 NEW = {"reached": {}, "given_up": [], "failed": {}, "blocked": {}, "paused": False, "finished": False}
@@ -135,6 +136,29 @@ def test_another_update_is_refused_until_the_first_one_is_given_up(backend):
     assert change(backend, "begun", plan=forward, replace=True)["id"] == forward["id"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"update_canaries": "2"}, "update_canaries: found 2, expected 1, with which the update"),
+        ({"update_drain": "always"}, "update_drain: found always, expected auto"),
+        ({"update_emulate": False}, "update_emulate: found false, expected true"),
+        ({"update_skip_drain": []}, "update_skip_drain: found nothing, expected worker-1"),
+        ({"update_drain": "never"}, None),
+        ({"update_skip_drain": ["worker-0", "worker-1"]}, None),
+    ],
+)
+def test_options_that_cannot_follow_the_plan_are_refused(backend, changed, found):
+    """A run may drain fewer workers than the plan: pods may block it."""
+    change(backend, "begun", plan=PLAN)
+    another = {**PLAN, "id": "update-1.36.3-00000000", "options": {**PLAN["options"], **changed}}
+    if found is None:
+        assert change(backend, "begun", plan=another) == change(backend, "query") and change(backend, "query")["id"] == PLAN["id"]
+        return
+    with pytest.raises(HostError, match=f"{found}.*update_action=replan"):
+        change(backend, "begun", plan=another)
+    assert change(backend, "begun", plan=another, replace=True)["options"] == another["options"]
+
+
 def test_hosts_that_have_joined_since_need_another_plan(backend):
     """The way back makes one by itself, since no other action leads back."""
     change(backend, "begun", plan=PLAN)
@@ -179,8 +203,9 @@ def test_a_damaged_record_is_named(backend):
 
 def test_a_record_of_an_earlier_version_is_read(backend):
     written = change(backend, "begun", plan=PLAN)
-    backend.write("update/plan", {name: value for name, value in written.items() if name not in ("reached", "given_up")}, 1)
-    assert change(backend, "query") == written
+    backend.write("update/plan", {name: value for name, value in written.items() if name not in ("reached", "given_up", "options")}, 1)
+    assert change(backend, "query") == {**written, "options": {}}
+    assert change(backend, "begun", plan={**PLAN, "options": {"update_canaries": "2"}})["id"] == PLAN["id"], "nobody knows what it was"
 
 
 def test_a_document_that_another_run_has_written_meanwhile_is_read_again(backend):

@@ -278,6 +278,14 @@ def test_drains_as_the_operator_wants():
     assert made["steps"][-1]["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "update_drain is always")
 
 
+def test_options_are_part_of_the_plan():
+    made = planned(policies={"worker": Policy("2", "25%")}, drain="always", skip_drain=["worker-1", "worker-0"], emulate=False)
+    assert made["options"] == {
+        "update_canaries": "2", "update_max_in_flight": "25%", "update_drain": "always", "update_skip_drain": ["worker-0", "worker-1"],
+        "update_emulate": False, "update_reboot": "auto",
+    }  # fmt: skip
+
+
 def test_rollback_goes_the_other_way():
     before = release("1.35.4", "3.6.16")
     made = planned(cluster(NEW), NEW, before, rollback=True)
