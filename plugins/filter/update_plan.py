@@ -107,7 +107,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._store.updates import reached_in
 from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
-from ..plugin_utils._update.plan import ALL, Host, Policy, Refused, Release, Request, plan
+from ..plugin_utils._update.plan import ALL, COMPONENTS, Host, Policy, Refused, Release, Request, plan
 
 _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
 _WHEN = ("auto", "always", "never")
@@ -173,7 +173,7 @@ def update_plan(
             api_problem=_api_problem(report),
             obstacles=obstacles,
         )
-        return plan(found, request)
+        return plan(_recorded(found, former) if request.begun else found, request)
     except (CatalogError, Refused) as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -208,6 +208,17 @@ def _policy(its):
         if not _NUMBER.fullmatch(str(value)):
             raise AnsibleFilterError(f"update_{name}: found {value!r}, expected a whole number or a percentage such as 10%")
     return Policy(str(its["canaries"]), str(its["max_in_flight"]))
+
+
+def _recorded(hosts, former):
+    """Return the hosts with what they have by the record of the update that is not finished, if that differs."""
+    reached, found = reached_in(former), {}
+    for name, host in hosts.items():
+        components = _release(reached[name]["versions"] if name in reached else former["from"]).components
+        recorded = {component: components[component] for component in COMPONENTS[host.group]}
+        differs = any((host.releases or recorded).get(component) != version for component, version in recorded.items())
+        found[name] = host._replace(recorded=recorded if differs else None)
+    return found
 
 
 class FilterModule:

@@ -46,6 +46,7 @@ class Host(t.NamedTuple):
     releases: t.Mapping[str, str] | None = None  # the version of each component; None: it has no part in the update
     leader: bool = False
     emulates: bool = False  # an update that was given up has left it so
+    recorded: t.Mapping[str, str] | None = None  # the versions that it has by the record of such an update, if a killed run has changed them
     silence: str = "does not answer"  # without releases: the reason
     address: str = ""
 
@@ -162,7 +163,7 @@ def _unplanned(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -
     """
     versions = dataclasses.replace(request, configuration=False)
     members = [(group, name, host) for group, its in groups.items() for name, host in its.items() if request.begun and name not in request.planned]
-    return [name for group, name, host in members if host.releases and _is_behind(group, host, request.to, versions)]
+    return [name for group, name, host in members if host.releases and _is_behind(group, host._replace(recorded=None), request.to, versions)]
 
 
 def _losses(hosts: t.Mapping[str, Host], steps: t.Iterable[t.Mapping[str, t.Any]], request: Request) -> t.Iterator[str]:
@@ -235,7 +236,7 @@ def _is_behind(group: str, host: Host, release: Release, request: Request) -> bo
     """Return whether a host is not yet at a release."""
     if group == "master" and _is_beyond(host, release, request):
         return False
-    if request.configuration or host.emulates:
+    if request.configuration or host.emulates or host.recorded:
         return True
     return any(host.releases.get(name) != version for name, version in _of(group, release).items())
 
@@ -279,9 +280,10 @@ def _drain(
     if name in recreated:
         return "recreation"
     for component in ("kubelet", "containerd"):
-        before, after = host.releases.get(component, ""), release.components[component]
-        if before and minor(before) != minor(after):
-            return f"{component} {before} to {after}"
+        after = release.components[component]
+        for before in (its.get(component) for its in (host.releases, host.recorded or {})):
+            if before and minor(before) != minor(after):
+                return f"{component} {before} to {after}"
     if name in upgraded and upgraded[name]["reboot"]:
         return "reboot"
     return "update_drain is always" if request.drain == "always" else ""

@@ -124,3 +124,24 @@ def test_hosts_that_have_joined_since_the_plan_was_made():
     assert planned(hosts=hosts, former=former, configuration=True)["unplanned"] == ["master-1", "worker-2"]
     assert planned(hosts=hosts, former={**former, "finished": True})["unplanned"] == [] == planned(hosts=hosts)["unplanned"]
     assert planned(former=former)["unplanned"] == []
+
+
+def test_a_host_that_a_killed_run_has_changed_is_in_the_plan_that_follows():
+    """Its programs are new, but it may still run the old ones, and the record does not know that it has them."""
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+
+    def changed(*names):
+        return {name: {**row(GROUPS[name]), "releases": {its: new[its] for its in COMPONENTS[GROUPS[name]]} | {"crictl": "1"}} for name in names}
+
+    former = {**planned(), "finished": False, "done": {"0": ["etcd-0"]}}
+    hosts = changed("etcd-0", "master-0", "worker-0")
+    made = planned(hosts=hosts, former=former)
+    assert phases(planned(hosts=hosts)) == phases(planned(hosts=hosts, former={**former, "finished": True})) == ["workers"]
+    assert [(step["phase"], step["batches"]) for step in made["steps"]] == [("masters", [["master-0"]]), ("workers", [["worker-0"], ["worker-1"]])]
+    assert set(made["steps"][-1]["drain"]) == {"worker-0", "worker-1"} and made["unplanned"] == []
+    # On the way back, the run was killed before it recorded worker-1.
+    back = planned(to="1.35", hosts=changed(*GROUPS), former={**former, "done": {"3": ["worker-0", "worker-1"]}}, rollback=True)
+    reached = {name: {"versions": former["to"], "emulated": ""} for name in GROUPS}
+    record = {**back, "finished": False, "reached": reached, "done": {"0": ["worker-0"]}}
+    made = planned(to="1.35", hosts=changed("etcd-0", "master-0"), former=record, rollback=True)
+    assert made["steps"][0]["batches"] == [["worker-1"]] and "worker-1" in made["steps"][0]["drain"]

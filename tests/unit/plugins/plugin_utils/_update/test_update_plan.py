@@ -343,9 +343,10 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
         (cluster(), {"to": release("1.36.3", "3.8.0")}, "etcd-0: found etcd 3.6.15, expected a minor next to 3.8.0"),
         (cluster(worker_0=release("1.32.1")), {}, "worker-0: found kubelet 1.32.1, expected at most 3 minors behind 1.36"),
         (cluster(), {"to": release("1.39.0")}, "found 1.39 after 1.35, expected a catalog of each minor in between"),
+        (cluster(NEW, master_0=NEWER), {"to": NEW, "begun": True}, "found 1.36, expected the minor of master-0 or a later one: update_action=rollback"),
         (cluster(), {"api_problem": "403 Forbidden"}, "the API: found 403 Forbidden, expected a list of nodes"),
     ],
-    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog", "no nodes"],
+    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog", "beyond", "no nodes"],
 )  # fmt: skip
 def test_refusals(hosts, options, found):
     with pytest.raises(Refused, match=found):
