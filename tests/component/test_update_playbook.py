@@ -426,6 +426,6 @@ def test_until_a_phase_and_on_and_back(update):
     seen, _output = update(arguments=["-e", "update_until=masters"])
     assert jobs(seen) == MASTERS[2:]
     new = load("1.36")["components"]
-    reached = {name: {"releases": {component: new[component]["version"] for component in COMPONENTS["master"]}} for name in HOSTS["master"]}
+    reached = {name: {"releases": {its: new[its]["version"] for its in COMPONENTS[group]}} for group in ("etcd", "master") for name in HOSTS[group]}
     seen, _output = update(arguments=["-e", "update_action=rollback"], hosts=reached)
-    assert jobs(seen) == [("master-0", "1.35.4", ""), ("master-1", "1.35.4", "")]
+    assert jobs(seen) == [("master-0", "1.35.4", ""), ("master-1", "1.35.4", ""), ("etcd-0", "1.35.4", "")]
