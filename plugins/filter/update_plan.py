@@ -99,9 +99,9 @@ _value:
   description:
     - C(steps) has the steps in their order. Each has a C(phase), the C(group) of its hosts, the C(versions) that they get, C(emulated), the minor that
       masters emulate, C(batches), lists of hosts, C(drain), the reason by worker, C(packages), by host their C(count) and why it will C(reboot),
-      and C(recreate), a list of hosts.
-    - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know; it is no
-      part of the plan that the store keeps.
+      and C(recreate), a list of hosts. C(options) has the variables that the steps depend on.
+    - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know, C(unplanned)
+      which hosts are behind although O(former) is not finished and has them in no step. These two are no part of the plan that the store keeps.
   type: dict
 """
 
@@ -111,7 +111,7 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._store.updates import reached_in
 from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
-from ..plugin_utils._update.plan import ALL, Host, Policy, Refused, Release, Request, plan
+from ..plugin_utils._update.plan import ALL, COMPONENTS, Host, Policy, Refused, Release, Request, plan
 
 _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
 _WATCH_TIME = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
@@ -170,6 +170,7 @@ def update_plan(
             policies={group: _policy(its) for group, its in (policies or {}).items()},
             rollback=rollback,
             begun=bool(former) and not former["finished"],
+            planned={name for step in (former or {}).get("steps", ()) for batch in step["batches"] for name in batch},
             emulate=emulate,
             configuration=configuration,
             packages=packages,
@@ -182,7 +183,7 @@ def update_plan(
             api_problem=_api_problem(report),
             obstacles=obstacles,
         )
-        return plan(found, request)
+        return plan(_recorded(found, former) if request.begun else found, request)
     except (CatalogError, Refused) as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -227,6 +228,17 @@ def _policy(its):
         if not _NUMBER.fullmatch(str(value)):
             raise AnsibleFilterError(f"update_{name}: found {value!r}, expected a whole number or a percentage such as 10%")
     return Policy(str(its["canaries"]), str(its["max_in_flight"]))
+
+
+def _recorded(hosts, former):
+    """Return the hosts with what they have by the record of the update that is not finished, if that differs."""
+    reached, found = reached_in(former), {}
+    for name, host in hosts.items():
+        components = _release(reached[name]["versions"] if name in reached else former["from"]).components
+        recorded = {component: components[component] for component in COMPONENTS[host.group]}
+        differs = any((host.releases or recorded).get(component) != version for component, version in recorded.items())
+        found[name] = host._replace(recorded=recorded if differs else None)
+    return found
 
 
 class FilterModule:

@@ -258,6 +258,59 @@ def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
     assert jobs(update(now="1.36", hosts=BEHIND)[0]) == [WORKERS[0]]
 
 
+def test_a_worker_whose_drain_pods_block_is_updated_without_one_by_the_next_run(update):
+    """Other options than those of the plan are refused, because nothing would come of them."""
+    blocked = {"failed": True, "msg": "no controller", "blocked": [{"pod": "bare"}], "state": "drained"}
+    update({f"node_drain {name}": blocked for name in HOSTS["worker"]}, now="1.36", hosts=BEHIND, fails=True)
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_max_in_flight": 2}, fails=True)
+    assert "update_max_in_flight: found 2, expected 10%, with which the update" in " ".join(output.split()) and not jobs(seen)
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_skip_drain": ["worker-0"]})
+    assert jobs(seen) == WORKERS and hosts_of(seen, "node_drain", state="drained") == ["worker-1"] and "The update is complete" in output
+
+
+def released(seen):
+    """Return the plans whose cordons are undone on all nodes."""
+    return [its["owner"] for its in seen if its["action"] == "node_drain" and its["state"] == "schedulable" and "name" not in its]
+
+
+def test_nodes_that_a_plan_has_cordoned_are_released_after_it_was_given_up(update):
+    """Also if the API refuses that when the next plan begins, and that plan does not come to its end either."""
+    fails = {"job worker-0": {"failed": True, "msg": "kubelet does not start", "state": "restarted"}}
+    first = released(update(fails, now="1.36", hosts=BEHIND, fails=True)[0])
+    assert len(set(first)) == 1
+    refuses = {"node_drain etcd-0": {"failed": True, "msg": "500 failed calling webhook", "state": "schedulable"}}
+    variables, replan = {"update_drain": "never"}, ["-e", "update_action=replan"]
+    seen, output = update(refuses, now="1.36", hosts=BEHIND, variables=variables, arguments=replan, fails=True)
+    assert jobs(seen) == WORKERS and "500 failed calling webhook" in output
+    second = released(seen)
+    assert second[:2] == second[2:] == [second[0], first[0]] and second[0] != first[0]
+    seen, output = update(now="1.36", hosts=BEHIND, variables=variables)
+    assert released(seen) == second and "The update is complete" in output
+
+
+def test_an_update_is_resumed_while_the_api_is_away(update):
+    """A run that was killed may have stopped the only proxy or master, and this one brings it back."""
+    fails = {"job master-1": {"failed": True, "msg": "killed", "state": "restarted"}}
+    update(fails, fails=True)
+    seen, output = update({"kubernetes_obstacles_info etcd-0": {"problem": "no route to host"}})
+    assert jobs(seen) == [*MASTERS[1:], *WORKERS] and "The update is complete" in output
+    assert seen.index(next(its for its in seen if its["action"] == "node_drain")) > seen.index(next(its for its in seen if its["action"] == "job"))
+
+
+def test_a_worker_that_comes_back_during_an_update_needs_another_plan(update):
+    """Otherwise site.yml would bring it to the new versions at the end, without a drain."""
+    away = {"worker-1": {"state": "unreachable", "releases": None}}
+    _seen, output = update(hosts=away, arguments=["-e", "update_until=masters"])
+    assert "Left out: worker-1 does not answer" in output
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    done = {name: {"releases": {its: new[its] for its in COMPONENTS[group]}} for group in ("etcd", "master") for name in HOSTS[group]}
+    seen, output = update(hosts=done, fails=True)
+    assert "found former versions on worker-1, expected hosts that the plan of the update has" in " ".join(output.split())
+    assert not hosts_of(seen, "release_download") and not jobs(seen)
+    seen, output = update(hosts=done, arguments=["-e", "update_action=replan"])
+    assert jobs(seen) == WORKERS and hosts_of(seen, "node_drain", state="drained") == HOSTS["worker"] and "The update is complete" in output
+
+
 def test_masters_soak(update):
     seen, output = update(variables={"update_soak_hours": 1})
     assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and not hosts_of(seen, "credential")
@@ -422,6 +475,6 @@ def test_until_a_phase_and_on_and_back(update):
     seen, _output = update(arguments=["-e", "update_until=masters"])
     assert jobs(seen) == MASTERS[2:]
     new = load("1.36")["components"]
-    reached = {name: {"releases": {component: new[component]["version"] for component in COMPONENTS["master"]}} for name in HOSTS["master"]}
+    reached = {name: {"releases": {its: new[its]["version"] for its in COMPONENTS[group]}} for group in ("etcd", "master") for name in HOSTS[group]}
     seen, _output = update(arguments=["-e", "update_action=rollback"], hosts=reached)
-    assert jobs(seen) == [("master-0", "1.35.4", ""), ("master-1", "1.35.4", "")]
+    assert jobs(seen) == [("master-0", "1.35.4", ""), ("master-1", "1.35.4", ""), ("etcd-0", "1.35.4", "")]

@@ -44,8 +44,10 @@ def test_hosts_without_a_node_need_none():
 
 
 def test_workers_that_are_drained_later():
-    state = {"record": {"steps": [{"drain": dict.fromkeys((*HOSTS, "gone"), "")}], "done": {"0": ["etcd-0"]}}}
-    found = render("__update_later", __update_hosts=HOSTS, __update_state=state, update_step=0, ansible_play_batch=["worker-0"])
+    state, progress = {"record": {"done": {"0": ["etcd-0"]}}}, {"drain": dict.fromkeys((*HOSTS, "gone"), "")}
+    found = render(
+        "__update_later", __update_hosts=HOSTS, __update_state=state, __update_progress=progress, update_step=0, ansible_play_batch=["worker-0"]
+    )
     assert sorted(found) == ["worker-1", "worker-2"]
 
 

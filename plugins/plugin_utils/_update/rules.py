@@ -29,6 +29,7 @@ def check(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
     """Yield every reason why there can be no such update."""
     yield from _direction(request)
     yield from _path(request)
+    yield from _reached(hosts, request)
     yield from _etcd(hosts, request)
     yield from _kubelets(hosts, request)
     yield from _members(hosts, request)
@@ -55,6 +56,13 @@ def _path(request: Request) -> t.Iterator[str]:
     missing = [f"{low[0]}.{number}" for number in range(low[1] + 1, high[1]) if f"{low[0]}.{number}" not in request.locks]
     if low[0] != high[0] or missing:
         yield f"cluster_kubernetes_version: found {request.to.minor} after {request.now.minor}, expected a catalog of each minor in between"
+
+
+def _reached(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
+    """Check that another plan of an update that is not finished does not end below masters: they go back in the other order only."""
+    ahead = [name for name, host in hosts.items() if numbers((host.releases or {}).get("kube-apiserver", ""))[:2] > numbers(request.to.minor)]
+    if request.begun and not request.rollback and ahead:
+        yield f"cluster_kubernetes_version: found {request.to.minor}, expected the minor of {', '.join(ahead)} or a later one: update_action=rollback goes back"
 
 
 def _etcd(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
