@@ -12,6 +12,8 @@ import pytest
 from _etcd import programs
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import load
 
+pytestmark = pytest.mark.other_minor
+
 OLD, NEW = (load(minor)["components"]["etcd"]["version"] for minor in ("1.36", "1.37"))
 OLD_MINOR, NEW_MINOR = (version.rpartition(".")[0] for version in (OLD, NEW))
 

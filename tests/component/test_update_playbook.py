@@ -14,6 +14,8 @@ import sys
 
 import pytest
 import yaml
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import reached
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import load, record
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS
 
@@ -184,18 +186,20 @@ def test_a_downgrade_of_etcd_that_was_given_up_is_cancelled_before_the_first_ste
     assert [(its["state"], its["version"]) for its in seen if its["action"] == "etcd_downgrade"] == [("enabled", "3.6")]
 
 
-def test_the_last_member_of_another_minor_of_etcd_does_not_go_back(update):
+@pytest.mark.parametrize(("stored", "goes_back"), [("3.7.0", False), ("3.6.0", True)])
+def test_the_last_member_of_another_minor_of_etcd_does_not_go_back(update, tmp_path, stored, goes_back):
     """etcd panics with an older minor once all members have run the newer one. The next run goes on."""
-    newer = {"state": "query", "storage": {"https://10.0.0.1:2379": "3.7.0"}}
+    storage = {"state": "query", "storage": {"https://10.0.0.1:2379": stored}}
     saved = {"state": "saved", "releases": {"etcd": "3.6.16"}}
-    world = {"host_watch etcd-0": {"problems": {"etcd": "is failed"}}, "etcd_downgrade etcd-0": newer, "host_rollback etcd-0": saved}
+    world = {"host_watch etcd-0": {"problems": {"etcd": "is failed"}}, "etcd_downgrade etcd-0": storage, "host_rollback etcd-0": saved}
     seen, output = update(world, now="1.36", variables=MINOR_OF_ETCD, fails=True)
     output = " ".join(output.split())
-    assert not hosts_of(seen, "host_rollback", state="restored") and "etcd-0 failed, and keeps etcd 3.7.3: all members have run that minor" in output
-    assert "These hosts are as before, but etcd-0 keeps its new etcd." in output
-    world["etcd_downgrade etcd-0"] = {"state": "query", "storage": {"https://10.0.0.1:2379": "3.6.0"}}
-    seen, output = update(world, now="1.36", variables=MINOR_OF_ETCD, fails=True)
-    assert hosts_of(seen, "host_rollback", state="restored") == ["etcd-0"] and "These hosts are as before. Run update again" in " ".join(output.split())
+    assert hosts_of(seen, "host_rollback", state="restored") == (["etcd-0"] if goes_back else [])
+    assert ("etcd-0 failed, and keeps etcd 3.7.3: all members have run that minor" in output) is not goes_back
+    assert ("These hosts are as before, but etcd-0 keeps its new etcd." in output) is not goes_back
+    assert ("These hosts are as before. Run update again" in output) is goes_back and "The update is complete" not in output
+    # Or playbook site would bring it the former version.
+    assert list(reached(LocalBackend({"directory": str(tmp_path / "store"), "versions": 10}))) == ([] if goes_back else ["etcd-0"])
 
 
 def test_check_mode_shows_the_plan_and_ends(update):
