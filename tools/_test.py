@@ -44,6 +44,8 @@ PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
 ENVIRONMENT = {"PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
 # The versions of ansible-core after that of the checkout's own environment, with the package and a Python that it supports.
 VERSIONS = {"2.20": ("ansible==13.8.0", "3.12"), "2.21": ("ansible==14.5.0", "3.13")}
+# The other tests need programs that `make test` does not compile.
+OF_DEFAULT_MINOR = ("-m", "not other_minor")
 INTERRUPTED = threading.Event()
 # Output of a failed step: its last lines, preceded by earlier lines that report a fault.
 SHOWN_LINES = 60
@@ -121,7 +123,13 @@ def unit(step: Step) -> None:
 
 def component(step: Step) -> None:
     """Test modules against a real etcd, a real API server and openssl."""
-    pytest(step, "tests/component")
+    pytest(step, "tests/component", *OF_DEFAULT_MINOR)
+
+
+def etcd_minors(step: Step) -> None:
+    """Take a real etcd to another minor and back."""
+    step.check("ansible-playbook", "-i", "inventories/local/hosts.yml", "tests/artifacts.yml", "-e", '{"release_versions": ["1.36", "1.37"]}')
+    pytest(step, "tests/component", "-m", "other_minor")
 
 
 def cf_routing(step: Step) -> None:
@@ -186,7 +194,7 @@ def modules(step: Step) -> None:
     variables = with_version(step)
     if variables:
         pytest(step, "tests/unit", **variables)
-        pytest(step, "tests/component", **variables)
+        pytest(step, "tests/component", *OF_DEFAULT_MINOR, **variables)
         sanity(step, VERSIONS[version_of(step)][1], **variables)
 
 
@@ -367,6 +375,7 @@ STEPS = {
     "sanity": sanity,
     "artifacts": artifacts,
     "component": component,
+    "etcd-minors": etcd_minors,
     "cf-routing": cf_routing,
     "cf-routing-scale": cf_routing_scale,
     "aws": aws,
@@ -388,7 +397,7 @@ STEPS = {
 NAMED = ["interruptions"]
 # Steps of `make test-all` only: what few changes can break. The others must end within 90 minutes on two slow processors that compile everything.
 RARE = [
-    "vm", "aws", "awx", "browser", "cf-routing-scale", "bundle-update", "update-chain",
+    "vm", "aws", "awx", "browser", "cf-routing-scale", "bundle-update", "update-chain", "etcd-minors",
     *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb", "bundle", "backup")),
     *(name for name in STEPS if name.startswith(("ansible-", "backup-"))),
 ]  # fmt: skip

@@ -64,7 +64,8 @@ _value:
   description:
     - C(acts) tells whether the plan is carried out. C(text) is the plan as text. C(refused) has the reasons against it, C(risks) what needs a
       confirmation, C(warnings) what the operator should know.
-    - C(hosts) has the hosts that leave, each with its C(group) and C(address), and whether it C(answers). C(steps) has the steps of each as text.
+    - C(hosts) has the hosts that leave, each with its C(group) and C(address), its C(member) of etcd, and whether it C(answers). C(steps) has the steps of
+      each as text.
     - C(drain), C(nodes), C(dead_nodes) and C(leases) have addresses; C(members), C(wipe), C(machines) and C(lines) have names of hosts, the last one of
       those that the inventory still lists. C(etcd_host) is a healthy host of etcd that stays.
     - C(done) has hosts that were removed before, C(unfinished) those whose removal was interrupted.

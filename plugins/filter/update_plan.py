@@ -31,6 +31,10 @@ options:
     description: O(ignore:canaries) and O(ignore:max_in_flight) by group, as whole numbers or percentages of the group.
     type: dict
     default: {}
+  watch_times:
+    description: The values of the hosts by variable, each as seconds, or as the lowest and the highest number of seconds such as V(10-300).
+    type: dict
+    default: {}
   rollback:
     description: Whether to go back.
     type: bool
@@ -95,9 +99,9 @@ _value:
   description:
     - C(steps) has the steps in their order. Each has a C(phase), the C(group) of its hosts, the C(versions) that they get, C(emulated), the minor that
       masters emulate, C(batches), lists of hosts, C(drain), the reason by worker, C(packages), by host their C(count) and why it will C(reboot),
-      and C(recreate), a list of hosts.
-    - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know; it is no
-      part of the plan that the store keeps.
+      and C(recreate), a list of hosts. C(options) has the variables that the steps depend on.
+    - C(from) and C(to) are versions, C(id) names the plan, C(left_out) has the reason by host. C(warnings) says what the operator should know, C(unplanned)
+      which hosts are behind although O(former) is not finished and has them in no step. These two are no part of the plan that the store keeps.
   type: dict
 """
 
@@ -107,9 +111,11 @@ from ansible.errors import AnsibleFilterError
 
 from ..module_utils._store.updates import reached_in
 from ..plugin_utils._catalog.catalog import CatalogError, load, record, releases
-from ..plugin_utils._update.plan import ALL, Host, Policy, Refused, Release, Request, plan
+from ..plugin_utils._update.plan import ALL, COMPONENTS, Host, Policy, Refused, Release, Request, plan
 
 _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
+_WATCH_TIME = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
+_WATCH_SECONDS = 3600  # BOSH's milliseconds are more
 _WHEN = ("auto", "always", "never")
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
@@ -121,6 +127,7 @@ def update_plan(
     now,
     to,
     policies=None,
+    watch_times=None,
     rollback=False,
     emulate=True,
     configuration=False,
@@ -139,11 +146,14 @@ def update_plan(
     for option, value in (("drain", drain), ("reboot", reboot)):
         if value not in _WHEN:
             raise AnsibleFilterError(f"update_{option}: found {value!r}, expected one of {', '.join(_WHEN)}")
+    for option, values in (watch_times or {}).items():
+        for value in values:
+            _check_watch_time(option, str(value))
     emulating = {name for name, its in reached_in(former or {}).items() if its["emulated"]}
     found = {
         name: _host(its, hosts is None or name in hosts)._replace(emulates=name in emulating)
         for name, its in report["hosts"].items()
-        if its["group"] in GROUPS and its["state"] not in ("ignored", "removed")
+        if its["group"] in GROUPS and its["state"] != "removed"
     }
     unknown = [str(name) for name in skip_drain or [] if name not in found]
     if unknown:
@@ -160,6 +170,7 @@ def update_plan(
             policies={group: _policy(its) for group, its in (policies or {}).items()},
             rollback=rollback,
             begun=bool(former) and not former["finished"],
+            planned={name for step in (former or {}).get("steps", ()) for batch in step["batches"] for name in batch},
             emulate=emulate,
             configuration=configuration,
             packages=packages,
@@ -172,7 +183,7 @@ def update_plan(
             api_problem=_api_problem(report),
             obstacles=obstacles,
         )
-        return plan(found, request)
+        return plan(_recorded(found, former) if request.begun else found, request)
     except (CatalogError, Refused) as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -199,7 +210,17 @@ def _release(release):
 
 def _host(row, in_play):
     host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader", address=row.get("address") or "")
+    # An ignored host may well run, so the rules count it.
+    if row["state"] == "ignored":
+        return host._replace(releases=None, silence="is in group ignored")
     return host if in_play or host.releases is None else host._replace(releases=None, silence="has a problem that is named above")
+
+
+def _check_watch_time(option, value):
+    found = _WATCH_TIME.fullmatch(value)
+    low, high = (int(number or found[1]) for number in found.groups()) if found else (1, 0)
+    if not low <= high <= _WATCH_SECONDS:
+        raise AnsibleFilterError(f"{option}: found {value!r}, expected seconds such as 10-300, the lower number first, and {_WATCH_SECONDS} at most")
 
 
 def _policy(its):
@@ -207,6 +228,17 @@ def _policy(its):
         if not _NUMBER.fullmatch(str(value)):
             raise AnsibleFilterError(f"update_{name}: found {value!r}, expected a whole number or a percentage such as 10%")
     return Policy(str(its["canaries"]), str(its["max_in_flight"]))
+
+
+def _recorded(hosts, former):
+    """Return the hosts with what they have by the record of the update that is not finished, if that differs."""
+    reached, found = reached_in(former), {}
+    for name, host in hosts.items():
+        components = _release(reached[name]["versions"] if name in reached else former["from"]).components
+        recorded = {component: components[component] for component in COMPONENTS[host.group]}
+        differs = any((host.releases or recorded).get(component) != version for component, version in recorded.items())
+        found[name] = host._replace(recorded=recorded if differs else None)
+    return found
 
 
 class FilterModule:

@@ -31,6 +31,15 @@ options:
     description: How long all masters emulate the former minor.
     type: float
     default: 0
+  drain:
+    description: With V(never), no worker of the plan is drained.
+    type: str
+    default: auto
+  skip_drain:
+    description: Workers that are not drained, whatever the plan says.
+    type: list
+    elements: str
+    default: []
   step:
     description: Number of the step that runs, from 0 on.
     type: int
@@ -54,6 +63,7 @@ _value:
     - C(text) is the plan as lines. C(slots) has the hosts and the sizes of batches for each play. C(complete) tells whether all hosts are done.
     - C(downloads) has by host the C(components) and C(versions) that it needs next.
     - C(recreates) are the hosts that are still to be recreated, also those that do not answer.
+    - C(drain) has the reason by worker of the step that is drained.
     - C(stop) says why the batch must not begin, C(line) which part of the update it is. C(soaks_until) is the time when masters may stop to emulate, if
       it is not over.
   type: dict
@@ -64,16 +74,22 @@ import datetime
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._update.plan import PHASES
-from ..plugin_utils._update.progress import END, among, downloads, is_complete, recreates, slots, soak, stop
+from ..plugin_utils._update.progress import END, among, downloads, drained, is_complete, recreates, slots, soak, stop
 from ..plugin_utils._update.text import progress, text
 
 
-def update_progress(record, hosts, until=END, soak_hours=0, step=0, batch=()):
+_NOTHING = {
+    "text": [], "slots": slots({"steps": []}), "downloads": {}, "complete": False, "recreates": [], "drain": {}, "soaks_until": "", "stop": "", "line": "",
+}  # fmt: skip
+
+
+def update_progress(record, hosts, until=END, soak_hours=0, drain="auto", skip_drain=(), step=0, batch=()):
     """Return what is left."""
     if until not in (*PHASES, END):
         raise AnsibleFilterError(f"update_until: found {until!r}, expected one of {', '.join((*PHASES, END))}")
     if not record:
-        return {"text": [], "slots": slots({"steps": []}), "downloads": {}, "complete": False, "recreates": [], "soaks_until": "", "stop": "", "line": ""}
+        return {**_NOTHING}
+    record = drained(record, drain, skip_drain)
     left = among(record, hosts)
     soaks_until = soak(left, float(soak_hours), datetime.datetime.now(datetime.timezone.utc))
     return {
@@ -82,6 +98,7 @@ def update_progress(record, hosts, until=END, soak_hours=0, step=0, batch=()):
         "downloads": downloads(left),
         "complete": is_complete(left),
         "recreates": recreates(record),
+        "drain": record["steps"][step]["drain"] if record["steps"] else {},
         "soaks_until": soaks_until,
         "stop": stop(left, step, batch, soaks_until) if batch else "",
         "line": progress(left, step, batch) if batch else "",

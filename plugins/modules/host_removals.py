@@ -25,7 +25,7 @@ options:
     choices: [query, leaving, removed, absent]
     default: query
   hosts:
-    description: The C(group) and the C(address) of each host.
+    description: The C(group) and the C(address) of each host, and its C(member) of etcd if that has another name.
     type: dict
     default: {}
   inventory:

@@ -62,6 +62,11 @@ restarted:
   type: list
   elements: str
   sample: [kubelet]
+releases:
+  description: The version of each component in the saved state.
+  returned: with O(state=saved)
+  type: dict
+  sample: {kubelet: 1.35.4}
 problems:
   description: Problems of the units that are not healthy, by unit.
   returned: success
@@ -73,9 +78,18 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._artifacts.release import versions
 from ..module_utils._errors import HostError
 from ..module_utils._job import descriptor, rollback, systemd
 from ..module_utils._job.watch import units_of, wait
+
+
+def save(owner: str, check_mode: bool) -> dict[str, str]:
+    """Save the present state, and return the releases of the saved one, which is older after an interruption."""
+    if not check_mode:
+        rollback.save(owner)
+    saved = rollback.collect() if check_mode else rollback.read_saved()
+    return versions(saved["links"].values())
 
 
 def restore(timeout: float, check_mode: bool) -> dict[str, t.Any]:
@@ -113,11 +127,11 @@ def main() -> None:
     try:
         if state == "restored":
             module.exit_json(**restore(module.params["timeout"], module.check_mode))
-        if not module.check_mode and state == "saved":
-            rollback.save(module.params["owner"])
-        elif not module.check_mode:
-            rollback.forget()
         # The saved state is no part of the host's desired state.
+        if state == "saved":
+            module.exit_json(changed=False, releases=save(module.params["owner"], module.check_mode), **nothing)
+        if not module.check_mode:
+            rollback.forget()
         module.exit_json(changed=False, **nothing)
     except (HostError, OSError) as error:
         module.fail_json(msg=str(error))

@@ -39,7 +39,9 @@ options:
     type: dict
     default: {}
   replace:
-    description: Whether the plan replaces that of another update which is not finished. Otherwise the module fails.
+    description:
+      - Whether the plan replaces that of an update which is not finished. Otherwise the module fails if that one is another update, was made with other
+        options, or has hosts in no step that are behind. A roll back without such a reason is resumed nevertheless.
     type: bool
     default: false
   backup:
@@ -78,7 +80,8 @@ RETURN = r"""
 record:
   description:
     - The plan with C(backup), C(done), the hosts by the number of the step, C(done_at), the time of the last one, C(failed) and C(blocked) of this run,
-      C(paused), and C(finished). Empty if no update has ever begun.
+      C(paused), and C(finished). C(given_up) has the IDs of the plans before it that were not finished, and C(reached) what hosts have reached in
+      them. Empty if no update has ever begun.
   returned: success
   type: dict
 """

@@ -57,11 +57,14 @@ authorityKeyIdentifier = keyid
 
 @pytest.fixture(scope="session")
 def etcd_programs(tmp_path_factory) -> pathlib.Path:
-    """Return a directory with etcd, etcdctl and etcdutl from the local artifacts."""
-    archives = list(ARTIFACTS.glob(f"etcd/{VERSIONS['etcd']}/amd64/*.tar.gz"))
+    return programs(VERSIONS["etcd"], tmp_path_factory.mktemp("dev-etcd-programs"))
+
+
+def programs(version: str, directory: pathlib.Path) -> pathlib.Path:
+    """Return the directory with etcd, etcdctl and etcdutl from the local artifacts."""
+    archives = list(ARTIFACTS.glob(f"etcd/{version}/amd64/*.tar.gz"))
     if not archives:
-        pytest.skip(f"etcd {VERSIONS['etcd']} is not below {ARTIFACTS}; build the artifacts first")
-    directory = tmp_path_factory.mktemp("dev-etcd-programs")
+        pytest.skip(f"etcd {version} is not below {ARTIFACTS}; build the artifacts first")
     with tarfile.open(archives[0]) as archive:
         for member in archive.getmembers():
             name = pathlib.PurePath(member.name).name

@@ -11,3 +11,7 @@ from _etcd import etcd_cluster, etcd_hosts, etcd_pki, etcd_programs
 from _vault import vault, vault_pki
 
 __all__ = ("apiserver", "apiserver_program", "etcd_cluster", "etcd_hosts", "etcd_pki", "etcd_programs", "vault", "vault_pki")
+
+
+def pytest_configure(config) -> None:
+    config.addinivalue_line("markers", "other_minor: needs programs of another minor of Kubernetes than the default, which step etcd-minors obtains")

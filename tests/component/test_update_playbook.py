@@ -14,6 +14,8 @@ import sys
 
 import pytest
 import yaml
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import reached
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import load, record
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS
 
@@ -21,9 +23,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 HOSTS = {"etcd": ["etcd-0"], "master": ["master-0", "master-1"], "worker": ["worker-0", "worker-1"]}
 ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for names in HOSTS.values() for name in names), 1)}
 # Roles that change hosts, and roles with the results that the playbook needs.
-CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy")
+CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy", "cf_routing")
 ACTIONS = (
-    "credential", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
+    "credential", "etcd_downgrade", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
     "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
 )  # fmt: skip
 ACTION = """
@@ -36,12 +38,13 @@ class ActionModule(ActionBase):
         host = self._task.delegate_to if self._task.delegate_to in task_vars["groups"]["all"] else host
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
-        kept = ("state", "name", "owner", "credentials", "unresponsive")
+        kept = ("state", "name", "owner", "credentials", "unresponsive", "version")
         seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in kept if key in args}}
         if name == "job":
             release = task_vars["cluster_release"]
             version = self._templar.template(release)
-            seen |= {"version": version["kubernetes"], "emulated": self._templar.template(task_vars["master_emulated_version"])}
+            seen |= {"role": self._task._role.get_name().rpartition(".")[2], "version": version["kubernetes"]}
+            seen |= {"emulated": self._templar.template(task_vars["master_emulated_version"])}
         with open(os.environ["SEEN"], "a") as stream:
             stream.write(json.dumps(seen) + "\\n")
         answer = world.get(f"{name} {host}", {})
@@ -53,7 +56,7 @@ class ActionModule(ActionBase):
         api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
         nothing = {"problem": None, "apis": [], "unasked": {}, "webhooks": [], "budgets": []}
         packages = {"packages": [], "reboot": ""}
-        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], **packages, **api, **nothing, **answer}
+        return {**super().run(tmp, task_vars), "changed": False, "problems": {}, "blocked": [], "storage": {}, **packages, **api, **nothing, **answer}
 """
 JOB = [{"name": "Configure", "cfcr.kubernetes.job": {"name": "x"}, "changed_when": True, "notify": "Restart"}]
 HANDLER = [{"name": "Restart", "cfcr.kubernetes.job": {"name": "x", "state": "restarted"}}]
@@ -92,6 +95,9 @@ def collections(tmp_path_factory):
         "health/tasks/main.yml": [], "director/tasks/main.yml": [], "release/tasks/main.yml": [], "release/tasks/bundle.yml": [],
         "lock/tasks/main.yml": [], "lock/tasks/renew.yml": [], "lock/tasks/release.yml": [],
     })  # fmt: skip
+    options = {"state": "{{ etcd_downgrade_state | default('enabled') }}", "version": "{{ etcd_downgrade_version }}"}
+    downgrade = {"name": "Downgrade", "cfcr.kubernetes.etcd_downgrade": options, "register": "etcd_downgrade", "run_once": True}
+    tree(ours / "roles/etcd", {"tasks/downgrade.yml": [downgrade]})
     machines = {"name": "Machines", "cfcr.kubernetes.podman_hosts": {"unresponsive": "{{ iaas_unresponsive }}"}}
     states = {"name": "States", "ansible.builtin.set_fact": {"iaas_states": "{{ machines }}"}}
     tree(ours / "roles/iaas/tasks", {"repair.yml": [machines], "states.yml": [states]})
@@ -165,6 +171,37 @@ def test_a_minor(update):
     assert "Nothing to update." in output and jobs(seen) == [] and not hosts_of(seen, "preflight", name="site")
 
 
+MINOR_OF_ETCD = {"cluster_kubernetes_version": "1.37"}
+
+
+def test_a_downgrade_of_etcd_that_was_given_up_is_cancelled_before_the_first_step(update):
+    """Also if no member is behind, so that no step has etcd. On the way back, it is enabled for the first member."""
+    new = {"etcd-0": {"releases": {"etcd": load("1.37")["components"]["etcd"]["version"]}}}
+    seen, output = update(now="1.36", variables=MINOR_OF_ETCD, hosts=new)
+    order = [(its["action"], its.get("state"), its.get("version")) for its in seen if its["action"] in ("etcd_downgrade", "job")]
+    assert order[0] == ("etcd_downgrade", "cancelled", "3.7") and "The update is complete" in output
+    assert hosts_of(seen, "etcd_downgrade") == ["etcd-0"]
+    credentials = {"credentials": {"versions": {"now": record(load("1.37")["versions"]), "former": record(load("1.36")["versions"])}}}
+    seen, _output = update(now="1.37", variables={"director_credentials": credentials}, arguments=["-e", "update_action=rollback"])
+    assert [(its["state"], its["version"]) for its in seen if its["action"] == "etcd_downgrade"] == [("enabled", "3.6")]
+
+
+@pytest.mark.parametrize(("stored", "goes_back"), [("3.7.0", False), ("3.6.0", True)])
+def test_the_last_member_of_another_minor_of_etcd_does_not_go_back(update, tmp_path, stored, goes_back):
+    """etcd panics with an older minor once all members have run the newer one. The next run goes on."""
+    storage = {"state": "query", "storage": {"https://10.0.0.1:2379": stored}}
+    saved = {"state": "saved", "releases": {"etcd": "3.6.16"}}
+    world = {"host_watch etcd-0": {"problems": {"etcd": "is failed"}}, "etcd_downgrade etcd-0": storage, "host_rollback etcd-0": saved}
+    seen, output = update(world, now="1.36", variables=MINOR_OF_ETCD, fails=True)
+    output = " ".join(output.split())
+    assert hosts_of(seen, "host_rollback", state="restored") == (["etcd-0"] if goes_back else [])
+    assert ("etcd-0 failed, and keeps etcd 3.7.3: all members have run that minor" in output) is not goes_back
+    assert ("These hosts are as before, but etcd-0 keeps its new etcd." in output) is not goes_back
+    assert ("These hosts are as before. Run update again" in output) is goes_back and "The update is complete" not in output
+    # Or playbook site would bring it the former version.
+    assert list(reached(LocalBackend({"directory": str(tmp_path / "store"), "versions": 10}))) == ([] if goes_back else ["etcd-0"])
+
+
 def test_check_mode_shows_the_plan_and_ends(update):
     seen, output = update(arguments=["--check"])
     assert "1. etcd: etcd 3.6.16" in output
@@ -205,6 +242,11 @@ def test_a_node_that_is_not_ready_fails_the_canary(update):
     assert jobs(seen) == [WORKERS[0]] and f"Check the API and the nodes: {ADDRESSES['worker-0']} is not ready" in output
 
 
+def test_a_watch_time_that_would_watch_nothing_is_refused(update):
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_watch_time": "1m-5m"}, fails=True)
+    assert "update_watch_time: found '1m-5m', expected seconds such as 10-300" in output and jobs(seen) == []
+
+
 def test_an_api_that_refuses_the_health_user_fails_the_canary(update):
     """It tells of no node, so none is known to be ready."""
     refused = {"nodes": None, "refusal": "GET /api/v1/nodes: 403 Forbidden"}
@@ -218,6 +260,59 @@ def test_a_worker_that_pods_block_is_as_before_and_the_others_go_on(update):
     assert jobs(seen) == [WORKERS[1]] and not hosts_of(seen, "host_rollback", state="restored")
     assert "the disruption budget web needs 2. These hosts are as before." in output and not hosts_of(seen, "credential")
     assert jobs(update(now="1.36", hosts=BEHIND)[0]) == [WORKERS[0]]
+
+
+def test_a_worker_whose_drain_pods_block_is_updated_without_one_by_the_next_run(update):
+    """Other options than those of the plan are refused, because nothing would come of them."""
+    blocked = {"failed": True, "msg": "no controller", "blocked": [{"pod": "bare"}], "state": "drained"}
+    update({f"node_drain {name}": blocked for name in HOSTS["worker"]}, now="1.36", hosts=BEHIND, fails=True)
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_max_in_flight": 2}, fails=True)
+    assert "update_max_in_flight: found 2, expected 10%, with which the update" in " ".join(output.split()) and not jobs(seen)
+    seen, output = update(now="1.36", hosts=BEHIND, variables={"update_skip_drain": ["worker-0"]})
+    assert jobs(seen) == WORKERS and hosts_of(seen, "node_drain", state="drained") == ["worker-1"] and "The update is complete" in output
+
+
+def released(seen):
+    """Return the plans whose cordons are undone on all nodes."""
+    return [its["owner"] for its in seen if its["action"] == "node_drain" and its["state"] == "schedulable" and "name" not in its]
+
+
+def test_nodes_that_a_plan_has_cordoned_are_released_after_it_was_given_up(update):
+    """Also if the API refuses that when the next plan begins, and that plan does not come to its end either."""
+    fails = {"job worker-0": {"failed": True, "msg": "kubelet does not start", "state": "restarted"}}
+    first = released(update(fails, now="1.36", hosts=BEHIND, fails=True)[0])
+    assert len(set(first)) == 1
+    refuses = {"node_drain etcd-0": {"failed": True, "msg": "500 failed calling webhook", "state": "schedulable"}}
+    variables, replan = {"update_drain": "never"}, ["-e", "update_action=replan"]
+    seen, output = update(refuses, now="1.36", hosts=BEHIND, variables=variables, arguments=replan, fails=True)
+    assert jobs(seen) == WORKERS and "500 failed calling webhook" in output
+    second = released(seen)
+    assert second[:2] == second[2:] == [second[0], first[0]] and second[0] != first[0]
+    seen, output = update(now="1.36", hosts=BEHIND, variables=variables)
+    assert released(seen) == second and "The update is complete" in output
+
+
+def test_an_update_is_resumed_while_the_api_is_away(update):
+    """A run that was killed may have stopped the only proxy or master, and this one brings it back."""
+    fails = {"job master-1": {"failed": True, "msg": "killed", "state": "restarted"}}
+    update(fails, fails=True)
+    seen, output = update({"kubernetes_obstacles_info etcd-0": {"problem": "no route to host"}})
+    assert jobs(seen) == [*MASTERS[1:], *WORKERS] and "The update is complete" in output
+    assert seen.index(next(its for its in seen if its["action"] == "node_drain")) > seen.index(next(its for its in seen if its["action"] == "job"))
+
+
+def test_a_worker_that_comes_back_during_an_update_needs_another_plan(update):
+    """Otherwise site.yml would bring it to the new versions at the end, without a drain."""
+    away = {"worker-1": {"state": "unreachable", "releases": None}}
+    _seen, output = update(hosts=away, arguments=["-e", "update_until=masters"])
+    assert "Left out: worker-1 does not answer" in output
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    done = {name: {"releases": {its: new[its] for its in COMPONENTS[group]}} for group in ("etcd", "master") for name in HOSTS[group]}
+    seen, output = update(hosts=done, fails=True)
+    assert "found former versions on worker-1, expected hosts that the plan of the update has" in " ".join(output.split())
+    assert not hosts_of(seen, "release_download") and not jobs(seen)
+    seen, output = update(hosts=done, arguments=["-e", "update_action=replan"])
+    assert jobs(seen) == WORKERS and hosts_of(seen, "node_drain", state="drained") == HOSTS["worker"] and "The update is complete" in output
 
 
 def test_masters_soak(update):
@@ -245,6 +340,17 @@ def test_workers_are_recreated_one_batch_at_a_time(update):
     assert replaced(seen) == [["worker-0"], ["worker-1"]] and "The update is complete" in output
     assert order(seen, "worker-0", "node_drain", *STEPS)[:6] == ["node_drain", "node_drain", "unit_stop", "podman_hosts", "host_facts", "job"]
     assert hosts_of(seen, "node_drain", state="schedulable", name=ADDRESSES["worker-1"]) == ["worker-1"]
+
+
+def test_a_recreated_master_is_a_backend_of_the_routers_again(update):
+    variables = {**PROVIDER, "cluster_topology": "cf_routing"}
+    seen, output = update(now="1.36", variables=variables, arguments=["-e", "update_recreate=master"])
+    assert replaced(seen) == [["master-0"], ["master-1"]] and "The update is complete" in output
+    assert set(hosts_of(seen, "job", role="cf_routing")) == {"master-0", "master-1"}
+    last = max(its["at"] for its in seen if its["action"] == "job" and its["host"] == "master-0" and its["role"] == "cf_routing")
+    assert last < min(its["at"] for its in seen if its["action"] == "podman_hosts" and its["unresponsive"] == ["master-1"])
+    seen, _output = update(now="1.36", variables=PROVIDER, arguments=["-e", "update_recreate=master-0"])
+    assert not hosts_of(seen, "job", role="cf_routing")
 
 
 def test_hosts_of_others_are_not_recreated(update):
@@ -373,6 +479,6 @@ def test_until_a_phase_and_on_and_back(update):
     seen, _output = update(arguments=["-e", "update_until=masters"])
     assert jobs(seen) == MASTERS[2:]
     new = load("1.36")["components"]
-    reached = {name: {"releases": {component: new[component]["version"] for component in COMPONENTS["master"]}} for name in HOSTS["master"]}
+    reached = {name: {"releases": {its: new[its]["version"] for its in COMPONENTS[group]}} for group in ("etcd", "master") for name in HOSTS[group]}
     seen, _output = update(arguments=["-e", "update_action=rollback"], hosts=reached)
-    assert jobs(seen) == [("master-0", "1.35.4", ""), ("master-1", "1.35.4", "")]
+    assert jobs(seen) == [("master-0", "1.35.4", ""), ("master-1", "1.35.4", ""), ("etcd-0", "1.35.4", "")]

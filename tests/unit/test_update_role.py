@@ -44,6 +44,37 @@ def test_hosts_without_a_node_need_none():
 
 
 def test_workers_that_are_drained_later():
-    state = {"record": {"steps": [{"drain": dict.fromkeys((*HOSTS, "gone"), "")}], "done": {"0": ["etcd-0"]}}}
-    found = render("__update_later", __update_hosts=HOSTS, __update_state=state, update_step=0, ansible_play_batch=["worker-0"])
+    state, progress = {"record": {"done": {"0": ["etcd-0"]}}}, {"drain": dict.fromkeys((*HOSTS, "gone"), "")}
+    found = render(
+        "__update_later", __update_hosts=HOSTS, __update_state=state, __update_progress=progress, update_step=0, ansible_play_batch=["worker-0"]
+    )
     assert sorted(found) == ["worker-1", "worker-2"]
+
+
+@pytest.mark.parametrize(("watch_time", "seconds"), [("10-300", [10, 300]), ("60", [60]), (60, [60])])
+def test_watch_times_may_be_numbers(watch_time, seconds):
+    """As YAML has them without quotes."""
+    assert list(render("__update_watch", update_watch_time=watch_time, __update_is_canary=False)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("saved", "group", "raises"),
+    [
+        ({"releases": {"etcd": "3.6.16"}}, "etcd", True),
+        ({"releases": {"etcd": "3.7.2"}}, "etcd", False),
+        ({"releases": {"etcd": "3.8.0"}}, "etcd", False),
+        ({"releases": {}}, "etcd", False),
+        ({"releases": {"kubelet": "1.35.4"}}, "worker", False),
+        ({}, "etcd", False),
+    ],
+    ids=["another minor", "a patch", "back", "a new machine", "a worker", "failed before"],
+)
+def test_etcd_may_not_start_with_a_minor_before(saved, group, raises):
+    step = {"group": group, "versions": {"etcd": "3.7.3"}}
+    assert render("__update_raises_etcd", __update_saved=saved, __update_step=step) is raises
+
+
+@pytest.mark.parametrize(("storage", "newer"), [(["3.6.0", "3.7.0"], True), (["3.6.0", ""], False), ([], False)])
+def test_what_members_of_etcd_store(storage, newer):
+    saved = {"releases": {"etcd": "3.6.16"}}
+    assert render("__update_stores_newer", __update_saved=saved, etcd_downgrade={"storage": dict(enumerate(storage))}) is newer

@@ -24,7 +24,7 @@ from .._host.architecture import architecture
 from .._proxy import needs_proxy
 from .checksums import published
 
-__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "VERSION", "active", "download", "install", "installed", "prepare", "unprepared", "wanted")
+__all__ = ("ARTIFACT", "PROGRAMS", "RELEASES", "VERSION", "active", "download", "install", "installed", "prepare", "unprepared", "versions", "wanted")
 
 RELEASES = Path("/opt/cfcr/releases")
 PROGRAMS = Path("/opt/cfcr/bin")
@@ -64,10 +64,19 @@ def installed(artifacts: list[dict[str, t.Any]]) -> dict[str, str]:
 
 def active() -> dict[str, str]:
     """Return the version of every component to which symlinks point."""
-    found = {}
+    targets = []
     for link in sorted(PROGRAMS.glob("*")):
-        with contextlib.suppress(OSError, ValueError):  # no symlink, or one to a short path
-            *above, component, version, _program = Path(os.readlink(link)).parts
+        with contextlib.suppress(OSError):  # no symlink
+            targets.append(os.readlink(link))
+    return versions(targets)
+
+
+def versions(targets: t.Iterable[str]) -> dict[str, str]:
+    """Return the version of every component, given the targets of symlinks to programs."""
+    found = {}
+    for target in targets:
+        with contextlib.suppress(ValueError):  # a short path
+            *above, component, version, _program = Path(target).parts
             if Path(*above) == RELEASES and re.fullmatch(VERSION, version):
                 found[component] = version
     return found

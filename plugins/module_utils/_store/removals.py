@@ -28,6 +28,7 @@ SPEC: dict[str, t.Any] = {
 }
 _NAME = "removal/hosts"
 _FIELDS = ("group", "address", "state", "since")
+_MEMBER = "member"  # of etcd, if the operator has not named the host like it
 
 Entries = t.Dict[str, t.Dict[str, str]]
 
@@ -43,7 +44,8 @@ def changed(entries: Entries, options: t.Mapping[str, t.Any], now: str) -> Entri
         if state == "absent":
             kept.pop(name, None)
         elif state != "query" and kept.get(name, {}).get("state") != state:
-            kept[name] = {"group": str(host["group"]), "address": str(host["address"]), "state": state, "since": now}
+            more = {_MEMBER: str(host[_MEMBER])} if host.get(_MEMBER, name) not in ("", name) else {}
+            kept[name] = {"group": str(host["group"]), "address": str(host["address"]), **more, "state": state, "since": now}
     if inventory is None:
         return kept
     return {name: entry for name, entry in kept.items() if entry["state"] == LEAVING or inventory.get(name) == entry["address"]}
@@ -71,8 +73,10 @@ def _parse(content: dict[str, t.Any], where: str) -> Entries:
     hosts = content.get("hosts")
     if not isinstance(hosts, dict) or not all(map(_is_valid, hosts.values())):
         raise HostError(f"{where}: found a damaged record of removed hosts, expected their groups, addresses and states; restore or remove it")
-    return {name: {field: entry[field] for field in _FIELDS} for name, entry in hosts.items()}
+    return {name: {field: entry[field] for field in (*_FIELDS, _MEMBER) if field in entry} for name, entry in hosts.items()}
 
 
 def _is_valid(entry: t.Any) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry.get(field), str) for field in _FIELDS) and entry["state"] in (LEAVING, REMOVED)
+    if not isinstance(entry, dict) or entry.get("state") not in (LEAVING, REMOVED):
+        return False
+    return all(isinstance(entry.get(field), str) for field in _FIELDS) and isinstance(entry.get(_MEMBER, ""), str)

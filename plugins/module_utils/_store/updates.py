@@ -37,6 +37,8 @@ _NAME = "update/plan"
 # Two plans with the same values of these are one update.
 _SAME = ("to", "rollback", "configuration", "packages", "recreate")
 _NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
+# Records of earlier versions do not have these.
+_LATER: dict[str, t.Any] = {"reached": {}, "given_up": [], "options": {}}
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -76,27 +78,65 @@ def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
 
 
 def reached_in(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-    """Return what the hosts that are done with a step have reached, if the update is not finished: the versions, and the minor that masters emulate."""
+    """Return what hosts have reached, in this plan or in those before it that were given up, if the update is not finished.
+
+    That is the versions, and the minor that masters emulate.
+    """
     if record.get("finished", True):
         return {}
-    return {
+    done = {
         name: {"versions": step["versions"], "emulated": step["emulated"]}
         for number, step in enumerate(record["steps"])
         for name in record["done"].get(str(number), [])
     }
+    return {**record.get("reached", {}), **done}
 
 
 def _begun(before: Record, options: dict[str, t.Any]) -> Record:
     plan = options["plan"]
-    if before and not before["finished"] and not options["replace"]:
-        if all(before[name] == plan[name] for name in _SAME):
-            return {**before, **_NEW}
+    new = {**_LATER, **{name: value for name, value in plan.items() if name in (*_NAMES, *_LATER)}, "backup": "", "done": {}, "done_at": {}, **_NEW}
+    if not before or before["finished"]:
+        return new
+    differences = list(_differences(before, plan))
+    # The way back is planned again only if it must be: replan leads forward.
+    if not differences and (plan["rollback"] or not options["replace"]):
+        return {**before, **_NEW}
+    if not options["replace"]:
+        raise HostError("\n".join(differences))
+    # Nodes may still be cordoned by these.
+    given_up = [name for name in (*before["given_up"], before["id"]) if name != new["id"]]
+    return {**new, "reached": reached_in(before), "given_up": list(dict.fromkeys(given_up))}
+
+
+def _differences(before: Record, plan: dict[str, t.Any]) -> t.Iterator[str]:
+    """Yield why the update that is not finished cannot be resumed as this one."""
+    if any(before[name] != plan[name] for name in _SAME):
         kind = "roll back" if before["rollback"] else "update"
-        raise HostError(
+        yield (
             f"update: found the {kind} to Kubernetes {before['to']['kubernetes']} that is not finished, expected the same one with the same "
             "options: finish it, go back with update_action=rollback, or give it up with update_action=replan"
         )
-    return {**{name: value for name, value in plan.items() if name in _NAMES}, "backup": "", "done": {}, "done_at": {}, **_NEW}
+        return
+    for name, value in before["options"].items():
+        if not _follows(plan["options"].get(name, value), value):
+            yield (
+                f"{name}: found {_told(plan['options'][name])}, expected {_told(value)}, with which the update that is not finished was planned. "
+                "Make another plan with update_action=replan"
+            )
+    if plan["unplanned"]:
+        yield (
+            f"update: found former versions on {', '.join(plan['unplanned'])}, expected hosts that the plan of the update has: they have joined or come "
+            "back since it was made. Make another one with update_action=replan"
+        )
+
+
+def _follows(now: t.Any, planned: t.Any) -> bool:
+    """Return whether a run with this value of an option follows a plan that was made with that one. Drains and reboots are left out at any time."""
+    return set(now) >= set(planned) if isinstance(planned, list) else now in (planned, "never")
+
+
+def _told(value: t.Any) -> str:
+    return (", ".join(value) or "nothing") if isinstance(value, list) else str(value).lower()
 
 
 def _done(before: Record, options: dict[str, t.Any]) -> Record:
@@ -130,4 +170,4 @@ def _parse(content: dict[str, t.Any], where: str) -> Record:
     missing = [name for name in _NAMES if name not in content]
     if missing:
         raise HostError(f"{where}: damaged, {', '.join(missing)} is missing; remove it after you have examined the cluster")
-    return {name: content[name] for name in _NAMES}
+    return {**{name: content[name] for name in _NAMES}, **{name: content.get(name, empty) for name, empty in _LATER.items()}}

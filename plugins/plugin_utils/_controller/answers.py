@@ -281,7 +281,7 @@ ANSWERS: dict[str, t.Callable[[Values], Shape]] = {
     "host_packages": lambda _arguments: Fields({"packages": Each(_PACKAGE, most=10_000), "reboot": Prose(300)}),
     "host_reboot": lambda _arguments: Fields({"boot_id": _BOOT}),
     "host_rollback": lambda _arguments: Fields(
-        {"restored": Each(_PATH, most=10_000), "restarted": Each(_UNIT, most=100), "problems": Named(_UNIT, Prose())}
+        {"restored": Each(_PATH, most=10_000), "restarted": Each(_UNIT, most=100), "problems": Named(_UNIT, Prose())}, {"releases": _RELEASES}
     ),
     "host_watch": lambda _arguments: Fields({"problems": Named(_UNIT, Prose())}),
     "job": _job,

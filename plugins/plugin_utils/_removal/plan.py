@@ -77,7 +77,13 @@ def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str,
     acts = bool(leaving) and not refused and (confirmed or not risks)
     return {
         "hosts": {
-            target.name: {"group": target.group, "address": target.address, "answers": target.answers, "machine": _has_machine(target, cluster)}
+            target.name: {
+                "group": target.group,
+                "address": target.address,
+                "member": target.member,
+                "answers": target.answers,
+                "machine": _has_machine(target, cluster),
+            }
             for target in leaving
         },
         "unfinished": [name for name in unfinished if name not in names],
@@ -148,7 +154,7 @@ def _leftovers(target: Target, report: Values) -> bool:
     """Tell whether the cluster still knows a host that has left, or cannot be asked."""
     members, nodes = _known_members(report), report["cluster"].get("nodes")
     if target.group == "etcd":
-        return not members or any(member["name"] == target.name for member in members)
+        return not members or any(target.member in (member["name"], member["id"]) for member in members)
     is_node = target.group == "worker" and (nodes is None or target.address in nodes)
     return is_node or (target.group in _OVERLAY and target.address in _routed(report))
 

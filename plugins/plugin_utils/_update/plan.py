@@ -46,6 +46,7 @@ class Host(t.NamedTuple):
     releases: t.Mapping[str, str] | None = None  # the version of each component; None: it has no part in the update
     leader: bool = False
     emulates: bool = False  # an update that was given up has left it so
+    recorded: t.Mapping[str, str] | None = None  # the versions that it has by the record of such an update, if a killed run has changed them
     silence: str = "does not answer"  # without releases: the reason
     address: str = ""
 
@@ -80,6 +81,7 @@ class Request:
     policies: t.Mapping[str, Policy] = dataclasses.field(default_factory=dict)
     rollback: bool = False
     begun: bool = False  # whether an update has changed hosts already
+    planned: t.Collection[str] = ()  # the hosts in steps of that one
     emulate: bool = True
     configuration: bool = False  # whether every host gets its configuration, also those with the wanted versions
     packages: t.Mapping[str, t.Mapping[str, t.Any]] | None = None  # of module host_packages by host; None: packages stay
@@ -96,6 +98,19 @@ class Request:
     def repairs(self) -> bool:
         """Whether the update may be what brings the API back, so that only rules of versions and members prevent it."""
         return self.rollback or self.begun
+
+    @property
+    def options(self) -> dict[str, t.Any]:
+        """The variables that the plan was made with, apart from those that say what the update is. A run with others cannot follow the plan."""
+        workers = self.policies.get("worker", Policy())
+        return {
+            "update_canaries": workers.canaries,
+            "update_max_in_flight": workers.max_in_flight,
+            "update_drain": self.drain,
+            "update_skip_drain": sorted(self.skip_drain),
+            "update_emulate": self.emulate,
+            "update_reboot": self.reboot,
+        }
 
     def recreates(self, name: str, group: str) -> bool:
         """Whether a host is recreated."""
@@ -133,11 +148,22 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         "configuration": request.configuration,
         "packages": request.packages is not None,
         "recreate": sorted(request.recreate),
+        "options": request.options,
         "steps": steps,
         "left_out": {name: host.silence for name, host in hosts.items() if host.releases is None},
     }
     warnings = [*blocking, *obstacles.warnings(found, request.to.minor, drained)] if found else []
-    return {"id": _id(made), **made, "warnings": [*_losses(hosts, steps, request), *warnings]}
+    return {"id": _id(made), **made, "warnings": [*_losses(hosts, steps, request), *warnings], "unplanned": _unplanned(groups, request)}
+
+
+def _unplanned(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[str]:
+    """Return the hosts that have joined or have come back since the plan of the update that is not finished: they are behind, and in no step of it.
+
+    A new machine that runs nothing yet is none of them: site.yml configures it at the end, with the new versions.
+    """
+    versions = dataclasses.replace(request, configuration=False)
+    members = [(group, name, host) for group, its in groups.items() for name, host in its.items() if request.begun and name not in request.planned]
+    return [name for group, name, host in members if host.releases and _is_behind(group, host._replace(recorded=None), request.to, versions)]
 
 
 def _losses(hosts: t.Mapping[str, Host], steps: t.Iterable[t.Mapping[str, t.Any]], request: Request) -> t.Iterator[str]:
@@ -154,13 +180,15 @@ def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> 
     reached = groups["master"]
     for release in (path := hops(reached.values(), request)):
         step = _step("master", {"master": reached}, release, request, last=release == path[-1])
-        before = min((minor(host.releases.get("kube-apiserver", "")) for host in reached.values()), key=rules.numbers, default="")
+        # A new machine serves no minor yet, and must not be the first to serve another one than the others.
+        before = min({minor(host.releases.get("kube-apiserver", "")) for host in reached.values()} - {""}, key=rules.numbers, default="")
         behind = [[name] for name in _ordered(reached) if _is_behind("master", reached[name], release, request)]
+        going = {name: host for name, host in reached.items() if not _is_beyond(host, release, request)}
         if behind and before and before != release.minor and request.emulate and not request.rollback:
             steps.append({**step, "phase": "emulation", "emulated": before, "batches": behind, "packages": {}, "recreate": []})
-            step = {**step, "batches": [[name] for name in _ordered(reached)]}
+            step = {**step, "batches": [[name] for name in _ordered(going)]}
         steps.append(step)
-        reached = {name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in reached.items()}
+        reached = {**reached, **{name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in going.items()}}
     return list(reversed(steps)) if request.rollback else steps
 
 
@@ -206,16 +234,18 @@ def _step(
 
 
 def _is_behind(group: str, host: Host, release: Release, request: Request) -> bool:
-    """Return whether a host is not yet at a release. A master that has already gone beyond this minor does not return to it."""
-    if request.configuration:
+    """Return whether a host is not yet at a release."""
+    if group == "master" and _is_beyond(host, release, request):
+        return False
+    if request.configuration or host.emulates or host.recorded:
         return True
-    if group == "master":
-        reached, wanted = rules.numbers(minor(host.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
-        if reached and (reached < wanted if request.rollback else reached > wanted):
-            return False
-        if host.emulates:
-            return True
     return any(host.releases.get(name) != version for name, version in _of(group, release).items())
+
+
+def _is_beyond(master: Host, release: Release, request: Request) -> bool:
+    """Return whether a master has already gone beyond this minor. It does not return to it."""
+    reached, wanted = rules.numbers(minor(master.releases.get("kube-apiserver", ""))), rules.numbers(release.minor)
+    return bool(reached) and (reached < wanted if request.rollback else reached > wanted)
 
 
 def _downgrade(members: t.Mapping[str, Host], release: Release) -> str:
@@ -251,9 +281,10 @@ def _drain(
     if name in recreated:
         return "recreation"
     for component in ("kubelet", "containerd"):
-        before, after = host.releases.get(component, ""), release.components[component]
-        if before and minor(before) != minor(after):
-            return f"{component} {before} to {after}"
+        after = release.components[component]
+        for before in (its.get(component) for its in (host.releases, host.recorded or {})):
+            if before and minor(before) != minor(after):
+                return f"{component} {before} to {after}"
     if name in upgraded and upgraded[name]["reboot"]:
         return "reboot"
     return "update_drain is always" if request.drain == "always" else ""

@@ -12,7 +12,7 @@ import typing as t
 from ...module_utils._timestamp import from_timestamp, to_timestamp
 from .plan import COMPONENTS, PHASES
 
-__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "is_complete", "recreates", "slots", "soak", "stop")
+__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "drained", "is_complete", "recreates", "slots", "soak", "stop")
 
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
@@ -27,6 +27,12 @@ def among(record: Values, hosts: t.Collection[str]) -> Values:
     """Return the record without the other hosts, which have left the inventory or do not answer."""
     steps = [{**step, "batches": [its for batch in step["batches"] if (its := [name for name in batch if name in hosts])]} for step in record["steps"]]
     return {**record, "steps": steps}
+
+
+def drained(record: Values, drain: str, skipped: t.Collection[str]) -> Values:
+    """Return the record with the workers that this run drains. A plan that pods block goes on with fewer."""
+    kept = [{} if drain == "never" else {name: reason for name, reason in step["drain"].items() if name not in skipped} for step in record["steps"]]
+    return {**record, "steps": [{**step, "drain": its} for step, its in zip(record["steps"], kept)]}
 
 
 def slots(record: Values, until: str = END) -> list[dict[str, t.Any]]:
@@ -104,8 +110,8 @@ def recreates(record: Values) -> list[str]:
 
 
 def is_complete(record: Values) -> bool:
-    """Return whether every host of every step is done."""
-    return not any(_left(record, number) for number in range(len(record["steps"])))
+    """Return whether every host of every step is done, and none has failed: a member of etcd that cannot go back is done nevertheless."""
+    return not record["failed"] and not any(_left(record, number) for number in range(len(record["steps"])))
 
 
 def _told(reasons: Values) -> str:

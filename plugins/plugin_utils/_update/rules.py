@@ -29,9 +29,10 @@ def check(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
     """Yield every reason why there can be no such update."""
     yield from _direction(request)
     yield from _path(request)
+    yield from _reached(hosts, request)
     yield from _etcd(hosts, request)
     yield from _kubelets(hosts, request)
-    yield from _members(hosts)
+    yield from _members(hosts, request)
     yield from _machines(hosts, request)
     yield from _api(request)
 
@@ -55,6 +56,13 @@ def _path(request: Request) -> t.Iterator[str]:
     missing = [f"{low[0]}.{number}" for number in range(low[1] + 1, high[1]) if f"{low[0]}.{number}" not in request.locks]
     if low[0] != high[0] or missing:
         yield f"cluster_kubernetes_version: found {request.to.minor} after {request.now.minor}, expected a catalog of each minor in between"
+
+
+def _reached(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
+    """Check that another plan of an update that is not finished does not end below masters: they go back in the other order only."""
+    ahead = [name for name, host in hosts.items() if numbers((host.releases or {}).get("kube-apiserver", ""))[:2] > numbers(request.to.minor)]
+    if request.begun and not request.rollback and ahead:
+        yield f"cluster_kubernetes_version: found {request.to.minor}, expected the minor of {', '.join(ahead)} or a later one: update_action=rollback goes back"
 
 
 def _etcd(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
@@ -81,14 +89,28 @@ def _kubelets(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
             yield f"{name}: found kubelet {found}, expected at most {_KUBELET_MINORS} minors behind {request.to.minor}"
 
 
-def _members(hosts: t.Mapping[str, Host]) -> t.Iterator[str]:
-    """Check that members of etcd and masters can be stopped one at a time."""
+def _members(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
+    """Check that members of etcd and masters can be stopped one at a time, and that no API server is left behind.
+
+    A host that does not answer, or that the operator has ignored, may still serve.
+    """
     for group, needed in (("etcd", lambda size: size // 2 + 1), ("master", lambda size: min(1, size - 1))):
         members = {name: host for name, host in hosts.items() if host.group == group}
         silent = [name for name, host in members.items() if host.releases is None]
         if silent and len(members) - len(silent) - 1 < needed(len(members)):
-            found = ", ".join(f"{name} {members[name].silence}" for name in silent)
-            yield f"group {group}: found that {found}, expected every host, since one more is stopped at a time: run repair, or remove it"
+            reason = "one more is stopped at a time"
+        elif silent and group == "master" and _has_two_minors(hosts, request):
+            reason = f"its API server may still serve another minor than {request.to.minor}"
+        else:
+            continue
+        found = ", ".join(f"{name} {members[name].silence}" for name in silent)
+        yield f"group {group}: found that {found}, expected every host, since {reason}: bring it back, or remove it"
+
+
+def _has_two_minors(hosts: t.Mapping[str, Host], request: Request) -> bool:
+    """Tell whether API servers get another minor. On the way back from an update that is not finished, only they tell."""
+    found = [(host.releases or {}).get("kube-apiserver", "") for host in hosts.values() if host.group == "master"]
+    return any(numbers(version)[:2] != numbers(request.to.minor) for version in (request.now.minor, *found) if version)
 
 
 def _machines(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:

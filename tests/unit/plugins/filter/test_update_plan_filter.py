@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cfcr.kubernetes.plugins.filter.update_plan import update_plan
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import reached_in
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import load, record
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS
 
@@ -46,7 +47,15 @@ def test_hosts_outside_the_update():
         "director": {**row("etcd"), "group": "director"},
     }
     made = planned(hosts=hosts)
-    assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer"}
+    assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer", "worker-2": "is in group ignored"}
+
+
+@pytest.mark.parametrize(("group", "reason"), [("etcd", "one more is stopped at a time"), ("master", "its API server may still serve another minor than 1.36")])
+def test_an_ignored_host_counts_for_the_rules(group, reason):
+    """It may well run."""
+    rows = {f"{group}-1": row(group), f"{group}-2": {**row(group), "state": "ignored"}}
+    with pytest.raises(AnsibleFilterError, match=f"group {group}: found that {group}-2 is in group ignored, expected every host, since {reason}"):
+        planned(hosts=rows)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +69,17 @@ def test_hosts_outside_the_update():
         ({"reboot": "no"}, "update_reboot: found 'no', expected one of auto"),
         ({"policies": {"worker": {"canaries": "101%", "max_in_flight": "1"}}}, "update_canaries: found '101%', expected a whole number or a percentage"),
         ({"policies": {"worker": {"canaries": "1", "max_in_flight": "-1"}}}, "update_max_in_flight: found '-1'"),
+        *(
+            ({"to": "1.35", "watch_times": {"update_watch_time": ["1-300", value]}}, refused and f"update_watch_time: found '{value}', expected seconds")
+            for value, refused in (
+                (60, False), ("60", False), ("0-0", False), ("10-3600", False), ("1m-5m", True), ("30000-600000", True), ("300-10", True), ("10-", True),
+                ("-5", True), ("0-3601", True), ("", True), (3601, True), (0.5, True),
+            )
+        ),
     ],
 )
 def test_bad_options_are_refused(options, found):
-    if found is None:
+    if not found:
         assert planned(**options)["steps"] == []
         return
     with pytest.raises(AnsibleFilterError, match=found):
@@ -108,5 +124,39 @@ def test_masters_that_emulate_since_an_update_that_was_given_up_stop_that():
     assert phases(planned(hosts=masters)) == ["etcd", "workers"]
     made = planned(hosts=masters, former=record)
     assert phases(made) == ["etcd", "masters", "workers"] and made["steps"][1]["emulated"] == ""
+    given_up = {**made, "finished": False, "done": {}, "reached": reached_in(record)}
+    assert phases(planned(hosts=masters, former=given_up)) == phases(made), "the second plan ended before the masters"
     record["done"][str(emulation + 1)] = ["master-0"]
     assert phases(planned(hosts=masters, former=record)) == phases(planned(hosts=masters, former={**record, "finished": True})) == ["etcd", "workers"]
+
+
+def test_hosts_that_have_joined_since_the_plan_was_made():
+    """One with other versions, which nothing would bring to the new ones before the others. A new machine can wait for site.yml."""
+    former = {**planned(), "finished": False, "done": {}}
+    new = {"releases": {name: its["version"] for name, its in load("1.36")["components"].items() if name in COMPONENTS["worker"]}}
+    hosts = {"worker-2": row("worker"), "worker-3": {**row("worker"), "releases": {}}, "worker-4": {**row("worker"), **new}, "master-1": row("master")}
+    assert planned(hosts=hosts, former=former)["unplanned"] == ["master-1", "worker-2"]
+    assert planned(hosts=hosts, former=former, configuration=True)["unplanned"] == ["master-1", "worker-2"]
+    assert planned(hosts=hosts, former={**former, "finished": True})["unplanned"] == [] == planned(hosts=hosts)["unplanned"]
+    assert planned(former=former)["unplanned"] == []
+
+
+def test_a_host_that_a_killed_run_has_changed_is_in_the_plan_that_follows():
+    """Its programs are new, but it may still run the old ones, and the record does not know that it has them."""
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+
+    def changed(*names):
+        return {name: {**row(GROUPS[name]), "releases": {its: new[its] for its in COMPONENTS[GROUPS[name]]} | {"crictl": "1"}} for name in names}
+
+    former = {**planned(), "finished": False, "done": {"0": ["etcd-0"]}}
+    hosts = changed("etcd-0", "master-0", "worker-0")
+    made = planned(hosts=hosts, former=former)
+    assert phases(planned(hosts=hosts)) == phases(planned(hosts=hosts, former={**former, "finished": True})) == ["workers"]
+    assert [(step["phase"], step["batches"]) for step in made["steps"]] == [("masters", [["master-0"]]), ("workers", [["worker-0"], ["worker-1"]])]
+    assert set(made["steps"][-1]["drain"]) == {"worker-0", "worker-1"} and made["unplanned"] == []
+    # On the way back, the run was killed before it recorded worker-1.
+    back = planned(to="1.35", hosts=changed(*GROUPS), former={**former, "done": {"3": ["worker-0", "worker-1"]}}, rollback=True)
+    reached = {name: {"versions": former["to"], "emulated": ""} for name in GROUPS}
+    record = {**back, "finished": False, "reached": reached, "done": {"0": ["worker-0"]}}
+    made = planned(to="1.35", hosts=changed("etcd-0", "master-0"), former=record, rollback=True)
+    assert made["steps"][0]["batches"] == [["worker-1"]] and "worker-1" in made["steps"][0]["drain"]

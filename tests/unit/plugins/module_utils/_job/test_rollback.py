@@ -11,6 +11,7 @@ import json
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._job import rollback
+from ansible_collections.cfcr.kubernetes.plugins.modules import host_rollback
 
 CONFIGURATION, SECRET, UNIT = "/etc/kubernetes/kubelet.yaml", "/etc/kubernetes/encryption.yaml", "/etc/systemd/system/kubelet.service"
 KEY, BIN = "/etc/kubernetes/pki/kubelet.key", "opt/cfcr/bin/kubelet"
@@ -76,6 +77,15 @@ def test_a_release_that_is_gone_is_an_error(host):
     (host / "opt/cfcr/releases/kubelet/1.35.4/kubelet").unlink()
     with pytest.raises(HostError, match=r"found no .*/1\.35\.4/kubelet, the former release"):
         rollback.put_back(kept, host)
+
+
+def test_the_releases_of_an_interrupted_change_are_those_from_before_it_began(monkeypatch):
+    saved, now = ({"links": {"etcd": f"/opt/cfcr/releases/etcd/{version}/etcd"}} for version in ("3.6.16", "3.7.3"))
+    monkeypatch.setattr(rollback, "collect", lambda: now)
+    monkeypatch.setattr(rollback, "save", lambda owner: False)
+    monkeypatch.setattr(rollback, "read_saved", lambda: saved)
+    assert host_rollback.save("update-1", check_mode=False) == {"etcd": "3.6.16"}
+    assert host_rollback.save("update-1", check_mode=True) == {"etcd": "3.7.3"}
 
 
 def test_an_interrupted_change_keeps_the_state_from_before_it_began(host, tmp_path):

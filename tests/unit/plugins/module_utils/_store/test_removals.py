@@ -36,6 +36,13 @@ def test_a_host_leaves_and_has_left(backend):
     assert states(change(backend, "removed", {"worker-3": WORKER})) == {"worker-3": "removed"}
 
 
+def test_a_member_that_is_not_named_like_its_host_is_kept(backend):
+    host = {"group": "etcd", "address": "10.0.0.69", "member": "etcd-9"}
+    change(backend, "leaving", {"10.0.0.69": host, "etcd-0": {**host, "member": "etcd-0"}, "worker-3": {**WORKER, "member": ""}})
+    change(backend, "removed", {"10.0.0.69": host})
+    assert {name: entry.get("member") for name, entry in read(backend).items()} == {"10.0.0.69": "etcd-9", "etcd-0": None, "worker-3": None}
+
+
 def test_nothing_is_recorded_in_check_mode(backend):
     assert change(backend, "leaving", {"worker-3": WORKER}, check_mode=True)["changed"]
     assert read(backend) == {}

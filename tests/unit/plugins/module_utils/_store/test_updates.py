@@ -23,8 +23,10 @@ PLAN = {
     "recreate": [],
     "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
+    "options": {"update_canaries": "1", "update_drain": "auto", "update_skip_drain": ["worker-1"], "update_emulate": True},
 }
-NEW = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
+FRESH = {"unplanned": []}  # of a plan, and not of the record
+NEW = {"reached": {}, "given_up": [], "failed": {}, "blocked": {}, "paused": False, "finished": False}
 BACK = {**PLAN, "id": "update-1.35.4-ffffffff", "from": PLAN["to"], "to": PLAN["from"], "rollback": True}
 
 
@@ -35,6 +37,8 @@ def backend(tmp_path):
 
 def change(backend, state, check_mode=False, **options):
     defaults = {"plan": {}, "replace": False, "backup": "", "step": 0, "hosts": [], "failed": {}, "blocked": {}}
+    if "plan" in options:
+        options["plan"] = {**FRESH, **options["plan"]}
     return operate(backend, {"state": state, **defaults, **options}, check_mode)["record"]
 
 
@@ -73,6 +77,39 @@ def test_hosts_keep_what_they_have_reached_until_the_update_is_finished(backend)
     assert reached(backend) == {}
 
 
+def test_a_plan_that_is_given_up_keeps_what_hosts_have_reached(backend):
+    """The next one may end early as well, and so on."""
+    old, new = {"kubernetes": "1.35.4"}, {"kubernetes": "1.36.3"}
+    there = [{"versions": new, "emulated": "", "batches": []}, {"versions": new, "emulated": "1.35", "batches": []}]
+    back = [{"versions": old, "emulated": "", "batches": []}]
+    change(backend, "begun", plan={**PLAN, "steps": there})
+    change(backend, "done", step=0, hosts=["etcd-0"])
+    change(backend, "done", step=1, hosts=["master-0", "master-1"])
+    kept = {
+        "etcd-0": {"versions": new, "emulated": ""},
+        "master-0": {"versions": new, "emulated": "1.35"},
+        "master-1": {"versions": new, "emulated": "1.35"},
+    }
+    change(backend, "begun", plan={**BACK, "steps": back}, replace=True)
+    assert reached(backend) == kept
+    change(backend, "done", step=0, hosts=["master-1"])
+    change(backend, "begun", plan={**PLAN, "steps": there}, replace=True)
+    assert reached(backend) == {**kept, "master-1": {"versions": old, "emulated": ""}}
+    change(backend, "finished")
+    assert reached(backend) == {}
+    assert change(backend, "begun", plan=PLAN)["reached"] == {}
+
+
+def test_plans_that_are_given_up_are_named_until_an_update_is_finished(backend):
+    """Nodes may still be cordoned by them."""
+    change(backend, "begun", plan=PLAN)
+    assert change(backend, "begun", plan=BACK, replace=True)["given_up"] == [PLAN["id"]]
+    assert change(backend, "begun", plan=BACK)["given_up"] == [PLAN["id"]]
+    assert change(backend, "begun", plan=PLAN, replace=True)["given_up"] == [BACK["id"]]
+    change(backend, "finished")
+    assert change(backend, "begun", plan=BACK)["given_up"] == []
+
+
 def test_each_run_tries_again_what_failed(backend):
     change(backend, "begun", plan=PLAN)
     change(backend, "done", blocked={"worker-0": "web"})
@@ -93,8 +130,46 @@ def test_another_update_is_refused_until_the_first_one_is_given_up(backend):
         change(backend, "begun", plan=BACK)
     assert change(backend, "begun", plan=BACK, replace=True)["id"] == BACK["id"]
     another = {**BACK, "id": "update-1.35.4-00000000"}
-    assert change(backend, "begun", plan=another)["id"] == BACK["id"]
-    assert change(backend, "begun", plan=another, replace=True)["id"] == another["id"]
+    assert change(backend, "begun", plan=another)["id"] == BACK["id"] == change(backend, "begun", plan=another, replace=True)["id"]
+    forward = {**PLAN, "id": "update-1.36.3-00000000"}
+    assert change(backend, "begun", plan=PLAN, replace=True)["id"] == PLAN["id"] == change(backend, "begun", plan=forward)["id"]
+    assert change(backend, "begun", plan=forward, replace=True)["id"] == forward["id"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"update_canaries": "2"}, "update_canaries: found 2, expected 1, with which the update"),
+        ({"update_drain": "always"}, "update_drain: found always, expected auto"),
+        ({"update_emulate": False}, "update_emulate: found false, expected true"),
+        ({"update_skip_drain": []}, "update_skip_drain: found nothing, expected worker-1"),
+        ({"update_drain": "never"}, None),
+        ({"update_skip_drain": ["worker-0", "worker-1"]}, None),
+    ],
+)
+def test_options_that_cannot_follow_the_plan_are_refused(backend, changed, found):
+    """A run may drain fewer workers than the plan: pods may block it."""
+    change(backend, "begun", plan=PLAN)
+    another = {**PLAN, "id": "update-1.36.3-00000000", "options": {**PLAN["options"], **changed}}
+    if found is None:
+        assert change(backend, "begun", plan=another) == change(backend, "query") and change(backend, "query")["id"] == PLAN["id"]
+        return
+    with pytest.raises(HostError, match=f"{found}.*update_action=replan"):
+        change(backend, "begun", plan=another)
+    assert change(backend, "begun", plan=another, replace=True)["options"] == another["options"]
+
+
+def test_hosts_that_have_joined_since_need_another_plan(backend):
+    """The way back makes one by itself, since no other action leads back."""
+    change(backend, "begun", plan=PLAN)
+    late = {**PLAN, "id": "update-1.36.3-00000000", "unplanned": ["worker-7"]}
+    with pytest.raises(HostError, match="found former versions on worker-7, expected hosts that the plan of the update has"):
+        change(backend, "begun", plan=late)
+    assert change(backend, "query")["id"] == PLAN["id"]
+    assert change(backend, "begun", plan=late, replace=True)["id"] == late["id"] and "unplanned" not in change(backend, "query")
+    change(backend, "begun", plan=BACK, replace=True)
+    back = {**BACK, "id": "update-1.35.4-00000000", "unplanned": ["worker-7"]}
+    assert change(backend, "begun", plan=back, replace=True)["id"] == back["id"]
 
 
 def test_another_update_follows_a_finished_one(backend):
@@ -124,6 +199,13 @@ def test_a_damaged_record_is_named(backend):
     backend.write("update/plan", {"id": "x"}, 0)
     with pytest.raises(HostError, match="damaged, to, rollback"):
         change(backend, "query")
+
+
+def test_a_record_of_an_earlier_version_is_read(backend):
+    written = change(backend, "begun", plan=PLAN)
+    backend.write("update/plan", {name: value for name, value in written.items() if name not in ("reached", "given_up", "options")}, 1)
+    assert change(backend, "query") == {**written, "options": {}}
+    assert change(backend, "begun", plan={**PLAN, "options": {"update_canaries": "2"}})["id"] == PLAN["id"], "nobody knows what it was"
 
 
 def test_a_document_that_another_run_has_written_meanwhile_is_read_again(backend):

@@ -106,7 +106,9 @@ HONEST = {
     "host_logs": ({}, {"archive": "H4sI", "files": ["journal/etcd.log"]}),
     "host_packages": ({}, {"packages": ["libstdc++6", "linux-image-6.1.0-41-amd64"], "reboot": "a package asks for it"}),
     "host_reboot": ({}, {"boot_id": "5d0bf2d5-5f1c-4c0a-b0d3-2f6b1b2f1f0e/12"}),
-    "host_rollback": ({}, {"restored": ["/opt/cfcr/bin/kubelet"], "restarted": ["kubelet"], "problems": {"kubelet": "is failed"}}),
+    "host_rollback": (
+        {}, {"restored": ["/opt/cfcr/bin/kubelet"], "restarted": ["kubelet"], "problems": {"kubelet": "is failed"}, "releases": {"kubelet": "1.35.4"}},
+    ),
     "host_watch": ({}, {"problems": {"kubelet": "is failed"}}),
     "job": ({"pki": ASKED}, {"restart": ["etcd"], "healthy": False, "pki": PKI, "diff": DIFF}),
     "job_removal": ({}, {"jobs": ["dns", "kube-proxy"], "diff": {"before": {"jobs": ["dns"]}, "after": {"jobs": []}}}),

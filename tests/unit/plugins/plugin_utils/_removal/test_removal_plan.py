@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.removals import changed
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._removal.plan import Cluster, plan, text
 
 SIZES = {"etcd": 3, "master": 2, "worker": 3, "proxy": 1}
@@ -253,6 +254,17 @@ def test_strangers_are_removed_by_the_name_that_health_gives_them(made):
     assert found["acts"] and found["members"] == ["etcd-9"]
     assert found["nodes"] == ["10.0.0.29", "10.0.0.39"] and found["leases"] == ["10.0.0.29", "10.0.0.39"]
     assert found["lines"] == [] and found["wipe"] == []
+
+
+def test_an_interrupted_removal_by_address_removes_the_member(made):
+    """The second run has the entry that the first one has recorded."""
+    for host in ("etcd-0", "etcd-1", "etcd-2"):
+        made.rows[host]["etcd"]["members"] = [*made.members, {"id": "9", "name": "etcd-9", "peer_urls": ["https://10.0.0.69:2380"], "learner": False}]
+    leaving = {"state": "leaving", "hosts": made.plan("10.0.0.69", confirmed=True)["hosts"], "inventory": None}
+    made.removals = changed({}, leaving, "2026-11-30T12:00:00Z")
+    assert made.plan("10.0.0.69", confirmed=True)["members"] == ["etcd-9"]
+    made.removals = changed(made.removals, {**leaving, "state": "removed"}, "2026-11-30T12:01:00Z")
+    assert not made.plan("10.0.0.69", confirmed=True)["done"], "the cluster still has the member"
 
 
 @pytest.mark.parametrize("name", ["9f", "10.0.0.69"])

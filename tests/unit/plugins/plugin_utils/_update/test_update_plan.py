@@ -90,6 +90,15 @@ def test_without_emulation():
     assert [step["phase"] for step in planned(emulate=False)["steps"]] == ["etcd", "masters", "proxies", "workers"]
 
 
+def test_a_new_master_emulates_like_the_others():
+    """An interrupted run has left it without an API server. It is the first one with the new minor."""
+    hosts = cluster()
+    hosts["master-1"] = hosts["master-1"]._replace(releases={})
+    assert shown(planned(hosts))[1:3] == [
+        ("emulation", "1.36.3", "1.35", [["master-1"], ["master-0"]]), ("masters", "1.36.3", "", [["master-1"], ["master-0"]]),
+    ]  # fmt: skip
+
+
 def test_hosts_that_have_the_versions_fall_out():
     made = planned(cluster(etcd_1=NEW, master_0=NEW, worker_2=NEW))
     assert shown(made)[0][3] == [["etcd-2"], ["etcd-0"]]
@@ -278,6 +287,14 @@ def test_drains_as_the_operator_wants():
     assert made["steps"][-1]["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "update_drain is always")
 
 
+def test_options_are_part_of_the_plan():
+    made = planned(policies={"worker": Policy("2", "25%")}, drain="always", skip_drain=["worker-1", "worker-0"], emulate=False)
+    assert made["options"] == {
+        "update_canaries": "2", "update_max_in_flight": "25%", "update_drain": "always", "update_skip_drain": ["worker-0", "worker-1"],
+        "update_emulate": False, "update_reboot": "auto",
+    }  # fmt: skip
+
+
 def test_rollback_goes_the_other_way():
     before = release("1.35.4", "3.6.16")
     made = planned(cluster(NEW), NEW, before, rollback=True)
@@ -303,11 +320,49 @@ def test_rollback_in_the_middle_of_two_hops():
     assert shown(made) == [("masters", "1.36.3", "", [["master-0"]]), ("masters", "1.35.4", "", [["master-0"], ["master-1"]])]
 
 
+def test_a_master_that_has_gone_further_does_not_go_back_for_another_one():
+    """A master may join, or be repaired, during an update that is not finished."""
+    before = release("1.35.4", "3.6.16")
+    assert shown(planned(cluster(NEWER, master_0=before), before, NEWER)) == [
+        ("emulation", "1.36.3", "1.35", [["master-0"]]),
+        ("masters", "1.36.3", "", [["master-0"]]),
+        ("emulation", "1.37.2", "1.36", [["master-0"]]),
+        ("masters", "1.37.2", "", [["master-0"], ["master-1"]]),
+    ]
+    assert shown(planned(cluster(NEWER, master_0=before), before, NEWER, configuration=True))[2] == ("masters", "1.36.3", "", [["master-0"]])
+    made = planned(cluster(before, master_0=NEWER), NEWER, before, rollback=True)
+    assert shown(made) == [("masters", "1.36.3", "", [["master-0"]]), ("masters", "1.35.4", "", [["master-0"]])]
+
+
 def test_a_host_that_does_not_answer_is_left_out_and_named():
     made = planned(cluster(worker_1=None))
     assert shown(made)[-1][3] == [["worker-0"], ["worker-2"]]
     assert made["left_out"] == {"worker-1": "does not answer"}
     assert text(made)[-1] == "Left out: worker-1 does not answer"
+
+
+def with_a_silent_master(at, **releases):
+    """Return a cluster with a third master that does not answer."""
+    return {**cluster(at, **releases), "master-2": Host("master", "z0", None)}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "options"),
+    [
+        (with_a_silent_master(OLD), {}),
+        (with_a_silent_master(NEW), {}),
+        (with_a_silent_master(NEW), {"now": NEW, "to": OLD, "rollback": True}),
+        (with_a_silent_master(OLD, master_0=NEW), {"to": OLD, "rollback": True}),
+    ],
+    ids=["forward", "only workers are left", "back", "back from an update that is not finished"],
+)
+def test_a_master_that_may_serve_another_minor_is_not_left_behind(hosts, options):
+    with pytest.raises(Refused, match="group master: found that master-2 does not answer, expected every host, since its API server may still serve another"):
+        planned(hosts, **options)
+
+
+def test_a_patch_leaves_out_a_master_while_another_one_serves():
+    assert planned(with_a_silent_master(NEW), NEW, release("1.36.4"))["left_out"] == {"master-2": "does not answer"}
 
 
 @pytest.mark.parametrize(
@@ -321,9 +376,10 @@ def test_a_host_that_does_not_answer_is_left_out_and_named():
         (cluster(), {"to": release("1.36.3", "3.8.0")}, "etcd-0: found etcd 3.6.15, expected a minor next to 3.8.0"),
         (cluster(worker_0=release("1.32.1")), {}, "worker-0: found kubelet 1.32.1, expected at most 3 minors behind 1.36"),
         (cluster(), {"to": release("1.39.0")}, "found 1.39 after 1.35, expected a catalog of each minor in between"),
+        (cluster(NEW, master_0=NEWER), {"to": NEW, "begun": True}, "found 1.36, expected the minor of master-0 or a later one: update_action=rollback"),
         (cluster(), {"api_problem": "403 Forbidden"}, "the API: found 403 Forbidden, expected a list of nodes"),
     ],
-    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog", "no nodes"],
+    ids=["older", "back twice", "dead member", "dead master", "old etcd", "two minors of etcd", "kubelet", "no catalog", "beyond", "no nodes"],
 )  # fmt: skip
 def test_refusals(hosts, options, found):
     with pytest.raises(Refused, match=found):

@@ -152,6 +152,15 @@ def test_downloads_are_those_of_the_next_step_of_a_host():
     assert found["master-0"]["versions"] == newer and "kube-apiserver" in found["master-0"]["components"]
 
 
+def test_a_run_drains_fewer_workers_than_the_plan():
+    steps = [*WORKERS["steps"][:2], {**WORKERS["steps"][2], "drain": {"worker-0": "reboot", "worker-1": "reboot"}}]
+    record = {**WORKERS, "steps": steps}
+    assert progress(record, step=2)["drain"] == {"worker-0": "reboot", "worker-1": "reboot"}
+    found = progress(record, step=2, skip_drain=["worker-0"])
+    assert found["drain"] == {"worker-1": "reboot"} and found["text"][-2:] == ["   - worker-0", "   - worker-1 (drained: reboot), worker-2"]
+    assert progress(record, step=2, drain="never")["drain"] == {} == progress({})["drain"] == progress({**RECORD, "steps": []})["drain"]
+
+
 def test_line():
     assert progress(WORKERS, step=2, batch=["worker-0"])["line"] == (
         "worker-0: host 1 of 3, step 3 of 3, workers: kubernetes 1.36.3, containerd 2.4.2, runc 1.5.2, cni-plugins 1.9.1, flannel 0.28.10"
