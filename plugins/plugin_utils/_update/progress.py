@@ -111,7 +111,7 @@ def recreates(record: Values) -> list[str]:
 
 def is_complete(record: Values) -> bool:
     """Return whether every host of every step is done, and none has failed: a member of etcd that cannot go back is done nevertheless."""
-    return not record["failed"] and not any(_left(record, number) for number in range(len(record["steps"])))
+    return not record.get("failed") and not any(_left(record, number) for number in range(len(record["steps"])))
 
 
 def _told(reasons: Values) -> str:
