@@ -66,6 +66,16 @@ def test_hosts_that_are_done_fall_out():
     assert progress({**record, "done": {**record["done"], "2": ["worker-0", "worker-2", "worker-1"]}})["complete"]
 
 
+def test_a_failed_member_that_cannot_go_back_is_done_but_the_update_is_not_complete():
+    record = {**WORKERS, "done": {**WORKERS["done"], "2": ["worker-0", "worker-2", "worker-1"]}, "failed": {"etcd-0": "etcd is failed"}}
+    assert not progress(record)["complete"]
+
+
+def test_a_plan_that_no_run_has_begun_is_shown():
+    plan = {name: value for name, value in RECORD.items() if name not in ("done", "done_at", "failed", "blocked", "paused", "finished")}
+    assert progress({**plan, "steps": []})["text"][0].startswith("Nothing to update")
+
+
 def test_hosts_that_do_not_answer_fall_out():
     hosts = [name for name in HOSTS if name != "worker-0"]
     assert slots(WORKERS, hosts=hosts) == [("worker-1,worker-2", [2])]
