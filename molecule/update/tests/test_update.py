@@ -220,7 +220,8 @@ def test_pods_that_block_a_drain_are_named(figures):
     assert cordoned() == []
     kubectl("delete", "poddisruptionbudget", "web")
     figures("Blocked drain", seconds=blocked.seconds)
-    run(TO_NEW, "--extra-vars=update_configuration=true update_drain=always update_drain_timeout=10 update_watch_time=0-60")
+    # Long enough for the pods of the cluster itself to be ready elsewhere.
+    run(TO_NEW, "--extra-vars=update_configuration=true update_drain=always update_watch_time=0-60")
 
 
 def test_roll_back(load, figures):
