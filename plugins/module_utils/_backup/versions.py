@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._store.store import Store
-from .._store.updates import operate, reached_in
+from .._store.updates import reached, reached_in, read
 
 __all__ = ("RECORD", "newest_versions", "oldest_versions")
 
@@ -20,30 +20,26 @@ Versions = t.Dict[str, t.Any]
 
 def newest_versions(store: Store) -> Versions:
     """Return the versions of the hosts that are furthest, which may have written data that older versions cannot read."""
-    found = [_recorded(store), *(its["versions"] for its in reached_in(_update(store)).values())]
+    found = [_recorded(store), *(its["versions"] for its in reached(store.backend).values())]
     return max(found, key=lambda versions: [_numbers(versions.get(component)) for component in ("kubernetes", "etcd")])
 
 
 def oldest_versions(store: Store) -> Versions:
     """Return the recorded versions, with those of etcd and Kubernetes that all members and all masters have reached."""
-    now, update = _recorded(store), _update(store)
-    reached = reached_in(update)
+    now, update = _recorded(store), read(store.backend)
+    there = reached_in(update)
 
     def least(component: str, group: str) -> t.Any:
         names = {name for step in update.get("steps", ()) if step["group"] == group for batch in step["batches"] for name in batch}
-        found = [reached.get(name, {"versions": now})["versions"].get(component) for name in names]
+        found = [there.get(name, {"versions": now})["versions"].get(component) for name in names]
         return min(found, key=_numbers, default=now.get(component))
 
-    return {**now, "kubernetes": least("kubernetes", "master"), "etcd": least("etcd", "etcd")} if reached else now
+    return {**now, "kubernetes": least("kubernetes", "master"), "etcd": least("etcd", "etcd")} if there else now
 
 
 def _recorded(store: Store) -> Versions:
     record = store.get(RECORD)
     return record.public["now"] if record else {}
-
-
-def _update(store: Store) -> dict[str, t.Any]:
-    return operate(store.backend, {"state": "query"}, check_mode=True)["record"]
 
 
 def _numbers(version: str | None) -> list[int]:

@@ -19,7 +19,7 @@ from .._timestamp import to_timestamp
 from .options import STORE
 from .store import Backend, revise
 
-__all__ = ("SPEC", "operate", "reached", "reached_in", "summary")
+__all__ = ("SPEC", "operate", "reached", "reached_in", "read", "summary")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -56,9 +56,14 @@ def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> di
     return revise(backend, _NAME, change, check_mode)
 
 
+def read(backend: Backend) -> Record:
+    """Return the record, or nothing if no update has ever begun."""
+    return operate(backend, {"state": "query"}, check_mode=True)["record"]
+
+
 def summary(backend: Backend) -> dict[str, t.Any]:
     """Return how far an update is that is not finished, for people; else nothing."""
-    record = operate(backend, {"state": "query"}, check_mode=True)["record"]
+    record = read(backend)
     if record.get("finished", True):
         return {}
     hosts = [(step["phase"], str(number), name) for number, step in enumerate(record["steps"]) for batch in step["batches"] for name in batch]
@@ -74,7 +79,7 @@ def summary(backend: Backend) -> dict[str, t.Any]:
 
 def reached(backend: Backend) -> dict[str, dict[str, t.Any]]:
     """Return what hosts have reached in an update that is not finished."""
-    return reached_in(operate(backend, {"state": "query"}, check_mode=True)["record"])
+    return reached_in(read(backend))
 
 
 def reached_in(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
