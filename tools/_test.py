@@ -47,8 +47,11 @@ VERSIONS = {"2.20": ("ansible==13.8.0", "3.12"), "2.21": ("ansible==14.5.0", "3.
 # The other tests need programs that `make test` does not compile.
 OF_DEFAULT_MINOR = ("-m", "not other_minor")
 INTERRUPTED = threading.Event()
-# Output of a failed step: its last lines, preceded by earlier lines that report a fault.
+# Kubelets evict pods from a file system with less than 15 percent, and a scenario writes some.
+FREE_PERCENT = 18
+# Output of a failed step: its last lines, preceded by earlier lines that report a fault. Of these, the end of the run repeats the last ones.
 SHOWN_LINES = 60
+REPEATED_LINES, REPEATED_WIDTH = 3, 300
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
 
 
@@ -78,6 +81,9 @@ class Step:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
         raise KeyboardInterrupt
+
+    def lines(self) -> list[str]:
+        return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
 
     def count(self, passed: bool, reason: str = "") -> bool:
         self.passed += passed
@@ -332,6 +338,10 @@ def interruptions(step: Step) -> None:
 def molecule(step: Step, scenario: str = "", **variables: str) -> None:
     """Run one scenario on separate hosts, which are removed in any case."""
     scenario = scenario or step.name.removeprefix("molecule-")
+    disk = shutil.disk_usage("/var/lib")
+    if disk.free < disk.total * FREE_PERCENT / 100:
+        step.count(False, f"Found {disk.free >> 30} of {disk.total >> 30} GiB free in /var/lib, expected {FREE_PERCENT} percent or more.")
+        return
     # A cluster's name is a DNS label, which has no underscore.
     cluster = f"molecule-{scenario.replace('_', '-')}"
     # All checkouts on this machine use the same names of hosts, so they take turns.
@@ -422,7 +432,7 @@ def perform(name: str) -> Step:
     seconds = time.monotonic() - begin
     shown = [f"{name:24}{'FAILED' if step.failed else 'ok':8}{seconds:8.1f} s {step.passed:6} passed{f', {step.failed} failed' if step.failed else ''}"]
     if step.failed:
-        lines = step.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = step.lines()
         early_faults = [line for line in lines[:-SHOWN_LINES] if FAULT.search(line)]
         said = [*early_faults[:SHOWN_LINES], *(["…"] if early_faults else []), *lines[-SHOWN_LINES:], f"({step.path.relative_to(ROOT)})"]
         shown += [f"    {line}" for line in said]
@@ -478,9 +488,11 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted")
         return 130
-    broken = [step.name for step in steps if step.failed]
-    if broken:
-        print(f"\nFailed: {', '.join(broken)}")
+    broken = [step for step in steps if step.failed]
+    for step in broken:
+        faults = [line for line in step.lines() if FAULT.search(line)] or step.lines()
+        print(f"\nFailed: {step.name}")
+        print("\n".join(f"    {line[:REPEATED_WIDTH]}" for line in faults[-REPEATED_LINES:]))
     minutes = (time.monotonic() - begin) / 60
     print(f"\n{len(steps)} steps in {minutes:.1f} minutes\n{sum(step.passed for step in steps)} passed, {sum(step.failed for step in steps)} failed")
     return 1 if broken else 0
