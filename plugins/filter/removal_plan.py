@@ -20,7 +20,7 @@ options:
     type: dict
     required: true
   remove:
-    description: The hosts to remove, by name, as a list or as a text with commas. A member of etcd, a Node or a route that the inventory does not have
+    description: The hosts to remove, by name. A member of etcd, a Node or a route that the inventory does not have
       is named as playbook P(cfcr.kubernetes.health#playbook) names it.
     type: list
     elements: str
@@ -90,13 +90,12 @@ def removal_plan(
     cluster_name="",
 ):
     """Return the plan."""
-    names = [name.strip() for name in remove.split(",")] if isinstance(remove, str) else list(remove)
     if confirm and confirm != cluster_name:
         raise AnsibleFilterError(f"remove_confirm: found {confirm}, expected {cluster_name}, the name of this cluster. Nothing was changed")
     if volumes is not None:
         volumes = {name: [Prose(300)(title, "") for title in titles] for name, titles in volumes.items()}
     cluster = Cluster(report, removals or {}, topology, api_host, provider, volumes)
-    made = plan(cluster, [name for name in names if name], bool(confirm))
+    made = plan(cluster, remove, bool(confirm))
     return {**made, "text": text(made, cluster_name)}
 
 

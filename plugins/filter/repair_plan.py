@@ -120,12 +120,11 @@ def _limit(value):
 
 
 def _hosts(value, known):
-    """Return the hosts of the operator, which are one text with commas if they come from the command line."""
-    names = [name for name in value.split(",") if name] if isinstance(value, str) else list(value)
-    unknown = [str(name) for name in names if name not in known]
+    """Return the hosts of the operator."""
+    unknown = [name for name in value if name not in known]
     if unknown:
         raise AnsibleFilterError(f"repair_recreate: found {', '.join(unknown)}, expected hosts of the cluster")
-    return names
+    return value
 
 
 def _shown(told):

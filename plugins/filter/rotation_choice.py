@@ -15,8 +15,9 @@ author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:
   _input:
-    description: The names, as a list or with commas between them.
-    type: raw
+    description: The names.
+    type: list
+    elements: str
     required: true
 seealso:
   - plugin: cfcr.kubernetes.rotation_report
@@ -26,7 +27,7 @@ seealso:
 EXAMPLES = r"""
 - name: Show the records behind two names
   ansible.builtin.debug:
-    msg: "{{ ('etcd,encryption' | cfcr.kubernetes.rotation_choice).records }}"
+    msg: "{{ (['etcd', 'encryption'] | cfcr.kubernetes.rotation_choice).records }}"
 """
 
 RETURN = r"""
@@ -38,12 +39,11 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._rotation.choice import records, split
+from ..plugin_utils._rotation.choice import records
 
 
-def rotation_choice(wanted: str | list[str]) -> dict[str, list[str]]:
+def rotation_choice(names: list[str]) -> dict[str, list[str]]:
     """Return names and records."""
-    names = split(wanted)
     try:
         return {"names": names, "records": records(names)}
     except ValueError as error:

@@ -55,9 +55,10 @@ options:
     type: str
     default: auto
   recreate:
-    description: Hosts and groups to recreate, as a list or with commas between them, or whether to recreate all hosts.
-    type: raw
-    default: false
+    description: Hosts and groups to recreate, or only V(true) for all hosts.
+    type: list
+    elements: str
+    default: []
   machines:
     description: The states of the machines of role iaas by host. Without it, hosts cannot be recreated.
     type: dict
@@ -117,8 +118,7 @@ _NUMBER = re.compile(r"[0-9]{1,4}|[0-9]{1,2}%|100%")
 _WATCH_TIME = re.compile(r"([0-9]{1,4})(?:-([0-9]{1,4}))?")
 _WATCH_SECONDS = 3600  # BOSH's milliseconds are more
 _WHEN = ("auto", "always", "never")
-_TRUE = ("true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
+_TRUE = (["true"], ["yes"], ["on"], ["1"])
 GROUPS = ("etcd", "master", "proxy", "worker")
 
 
@@ -133,7 +133,7 @@ def update_plan(
     configuration=False,
     packages=None,
     reboot="auto",
-    recreate=False,
+    recreate=(),
     machines=None,
     volumes=None,
     drain="auto",
@@ -158,7 +158,7 @@ def update_plan(
     unknown = [str(name) for name in skip_drain or [] if name not in found]
     if unknown:
         raise AnsibleFilterError(f"update_skip_drain: found {', '.join(unknown)}, expected hosts of the cluster")
-    words = _words(recreate)
+    words = [ALL] if [word.lower() for word in recreate] in _TRUE else recreate
     if unknown := [word for word in words if word not in (ALL, *GROUPS, *found)]:
         raise AnsibleFilterError(f"update_recreate: found {', '.join(unknown)}, expected true, hosts of the cluster, or groups of {', '.join(GROUPS)}")
     try:
@@ -186,14 +186,6 @@ def update_plan(
         return plan(_recorded(found, former) if request.begun else found, request)
     except (CatalogError, Refused) as error:
         raise AnsibleFilterError(str(error)) from error
-
-
-def _words(value):
-    """Return the hosts and groups in a list or a text, or all hosts for true."""
-    words = [word.strip() for word in (value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [str(value)])]
-    if len(words) == 1 and words[0].lower() in ("", *_TRUE, *_FALSE):
-        return [ALL] if words[0].lower() in _TRUE else []
-    return words
 
 
 def _api_problem(report):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-__all__ = ("CERTIFICATES", "records", "split")
+__all__ = ("CERTIFICATES", "records")
 
 # The certificates and keys of hosts have no record and no phases: they are reissued in one run.
 CERTIFICATES = "certificates"
@@ -21,12 +21,6 @@ _RECORDS = {
     "encryption": "encryption-at-rest",
     "passwords": "etcd-root",
 }
-
-
-def split(wanted: str | t.Iterable[str]) -> list[str]:
-    """Return the single names: -e rotate=… on the command line gives one text."""
-    texts = [wanted] if isinstance(wanted, str) else wanted
-    return list(dict.fromkeys(name.strip() for text in texts for name in text.split(",")))
 
 
 def records(names: t.Sequence[str]) -> list[str]:

@@ -65,7 +65,7 @@ def test_an_ignored_host_counts_for_the_rules(group, reason):
         ({"to": "1.35"}, None),
         ({"drain": "no"}, "update_drain: found 'no', expected one of auto"),
         ({"skip_drain": ["worker-9"]}, "update_skip_drain: found worker-9"),
-        ({"recreate": "worker-9"}, "update_recreate: found worker-9, expected true, hosts of the cluster, or groups of etcd"),
+        ({"recreate": ["worker-9"]}, "update_recreate: found worker-9, expected true, hosts of the cluster, or groups of etcd"),
         ({"reboot": "no"}, "update_reboot: found 'no', expected one of auto"),
         ({"policies": {"worker": {"canaries": "101%", "max_in_flight": "1"}}}, "update_canaries: found '101%', expected a whole number or a percentage"),
         ({"policies": {"worker": {"canaries": "1", "max_in_flight": "-1"}}}, "update_max_in_flight: found '-1'"),
@@ -89,8 +89,7 @@ def test_bad_options_are_refused(options, found):
 @pytest.mark.parametrize(
     ("recreate", "hosts"),
     [
-        (False, []), ("false", []), ([], []), ("", []), (True, [*GROUPS]), ("true", [*GROUPS]), ("worker-1, master", ["master-0", "worker-1"]),
-        (["worker"], ["worker-0", "worker-1"]),
+        ([], []), (["True"], [*GROUPS]), (["yes"], [*GROUPS]), (["worker-1", "master"], ["master-0", "worker-1"]), (["worker"], ["worker-0", "worker-1"]),
     ],
 )  # fmt: skip
 def test_hosts_and_groups_to_recreate(recreate, hosts):
