@@ -18,6 +18,7 @@ from .._store.backup import Records, export_records, import_plan, import_records
 from .._store.encryption import check_passphrase
 from .._store.options import STORE
 from .._store.store import Conflict, Store
+from .._store.versions import RECORD
 from . import progress
 from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
@@ -25,7 +26,7 @@ from .merge import KEYS, LASTING, Parts, merged, taken_back
 from .retention import NAME, moment_of, newest_verified
 from .target import Target, backups
 from .targets import TARGETS, open_targets
-from .versions import RECORD, oldest_versions
+from .versions import oldest_versions
 from .work import read_piece
 
 __all__ = ("REQUIRED_IF", "SPEC", "differences", "operate")

@@ -10,23 +10,20 @@ import typing as t
 
 from .._store.store import Store
 from .._store.updates import reached, reached_in, read
+from .._store.versions import Versions, recorded
 
-__all__ = ("RECORD", "newest_versions", "oldest_versions")
-
-RECORD = "credentials/versions"
-
-Versions = t.Dict[str, t.Any]
+__all__ = ("newest_versions", "oldest_versions")
 
 
 def newest_versions(store: Store) -> Versions:
     """Return the versions of the hosts that are furthest, which may have written data that older versions cannot read."""
-    found = [_recorded(store), *(its["versions"] for its in reached(store.backend).values())]
+    found = [recorded(store), *(its["versions"] for its in reached(store.backend).values())]
     return max(found, key=lambda versions: [_numbers(versions.get(component)) for component in ("kubernetes", "etcd")])
 
 
 def oldest_versions(store: Store) -> Versions:
     """Return the recorded versions, with those of etcd and Kubernetes that all members and all masters have reached."""
-    now, update = _recorded(store), read(store.backend)
+    now, update = recorded(store), read(store.backend)
     there = reached_in(update)
 
     def least(component: str, group: str) -> t.Any:
@@ -35,11 +32,6 @@ def oldest_versions(store: Store) -> Versions:
         return min(found, key=_numbers, default=now.get(component))
 
     return {**now, "kubernetes": least("kubernetes", "master"), "etcd": least("etcd", "etcd")} if there else now
-
-
-def _recorded(store: Store) -> Versions:
-    record = store.get(RECORD)
-    return record.public["now"] if record else {}
 
 
 def _numbers(version: str | None) -> list[int]:

@@ -15,8 +15,8 @@ from .._pki.bundle import fingerprints
 from .._pki.x509 import CRYPTOGRAPHY_ERROR
 from .._store.options import find_store
 from .._store.updates import reached
+from .._store.versions import recorded
 from .authorities import get_authority
-from .info import versions_of
 
 __all__ = ("director_facts",)
 
@@ -30,6 +30,6 @@ def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "cryptography": None if CRYPTOGRAPHY_ERROR else importlib.metadata.version("cryptography"),
         "store": str(store),
         "authorities": {name: fingerprints(get_authority(store, name).bundle()) for name in store.names("authorities")},
-        "versions": versions_of(store),
+        "versions": recorded(store),
         "reached": reached(store.backend),
     }

@@ -16,10 +16,11 @@ from .._store.options import STORE
 from .._store.removals import read as read_removals
 from .._store.store import Record, Store
 from .._store.updates import summary
+from .._store.versions import recorded
 from .._timestamp import from_timestamp
 from .authorities import to_authority
 
-__all__ = ("SPEC", "store_info", "versions_of")
+__all__ = ("SPEC", "store_info")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -45,17 +46,11 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
         "credentials": ending,
         "hosts": hosts.public["hosts"] if hosts else {},
         "removals": read_removals(store.backend),
-        "versions": versions_of(store),
+        "versions": recorded(store),
         "update": summary(store.backend),
         "backup": backup_summary(store.backend, moment),
         "restore": restore_summary(store.backend),
     }
-
-
-def versions_of(store: Store) -> dict[str, str]:
-    """Return the versions of the cluster's components, or none before the store has a record of them."""
-    record = store.get("credentials/versions")
-    return record.public["now"] if record else {}
 
 
 def _describe(kind: str, name: str, history: list[Record], moment: datetime.datetime) -> dict[str, t.Any]:

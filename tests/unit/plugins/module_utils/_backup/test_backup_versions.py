@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.versions import RECORD, newest_versions, oldest_versions
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.versions import newest_versions, oldest_versions
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import Store
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.versions import RECORD
 
 OLD, NEW = {"kubernetes": "1.36.3", "etcd": "3.6.16", "runc": "1.5.2"}, {"kubernetes": "1.37.1", "etcd": "3.7.3", "runc": "1.6.0"}
 STEPS = [
