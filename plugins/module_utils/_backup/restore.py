@@ -41,12 +41,13 @@ SPEC: dict[str, t.Any] = {
     "passphrase": {"type": "str", "no_log": True},
     "targets": {**TARGETS, "default": []},
     "about": {"type": "dict", "default": {}},
+    "hosts": {"type": "list", "elements": "str"},
     "manifest": {"type": "dict"},
     "offset": {"type": "int", "default": 0},
     "reached": {"type": "str", "choices": ["restored", "finished"]},
 }
 REQUIRED_IF = [
-    ("phase", "prove", ("cluster", "directory", "passphrase")),
+    ("phase", "prove", ("cluster", "directory", "passphrase", "hosts")),
     ("phase", "store", ("directory", "manifest")),
     ("phase", "read", ("directory",)),
     ("phase", "note", ("reached",)),
@@ -110,7 +111,7 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
         if not lost:
             import_plan(store, records, force=False, all_of_them=True)
     else:
-        versions = manifest["versions"] if lost else oldest_versions(store)
+        versions = manifest["versions"] if lost else oldest_versions(store, options["hosts"])
         problems = differences(manifest, options["about"], versions)
         today = _newest(records if lost else export_records(store, KEYS))
         adds = sorted(merged(today, _history(records), manifest["secrets"]))

@@ -81,7 +81,7 @@ class Director:
 
     def run(self, phase: str, **options) -> dict:
         given = {
-            "store": {"directory": "unused"}, "cluster": "prod", "directory": str(self.work), "passphrase": PASSPHRASE, "about": ABOUT,
+            "store": {"directory": "unused"}, "cluster": "prod", "directory": str(self.work), "passphrase": PASSPHRASE, "about": ABOUT, "hosts": [],
             "targets": [{"type": "directory", "path": str(self.target)}], **options,
         }  # fmt: skip
         done = ArgumentSpecValidator(restore.SPEC, required_if=restore.REQUIRED_IF).validate({"phase": phase, **given})
