@@ -21,7 +21,7 @@ extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._b
 attributes:
   check_mode:
     support: partial
-    details: Only O(phase=prove) and O(phase=remove) run, which write to O(directory) only.
+    details: Only O(phase=prove) runs. It waits for other checks, and removes O(directory) at its end.
   diff_mode:
     support: none
   idempotent:
