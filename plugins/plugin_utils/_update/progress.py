@@ -10,12 +10,10 @@ import datetime
 import typing as t
 
 from ...module_utils._timestamp import from_timestamp, to_timestamp
-from .plan import COMPONENTS, PHASES
+from .plan import COMPONENTS, PHASES, SLOTS
 
-__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "drained", "is_complete", "recreates", "slots", "soak", "stop")
+__all__ = ("END", "NOBODY", "among", "downloads", "drained", "is_complete", "recreates", "slots", "soak", "stop")
 
-# Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
-SLOTS = 8
 # A pattern without hosts, about which Ansible does not warn.
 NOBODY = "all:!all"
 END = "end"

@@ -11,7 +11,8 @@ import datetime
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import update_progress
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.progress import NOBODY, SLOTS, soak
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import SLOTS
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.progress import NOBODY, soak
 
 VERSIONS = {"kubernetes": "1.36.3", "etcd": "3.6.16", "flannel": "0.28.10", "containerd": "2.4.2", "runc": "1.5.2", "cni-plugins": "1.9.1"}
 HOSTS = ("etcd-0", "master-0", "worker-0", "worker-1", "worker-2")
