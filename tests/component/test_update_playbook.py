@@ -25,8 +25,8 @@ ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for na
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy", "cf_routing")
 ACTIONS = (
-    "cluster_lock", "credential", "etcd_downgrade", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
-    "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
+    "cluster_lock", "credential", "etcd_downgrade", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job",
+    "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
 )  # fmt: skip
 ACTION = """
 import json, os, pathlib, time

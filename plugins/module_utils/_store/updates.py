@@ -133,7 +133,10 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
 
 
 def _emulated_at(record: Record) -> str:
-    """Return since when all masters emulate a minor, so that the next plan does not end their soak; nothing if none does. An interrupted step counts from now."""
+    """Return since when all masters emulate a minor, so that the next plan does not end their soak; nothing if none does.
+
+    After an interrupted step, some may have begun only now.
+    """
     if not any(its["emulated"] for its in reached_in(record).values()):
         return ""
     found = record["emulated_at"]
