@@ -33,6 +33,7 @@ from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 from ..plugin_utils._preflight.start import check_ansible, check_confirmation, check_tags
 from ..plugin_utils._preflight.versions import check_versions, versions_of_cluster
+from ..plugin_utils._update.standing import Member, standing
 
 # Every playbook begins with a task of this action, so Ansible imports it before it forks any process.
 preload()
@@ -139,6 +140,8 @@ class ActionModule(ControllerAction):
         try:
             versions = versions_of_cluster(version, recorded, found.values(), silent)
             problems = [*check_versions(version, versions)] if options["versions"] == "same" else []
+            all_hosts = {name: Member(group, found.get(name)) for group in HOST_GROUPS for name in groups.get(group, ())}
+            kept = standing(all_hosts, versions, *(director.facts.get(name, {}) for name in ("reached", "following")))
         except CatalogError as error:
             raise AnsibleActionFail(str(error)) from error
         problems += [
@@ -155,7 +158,7 @@ class ActionModule(ControllerAction):
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
         warnings = list(unknown_routes(hosts, own)) if options["whole"] else []
-        return problems, exists, {"warnings": warnings, "versions": record(versions), "reached": director.facts.get("reached", {})}
+        return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

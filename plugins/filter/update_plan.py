@@ -225,11 +225,14 @@ def _policy(its):
 def _recorded(hosts, former):
     """Return the hosts with what they have by the record of the update that is not finished, if that differs."""
     reached, found = reached_in(former), {}
+    emulating = any(its["emulated"] for its in reached.values())
     for name, host in hosts.items():
         components = _release(reached[name]["versions"] if name in reached else former["from"]).components
         recorded = {component: components[component] for component in COMPONENTS[host.group]}
         differs = any((host.releases or recorded).get(component) != version for component, version in recorded.items())
-        found[name] = host._replace(recorded=recorded if differs else None)
+        # A master that has joined while the others emulate does so as well, although no plan has it.
+        emulates = host.emulates or (emulating and differs and host.group == "master" and name not in reached)
+        found[name] = host._replace(recorded=recorded if differs else None, emulates=emulates)
     return found
 
 

@@ -31,8 +31,8 @@ attributes:
 options:
   state:
     description:
-      - V(present) takes the lock. V(renewed) extends its lease, and fails if this run has lost the lock. V(absent) releases the lock if this
-        run holds it. V(query) only reads it.
+      - V(present) takes the lock. V(renewed) extends its lease, also one that has expired, and fails if another run has had the lock since. V(absent)
+        releases the lock if this run holds it. V(query) only reads it.
     type: str
     choices: [present, renewed, absent, query]
     default: present

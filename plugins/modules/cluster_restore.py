@@ -21,7 +21,7 @@ extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._b
 attributes:
   check_mode:
     support: partial
-    details: Only O(phase=prove) and O(phase=remove) run, which write to O(directory) only.
+    details: Only O(phase=prove) runs. It waits for other checks, and removes O(directory) at its end.
   diff_mode:
     support: none
   idempotent:
@@ -59,6 +59,10 @@ options:
     description: What the inventory says of the networks, as O(cfcr.kubernetes.cluster_backup#module:about).
     type: dict
     default: {}
+  hosts:
+    description: The hosts of the inventory, for O(phase=prove). Those that have left the cluster are still in the plan of an update that is not finished.
+    type: list
+    elements: str
   manifest:
     description: RV(manifest) of O(phase=prove).
     type: dict
@@ -83,6 +87,7 @@ EXAMPLES = r"""
     cluster: prod
     directory: /var/lib/cfcr-restore/prod
     passphrase: "{{ backup_passphrase }}"
+    hosts: [etcd-0, master-0, worker-0]
     targets:
       - {type: directory, path: /var/backups/cfcr}
   delegate_to: "{{ cluster_director }}"

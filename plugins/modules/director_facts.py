@@ -75,6 +75,11 @@ ansible_facts:
           returned: success
           type: dict
           sample: {master-0: {versions: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}, emulated: "1.35"}}
+        following:
+          description: During an update, the same of the next step of each host, in its plan and in those before it that were given up, the oldest one first.
+          returned: success
+          type: dict
+          sample: {worker-0: [{versions: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}, emulated: ""}]}
         time:
           description: The director's clock, in seconds since 1970 (UTC), while the module ran.
           returned: success

@@ -15,7 +15,8 @@ author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Saves the files of all jobs of M(cfcr.kubernetes.job) and the releases that their programs come from, in C(/var/lib/cfcr/rollback.json) of the host,
     which only root can read. If the change fails, it puts them back, restarts what runs otherwise, and waits until it is healthy.
-  - Keys and certificates stay as they are, since new ones are valid as well.
+  - Keys, certificates and files with secrets stay as they are, since a rotation may have replaced them after a change that was interrupted had saved the
+    state. So the former secrets do not come back if new ones are wrong.
   - The module does not fail if a unit is not healthy in time. It reports the unit in RV(problems).
 extends_documentation_fragment: [cfcr.kubernetes._attributes]
 attributes:

@@ -93,8 +93,10 @@ problems:
   returned: success
   type: dict
   sample: {worker-1: "1 problem, and nothing was changed:\n  worker-1: found 400 MiB of memory, expected 900 MiB or more for worker"}
-reached:
-  description: Hosts that an update which is not finished has brought to other versions, as RV(cfcr.kubernetes.director_facts#module:ansible_facts) has them.
+kept:
+  description:
+    - The versions of hosts that do not have those of the cluster, because an update is not finished, and the minor version that masters emulate. New
+      members of etcd and new masters have those of the others.
   returned: success, with O(scope=hosts)
   type: dict
   sample: {}

@@ -81,7 +81,7 @@ record:
   description:
     - The plan with C(backup), C(done), the hosts by the number of the step, C(done_at), the time of the last one, C(failed) and C(blocked) of this run,
       C(paused), and C(finished). C(given_up) has the IDs of the plans before it that were not finished, and C(reached) what hosts have reached in
-      them. Empty if no update has ever begun.
+      them, C(following) what they would have got next, C(emulated_at) since when all masters emulate by them. Empty if no update has ever begun.
   returned: success
   type: dict
 """

@@ -25,8 +25,8 @@ ADDRESSES = {name: f"10.0.0.{number}" for number, name in enumerate((name for na
 # Roles that change hosts, and roles with the results that the playbook needs.
 CHANGING = ("dns", "firewall", "etcd", "flannel", "master", "containerd", "worker", "kube_proxy", "proxy", "cf_routing")
 ACTIONS = (
-    "credential", "etcd_downgrade", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job", "kubernetes_cluster_info",
-    "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
+    "cluster_lock", "credential", "etcd_downgrade", "host_facts", "host_packages", "host_reboot", "host_rollback", "host_watch", "job",
+    "kubernetes_cluster_info", "kubernetes_obstacles_info", "node_drain", "preflight", "podman_hosts", "release_download", "unit_stop",
 )  # fmt: skip
 ACTION = """
 import json, os, pathlib, time
@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         host = self._task.delegate_to if self._task.delegate_to in task_vars["groups"]["all"] else host
         world = json.loads(pathlib.Path(os.environ["WORLD"]).read_text())
         args = self._task.args
-        kept = ("state", "name", "owner", "credentials", "unresponsive", "version")
+        kept = ("state", "name", "owner", "credentials", "unresponsive", "version", "lease")
         seen = {"action": name, "host": host, "at": time.monotonic(), **{key: args[key] for key in kept if key in args}}
         if name == "job":
             release = task_vars["cluster_release"]
@@ -86,6 +86,7 @@ def collections(tmp_path_factory):
     links(ours / "plugins/action", ROOT / "plugins/action", {f"{name}.py" for name in ACTIONS})
     links(ours / "roles", ROOT / "roles", {*CHANGING, "preflight", "health", "director", "iaas", "lock", "release"})
     links(ours / "playbooks", ROOT / "playbooks", {"site.yml"})
+    renewal = {"name": "Renew", "cfcr.kubernetes.cluster_lock": {"state": "renewed", "lease": "{{ lock_lease }}"}, "run_once": True}
     fact = {"name": "Set", "ansible.builtin.set_fact": {"cluster_release": "{{ recorded }}"}}
     tree(ours, {f"plugins/action/{name}.py": ACTION for name in ACTIONS})
     for role in CHANGING:
@@ -93,7 +94,7 @@ def collections(tmp_path_factory):
     tree(ours / "roles", {
         "preflight/tasks/inventory.yml": [], "preflight/tasks/hosts.yml": [fact],
         "health/tasks/main.yml": [], "director/tasks/main.yml": [], "release/tasks/main.yml": [], "release/tasks/bundle.yml": [],
-        "lock/tasks/main.yml": [], "lock/tasks/renew.yml": [], "lock/tasks/release.yml": [],
+        "lock/tasks/main.yml": [], "lock/tasks/renew.yml": [renewal], "lock/tasks/release.yml": [], "lock/defaults/main.yml": {"lock_lease": 900},
     })  # fmt: skip
     options = {"state": "{{ etcd_downgrade_state | default('enabled') }}", "version": "{{ etcd_downgrade_version }}"}
     downgrade = {"name": "Downgrade", "cfcr.kubernetes.etcd_downgrade": options, "register": "etcd_downgrade", "run_once": True}
@@ -169,6 +170,17 @@ def test_a_minor(update):
     assert "worker-1: host 2 of 2, step 4 of 4, workers: kubernetes 1.36.3" in output and "The update is complete" in output
     seen, output = update(now="1.36")
     assert "Nothing to update." in output and jobs(seen) == [] and not hosts_of(seen, "preflight", name="site")
+
+
+def test_the_lock_is_renewed_before_what_may_take_longer_than_its_lease(update):
+    seen, _output = update(now="1.36", hosts=BEHIND, variables={"update_max_in_flight": 2, "update_canaries": 0, "update_watch_time": "10-60"})
+    steps = [(its["action"], its.get("lease")) for its in seen if its["action"] in ("release_download", "cluster_lock", "host_watch")]
+    around = [("cluster_lock", 900), ("release_download", None), ("release_download", None), ("cluster_lock", 900)]
+    batch = [("cluster_lock", 900 + 2 * 600), ("cluster_lock", 900), ("cluster_lock", 900 + 2 * 300), ("host_watch", None), ("host_watch", None)]
+    assert steps == around + batch
+    drained = {its["host"]: its["at"] for its in seen if its.get("state") == "drained"}
+    leases = [its["at"] for its in seen if its["action"] == "cluster_lock"]
+    assert set(drained) == {*HOSTS["worker"]} and all(leases[2] < at < leases[3] for at in drained.values())
 
 
 MINOR_OF_ETCD = {"cluster_kubernetes_version": "1.37"}
@@ -320,7 +332,11 @@ def test_masters_soak(update):
     assert jobs(seen) == [("etcd-0", "1.36.3", ""), *MASTERS[:2]] and not hosts_of(seen, "credential")
     assert "The update ends before master-0: masters behave like the former minor until" in output and "Run update again after 20" in output
     assert jobs(update(variables={"update_soak_hours": 1})[0]) == []
-    assert jobs(update(variables={"update_soak_hours": 0.0001})[0]) == [*MASTERS[2:], *WORKERS]
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    done = {name: {"releases": {its: new[its] for its in COMPONENTS[group]}} for group in ("etcd", "master") for name in HOSTS[group]}
+    seen, output = update(variables={"update_soak_hours": 1}, hosts=done, arguments=["-e", "update_action=replan"])
+    assert jobs(seen) == [] and "masters behave like the former minor until" in output, "another plan does not end it"
+    assert jobs(update(variables={"update_soak_hours": 0.0001}, hosts=done)[0]) == [*MASTERS[2:], *WORKERS]
 
 
 PROVIDER = {"iaas_provider": "local", "machines": dict.fromkeys(ADDRESSES, "running")}

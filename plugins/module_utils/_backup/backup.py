@@ -138,7 +138,8 @@ def _create(store: Store, options: Options, work: Work) -> dict[str, t.Any]:
     check_samples(snapshot[_SAMPLES], records)
     path = os.path.join(work.path, "backup")
     check_free(work.path, snapshot["size"], "the backup")
-    manifest = write_artifact(path, options["passphrase"], manifest_of(options, records, newest_versions(store)), records, work.snapshot)
+    versions = newest_versions(store, snapshot["etcd_version"])
+    manifest = write_artifact(path, options["passphrase"], manifest_of(options, records, versions), records, work.snapshot)
     os.unlink(work.snapshot)
     if read_artifact(path, options["passphrase"], options["cluster"], where=name) != manifest:
         raise HostError(f"{name}: found another manifest when it was read back")

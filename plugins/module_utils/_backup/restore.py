@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -41,19 +42,19 @@ SPEC: dict[str, t.Any] = {
     "passphrase": {"type": "str", "no_log": True},
     "targets": {**TARGETS, "default": []},
     "about": {"type": "dict", "default": {}},
+    "hosts": {"type": "list", "elements": "str"},
     "manifest": {"type": "dict"},
     "offset": {"type": "int", "default": 0},
     "reached": {"type": "str", "choices": ["restored", "finished"]},
 }
 REQUIRED_IF = [
-    ("phase", "prove", ("cluster", "directory", "passphrase")),
+    ("phase", "prove", ("cluster", "directory", "passphrase", "hosts")),
     ("phase", "store", ("directory", "manifest")),
     ("phase", "read", ("directory",)),
     ("phase", "note", ("reached",)),
     ("phase", "remove", ("directory",)),
 ]
 
-_IN_CHECK_MODE = ("prove", "remove")
 _COPY = "backup"  # the copy of a backup that was fetched from a target
 _FILES = (STORE_FILE, SNAPSHOT, "mark", _COPY)
 _LATEST = "latest"
@@ -64,10 +65,11 @@ Options = t.Mapping[str, t.Any]
 
 def operate(store: Store, options: Options, check_mode: bool = False) -> dict[str, t.Any]:
     """Do one phase, and return the result of the module."""
-    if check_mode and options["phase"] not in _IN_CHECK_MODE:
+    if check_mode and options["phase"] != "prove":
         return {"changed": False, "skipped": True}
     if options["phase"] == "prove":
-        return _prove(store, options)
+        with _for_a_check(options["directory"]) if check_mode else contextlib.nullcontext():
+            return _prove(store, options)
     if options["phase"] == "store":
         return _store(store, options)
     if options["phase"] == "read":
@@ -110,7 +112,7 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
         if not lost:
             import_plan(store, records, force=False, all_of_them=True)
     else:
-        versions = manifest["versions"] if lost else oldest_versions(store)
+        versions = manifest["versions"] if lost else oldest_versions(store, options["hosts"])
         problems = differences(manifest, options["about"], versions)
         today = _newest(records if lost else export_records(store, KEYS))
         adds = sorted(merged(today, _history(records), manifest["secrets"]))
@@ -156,7 +158,29 @@ def _make(directory: str) -> None:
         make_directory(os.path.dirname(directory))
         os.mkdir(directory, 0o700)
     except OSError as error:
-        raise HostError(f"{directory}: cannot be made: {error.strerror}; expected a directory that only restores use") from error
+        raise _unusable(directory, error) from error
+
+
+def _unusable(directory: str, error: OSError) -> HostError:
+    return HostError(f"{directory}: cannot be made: {error.strerror}; expected a directory that only restores use")
+
+
+@contextlib.contextmanager
+def _for_a_check(directory: str) -> t.Iterator[None]:
+    """Wait until no other check uses the directory, and remove it at the end. Checks do not take the lock of the cluster."""
+    parent = os.path.dirname(directory)
+    try:
+        make_directory(parent)
+        descriptor = os.open(parent, os.O_RDONLY)
+    except OSError as error:
+        raise _unusable(directory, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            _remove(directory)
+        os.close(descriptor)
 
 
 def _remove(directory: str) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._store.store import Store
@@ -15,19 +16,26 @@ from .._store.versions import Versions, recorded
 __all__ = ("newest_versions", "oldest_versions")
 
 
-def newest_versions(store: Store) -> Versions:
-    """Return the versions of the hosts that are furthest, which may have written data that older versions cannot read."""
+def newest_versions(store: Store, etcd: str = "") -> Versions:
+    """Return the versions of the hosts that are furthest, which may have written data that older versions cannot read.
+
+    The member of etcd that made the snapshot has this version. The record does not know it yet if an update was killed.
+    """
     found = [recorded(store), *(its["versions"] for its in reached(store.backend).values())]
-    return max(found, key=lambda versions: [_numbers(versions.get(component)) for component in ("kubernetes", "etcd")])
+    newest = max(found, key=lambda versions: [_numbers(versions.get(component)) for component in ("kubernetes", "etcd")])
+    return {**newest, "etcd": max(newest["etcd"], etcd, key=_numbers)} if "etcd" in newest else newest
 
 
-def oldest_versions(store: Store) -> Versions:
-    """Return the recorded versions, with those of etcd and Kubernetes that all members and all masters have reached."""
+def oldest_versions(store: Store, hosts: t.Collection[str]) -> Versions:
+    """Return the recorded versions, with those of etcd and Kubernetes that all members and all masters of the inventory have reached.
+
+    A host that has left the cluster is still in the plan of an update.
+    """
     now, update = recorded(store), read(store.backend)
     there = reached_in(update)
 
     def least(component: str, group: str) -> t.Any:
-        names = {name for step in update.get("steps", ()) if step["group"] == group for batch in step["batches"] for name in batch}
+        names = {name for step in update.get("steps", ()) if step["group"] == group for batch in step["batches"] for name in batch} & set(hosts)
         found = [there.get(name, {"versions": now})["versions"].get(component) for name in names]
         return min(found, key=_numbers, default=now.get(component))
 
@@ -35,4 +43,4 @@ def oldest_versions(store: Store) -> Versions:
 
 
 def _numbers(version: str | None) -> list[int]:
-    return [int(part) for part in (version or "0").split(".")]
+    return [int(part) for part in re.findall("[0-9]+", version or "0")]

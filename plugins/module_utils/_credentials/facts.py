@@ -14,7 +14,7 @@ import typing as t
 from .._pki.bundle import fingerprints
 from .._pki.x509 import CRYPTOGRAPHY_ERROR
 from .._store.options import find_store
-from .._store.updates import reached
+from .._store.updates import following_in, reached_in, read
 from .._store.versions import recorded
 from .authorities import get_authority
 
@@ -24,6 +24,7 @@ __all__ = ("director_facts",)
 def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return the facts. A store that does not exist yet has no CAs."""
     store = find_store(options["store"])
+    update = read(store.backend)
     return {
         "python_version": platform.python_version(),
         "python": sys.executable,
@@ -31,5 +32,6 @@ def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "store": str(store),
         "authorities": {name: fingerprints(get_authority(store, name).bundle()) for name in store.names("authorities")},
         "versions": recorded(store),
-        "reached": reached(store.backend),
+        "reached": reached_in(update),
+        "following": following_in(update),
     }

@@ -4,7 +4,8 @@
 
 """The jobs of a host as they were before a change: which releases the symlinks point to, and the files of each job. A failed change goes back to them.
 
-They are on the host itself, so it needs neither the former inventory nor a network. Keys and certificates are not among them: new ones stay valid.
+They are on the host itself, so it needs neither the former inventory nor a network. Keys, certificates and secret files are not among them: they do not
+depend on versions, and a rotation may have replaced them after an interrupted change had saved the state.
 """
 
 from __future__ import annotations
@@ -97,8 +98,7 @@ def outdated(units: t.Iterable[State]) -> dict[str, str]:
 def _paths(root: Path) -> list[str]:
     found: list[str] = []
     for job in descriptor.read_all(root):
-        keys = {f"{path[:-len('.crt')]}.key" for path in job["certificates"]}
-        found += [descriptor.path_of(job["name"]), *job["files"], *(path for path in job["secret_files"] if path not in keys)]
+        found += [descriptor.path_of(job["name"]), *job["files"]]
         found += [str(systemd.UNITS / f"{unit['name']}.service") for unit in job["units"]]
         found.append(str(records.DIRECTORY / f"{job['name']}.json"))
     return sorted(dict.fromkeys(found))

@@ -95,6 +95,12 @@ def operate(backend: Backend, options: dict[str, t.Any], check_mode: bool) -> di
         document, now = backend.read(_NAME), time.time()
         lock = _parse(document.content, backend.where(_NAME)) if document else Lock()
         found = blocker(lock, options, now) if options["state"] != "absent" else ""
+        # A lease that has expired is renewed if the cluster is as this run has left it.
+        if options["state"] == "renewed" and takes and not found and lock.holder.get("id") != options["holder"].get("id"):
+            raise HostError(
+                f"{backend}: found that this run has lost the cluster lock, expected to hold it: its lease had expired, and another run may have changed the "
+                "cluster. Run the playbook again."
+            )
         new = lock if found or check_mode else change(lock, options, now)
         if new == lock:
             break

@@ -19,7 +19,7 @@ from .._timestamp import to_timestamp
 from .options import STORE
 from .store import Backend, revise
 
-__all__ = ("SPEC", "operate", "reached", "reached_in", "read", "summary")
+__all__ = ("SPEC", "following_in", "operate", "reached", "reached_in", "read", "summary")
 
 SPEC: dict[str, t.Any] = {
     **STORE,
@@ -38,7 +38,7 @@ _NAME = "update/plan"
 _SAME = ("to", "rollback", "configuration", "packages", "recreate")
 _NAMES = (*_SAME, "id", "from", "steps", "left_out", "backup", "done", "done_at", "failed", "blocked", "paused", "finished")
 # Records of earlier versions do not have these.
-_LATER: dict[str, t.Any] = {"reached": {}, "given_up": [], "options": {}}
+_LATER: dict[str, t.Any] = {"reached": {}, "following": {}, "emulated_at": "", "given_up": [], "options": {}}
 # What each run begins with: hosts that failed or could not be drained are tried again.
 _NEW: dict[str, t.Any] = {"failed": {}, "blocked": {}, "paused": False, "finished": False}
 
@@ -97,6 +97,24 @@ def reached_in(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     return {**record.get("reached", {}), **done}
 
 
+def following_in(record: t.Mapping[str, t.Any]) -> dict[str, list[dict[str, t.Any]]]:
+    """Return what this plan and those before it that were given up would have given hosts next, the oldest plan first, if the update is not finished.
+
+    A run that was killed, or that has lost a host, may have begun with it.
+    """
+    if record.get("finished", True):
+        return {}
+    found = {name: list(states) for name, states in record.get("following", {}).items()}
+    planned = set()
+    for number, step in enumerate(record["steps"]):
+        its = {"versions": step["versions"], "emulated": step["emulated"]}
+        for name in (name for batch in step["batches"] for name in batch if name not in record["done"].get(str(number), [])):
+            if name not in planned and its not in found.setdefault(name, []):
+                found[name].append(its)
+            planned.add(name)
+    return found
+
+
 def _begun(before: Record, options: dict[str, t.Any]) -> Record:
     plan = options["plan"]
     new = {**_LATER, **{name: value for name, value in plan.items() if name in (*_NAMES, *_LATER)}, "backup": "", "done": {}, "done_at": {}, **_NEW}
@@ -110,7 +128,24 @@ def _begun(before: Record, options: dict[str, t.Any]) -> Record:
         raise HostError("\n".join(differences))
     # Nodes may still be cordoned by these.
     given_up = [name for name in (*before["given_up"], before["id"]) if name != new["id"]]
-    return {**new, "reached": reached_in(before), "given_up": list(dict.fromkeys(given_up))}
+    taken = {"reached": reached_in(before), "following": following_in(before), "emulated_at": _emulated_at(before)}
+    return {**new, **taken, "given_up": list(dict.fromkeys(given_up))}
+
+
+def _emulated_at(record: Record) -> str:
+    """Return since when all masters emulate a minor, so that the next plan does not end their soak; nothing if none does.
+
+    After an interrupted step, some may have begun only now.
+    """
+    if not any(its["emulated"] for its in reached_in(record).values()):
+        return ""
+    found = record["emulated_at"]
+    for number, step in enumerate(record["steps"]):
+        done = record["done"].get(str(number), [])
+        if step["emulated"] and done:
+            complete = all(name in done for batch in step["batches"] for name in batch)
+            found = record["done_at"][str(number)] if complete else _now()
+    return found
 
 
 def _differences(before: Record, plan: dict[str, t.Any]) -> t.Iterator[str]:
@@ -150,9 +185,13 @@ def _done(before: Record, options: dict[str, t.Any]) -> Record:
     return {
         **before,
         "done": {**before["done"], step: [*known, *(name for name in options["hosts"] if name not in known)]},
-        "done_at": {**before["done_at"], step: to_timestamp(datetime.datetime.now(datetime.timezone.utc))},
+        "done_at": {**before["done_at"], step: _now()},
         **{name: {**before[name], **options[name]} for name in ("failed", "blocked")},
     }
+
+
+def _now() -> str:
+    return to_timestamp(datetime.datetime.now(datetime.timezone.utc))
 
 
 def _paused(before: Record, _options: dict[str, t.Any]) -> Record:

@@ -14,7 +14,7 @@ import typing as t
 
 from . import obstacles, rules
 
-__all__ = ("ALL", "COMPONENTS", "PHASES", "Host", "Policy", "Release", "Request", "Refused", "plan")
+__all__ = ("ALL", "COMPONENTS", "PHASES", "SLOTS", "Host", "Policy", "Release", "Request", "Refused", "plan")
 
 # The components of each group's hosts.
 COMPONENTS = {
@@ -28,6 +28,8 @@ _SHOWN = 5  # volumes
 _ONE_AT_A_TIME = ("etcd", "master", "proxy")
 # In this order, no component is ever newer than the API server that it talks to. A roll-back goes the other way.
 PHASES = ("etcd", "emulation", "masters", "proxies", "workers")
+# Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
+SLOTS = 8
 _PHASE_OF = {"etcd": "etcd", "master": "masters", "proxy": "proxies", "worker": "workers"}
 ALL = "all"
 _KERNEL = "linux-image-"
@@ -136,6 +138,9 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         _step("worker", groups, request.to, request),
     ]
     steps = [step for step in (reversed(wanted) if request.rollback else wanted) if step["batches"]]
+    if len(steps) > SLOTS:
+        expected = f"{SLOTS} at most, the plays of playbook update: update to a minor in between first"
+        raise Refused(f"cluster_kubernetes_version: found {len(steps)} steps to {request.to.versions['kubernetes']}, expected {expected}")
     found = request.obstacles if steps else None
     drained = [name for step in steps for name in step["drain"]]
     blocking = list(obstacles.refusals(found, drained)) if found else []

@@ -10,12 +10,10 @@ import datetime
 import typing as t
 
 from ...module_utils._timestamp import from_timestamp, to_timestamp
-from .plan import COMPONENTS, PHASES
+from .plan import COMPONENTS, PHASES, SLOTS
 
-__all__ = ("END", "NOBODY", "SLOTS", "among", "downloads", "drained", "is_complete", "recreates", "slots", "soak", "stop")
+__all__ = ("END", "NOBODY", "among", "downloads", "drained", "is_complete", "recreates", "slots", "soak", "stop")
 
-# Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
-SLOTS = 8
 # A pattern without hosts, about which Ansible does not warn.
 NOBODY = "all:!all"
 END = "end"
@@ -75,7 +73,7 @@ def stop(record: Values, number: int, batch: t.Sequence[str], soaks_until: str =
         if set(its) & set(batch):
             break
         before += [name for name in its if name not in done and name not in blocked]
-    if soaks_until and any(step["phase"] == "emulation" for step in record["steps"][:number]):
+    if soaks_until and number >= _first_that_waits(record):
         return f"masters behave like the former minor until {soaks_until}"
     if before:
         return f"{', '.join(before)} did not finish"
@@ -86,11 +84,28 @@ def stop(record: Values, number: int, batch: t.Sequence[str], soaks_until: str =
 
 def soak(record: Values, hours: float, now: datetime.datetime) -> str:
     """Return until when all masters, which have new binaries, go on to emulate the former minor; nothing if they do not wait for that."""
-    for number, step in enumerate(record["steps"][:-1] if hours else ()):
-        if step["phase"] == "emulation" and not _left(record, number) and _left(record, number + 1):
-            end = from_timestamp(record["done_at"][str(number)]) + datetime.timedelta(hours=hours)
-            return to_timestamp(end) if end > now else ""
-    return ""
+    since = _emulated_at(record) if hours else ""
+    if not since:
+        return ""
+    end = from_timestamp(since) + datetime.timedelta(hours=hours)
+    return to_timestamp(end) if end > now else ""
+
+
+def _emulated_at(record: Values) -> str:
+    """Return since when all masters emulate the former minor, if the next step ends that: by this plan, or by one that was given up."""
+    phases = [step["phase"] for step in record["steps"]]
+    for number, phase in enumerate(phases[:-1]):
+        if phase == "emulation" and not _left(record, number) and _left(record, number + 1):
+            return record["done_at"].get(str(number), "")  # without it, all its hosts have left the cluster
+    if "emulation" in phases or "masters" not in phases or record["rollback"]:
+        return ""
+    return record["emulated_at"] if _left(record, phases.index("masters")) else ""
+
+
+def _first_that_waits(record: Values) -> int:
+    """Return the first step that waits until the masters have soaked."""
+    phases = [step["phase"] for step in record["steps"]]
+    return phases.index("emulation") + 1 if "emulation" in phases else phases.index("masters")
 
 
 def downloads(record: Values) -> dict[str, dict[str, t.Any]]:

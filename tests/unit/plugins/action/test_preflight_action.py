@@ -17,6 +17,7 @@ import yaml
 from _store import local_store
 from ansible_collections.cfcr.kubernetes.plugins.action.preflight import _left_out, _name_servers
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authority_list import keep_authorities
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import updates
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import record, resolve
 
 COLLECTIONS = pathlib.Path(__file__).parents[4] / "collections"
@@ -198,3 +199,17 @@ def test_only_playbooks_may_set_the_release(play, versions, right):
     code, hosts = play(RIGHT, cluster_release="1.35", preflight_versions=versions)
     assert (code == 0) == right
     assert right or "cluster_release: found an unknown name" in str(hosts)
+
+
+def test_hosts_keep_what_an_update_that_is_not_finished_has_given_them(play, local, old_cluster):
+    """The store has only one member of etcd as done. A new one, which has nothing yet, gets the same versions."""
+    old, new = (record(resolve(minor)) for minor in ("1.35", "1.36"))
+    steps = [{"phase": "etcd", "group": "etcd", "versions": new, "emulated": "", "batches": [["e0"]]}]
+    plan = {"id": "x", "from": old, "to": new, "rollback": False, "configuration": False, "packages": False, "recreate": [], "steps": steps, "left_out": {}}
+    given = {"plan": plan, "replace": False, "step": 0, "hosts": ["e0"], "failed": {}, "blocked": {}}
+    for state in ("begun", "done"):
+        updates.operate(local_store(old_cluster).backend, {"state": state, **given}, check_mode=False)
+    local["all"]["children"]["etcd"]["hosts"]["e1"] = {"ansible_host": "10.0.0.5"}
+    play(local, tasks_from="hosts", cluster_store_directory=old_cluster, preflight_versions="recorded")
+    (result,) = play.tasks["Check the hosts"].values()
+    assert result["versions"] == old and result["kept"] == dict.fromkeys(("e0", "e1"), {"versions": new, "emulated": ""}), result

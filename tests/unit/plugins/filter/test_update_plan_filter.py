@@ -140,6 +140,18 @@ def test_hosts_that_have_joined_since_the_plan_was_made():
     assert planned(former=former)["unplanned"] == []
 
 
+def test_a_master_that_has_joined_while_the_others_emulate_needs_another_plan():
+    """It emulates as well, and the kubelets of the new minor must not meet that."""
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    masters = {name: {**row("master"), "releases": {its: new[its] for its in COMPONENTS["master"]}} for name in ("master-0", "master-1")}
+    made = planned()
+    record = {**made, "finished": False, "done": {str(phases(made).index("emulation")): ["master-0"]}}
+    again = planned(hosts=masters, former=record)
+    assert again["unplanned"] == ["master-1"] and [step["batches"] for step in again["steps"] if step["group"] == "master"] == [[["master-0"], ["master-1"]]]
+    record["done"][str(phases(made).index("masters"))] = ["master-0"]
+    assert planned(hosts=masters, former=record)["unplanned"] == []
+
+
 def test_a_host_that_a_killed_run_has_changed_is_in_the_plan_that_follows():
     """Its programs are new, but it may still run the old ones, and the record does not know that it has them."""
     new = {name: its["version"] for name, its in load("1.36")["components"].items()}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -79,14 +80,14 @@ class Director:
     def store(self) -> Store:
         return open_store(self.top / "store")
 
-    def run(self, phase: str, **options) -> dict:
+    def run(self, phase: str, check_mode: bool = False, **options) -> dict:
         given = {
-            "store": {"directory": "unused"}, "cluster": "prod", "directory": str(self.work), "passphrase": PASSPHRASE, "about": ABOUT,
+            "store": {"directory": "unused"}, "cluster": "prod", "directory": str(self.work), "passphrase": PASSPHRASE, "about": ABOUT, "hosts": [],
             "targets": [{"type": "directory", "path": str(self.target)}], **options,
         }  # fmt: skip
         done = ArgumentSpecValidator(restore.SPEC, required_if=restore.REQUIRED_IF).validate({"phase": phase, **given})
         assert done.error_messages == []
-        return restore.operate(self.store, done.validated_parameters)
+        return restore.operate(self.store, done.validated_parameters, check_mode)
 
     def restore_store(self, **options) -> dict:
         return self.run("store", manifest=self.run("prove", **options)["manifest"], **options)
@@ -285,6 +286,20 @@ def test_what_an_interrupted_run_has_left_is_replaced(director):
     director.run("prove")
     (director.work / "backup").write_text("half")
     assert director.run("prove")["id"] == NEW
+
+
+def test_checks_do_not_disturb_each_other(director):
+    """They take no lock of the cluster."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        proved = list(pool.map(lambda _number: director.run("prove", check_mode=True), range(4)))
+    assert [its["id"] for its in proved] == [NEW] * 4 and not director.work.exists()
+    with pytest.raises(HostError, match="not encrypted with this passphrase"):
+        director.run("prove", check_mode=True, passphrase="another passphrase")
+    assert not director.work.exists()
+    director.run("prove")
+    assert director.run("remove", check_mode=True)["skipped"] and director.work.exists()
+    with pytest.raises(HostError, match="expected a directory that only restores use"):
+        director.run("prove", check_mode=True, directory=str(director.target / NEW / "work"))
 
 
 def test_pieces_of_the_snapshot(director):

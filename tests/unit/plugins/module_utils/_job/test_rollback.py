@@ -30,7 +30,7 @@ def host(tmp_path):
     write(host, "/etc/cfcr/jobs/kubelet.json", json.dumps(descriptor))
     for path, content in ((CONFIGURATION, "old"), (SECRET, "key"), (KEY, "old key"), (UNIT, "[Unit]")):
         write(host, path, content)
-    (host / SECRET[1:]).chmod(0o600)
+    (host / CONFIGURATION[1:]).chmod(0o600)
     (host / BIN).parent.mkdir()
     link(host, "1.35.4")
     return host
@@ -51,13 +51,16 @@ def test_files_and_releases_go_back(host):
     kept = rollback.collect(host)
     link(host, "1.36.3")
     write(host, CONFIGURATION, "new")
-    (host / SECRET[1:]).chmod(0o644)
+    (host / CONFIGURATION[1:]).chmod(0o644)
     (host / UNIT[1:]).unlink()
     write(host, KEY, "new key")
-    assert rollback.put_back(kept, host) == ["/opt/cfcr/bin/kubelet", SECRET, CONFIGURATION, UNIT]
+    write(host, SECRET, "key of a rotation")
+    assert rollback.put_back(kept, host) == ["/opt/cfcr/bin/kubelet", CONFIGURATION, UNIT]
     assert (host / BIN).read_text() == "1.35.4" and (host / CONFIGURATION[1:]).read_text() == "old" and (host / UNIT[1:]).read_text() == "[Unit]"
-    assert (host / SECRET[1:]).stat().st_mode & 0o777 == 0o600
+    assert (host / CONFIGURATION[1:]).stat().st_mode & 0o777 == 0o600
     assert (host / KEY[1:]).read_text() == "new key", "a key stays with its certificate"
+    assert (host / SECRET[1:]).read_text() == "key of a rotation", "the former one would decrypt nothing"
+    assert not {KEY, SECRET} & {*kept["files"]}
     assert rollback.put_back(kept, host) == []
 
 

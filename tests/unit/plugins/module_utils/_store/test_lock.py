@@ -80,6 +80,25 @@ def test_a_lost_lock_is_reported_at_renewal(lock):
         lock("first", state="renewed", at=2001.0)
 
 
+def test_a_renewal_takes_no_lock_that_another_run_has_had(lock):
+    """Its changes may contradict what this run has planned."""
+    lock("first")
+    lock("second", "there", 2000.0)
+    with pytest.raises(HostError, match="found that this run has lost the cluster lock, expected to hold it"):
+        lock("first", state="renewed", at=9999.0)  # the lease of the second one has expired
+    lock("second", "there", 2000.0, state="absent")
+    with pytest.raises(HostError, match="another run may have changed the cluster"):
+        lock("first", state="renewed", at=2001.0)
+    assert not lock("first", state="renewed", at=2001.0, check_mode=True)["held"]
+    assert lock("second", state="query")["holder"] == {}
+
+
+def test_an_expired_lease_is_renewed_if_no_other_run_has_had_the_lock(lock):
+    lock("first")
+    assert lock("first", state="renewed", at=9999.0)["serial"] == 1
+    assert lock("second", "there", 10000.0, on_held="report")["held"]
+
+
 def test_an_override_takes_the_lock(lock):
     lock("first")
     assert lock("second", override=True)["holder"]["id"] == "second"

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.local import LocalBackend
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store import revise
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import operate, reached, summary
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.updates import following_in, operate, reached, read, summary
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._timestamp import from_timestamp
 
 PLAN = {
@@ -21,12 +21,12 @@ PLAN = {
     "configuration": False,
     "packages": False,
     "recreate": [],
-    "steps": [{"phase": "etcd", "group": "etcd", "batches": [["etcd-1"], ["etcd-0"]]}],
+    "steps": [{"phase": "etcd", "group": "etcd", "versions": {"kubernetes": "1.36.3"}, "emulated": "", "batches": [["etcd-1"], ["etcd-0"]]}],
     "left_out": {},
     "options": {"update_canaries": "1", "update_drain": "auto", "update_skip_drain": ["worker-1"], "update_emulate": True},
 }
 FRESH = {"unplanned": []}  # of a plan, and not of the record
-NEW = {"reached": {}, "given_up": [], "failed": {}, "blocked": {}, "paused": False, "finished": False}
+NEW = {"reached": {}, "following": {}, "emulated_at": "", "given_up": [], "failed": {}, "blocked": {}, "paused": False, "finished": False}
 BACK = {**PLAN, "id": "update-1.35.4-ffffffff", "from": PLAN["to"], "to": PLAN["from"], "rollback": True}
 
 
@@ -98,6 +98,44 @@ def test_a_plan_that_is_given_up_keeps_what_hosts_have_reached(backend):
     change(backend, "finished")
     assert reached(backend) == {}
     assert change(backend, "begun", plan=PLAN)["reached"] == {}
+
+
+def test_hosts_have_a_next_step_until_the_update_is_finished(backend):
+    """A run that was killed may have begun with it, also in a plan that was given up."""
+    old, new = {"versions": {"kubernetes": "1.35.4"}, "emulated": ""}, {"versions": {"kubernetes": "1.36.3"}, "emulated": ""}
+    emulating = {**new, "emulated": "1.35"}
+    assert following_in(read(backend)) == {}
+    change(backend, "begun", plan={**PLAN, "steps": [{**emulating, "batches": [["master-0"], ["master-1"]]}, {**new, "batches": [["master-0"]]}]})
+    change(backend, "done", step=0, hosts=["master-0"])
+    assert following_in(read(backend)) == {"master-0": [new], "master-1": [emulating]}
+    change(backend, "begun", plan={**BACK, "steps": [{**old, "batches": [["master-1", "worker-0"]]}]}, replace=True)
+    assert following_in(read(backend)) == {"master-0": [new], "master-1": [emulating, old], "worker-0": [old]}
+    change(backend, "done", step=0, hosts=["master-1"])
+    change(backend, "begun", plan={**PLAN, "steps": [{**emulating, "batches": [["master-1"]]}]}, replace=True)
+    assert following_in(read(backend)) == {"master-0": [new], "master-1": [emulating], "worker-0": [old]}
+    change(backend, "finished")
+    assert following_in(read(backend)) == {} == change(backend, "begun", plan=PLAN)["following"]
+
+
+def test_a_soak_outlasts_its_plan(backend):
+    new = {"versions": {"kubernetes": "1.36.3"}, "emulated": ""}
+    emulation, masters = ({**new, "emulated": emulated, "batches": [["master-0"], ["master-1"]]} for emulated in ("1.35", ""))
+    first = {**PLAN, "steps": [emulation, masters]}
+    assert change(backend, "begun", plan=first)["emulated_at"] == ""
+    at = change(backend, "done", step=0, hosts=["master-0", "master-1"])["done_at"]["0"]
+    second = {**PLAN, "id": "second", "steps": [masters]}
+    for plan in (second, BACK, {**PLAN, "id": "third", "steps": [masters]}):
+        assert change(backend, "begun", plan=plan, replace=True)["emulated_at"] == at
+    change(backend, "done", step=0, hosts=["master-0", "master-1"])
+    assert change(backend, "begun", plan={**second, "id": "fourth"}, replace=True)["emulated_at"] == "", "none emulates"
+
+
+def test_a_soak_whose_beginning_is_not_known_begins_with_the_next_plan(backend):
+    step = {"versions": {"kubernetes": "1.36.3"}, "emulated": "1.35", "batches": [["master-0"], ["master-1"]]}
+    change(backend, "begun", plan={**PLAN, "steps": [step]})
+    written = change(backend, "done", step=0, hosts=["master-0"])
+    backend.write("update/plan", {**written, "done_at": {"0": "2020-11-30T02:00:00Z"}}, 2)
+    assert change(backend, "begun", plan={**PLAN, "id": "second"}, replace=True)["emulated_at"] > "2026"
 
 
 def test_plans_that_are_given_up_are_named_until_an_update_is_finished(backend):
@@ -203,7 +241,8 @@ def test_a_damaged_record_is_named(backend):
 
 def test_a_record_of_an_earlier_version_is_read(backend):
     written = change(backend, "begun", plan=PLAN)
-    backend.write("update/plan", {name: value for name, value in written.items() if name not in ("reached", "given_up", "options")}, 1)
+    later = ("reached", "following", "emulated_at", "given_up", "options")
+    backend.write("update/plan", {name: value for name, value in written.items() if name not in later}, 1)
     assert change(backend, "query") == {**written, "options": {}}
     assert change(backend, "begun", plan={**PLAN, "options": {"update_canaries": "2"}})["id"] == PLAN["id"], "nobody knows what it was"
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -71,6 +72,15 @@ def test_etcd_alone():
 def test_another_minor_of_containerd_drains():
     made = planned(cluster(NEW), NEW, release("1.36.3", containerd="2.5.0"))
     assert [(step["phase"], set(step["drain"].values())) for step in made["steps"]] == [("workers", {"containerd 2.4.2 to 2.5.0"})]
+
+
+def test_a_plan_with_more_steps_than_the_playbook_has_plays_is_refused():
+    """Three hops with emulation."""
+    newest = release("1.38.0", "3.7.3")
+    request = Request(release("1.35.4", "3.6.16"), newest, {**LOCKS, "1.38": newest})
+    with pytest.raises(Refused, match=r"cluster_kubernetes_version: found 9 steps to 1.38.0, expected 8 at most, .*: update to a minor in between first"):
+        plan(cluster(request.now), request)
+    assert len(plan(cluster(request.now), dataclasses.replace(request, emulate=False))["steps"]) == 6
 
 
 def test_two_minors_are_two_hops_of_the_masters_and_one_drain_of_each_worker():

@@ -11,7 +11,8 @@ import datetime
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import update_progress
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.progress import NOBODY, SLOTS, soak
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import SLOTS
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.progress import NOBODY, soak
 
 VERSIONS = {"kubernetes": "1.36.3", "etcd": "3.6.16", "flannel": "0.28.10", "containerd": "2.4.2", "runc": "1.5.2", "cni-plugins": "1.9.1"}
 HOSTS = ("etcd-0", "master-0", "worker-0", "worker-1", "worker-2")
@@ -33,6 +34,7 @@ RECORD = {
     "left_out": {},
     "done": {},
     "done_at": {},
+    "emulated_at": "",
     "failed": {},
     "blocked": {},
     "paused": False,
@@ -127,6 +129,8 @@ EMULATES = {
     "done": {"0": ["master-0"]},
     "done_at": {"0": "2020-11-30T02:00:00Z"},
 }
+# A plan after one that was given up when all masters emulated.
+WITHOUT = {name: RECORD[name] for name in ("steps", "done", "done_at", "emulated_at")}
 
 
 @pytest.mark.parametrize(
@@ -137,8 +141,17 @@ EMULATES = {
         ({}, 0.5, 3, ""),
         ({"done": {}, "done_at": {}}, 24, 3, ""),
         ({"done": {"0": ["master-0"], "1": ["master-0"]}}, 24, 3, ""),
+        ({"done_at": {}, "steps": [step("emulation", "master"), *RECORD["steps"][1:]]}, 24, 3, ""),
+        ({**WITHOUT, "emulated_at": "2020-11-30T02:00:00Z"}, 24, 3, "2020-12-01T02:00:00Z"),
+        ({**WITHOUT, "emulated_at": "2020-11-30T02:00:00Z"}, 0.5, 3, ""),
+        ({**WITHOUT, "emulated_at": "2020-11-30T02:00:00Z", "rollback": True}, 24, 3, ""),
+        ({**WITHOUT, "emulated_at": "2020-11-30T02:00:00Z", "done": {"1": ["master-0"]}}, 24, 3, ""),
+        ({**WITHOUT}, 24, 3, ""),
     ],
-    ids=["none", "waits", "over", "before", "after"],
+    ids=[
+        "none", "waits", "over", "before", "after",
+        "its masters have left", "given up", "given up long ago", "way back", "masters are done", "nothing emulates",
+    ],
 )
 def test_masters_soak(change, hours, hour, until):
     now = datetime.datetime(2020, 11, 30, hour, tzinfo=datetime.timezone.utc)
@@ -152,6 +165,9 @@ def test_a_batch_after_the_emulation_waits_until_masters_have_soaked():
         assert progress(record, step=number, batch=batch, soak_hours=1)["stop"] == reason
     assert progress(record, soak_hours="1")["soaks_until"] == "2999-01-01T01:00:00Z"
     assert progress(EMULATES, step=1, batch=["master-0"], soak_hours=1)["stop"] == ""
+    given_up = {**RECORD, "done": {"0": ["etcd-0"]}, "emulated_at": "2999-01-01T00:00:00Z"}
+    for batch, number, stops in ((["etcd-0"], 0, ""), (["master-0"], 1, reason), (["worker-0"], 2, reason)):
+        assert progress(given_up, step=number, batch=batch, soak_hours=1)["stop"] == stops
 
 
 def test_downloads_are_those_of_the_next_step_of_a_host():
