@@ -44,6 +44,7 @@ PROGRAMS = f"{ROOT}/.venv/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
 ENVIRONMENT = {"PATH": PROGRAMS, "LC_ALL": "C.UTF-8", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": ""}
 # The versions of ansible-core after that of the checkout's own environment, with the package and a Python that it supports.
 VERSIONS = {"2.20": ("ansible==13.8.0", "3.12"), "2.21": ("ansible==14.5.0", "3.13")}
+OLDER = "ansible-core==2.18.19"
 # The other tests need programs that `make test` does not compile.
 OF_DEFAULT_MINOR = ("-m", "not other_minor")
 INTERRUPTED = threading.Event()
@@ -52,6 +53,8 @@ FREE_PERCENT = 18
 # Output of a failed step: its last lines, preceded by earlier lines that report a fault. Of these, the end of the run repeats the last ones.
 SHOWN_LINES = 60
 REPEATED_LINES, REPEATED_WIDTH = 3, 300
+# Warnings of Ansible, but for those of an inventory that the run itself creates.
+WARNING = re.compile(r"\[(WARNING|DEPRECATION WARNING)\]: (?!Unable to parse \S+/inventory\.yml |provided hosts list is empty)")
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
 
 
@@ -204,6 +207,14 @@ def modules(step: Step) -> None:
         sanity(step, VERSIONS[version_of(step)][1], **variables)
 
 
+def older_ansible(step: Step) -> None:
+    """Run all playbooks with a version of Ansible that is too old."""
+    environment = BUILD / "versions" / step.name
+    step.run("python", "-m", "venv", "--clear", environment)
+    if step.check(environment / "bin/pip", "install", "--quiet", OLDER):
+        pytest(step, "tests/older_ansible", CFCR_OLDER_ANSIBLE=f"{environment}/bin/ansible-playbook")
+
+
 def with_version(step: Step) -> dict[str, str]:
     """Return the variables of an environment with the step's version of Ansible. It is made if it is missing or its requirements have changed."""
     package, python = VERSIONS[version_of(step)]
@@ -351,6 +362,8 @@ def molecule(step: Step, scenario: str = "", **variables: str) -> None:
             succeeded = step.run("molecule", "test", "--scenario-name", scenario, **variables)
             actions = re.findall(rf"^{scenario} > \w+: Executed: (\w+)", step.path.read_text(encoding="utf-8"), re.MULTILINE)
             step.count_all(succeeded, [action == "Successful" for action in actions if action != "Missing"])
+            warnings = sorted({line for line in step.lines() if WARNING.match(line)})
+            step.count(not warnings, f"Found warnings, expected none: {'; '.join(warnings)}")
         finally:
             if left_behind(cluster):
                 step.run("molecule", "destroy", "--scenario-name", scenario, cleans_up=True)
@@ -395,6 +408,7 @@ STEPS = {
     "molecule-backup": backup,
     "molecule-update": update,
     "update-chain": update_chain,
+    "ansible-2.18": older_ansible,
     **{f"ansible-{version}": actions for version in VERSIONS},
     **{f"ansible-{version}-all": modules for version in VERSIONS},
     f"ansible-{list(VERSIONS)[-1]}-default": molecule_version,
@@ -411,7 +425,7 @@ RARE = [
     *(f"molecule-{name}" for name in SCENARIOS if name not in ("default", "iaas_lb", "bundle", "backup")),
     *(name for name in STEPS if name.startswith(("ansible-", "backup-"))),
 ]  # fmt: skip
-WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", *(f"ansible-{version}" for version in VERSIONS)]
+WITHOUT_ARTIFACTS = ["lint", "unit", "galaxy", "sanity", "artifacts", "browser", "awx", "ansible-2.18", *(f"ansible-{version}" for version in VERSIONS)]
 # One lane runs the clusters, one after the other: two at once keep two processors too busy to answer in time. The other lane runs the rest.
 CLUSTERS = ["artifacts", *(f"molecule-{scenario}" for scenario in SCENARIOS if f"molecule-{scenario}" not in RARE)]
 LANES = [CLUSTERS, [name for name in STEPS if name not in (*CLUSTERS, *RARE, *NAMED)]]

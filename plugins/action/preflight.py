@@ -31,7 +31,7 @@ from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_co
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
 from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
-from ..plugin_utils._preflight.start import check_confirmation, check_start
+from ..plugin_utils._preflight.start import check_ansible, check_confirmation, check_tags
 from ..plugin_utils._preflight.versions import check_versions, versions_of_cluster
 from ..plugin_utils._update.standing import Member, standing
 
@@ -60,7 +60,8 @@ class ActionModule(ControllerAction):
     def answer(self, options: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """Fail with all problems. If the cluster exists and only single hosts have problems, return them by host."""
         if options["scope"] == "start":
-            problems = list(self._start(variables))
+            # Nothing else works in an older Ansible.
+            problems = list(check_ansible(ansible_version)) or list(self._start(variables))
             # Not an exception, which older versions of Ansible show with an empty traceback.
             told = "; ".join(f"{problem.subject}: found {problem.found}, expected {problem.expected}" for problem in problems)
             return {"changed": False, **({"failed": True, "msg": told} if told else {"problems": {}})}
@@ -77,12 +78,12 @@ class ActionModule(ControllerAction):
         return {"changed": False, "problems": {name: report(its) for name, its in by_host.items() if its}, **returned}
 
     def _start(self, variables: dict[str, t.Any]) -> t.Iterator[Problem]:
-        """Check the version of Ansible, the tags, the cluster's name if somebody typed it, and whether a job of AWX keeps its state.
+        """Check the tags, the cluster's name if somebody typed it, and whether a job of AWX keeps its state.
 
         This task has tag always; its other tags are those of the user's playbook, if it imports ours.
         """
         tags = {str(tag) for tag in self._task.tags} - {"always"}
-        yield from check_start(ansible_version, tags, variables.get("ansible_run_tags", ["all"]), variables.get("ansible_skip_tags", []))
+        yield from check_tags(tags, variables.get("ansible_run_tags", ["all"]), variables.get("ansible_skip_tags", []))
         if "confirm_cluster" in variables:
             # The tasks of a first play do not see the defaults of roles.
             typed, cluster = (self._templar.template(variables.get(name, default)) for name, default in (("confirm_cluster", ""), ("cluster_name", "cfcr")))

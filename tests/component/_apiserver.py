@@ -40,7 +40,10 @@ def apiserver_program(tmp_path_factory) -> pathlib.Path:
 
 
 class Pair:
-    """A private key and its certificate, both in PEM, signed by another pair or self-signed."""
+    """A private key and its certificate, both in PEM, signed by another pair or self-signed.
+
+    It has the extensions that RFC 5280 wants of a CA, which Python 3.13 checks.
+    """
 
     def __init__(self, name: str, organization: str = "cfcr", issuer: Pair | None = None) -> None:
         self.private = ec.generate_private_key(ec.SECP256R1())
@@ -48,15 +51,19 @@ class Pair:
             [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization), x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]
         )
         now = datetime.datetime.now(datetime.timezone.utc)
+        public, authority = self.private.public_key(), (issuer or self).private.public_key()
         certificate = (
             x509.CertificateBuilder()
             .subject_name(self.subject)
             .issuer_name((issuer or self).subject)
-            .public_key(self.private.public_key())
+            .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(minutes=1))
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+            .add_extension(_key_usage(issuer is None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority), critical=False)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
             .sign((issuer or self).private, hashes.SHA256())
         )
@@ -70,6 +77,11 @@ class Pair:
         for suffix, content in ((".crt", self.certificate), (".key", self.key)):
             path.with_suffix(suffix).write_bytes(content)
         return f"{path}.crt", f"{path}.key"
+
+
+def _key_usage(is_authority: bool) -> x509.KeyUsage:
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(digital_signature=True, key_cert_sign=is_authority, **dict.fromkeys(others, False))
 
 
 def kubeconfig(path: pathlib.Path, port: int, authority: Pair, user: Pair) -> str:

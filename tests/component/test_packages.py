@@ -147,11 +147,13 @@ def test_a_newer_package_is_upgraded_and_its_configuration_file_stays(root):
     assert (root / CONFIGURATION).read_text() == "# mine\n"
 
 
-def test_a_held_package_stays(root):
+def test_a_held_package_stays_and_counts_as_installed(root, monkeypatch):
     system.install_packages(["haproxy"])
     subprocess.run(["apt-mark", "hold", "haproxy"], check=True, capture_output=True)
     offer(root, "1.1")
     assert system.upgradable_packages() == []
+    monkeypatch.setattr(system, "Path", lambda path: root / path.lstrip("/"))
+    assert system.installed_packages(["haproxy", "other"]) == ["haproxy"]
 
 
 def test_an_upgrade_that_was_killed_is_completed(root):

@@ -44,6 +44,18 @@ def test_a_second_run_changes_nothing(render, found):
     assert render("__dns_resolv_conf", left) == render("__dns_resolv_conf", found)
 
 
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        (["127.0.0.1", "127.0.1.1", "10.0.0.2"], ["127.0.0.1", "10.0.0.2"]),
+        (["127.0.0.1", "127.0.1.1", "127.0.0.3"], ["127.0.0.1", "127.0.1.1"]),
+    ],
+)
+def test_one_that_pods_reach_is_kept(render, found, kept):
+    left = servers(render("__dns_resolv_conf", found))
+    assert left == [OURS, *kept] and render("__dns_upstreams", left) == kept
+
+
 def test_configured_name_servers_are_all_used(render):
     configured = ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
     assert render("__dns_upstreams", ["10.9.9.9"], configured) == configured
@@ -57,6 +69,7 @@ def test_configured_name_servers_are_all_used(render):
         (["2a02::1", "2a02::2", "192.168.0.1"], ["192.168.0.1"]),
         (["fe80::1%eth0", "10.0.0.2"], ["10.0.0.2"]),
         (["127.0.0.1", "10.0.0.2"], ["10.0.0.2"]),
+        (["127.0.0.1", "127.0.1.1", "10.0.0.2"], ["10.0.0.2"]),
         (["::1", "10.0.0.2"], ["10.0.0.2"]),
         (["127.0.0.1"], ["10.0.0.7"]),
         ([], ["10.0.0.7"]),

@@ -127,6 +127,10 @@ def test_kubelet_keeps_resources_free_of_pods(host):
         assert status["allocatable"]["cpu"] != status["capacity"]["cpu"]
 
 
+def test_the_host_shuts_down_only_after_kubelet_has_ended_pods(host):
+    assert re.search(r"^kubelet .* shutdown .* delay$", host.check_output("systemd-inhibit --list --no-legend"), re.MULTILINE)
+
+
 def test_etcd_is_defragmented_only_if_there_is_free_space():
     run = Run("etcd_defragment.yml")
     assert run.end() == 0 and changes(run.text) == {}, run.text

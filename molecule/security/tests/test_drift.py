@@ -52,7 +52,7 @@ ROWS = {
         "services kube-proxy: drop-ins",
         f"[ ! -e {DROP_INS}/a.conf ] && [ -e {DROP_INS}/a.conf.disabled ] && [ -e {DROP_INS}/operator.conf ] && [ -e {DROP_INS}/proxy.conf ]",
     ),
-    "stopped": Row("systemctl stop pdns", "active: false", "is inactive", "systemctl is-active pdns"),
+    "stopped": Row("systemctl stop pdns", "active: false", "pdns: found is inactive", "systemctl is-active pdns"),
     "disabled": Row("systemctl disable kubelet", "enabled: false", "services kubelet: enabled", "systemctl is-enabled kubelet"),
     "account": Row("usermod --shell /bin/sh pdns", "pdns: /bin/sh", "accounts pdns", "getent passwd pdns | grep -E 'nologin|false'"),
     "package removed": Row("dpkg --force-depends --purge socat", "socat: null", "packages socat", "dpkg-query --show socat"),
@@ -68,8 +68,16 @@ ROWS = {
         "nft flush ruleset",
         "table ip flannel-ipv4 of nftables is missing",
         "table ip flannel-ipv4 of nftables is missing",
-        "nft list chain ip flannel-ipv4 postrtg | grep masquerade && nft list table ip kube-proxy && nft list table inet cfcr",
+        "nft list chain ip flannel-ipv4 postrtg | grep masquerade",
     ),
+    "down": Row("ip link set flannel.1 down", "interface flannel.1 is down", "interface flannel.1 is down", "ip link show up dev flannel.1 | grep flannel"),
+    "tables of kube-proxy": Row(
+        "true",  # those above
+        "table ip kube-proxy of nftables is missing",
+        "table ip kube-proxy of nftables is missing",
+        "nft list table ip kube-proxy",
+    ),
+    "firewall": Row("true", "table inet cfcr of nftables is missing", "table inet cfcr of nftables is missing", "nft list table inet cfcr"),
     "route": Row("ip route flush dev flannel.1", "has 0 routes", "has 0 routes", "ip route show dev flannel.1 | grep via"),
 }
 # Hosts of the scenario have no packages to install, so socat is packed again.
@@ -143,12 +151,20 @@ def test_nothing_is_left_to_repair(runs):
 
 
 @pytest.mark.parametrize(
-    "command", ["nft flush ruleset", "ip link delete flannel.1", "ip route flush dev flannel.1", "systemctl start nftables; systemctl reload nftables"]
+    "command",
+    [
+        "nft flush ruleset",
+        "ip link delete flannel.1",
+        "ip link set flannel.1 down",
+        "ip link set flannel.1 down; ip link set flannel.1 up",
+        "ip route flush dev flannel.1",
+        "systemctl start nftables; systemctl reload nftables",
+    ],
 )
 def test_the_guard_restores_it_within_a_minute(runs, command):
     time.sleep(45)  # it leaves units alone that have just started
     shell(command)
-    wait(lambda: holds(ROWS["nftables"].repaired) and holds(ROWS["route"].repaired), 60)
+    wait(lambda: all(holds(ROWS[row].repaired) for row in ("nftables", "tables of kube-proxy", "firewall", "down", "route")), 60)
 
 
 def test_a_later_file_of_sysctl_d_does_not_win(runs):

@@ -50,6 +50,25 @@ def test_flanneld_executes_no_command_from_its_configuration():
     assert on(name, "find", MARK.rpartition("/")[0], "-name", "executed") == ""
 
 
+def test_a_run_restarts_flanneld_after_its_network_was_changed_and_put_back():
+    """It reads the configuration only when it starts."""
+    name, right = "worker-0", etcdctl("get", CONFIG, "--print-value-only").strip()
+    configuration = json.loads(right)
+    etcdctl("put", CONFIG, json.dumps({**configuration, "Backend": {**configuration["Backend"], "Port": 8473}}))
+    on(name, "systemctl", "restart", "flanneld")
+    try:
+        wait(lambda: uses_port(name, 8473), 30)
+    finally:
+        etcdctl("put", CONFIG, right)
+    assert Run("site.yml").end() == 0
+    assert uses_port(name, configuration["Backend"].get("Port", 8472))
+    assert Run("health.yml").end() == 0
+
+
+def uses_port(name: str, port: int) -> bool:
+    return f"dstport {port} " in on(name, "ip", "-details", "link", "show", "flannel.1")
+
+
 @pytest.mark.parametrize("name", FLANNEL_HOSTS)
 def test_flanneld_can_execute_its_programs_only_and_change_none(name):
     mounts = {}

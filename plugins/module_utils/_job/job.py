@@ -152,7 +152,7 @@ class Job:
         return {
             "packages": dict.fromkeys(options["packages"], "installed"),
             "kernel modules": dict.fromkeys(options["kernel_modules"], "loaded"),
-            "sysctls": {name: str(value) for name, value in options["sysctls"].items()},
+            "sysctls": {name: system.spaced(value) for name, value in options["sysctls"].items()},
             "accounts": dict.fromkeys(self._accounts(), NO_LOGIN),
             "directories": {entry["path"]: {"mode": entry["mode"], "owner": entry["owner"]} for entry in options["directories"]},
             "leftovers": dict.fromkeys(self.leftovers, "absent"),

@@ -10,6 +10,7 @@ Role firewall installs this file on hosts for cfcr-guard, which checks every few
 from __future__ import annotations
 
 import functools
+import re
 import socket
 import struct
 import subprocess
@@ -33,6 +34,8 @@ KERNEL = {
 SETTLED_SECONDS = 40
 
 _NFT = "/usr/sbin/nft"
+_BRIDGE = "/sbin/bridge"
+_UP = 1  # a flag of an interface
 _PERMANENT = 4  # a flag of a neighbour
 
 
@@ -46,13 +49,15 @@ def lost(kernel: dict[str, t.Any], root: Path = Path("/")) -> list[str]:
     tables, vxlan = kernel.get("tables"), kernel.get("vxlan")
     existing = _tables() if tables else None
     found = [f"table {table} of nftables is missing" for table in tables or () if existing is not None and table not in existing]
-    missing = [name for name in (*kernel.get("interfaces", ()), *([vxlan] if vxlan else [])) if not (root / "sys/class/net" / name).exists()]
-    found += [f"interface {name} is missing" for name in missing]
-    if vxlan and vxlan not in missing:
-        # flannel adds both for each other host.
+    flags = {name: _flags(name, root) for name in (*kernel.get("interfaces", ()), *([vxlan] if vxlan else []))}
+    found += [f"interface {name} is {'missing' if its is None else 'down'}" for name, its in flags.items() if its is None or not its & _UP]
+    if vxlan and flags[vxlan] is not None:
+        # flannel adds all three for each other host. One that was down for a moment keeps only those of its forwarding table.
         routes, neighbours = _gateways(vxlan, root), _neighbours(vxlan, root)
         if routes != neighbours:
             found.append(f"interface {vxlan} has {len(routes)} routes and {len(neighbours)} neighbours of other hosts, expected the same")
+        elif not routes and (forwarded := _forwarded(vxlan)):
+            found.append(f"interface {vxlan} has 0 routes and {forwarded} forwarding entries of other hosts, expected the same")
     return found
 
 
@@ -69,6 +74,23 @@ def _tables() -> set[str] | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return {" ".join(line.split()[1:3]) for line in done.stdout.splitlines()}
+
+
+def _flags(interface: str, root: Path) -> int | None:
+    """Return the flags of an interface, or None if there is no such interface."""
+    try:
+        return int((root / "sys/class/net" / interface / "flags").read_text(encoding="ascii"), 16)
+    except OSError:
+        return None
+
+
+def _forwarded(vxlan: str) -> int:
+    """Return the number of other hosts in a forwarding table, or 0 if it cannot be read."""
+    try:
+        done = subprocess.run([_BRIDGE, "fdb", "show", "dev", vxlan], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return 0
+    return len(re.findall(r" dst .* permanent", done.stdout))
 
 
 def _gateways(interface: str, root: Path) -> set[str]:

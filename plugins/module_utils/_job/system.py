@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -16,8 +17,8 @@ from .._command import run
 from .._errors import HostError
 
 __all__ = (
-    "ALL_OF_THEM", "apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "sysctls", "update_lists",
-    "upgradable_packages", "upgrade_packages",
+    "ALL_OF_THEM", "apply_sysctls", "install_packages", "installed_packages", "load_kernel_modules", "loaded_kernel_modules", "spaced", "sysctls",
+    "update_lists", "upgradable_packages", "upgrade_packages",
 )  # fmt: skip
 
 # The second line distinguishes it from an operator's policy.
@@ -44,11 +45,11 @@ class _LockedError(HostError):
 
 
 def installed_packages(names: list[str]) -> list[str]:
-    """Return the packages that are installed."""
+    """Return the packages that are installed, also held ones (dpkg(1): the first word is what somebody wants)."""
     there = set()
     for paragraph in Path("/var/lib/dpkg/status").read_text(encoding="utf-8").split("\n\n"):
         fields = paragraph.split("\n", 2)
-        if len(fields) > 1 and fields[1] == "Status: install ok installed":
+        if len(fields) > 1 and re.fullmatch("Status: [a-z]+ ok installed", fields[1]):
             there.add(fields[0].partition(": ")[2])
     return [name for name in names if name in there]
 
@@ -176,12 +177,17 @@ def load_kernel_modules(names: list[str]) -> None:
 
 
 def sysctls(names: list[str]) -> dict[str, str]:
-    """Return the values of kernel parameters."""
+    """Return the values of kernel parameters, with spaces between several numbers, which the kernel separates with tabs."""
     values = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            values[name] = _sysctl_path(name).read_text().strip()
+            values[name] = spaced(_sysctl_path(name).read_text())
     return values
+
+
+def spaced(value: object) -> str:
+    """Return a value of a kernel parameter with single spaces, to compare it."""
+    return " ".join(str(value).split())
 
 
 def apply_sysctls(values: dict[str, str]) -> None:

@@ -13,9 +13,9 @@ import collections.abc as c
 import typing as t
 from pathlib import Path
 
+from ansible import template
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
 
 from .._catalog.catalog import releases
 from .._catalog.ports import port_catalog
@@ -40,6 +40,8 @@ def _options(role: str) -> dict[str, dict[str, t.Any]]:
 
 
 def _defaults(role: str) -> dict[str, t.Any]:
+    if not hasattr(template, "trust_as_template"):
+        return {}  # of a version of Ansible that scope start of action preflight refuses, for which this module must load
     return DataLoader().load_from_file(str(_COLLECTION / f"roles/{role}/defaults/main.yml"), trusted_as_template=True)
 
 
@@ -54,7 +56,7 @@ class Values(c.Mapping):
     def __init__(self, loader: DataLoader, variables: dict[str, t.Any]) -> None:
         """Take the variables without templating them."""
         self._variables = variables
-        self._templar = Templar(loader=loader, variables=variables)
+        self._templar = template.Templar(loader=loader, variables=variables)
 
     def __getitem__(self, name: str) -> t.Any:
         return self._templar.template(self._variables[name])

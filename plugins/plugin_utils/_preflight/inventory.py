@@ -341,11 +341,20 @@ def _reserved(values: Values) -> t.Iterator[Problem]:
                 yield Problem(f"worker_reserved.{part}.{resource}", str(quantity), expected)
 
 
+SYSCTLS_OF_OTHER_ROLES = {
+    "net.ipv4.ip_forward": "flannel",
+    "net.bridge.bridge-nf-call-iptables": "flannel",
+    "net.ipv4.ip_local_reserved_ports": "kube_proxy",
+}
+
+
 def _sysctls(values: Values) -> t.Iterator[Problem]:
     """Check the kernel parameters of workers: a host fails at a name or a value that the kernel does not take."""
     for name, value in values.get("worker_sysctls", {}).items():
         if not re.fullmatch(r"[a-z][\w-]*(\.[\w-]+)+", str(name)):
             yield Problem("worker_sysctls", str(name), "names such as vm.overcommit_memory")
+        elif name in SYSCTLS_OF_OTHER_ROLES:
+            yield Problem("worker_sysctls", str(name), f"other names: role {SYSCTLS_OF_OTHER_ROLES[name]} sets it, on the same hosts")
         elif not re.fullmatch(r"[^\n]+", str(value)) or isinstance(value, (dict, list, bool)) or value is None:
             yield Problem(f"worker_sysctls.{name}", str(value) or "an empty value", "a number or a text of one line")
 

@@ -11,16 +11,20 @@ import typing as t
 
 from .problems import Problem
 
-__all__ = ("check_confirmation", "check_start")
+__all__ = ("check_ansible", "check_confirmation", "check_tags")
 
 _NEEDED = (2, 19)
 
 
-def check_start(version: str, tags: t.Collection[str], only: t.Iterable[str], skipped: t.Iterable[str]) -> t.Iterator[Problem]:
-    """Check the version of ansible-core, and that --tags and --skip-tags select the tasks, which have the given tags."""
+def check_ansible(version: str) -> t.Iterator[Problem]:
+    """Check the version of ansible-core."""
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _NEEDED:
         needed = ".".join(map(str, _NEEDED))
         yield Problem("ansible-core", version, f"{needed} or later: pip install 'ansible-core>={needed}'")
+
+
+def check_tags(tags: t.Collection[str], only: t.Iterable[str], skipped: t.Iterable[str]) -> t.Iterator[Problem]:
+    """Check that --tags and --skip-tags select the tasks, which have the given tags."""
     names = {*tags, "tagged"} if tags else {"untagged"}
     if not {"all", *names} & set(only):
         yield Problem("--tags", ",".join(sorted(only)), "no tags, because the collection's tasks have none: use --limit to select hosts")

@@ -22,11 +22,18 @@ NEIGHBOURS = """IP address       HW type     Flags       HW address            M
 10.10.30.1       0x1         0x2         06:7b:c3:f5:bc:73     *        eth0
 """
 
+# Of two other hosts, and one that the kernel has learned.
+FORWARDED = """9e:b8:5d:63:3d:ce dst 10.0.0.2 self permanent
+9e:b8:5d:63:3d:cf dst 10.0.0.3 self permanent
+9e:b8:5d:63:3d:d0 dst 10.0.0.4 self
+"""
+
 
 @pytest.fixture
 def root(tmp_path):
     """A host with an overlay network, and one other host in it."""
     (tmp_path / "sys/class/net/flannel.1").mkdir(parents=True)
+    (tmp_path / "sys/class/net/flannel.1/flags").write_text("0x1003\n")
     (tmp_path / "proc/net").mkdir(parents=True)
     (tmp_path / "proc/net/route").write_text(ROUTES)
     (tmp_path / "proc/net/arp").write_text(NEIGHBOURS)
@@ -69,6 +76,24 @@ def test_tables_that_cannot_be_read_are_not_lost(monkeypatch, root, error):
 @pytest.mark.parametrize("wanted", [{"interfaces": ["cfcr-dns"]}, {"vxlan": "cfcr-dns"}])
 def test_an_interface_is_lost(root, wanted):
     assert kernel.lost(wanted, root) == ["interface cfcr-dns is missing"]
+
+
+@pytest.mark.parametrize("wanted", [{"interfaces": ["flannel.1"]}, {"vxlan": "flannel.1"}])
+def test_an_interface_is_down(root, wanted):
+    (root / "sys/class/net/flannel.1/flags").write_text("0x1002\n")
+    assert kernel.lost(wanted, root) == ["interface flannel.1 is down"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [(FORWARDED, ["interface flannel.1 has 0 routes and 2 forwarding entries of other hosts, expected the same"]), ("", [])],
+    ids=["was down", "no other host"],
+)
+def test_an_interface_that_was_down_has_lost_its_routes(monkeypatch, root, entries, found):
+    for path in ("route", "arp"):
+        (root / "proc/net" / path).write_text("Iface\n")
+    monkeypatch.setattr(kernel.subprocess, "run", lambda command, **_options: subprocess.CompletedProcess(command, 0, entries, ""))
+    assert kernel.lost({"vxlan": "flannel.1"}, root) == found
 
 
 @pytest.mark.parametrize(("path", "found"), [("route", "0 routes and 1 neighbours"), ("arp", "1 routes and 0 neighbours")])

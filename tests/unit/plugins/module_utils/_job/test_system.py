@@ -32,12 +32,18 @@ def host(tmp_path, monkeypatch):
     for name, content in {
         "var/lib/dpkg/status": DPKG,
         "proc/sys/net/ipv4/ip_forward": "0\n",
+        "proc/sys/net/ipv4/tcp_rmem": "4096\t131072\t6291456\n",
         "usr/sbin/dpkg": "",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     monkeypatch.setattr(system, "Path", lambda path: tmp_path / str(path).lstrip("/"))
     return tmp_path
+
+
+@pytest.mark.usefixtures("host")
+def test_several_numbers_are_compared_without_the_tabs_of_the_kernel():
+    assert system.sysctls(["net.ipv4.tcp_rmem", "net.missing"]) == {"net.ipv4.tcp_rmem": system.spaced("4096  131072 6291456")}
 
 
 @pytest.fixture

@@ -218,6 +218,7 @@ def test_slice_has_no_firewall_which_would_close_the_ports_to_other_hosts():
         ({"worker_reserved": {"kube": {"memory": "1 GiB"}}}, "worker_reserved.kube.memory", "1 GiB", "a quantity"),
         ({"worker_reserved": {"system": {"pid": "many"}}}, "worker_reserved.system.pid", "many", "a whole number"),
         ({"worker_sysctls": {"../../etc/passwd": "1"}}, "worker_sysctls", "../../etc/passwd", "names such as"),
+        ({"worker_sysctls": {"net.ipv4.ip_forward": 0}}, "worker_sysctls", "net.ipv4.ip_forward", "other names: role flannel sets it"),
         ({"worker_sysctls": {"vm.swappiness": ""}}, "worker_sysctls.vm.swappiness", "an empty value", "a number or a text"),
         ({"worker_sysctls": {"vm.swappiness": [1]}}, "worker_sysctls.vm.swappiness", "[1]", "a number or a text"),
         ({"etcd_quota_mib": 0}, "etcd_quota_mib", "0", "256 to 8192"),
@@ -365,3 +366,11 @@ def test_broken_template_is_a_problem():
 def test_every_variable_of_the_contract_is_checked_with_its_default():
     defaults = Contract(DataLoader()).of({"inventory_hostname": "m0", "groups": GROUPS})
     assert check_values(defaults, OPTIONS)[1] == []
+
+
+def test_other_roles_of_workers_set_these_kernel_parameters():
+    set_by = {}
+    for role in ("flannel", "kube_proxy", "containerd", "dns", "firewall"):
+        variables = yaml.safe_load((ROOT / f"roles/{role}/vars/main.yml").read_text(encoding="utf-8"))
+        set_by |= dict.fromkeys(variables[f"__{role}_job"].get("sysctls", {}), role)
+    assert set_by == rules.SYSCTLS_OF_OTHER_ROLES

@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.start import check_confirmation, check_start
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.start import check_ansible, check_confirmation, check_tags
 
 
 @pytest.mark.parametrize("version", ["2.19.0", "2.19.0rc1", "2.21.5", "2.100.1", "3.0.0"])
 def test_versions_that_are_right(version):
-    assert list(check_start(version, [], ["all"], [])) == []
+    assert list(check_ansible(version)) == []
 
 
 @pytest.mark.parametrize("version", ["2.14.18", "2.18.19", "2.9.27", "1.9"])
 def test_an_older_version_is_refused_in_one_line(version):
-    (problem,) = check_start(version, [], ["all"], [])
+    (problem,) = check_ansible(version)
     assert (problem.subject, problem.found) == ("ansible-core", version)
     assert problem.expected.startswith("2.19 or later") and "\n" not in problem.expected
 
@@ -39,7 +39,7 @@ def test_an_older_version_is_refused_in_one_line(version):
     ],
 )
 def test_tags_select_all_tasks_or_are_refused(tags, only, skipped, subjects):
-    assert [problem.subject for problem in check_start("2.19.0", tags, only, skipped)] == subjects
+    assert [problem.subject for problem in check_tags(tags, only, skipped)] == subjects
 
 
 def test_the_typed_name_must_be_the_clusters():

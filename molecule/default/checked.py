@@ -1,0 +1,26 @@
+"""Run site.yml in check mode, and fail unless it ends well, tells of changes, and writes nothing."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import typing as t
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from playbook import Run, changes  # noqa: E402  it lies in the directory of the scenarios
+from points import look  # noqa: E402
+from scenario import DIRECTORY, addresses  # noqa: E402
+
+
+def written() -> dict[str, t.Any]:
+    """Return what the hosts have, and the files of this machine with their times."""
+    files = {str(path): path.stat().st_mtime for path in DIRECTORY.rglob("*") if path.is_file() and path.suffix != ".log"}
+    return {**{name: look(name) for name in addresses()}, "this machine": files}
+
+
+before = written()
+run = Run("site.yml", "--check", "--diff")
+assert run.end() == 0, run.text
+assert changes(run.text), run.text
+after = written()
+assert after == before, [name for name in before if after[name] != before[name]]
