@@ -11,6 +11,7 @@ import json
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import update_progress
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.obstacles import nothing
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS, Host, Policy, Refused, Release, Request, plan
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.text import changes, text
 
@@ -399,6 +400,16 @@ def test_refusals(hosts, options, found):
 def test_an_api_that_does_not_answer_prevents_neither_the_way_back_nor_the_end_of_an_update():
     assert planned(begun=True, api_problem="no answer")["steps"]
     assert planned(cluster(NEW), NEW, release("1.35.4", "3.6.16"), rollback=True, api_problem="no answer")["steps"]
+
+
+def test_a_way_back_begins_with_the_masters_if_no_api_server_serves():
+    """Workers cannot be drained without the API, and what is newer than an API server does not matter while none serves."""
+    options = {"rollback": True, "api_problem": "no answer"}
+    back = planned(cluster(NEWER), NEWER, OLD, obstacles={**nothing(), "problem": "no answer"}, **options)
+    assert [(step["phase"], step["versions"]["kubernetes"]) for step in back["steps"]] == [
+        ("masters", "1.36.3"), ("masters", "1.35.4"), ("workers", "1.35.4"), ("proxies", "1.35.4"), ("etcd", "1.35.4"),
+    ]  # fmt: skip
+    assert planned(cluster(NEWER), NEWER, OLD, obstacles=nothing(), **options)["steps"][0]["phase"] == "workers", "the API refuses the health user only"
 
 
 def test_every_reason_is_named():
