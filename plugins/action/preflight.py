@@ -32,7 +32,7 @@ from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_invento
 from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 from ..plugin_utils._preflight.start import check_ansible, check_confirmation, check_tags
-from ..plugin_utils._preflight.versions import check_versions, versions_of_cluster
+from ..plugin_utils._preflight.versions import check_versions, check_workers, versions_of_cluster
 from ..plugin_utils._update.standing import Member, standing
 
 # Every playbook begins with a task of this action, so Ansible imports it before it forks any process.
@@ -144,8 +144,11 @@ class ActionModule(ControllerAction):
             kept = standing(all_hosts, versions, *(director.facts.get(name, {}) for name in ("reached", "following")))
         except CatalogError as error:
             raise AnsibleActionFail(str(error)) from error
+        # An update drains those that are behind, and completes those that it has begun with.
+        workers = {name: found[name] for name in groups.get("worker", ()) if name in found and name not in kept and options["versions"] != "planned"}
         problems += [
             *check_director(director),
+            *check_workers(workers, versions),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, _left_out(groups, names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),

@@ -118,6 +118,13 @@ def test_hosts_that_have_the_versions_fall_out():
     assert shown(made)[-1][3] == [["worker-0"], ["worker-1"]]
 
 
+def test_a_worker_that_missed_an_update_is_drained_by_the_same_one():
+    made = planned(cluster(NEW, worker_1=OLD), NEW, NEW)
+    assert [(step["phase"], step["batches"], step["drain"]) for step in made["steps"]] == [
+        ("workers", [["worker-1"]], {"worker-1": "kubelet 1.35.4 to 1.36.3"}),
+    ]  # fmt: skip
+
+
 def test_nothing_to_do():
     made = planned(cluster(NEW), NEW, NEW)
     assert made["steps"] == [] and text(made) == ["Nothing to update."]
