@@ -51,6 +51,7 @@ class Host(t.NamedTuple):
     recorded: t.Mapping[str, str] | None = None  # the versions that it has by the record of such an update, if a killed run has changed them
     silence: str = "does not answer"  # without releases: the reason
     address: str = ""
+    kubelet: str = ""  # the version that the API tells of a Node that is ready, also if the host does not answer
 
 
 class Release(t.NamedTuple):

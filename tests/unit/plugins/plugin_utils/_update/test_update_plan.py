@@ -419,6 +419,17 @@ def test_a_way_back_begins_with_the_masters_if_no_api_server_serves():
     assert planned(cluster(NEWER), NEWER, OLD, obstacles=nothing(), **options)["steps"][0]["phase"] == "workers", "the API refuses the health user only"
 
 
+def test_masters_do_not_go_back_below_a_kubelet_that_the_update_does_not_reach():
+    """Its host does not answer, but the API tells that it is ready. A resumed plan would leave out the host as well."""
+    hosts = cluster(NEWER, worker_1=None)
+    hosts["worker-1"] = hosts["worker-1"]._replace(kubelet="v1.37.2")
+    with pytest.raises(Refused, match="worker-1: found kubelet 1.37.2 on a worker that does not answer, expected it to go back before the masters: bring it"):
+        planned(hosts, NEWER, NEW, rollback=True, begun=True)
+    assert planned({**hosts, "worker-1": hosts["worker-1"]._replace(kubelet="v1.36.0")}, NEWER, NEW, rollback=True)["left_out"]
+    back = {name: host for name, host in cluster(NEW).items() if host.group == "master"}
+    assert planned({**hosts, **back}, NEWER, NEW, rollback=True)["steps"], "the masters are back"
+
+
 def test_every_reason_is_named():
     with pytest.raises(Refused) as refused:
         planned(cluster(NEW, etcd_1=None, master_1=None), NEW, OLD)
