@@ -116,10 +116,17 @@ def _target(name: str, cluster: Cluster) -> Target | None:
     silence = "" if answers else _silence(row)
     state = cluster.machines.get(name, "")
     is_off = f"its provider says that it is {state}" if state in _OFF else ""
-    member = entry.get("member", name) if entry["group"] == "etcd" else ""
+    member = _member(name, entry, cluster.report) if entry["group"] == "etcd" else ""
     target = Target(name, entry["group"], entry["address"], answers, silence, "" if answers else is_off, member=member)
     finished = cluster.removals.get(name, {}).get("state") == "removed"
     return dataclasses.replace(target, is_done=finished and not _leftovers(target, cluster.report))
+
+
+def _member(name: str, entry: Values, report: Values) -> str:
+    """Return the name of a host's member of etcd, or its ID if it has never started: etcd knows only its address then."""
+    members = _known_members(report)
+    nameless = (member["id"] for member in members if not member["name"] and entry["address"] in _addresses(member))
+    return name if any(member["name"] == name for member in members) else next(nameless, entry.get("member", name))
 
 
 def _silence(row: Values) -> str:
@@ -131,7 +138,7 @@ def _silence(row: Values) -> str:
 def _stranger(name: str, report: Values) -> dict[str, str] | None:
     """Return a host that the inventory does not have: a member of etcd by its name or address, a Node, or a host of the overlay network."""
     for member in _known_members(report):
-        addresses = [urllib.parse.urlsplit(url).hostname or "" for url in member["peer_urls"]]
+        addresses = _addresses(member)
         if name in (member["name"], member["id"], *addresses):
             return {"group": "etcd", "address": next(iter(addresses), ""), "member": member["name"] or member["id"]}
     if name in (report["cluster"].get("nodes") or {}):
@@ -143,6 +150,10 @@ def _known_members(report: Values) -> list[Values]:
     """Return the members of etcd that its hosts tell."""
     told = (host["etcd"]["members"] or [] for host in report["hosts"].values() if host.get("etcd"))
     return [member for members in told for member in members]
+
+
+def _addresses(member: Values) -> list[str]:
+    return [urllib.parse.urlsplit(url).hostname or "" for url in member["peer_urls"]]
 
 
 def _routed(report: Values) -> set[str]:

@@ -271,3 +271,15 @@ def test_an_interrupted_removal_by_address_removes_the_member(made):
 def test_a_member_that_has_never_started_has_no_name(made, name):
     made.rows["etcd-0"]["etcd"]["members"] = [{"id": "9f", "name": "", "peer_urls": ["https://10.0.0.69:2380"], "learner": True}]
     assert made.plan(name, confirmed=True)["members"] == ["9f"]
+
+
+def test_a_host_whose_member_has_never_started_leaves_with_it(made):
+    """A run of site.yml that was killed has added it."""
+    made.rows["etcd-3"] = {"group": "etcd", "address": "10.0.0.64", "state": "degraded", "error": None, "etcd": None, "routes": {"overlay": [], "backends": []}}
+    for host in ("etcd-0", "etcd-1", "etcd-2"):
+        made.rows[host]["etcd"]["members"] = [*made.members, {"id": "9f", "name": "", "peer_urls": ["https://10.0.0.64:2380"], "learner": True}]
+    found = made.plan("etcd-3")
+    assert found["acts"] and found["members"] == ["9f"] and found["wipe"] == ["etcd-3"]
+    made.removals = {"etcd-3": {"group": "etcd", "address": "10.0.0.64", "state": "removed"}}
+    assert not made.plan("etcd-3")["done"], "a former run has not found the member by its name"
+    assert made.plan("etcd-2")["members"] == ["etcd-2"]
