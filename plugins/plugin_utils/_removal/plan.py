@@ -87,10 +87,10 @@ def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str,
             for target in leaving
         },
         "unfinished": [name for name in unfinished if name not in names],
-        "drain": [target.address for target in leaving if target.group == "worker" and target.answers and _has_node(target, cluster)],
+        "drain": [target.address for target in leaving if _is_drained(target, cluster)],
         "members": _members(leaving, cluster.report),
         "nodes": [target.address for target in leaving if target.group in ("worker", "")],
-        "dead_nodes": [target.address for target in leaving if target.group == "worker" and not target.answers],
+        "dead_nodes": [target.address for target in leaving if _is_dead(target, cluster)],
         "leases": [target.address for target in leaving if target.group in (*_OVERLAY, "")],
         "wipe": [target.name for target in leaving if target.answers],
         # Also those that are gone already, because the provider's inventory still has them.
@@ -170,8 +170,19 @@ def _leftovers(target: Target, report: Values) -> bool:
     return is_node or (target.group in _OVERLAY and target.address in _routed(report))
 
 
-def _has_node(target: Target, cluster: Cluster) -> bool:
-    return target.address in (cluster.report["cluster"].get("nodes") or {})
+def _node(target: Target, cluster: Cluster) -> Values | None:
+    return (cluster.report["cluster"].get("nodes") or {}).get(target.address) if target.group == "worker" else None
+
+
+def _is_drained(target: Target, cluster: Cluster) -> bool:
+    """Tell whether a worker can end its pods. A drain would wait for a kubelet that is not ready until its time is up."""
+    node = _node(target, cluster)
+    return bool(target.answers and node and node["ready"])
+
+
+def _is_dead(target: Target, cluster: Cluster) -> bool:
+    """Tell whether nothing on a worker ends its pods. One that answers is stopped with all containers before its Node is marked."""
+    return target.group == "worker" and (not target.answers or bool(_node(target, cluster)) and not _is_drained(target, cluster))
 
 
 def _has_machine(target: Target, cluster: Cluster) -> bool:
@@ -262,6 +273,9 @@ def _volumes(target: Target, cluster: Cluster) -> str:
 
 def _warnings(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster: Cluster) -> t.Iterator[str]:
     """Yield what the operator should know, and what does not prevent the removal."""
+    for target in leaving:
+        if target.answers and _is_dead(target, cluster):
+            yield f"{target.name} is not drained, because its Node is not ready: its pods are killed, and start elsewhere"
     members = len(_of(stay, "etcd"))
     if any(target.group == "etcd" for target in leaving) and members % 2 == 0:
         yield f"etcd has {members} members then, which survive {(members - 1) // 2} failures; with an odd number, one member less survives as many: add one"
@@ -289,7 +303,7 @@ def _etcd_host(stay: t.Mapping[str, Values], report: Values) -> str | None:
 
 def _steps(target: Target, cluster: Cluster) -> t.Iterator[str]:
     """Yield what happens to a host, in this order."""
-    if target.group == "worker" and target.answers:
+    if _is_drained(target, cluster):
         yield "drain it"
     if target.group == "etcd":
         yield "remove its member from etcd"
@@ -297,7 +311,7 @@ def _steps(target: Target, cluster: Cluster) -> t.Iterator[str]:
         yield "stop its API server when no request reaches it any more"
     if target.answers:
         yield "stop its services and delete their keys and data"
-    if target.group == "worker" and not target.answers:
+    if _is_dead(target, cluster):
         yield "mark its Node as out of service, so that its pods and volumes move"
     if target.group in ("worker", ""):
         yield f"delete Node {target.address}"
