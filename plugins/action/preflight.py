@@ -115,7 +115,7 @@ class ActionModule(ControllerAction):
         """Check the hosts of the play that have facts, and the director, also if it is outside the play.
 
         Return the problems, whether the cluster exists, because a host with a problem must not stop the others then, and the versions of the
-        cluster with warnings.
+        cluster and of an update that is not finished, with warnings.
         """
         hosts = {}
         names, groups = variables["ansible_play_hosts_all"], staying(variables["groups"])
@@ -141,7 +141,8 @@ class ActionModule(ControllerAction):
             versions = versions_of_cluster(version, recorded, found.values(), silent)
             problems = [*check_versions(version, versions)] if options["versions"] == "same" else []
             all_hosts = {name: Member(group, found.get(name)) for group in HOST_GROUPS for name in groups.get(group, ())}
-            kept = standing(all_hosts, versions, *(director.facts.get(name, {}) for name in ("reached", "following")))
+            update = [director.facts.get(name, {}) for name in ("reached", "following")]
+            kept = standing(all_hosts, versions, *update)
         except CatalogError as error:
             raise AnsibleActionFail(str(error)) from error
         # An update drains those that are behind, and completes those that it has begun with.
@@ -161,7 +162,7 @@ class ActionModule(ControllerAction):
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
         warnings = list(unknown_routes(hosts, own)) if options["whole"] else []
-        return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept}
+        return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept, "updating": any(update)}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

@@ -101,6 +101,11 @@ kept:
   returned: success, with O(scope=hosts)
   type: dict
   sample: {}
+updating:
+  description: Whether an update is not finished.
+  returned: success, with O(scope=hosts)
+  type: bool
+  sample: false
 versions:
   description:
     - The versions of the cluster by project, those of the record in its store. Without a record, those of most hosts; of a new cluster, those of
