@@ -248,6 +248,14 @@ def test_a_host_that_does_not_stay_healthy_goes_back(update):
     assert "worker-0: Watch the host: kubelet: is failed" in output
 
 
+def test_a_host_that_is_not_healthy_after_it_went_back_is_named_at_the_end(update):
+    restored = {"problems": {"kubelet": "is failed"}, "state": "restored"}
+    world = {"host_watch worker-0": {"problems": {"kubelet": "restarts"}}, "host_rollback worker-0": restored}
+    output = " ".join(update(world, now="1.36", hosts=BEHIND, fails=True)[1].split())
+    assert "worker-0: Watch the host: kubelet: restarts; it went back, and is not healthy: kubelet: is failed." in output
+    assert "These hosts are as before, but not healthy: worker-0. Run update again" in output and "worker-0 failed and went back:" in output
+
+
 def test_a_node_that_is_not_ready_fails_the_canary(update):
     """One that was not ready before the update does not count."""
     sick = {"nodes": {ADDRESSES["worker-0"]: {"ready": False}, ADDRESSES["worker-1"]: {"ready": False}}}

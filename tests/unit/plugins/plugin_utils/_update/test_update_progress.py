@@ -196,3 +196,5 @@ def test_line():
     assert progress({**WORKERS, "done": {**WORKERS["done"], "2": ["worker-0"]}}, step=2, batch=["worker-1", "worker-2"])["line"].startswith(
         "worker-1, worker-2: hosts 2 to 3 of 3, "
     )
+    blocked = {**WORKERS, "blocked": {"worker-0": "a pod blocks it"}}
+    assert progress(blocked, step=2, batch=["worker-1"])["line"].startswith("worker-1: host 2 of 3, ")
