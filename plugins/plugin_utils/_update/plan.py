@@ -104,7 +104,7 @@ class Request:
 
     @property
     def begins_with_masters(self) -> bool:
-        """Whether a roll back has to bring the API back first. No component can be too new for an API that does not serve, and no worker be drained without it."""
+        """Whether a roll back brings the API back first: no worker can be drained without it, and nothing is too new for an API that does not serve."""
         return self.rollback and bool(self.api_problem and (self.obstacles or {}).get("problem"))
 
     @property
