@@ -39,6 +39,11 @@ class Run:
         return "".join(line for _at, line in list(self.lines))
 
     @property
+    def task(self) -> str:
+        """The task that began last."""
+        return next((line.strip(" *\n") for _at, line in reversed(list(self.lines)) if line.startswith("TASK [")), "")
+
+    @property
     def seconds(self) -> int:
         """The seconds since the run started."""
         return round(time.monotonic() - self._started)

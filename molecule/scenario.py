@@ -82,6 +82,44 @@ def ask(server: str, context: ssl.SSLContext, method: str, path: str, body: t.An
         connection.close()
 
 
+class Connection:
+    """A connection to an API server that lasts, for one thread. A server that ends it, for example as it stops, is asked once more on a new one."""
+
+    def __init__(self, server: str, context: ssl.SSLContext) -> None:
+        self._connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, timeout=TIMEOUT_SECONDS, context=context)
+
+    def get(self, path: str) -> dict[str, t.Any]:
+        """Return the answer; raise an OSError if there is none, or another one than JSON."""
+        lasted = self._connection.sock is not None
+        try:
+            self._connection.request("GET", path)
+            response = self._connection.getresponse()
+            content = response.read()
+            if response.status != 200:
+                raise OSError(f"{response.status} {content.decode(errors='replace')}")
+            return json.loads(content)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._connection.close()
+            if lasted:
+                return self.get(path)
+            raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+def stream(server: str, context: ssl.SSLContext, path: str) -> t.Iterator[dict[str, t.Any]]:
+    """Yield the events of a watch until the server ends it; raise an OSError if the connection breaks."""
+    connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, timeout=TIMEOUT_SECONDS, context=context)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise OSError(f"{response.status} {response.read().decode(errors='replace')}")
+        yield from map(json.loads, response)
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
+
+
 def api_answers(endpoint: str = "") -> bool:
     """List the nodes on a new connection. Starting kubectl for each request would measure this machine instead of the API."""
     server, context = administrator()

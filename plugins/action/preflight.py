@@ -32,7 +32,7 @@ from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_invento
 from ..plugin_utils._preflight.job import check_job, job_number
 from ..plugin_utils._preflight.problems import Problem, failure, last_line, merge, report
 from ..plugin_utils._preflight.start import check_ansible, check_confirmation, check_tags
-from ..plugin_utils._preflight.versions import check_versions, versions_of_cluster
+from ..plugin_utils._preflight.versions import check_versions, check_workers, versions_of_cluster
 from ..plugin_utils._update.standing import Member, standing
 
 # Every playbook begins with a task of this action, so Ansible imports it before it forks any process.
@@ -115,7 +115,7 @@ class ActionModule(ControllerAction):
         """Check the hosts of the play that have facts, and the director, also if it is outside the play.
 
         Return the problems, whether the cluster exists, because a host with a problem must not stop the others then, and the versions of the
-        cluster with warnings.
+        cluster and of an update that is not finished, with warnings.
         """
         hosts = {}
         names, groups = variables["ansible_play_hosts_all"], staying(variables["groups"])
@@ -141,11 +141,15 @@ class ActionModule(ControllerAction):
             versions = versions_of_cluster(version, recorded, found.values(), silent)
             problems = [*check_versions(version, versions)] if options["versions"] == "same" else []
             all_hosts = {name: Member(group, found.get(name)) for group in HOST_GROUPS for name in groups.get(group, ())}
-            kept = standing(all_hosts, versions, *(director.facts.get(name, {}) for name in ("reached", "following")))
+            update = [director.facts.get(name, {}) for name in ("reached", "following")]
+            kept = standing(all_hosts, versions, *update)
         except CatalogError as error:
             raise AnsibleActionFail(str(error)) from error
+        # An update drains those that are behind, and completes those that it has begun with.
+        workers = {name: found[name] for name in groups.get("worker", ()) if name in found and name not in kept and options["versions"] != "planned"}
         problems += [
             *check_director(director),
+            *check_workers(workers, versions),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, _left_out(groups, names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
@@ -158,7 +162,7 @@ class ActionModule(ControllerAction):
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
         warnings = list(unknown_routes(hosts, own)) if options["whole"] else []
-        return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept}
+        return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept, "updating": any(update)}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:
         """Return the director with its facts, or with the reason why it has none."""

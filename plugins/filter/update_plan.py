@@ -201,7 +201,11 @@ def _release(release):
 
 
 def _host(row, in_play):
-    host = Host(row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader", address=row.get("address") or "")
+    node = row.get("node") or {}
+    host = Host(
+        row["group"], row["zone"] or "", row.get("releases"), (row.get("etcd") or {}).get("role") == "leader", address=row.get("address") or "",
+        kubelet=node["version"] if node.get("ready") else "",
+    )  # fmt: skip
     # An ignored host may well run, so the rules count it.
     if row["state"] == "ignored":
         return host._replace(releases=None, silence="is in group ignored")

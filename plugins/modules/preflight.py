@@ -38,7 +38,8 @@ options:
       - What a run may do with the versions of components in a cluster that exists.
       - V(same) refuses a O(cfcr.kubernetes.cluster#role:main:cluster_kubernetes_version) that is not the one of the cluster.
       - With V(recorded), the run takes the versions of the cluster from RV(versions), whatever the variable says.
-      - With V(planned), the playbook itself says which host gets which version.
+      - With V(planned), the playbook itself says which host gets which version. Otherwise a worker with another minor of the kubelet or of containerd is
+        refused, because nothing drains it.
     type: str
     choices: [same, recorded, planned]
     default: same
@@ -100,6 +101,11 @@ kept:
   returned: success, with O(scope=hosts)
   type: dict
   sample: {}
+updating:
+  description: Whether an update is not finished.
+  returned: success, with O(scope=hosts)
+  type: bool
+  sample: false
 versions:
   description:
     - The versions of the cluster by project, those of the record in its store. Without a record, those of most hosts; of a new cluster, those of

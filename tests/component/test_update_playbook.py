@@ -52,6 +52,8 @@ class ActionModule(ActionBase):
             answer |= answer.pop("after", {})
         if answer.get("state", args.get("state")) != args.get("state"):
             answer = {}
+        if (until := answer.pop("until", "")) and until in pathlib.Path(os.environ["SEEN"]).read_text():
+            answer = {}
         time.sleep(answer.pop("takes", 0))
         api = {"endpoint": {"problem": None}, "refusal": None, "nodes": {task_vars["cluster_host_address"]: {"ready": True}}}
         nothing = {"problem": None, "apis": [], "unasked": {}, "webhooks": [], "budgets": []}
@@ -246,6 +248,14 @@ def test_a_host_that_does_not_stay_healthy_goes_back(update):
     assert "worker-0: Watch the host: kubelet: is failed" in output
 
 
+def test_a_host_that_is_not_healthy_after_it_went_back_is_named_at_the_end(update):
+    restored = {"problems": {"kubelet": "is failed"}, "state": "restored"}
+    world = {"host_watch worker-0": {"problems": {"kubelet": "restarts"}}, "host_rollback worker-0": restored}
+    output = " ".join(update(world, now="1.36", hosts=BEHIND, fails=True)[1].split())
+    assert "worker-0: Watch the host: kubelet: restarts; it went back, and is not healthy: kubelet: is failed." in output
+    assert "These hosts are as before, but not healthy: worker-0. Run update again" in output and "worker-0 failed and went back:" in output
+
+
 def test_a_node_that_is_not_ready_fails_the_canary(update):
     """One that was not ready before the update does not count."""
     sick = {"nodes": {ADDRESSES["worker-0"]: {"ready": False}, ADDRESSES["worker-1"]: {"ready": False}}}
@@ -311,6 +321,30 @@ def test_an_update_is_resumed_while_the_api_is_away(update):
     seen, output = update({"kubernetes_obstacles_info etcd-0": {"problem": "no route to host"}})
     assert jobs(seen) == [*MASTERS[1:], *WORKERS] and "The update is complete" in output
     assert seen.index(next(its for its in seen if its["action"] == "node_drain")) > seen.index(next(its for its in seen if its["action"] == "job"))
+
+
+def test_an_api_that_is_away_is_brought_back_by_masters_that_go_back_before_workers(update):
+    """API servers of the new minor crash when one worker is done. Workers of the plan cannot be drained without them."""
+    fails = {"job worker-1": {"failed": True, "msg": "the API does not answer", "state": "restarted"}}
+    update(fails, fails=True)
+    new = {name: its["version"] for name, its in load("1.36")["components"].items()}
+    done = {name: {"releases": {its: new[its] for its in COMPONENTS[name.split("-")[0]]}} for name in ADDRESSES if name != "worker-1"}
+    away = {"failed": True, "msg": "no route to host", "until": '"action": "job", "host": "master-0"'}
+    nodes = {"endpoint": {"problem": "no route to host"}, "nodes": None, "until": away["until"]}
+    world = {
+        "kubernetes_obstacles_info etcd-0": {"problem": "no route to host"}, **{f"kubernetes_cluster_info {name}": nodes for name in ADDRESSES},
+        **{f"node_drain {name}": away for name in ADDRESSES},
+    }  # fmt: skip
+    seen, output = update(world, hosts=done, variables={"unready": None}, arguments=["-e", "update_action=rollback"])
+    assert [its[0] for its in jobs(seen)] == ["master-0", "master-1", "worker-0", "etcd-0"] and "The update is complete" in output
+    assert hosts_of(seen, "node_drain", state="drained") == ["worker-0"]
+
+
+def test_a_host_whose_drain_the_api_does_not_answer_does_not_wait_for_it_once_more(update):
+    away = {"failed": True, "msg": "no route to host", "state": "drained"}
+    seen, output = update({"node_drain worker-0": away}, now="1.36", hosts=BEHIND, fails=True)
+    assert "worker-0: Drain the node: no route to host" in output and jobs(seen) == []
+    assert not hosts_of(seen, "node_drain", state="schedulable", name=ADDRESSES["worker-0"]) and len(released(seen)) == 1
 
 
 def test_a_worker_that_comes_back_during_an_update_needs_another_plan(update):

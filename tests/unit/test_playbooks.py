@@ -249,6 +249,14 @@ def test_a_restore_stops_the_cluster_right_before_etcd():
     assert "'etcd:master:worker:proxy:!ignored'" in plays[number - 1]["hosts"]
 
 
+def test_site_forgets_what_an_interrupted_update_would_go_back_to():
+    """At its end, and without a task for hosts if no update is interrupted."""
+    tasks = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())[-1]["tasks"]
+    assert tasks[0]["ansible.builtin.import_role"] == {"name": "cfcr.kubernetes.preflight", "tasks_from": "end.yml"}
+    (forget,) = yaml.safe_load((ROOT / "roles/preflight/tasks/end.yml").read_text())
+    assert forget["cfcr.kubernetes.host_rollback"] == {"state": "absent"} and "updating" in forget["when"]
+
+
 def test_playbooks_that_put_hosts_into_group_ignored_run_site_without_any():
     """They leave out hosts that need nothing, which may be all."""
     for name in ("repair", "restore", "rotate", "update"):

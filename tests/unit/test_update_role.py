@@ -37,6 +37,13 @@ def test_why_the_cluster_is_not_as_before(api, found):
     assert render("__update_unhealthy", __update_hosts=HOSTS, __update_unready=["10.0.0.4"], __update_api=answer, **batch) == found
 
 
+@pytest.mark.parametrize(("name", "found"), [("etcd-0", []), ("worker-0", ["10.0.0.2"])])
+def test_of_an_api_that_was_away_only_the_node_of_the_host_counts(name, found):
+    hostvars = {"localhost": {"update_blind": True, "update_unready": []}}
+    unready = render("__update_unready", __update_hosts=HOSTS, hostvars=hostvars, inventory_hostname=name)
+    assert [address for address in NODES if address not in unready] == found
+
+
 def test_hosts_without_a_node_need_none():
     batch = {"ansible_play_batch": ["etcd-0"], "inventory_hostname": "etcd-0", "__update_step": {"group": "etcd"}}
     api = {"endpoint": {"problem": None}, "refusal": None, "nodes": NODES}

@@ -10,13 +10,13 @@ import json
 import random
 import re
 import subprocess
-import threading
-import time
 
 import pytest
 from load import Load
+from moments import begun, chosen
 from playbook import Run, changes
-from scenario import CLUSTER, ContinuousRequests, addresses, agnhost, answers, apply, ask, get, host, kubeconfig, kubectl, wait
+from scenario import CLUSTER, Connection, ContinuousRequests, addresses, agnhost, answers, apply, ask, get, host, kubeconfig, kubectl, stream, wait
+from skew import Skew
 
 OLD, NEW = "1.35.4", "1.36.3"
 TO_NEW = "--extra-vars=cluster_kubernetes_version=1.36"
@@ -29,6 +29,7 @@ NODE_PORT = 30088
 SELECTOR = {"app": "web"}
 SEED = 20261129
 LONGEST_SECONDS = 10  # without an answer of the API; the test prints the measured time
+SAMPLES_PER_SECOND = 4  # of the versions; five, unless this machine is busy
 RUN_SECONDS = 3600  # a run has up to eleven batches
 
 
@@ -51,40 +52,14 @@ def cordoned() -> list[str]:
     return [node["metadata"]["name"] for node in get("nodes")["items"] if node["spec"].get("unschedulable") or "drained-later" in json.dumps(node["spec"])]
 
 
-class Skew(threading.Thread):
-    """Samples the versions of the API servers and of the kubelets, and keeps each violation of the skew policy."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.samples, self.violations, self._end = 0, [], threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        _server, context = kubeconfig()
-        while not self._end.wait(0.2):
-            servers, down = [], 0
-            for name in MASTERS:
-                try:
-                    servers.append(ask(f"https://{ADDRESSES[name]}:8443", context, "GET", "/version")[1]["gitVersion"])
-                except OSError:
-                    down += 1
-            if down == len(MASTERS):
-                self.violations.append(f"{time.strftime('%H:%M:%S')} no API server answers")
-                continue
-            try:
-                nodes = ask(*kubeconfig(), "GET", "/api/v1/nodes")[1]["items"]
-            except OSError:
-                continue
-            minors = [int(version.split(".")[1]) for version in servers]
-            kubelets = [int(node["status"]["nodeInfo"]["kubeletVersion"].split(".")[1]) for node in nodes]
-            self.samples += 1
-            if max(minors) - min(minors) > 1 or max(kubelets) > min(minors) or min(kubelets) < max(minors) - 3:
-                self.violations.append(f"{time.strftime('%H:%M:%S')} API servers {servers}, kubelets {kubelets}")
-
-    def end(self) -> list[str]:
-        self._end.set()
-        self.join()
-        return self.violations
+def skew() -> Skew:
+    """Sample the versions of the API servers and of the kubelets."""
+    server, context = kubeconfig()
+    masters, nodes = [Connection(f"https://{ADDRESSES[name]}:8443", context) for name in MASTERS], Connection(server, context)
+    return Skew(
+        [lambda master=master: master.get("/version")["gitVersion"] for master in masters],
+        lambda: [node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes.get("/api/v1/nodes")["items"]],
+    )
 
 
 class Members:
@@ -144,15 +119,18 @@ def workload():
 
 @pytest.fixture
 def load(figures):
-    """Write and read during a test, and check that no acknowledged write is lost and no request fails."""
-    running, skew, members = Load(lambda *asked: ask(*kubeconfig(), *asked)), Skew(), Members()
+    """Write, read and watch during a test, and check that no acknowledged write is lost, no request fails, and the watch misses nothing."""
+    running = Load(lambda *asked: ask(*kubeconfig(), *asked), lambda path: stream(*kubeconfig(), path))
+    sampled, members = skew(), Members()
     # The proxy is a single host that the update restarts nothing on but kube-proxy and flannel.
     with ContinuousRequests(lambda: answers(f"http://{ADDRESSES['proxy-0']}:{NODE_PORT}/hostname")) as http:
         yield running
-    lost, violations, (samples, down) = running.end(), skew.end(), members.end()
-    figures("Under load", **running.figures, acknowledged=len(running.acknowledged), lost=lost, http=http.summary, samples=skew.samples, skew=violations)
+    lost, violations, (samples, down) = running.end(), sampled.end(), members.end()
+    figures("Under load", **running.figures, acknowledged=len(running.acknowledged), lost=lost, http=http.summary)
+    figures("Version skew", samples=sampled.samples, rate=sampled.rate, violations=violations)
     figures("Members of etcd", samples=samples, two_down=down)
-    assert lost == [] and violations == [] and skew.samples > 50
+    assert lost == [] and running.figures["failed"] == [] and running.figures["gaps"] == []
+    assert violations == [] and sampled.samples > 50 and sampled.rate > SAMPLES_PER_SECOND
     assert down == [] and samples > 50
     assert running.figures["longest_without_an_answer"] < LONGEST_SECONDS
     assert http.summary["failed"] <= max(1, http.summary["requests"] // 1000)
@@ -242,16 +220,13 @@ def containers() -> set[str]:
 @pytest.mark.chain
 @pytest.mark.parametrize(("wanted", "version", "kills"), CHAIN)
 def test_a_chain_of_updates_killed_at_random_moments(wanted, version, kills, load, figures):
-    moments, killed, to_wanted, before = random.Random(f"{SEED} {wanted}"), [], f"--extra-vars=cluster_kubernetes_version={wanted}", containers()
-    for _number in range(kills):
-        first, moment = Run("update.yml", to_wanted), moments.uniform(5, 60)
-        try:
-            assert first.end(moment) == 0, first.text
-            break
-        except subprocess.TimeoutExpired:
-            first.kill_when(lambda: True, "ran")
-            killed.append(first.seconds)
+    killed, to_wanted, before = [], f"--extra-vars=cluster_kubernetes_version={wanted}", containers()
+    for phase, name, seconds in chosen(run(to_wanted, "--check").text, kills, f"{SEED} {wanted}"):
+        first = Run("update.yml", to_wanted)
+        first.kill_when(lambda: begun(phase, name, first.text), f"began with {name}, {phase}", RUN_SECONDS, wait=seconds)
+        killed.append((phase, name, seconds, first.task))
     figures(f"Update to {version}", killed=killed, last_seconds=finish(version, to_wanted))
+    assert len(killed) == kills
     assert version != "1.37.2" or containers() == before  # a patch restarts no container
     again = Run("site.yml", to_wanted)
     assert again.end() == 0 and changes(again.text) == {}, again.text

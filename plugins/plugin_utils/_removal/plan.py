@@ -87,10 +87,10 @@ def plan(cluster: Cluster, names: t.Sequence[str], confirmed: bool) -> dict[str,
             for target in leaving
         },
         "unfinished": [name for name in unfinished if name not in names],
-        "drain": [target.address for target in leaving if target.group == "worker" and target.answers and _has_node(target, cluster)],
+        "drain": [target.address for target in leaving if _is_drained(target, cluster)],
         "members": _members(leaving, cluster.report),
         "nodes": [target.address for target in leaving if target.group in ("worker", "")],
-        "dead_nodes": [target.address for target in leaving if target.group == "worker" and not target.answers],
+        "dead_nodes": [target.address for target in leaving if _is_dead(target, cluster)],
         "leases": [target.address for target in leaving if target.group in (*_OVERLAY, "")],
         "wipe": [target.name for target in leaving if target.answers],
         # Also those that are gone already, because the provider's inventory still has them.
@@ -116,10 +116,17 @@ def _target(name: str, cluster: Cluster) -> Target | None:
     silence = "" if answers else _silence(row)
     state = cluster.machines.get(name, "")
     is_off = f"its provider says that it is {state}" if state in _OFF else ""
-    member = entry.get("member", name) if entry["group"] == "etcd" else ""
+    member = _member(name, entry, cluster.report) if entry["group"] == "etcd" else ""
     target = Target(name, entry["group"], entry["address"], answers, silence, "" if answers else is_off, member=member)
     finished = cluster.removals.get(name, {}).get("state") == "removed"
     return dataclasses.replace(target, is_done=finished and not _leftovers(target, cluster.report))
+
+
+def _member(name: str, entry: Values, report: Values) -> str:
+    """Return the name of a host's member of etcd, or its ID if it has never started: etcd knows only its address then."""
+    members = _known_members(report)
+    nameless = (member["id"] for member in members if not member["name"] and entry["address"] in _addresses(member))
+    return name if any(member["name"] == name for member in members) else next(nameless, entry.get("member", name))
 
 
 def _silence(row: Values) -> str:
@@ -131,7 +138,7 @@ def _silence(row: Values) -> str:
 def _stranger(name: str, report: Values) -> dict[str, str] | None:
     """Return a host that the inventory does not have: a member of etcd by its name or address, a Node, or a host of the overlay network."""
     for member in _known_members(report):
-        addresses = [urllib.parse.urlsplit(url).hostname or "" for url in member["peer_urls"]]
+        addresses = _addresses(member)
         if name in (member["name"], member["id"], *addresses):
             return {"group": "etcd", "address": next(iter(addresses), ""), "member": member["name"] or member["id"]}
     if name in (report["cluster"].get("nodes") or {}):
@@ -143,6 +150,10 @@ def _known_members(report: Values) -> list[Values]:
     """Return the members of etcd that its hosts tell."""
     told = (host["etcd"]["members"] or [] for host in report["hosts"].values() if host.get("etcd"))
     return [member for members in told for member in members]
+
+
+def _addresses(member: Values) -> list[str]:
+    return [urllib.parse.urlsplit(url).hostname or "" for url in member["peer_urls"]]
 
 
 def _routed(report: Values) -> set[str]:
@@ -159,8 +170,19 @@ def _leftovers(target: Target, report: Values) -> bool:
     return is_node or (target.group in _OVERLAY and target.address in _routed(report))
 
 
-def _has_node(target: Target, cluster: Cluster) -> bool:
-    return target.address in (cluster.report["cluster"].get("nodes") or {})
+def _node(target: Target, cluster: Cluster) -> Values | None:
+    return (cluster.report["cluster"].get("nodes") or {}).get(target.address) if target.group == "worker" else None
+
+
+def _is_drained(target: Target, cluster: Cluster) -> bool:
+    """Tell whether a worker can end its pods. A drain would wait for a kubelet that is not ready until its time is up."""
+    node = _node(target, cluster)
+    return bool(target.answers and node and node["ready"])
+
+
+def _is_dead(target: Target, cluster: Cluster) -> bool:
+    """Tell whether nothing on a worker ends its pods. One that answers is stopped with all containers before its Node is marked."""
+    return target.group == "worker" and (not target.answers or bool(_node(target, cluster)) and not _is_drained(target, cluster))
 
 
 def _has_machine(target: Target, cluster: Cluster) -> bool:
@@ -251,6 +273,9 @@ def _volumes(target: Target, cluster: Cluster) -> str:
 
 def _warnings(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster: Cluster) -> t.Iterator[str]:
     """Yield what the operator should know, and what does not prevent the removal."""
+    for target in leaving:
+        if target.answers and _is_dead(target, cluster):
+            yield f"{target.name} is not drained, because its Node is not ready: its pods are killed, and start elsewhere"
     members = len(_of(stay, "etcd"))
     if any(target.group == "etcd" for target in leaving) and members % 2 == 0:
         yield f"etcd has {members} members then, which survive {(members - 1) // 2} failures; with an odd number, one member less survives as many: add one"
@@ -278,7 +303,7 @@ def _etcd_host(stay: t.Mapping[str, Values], report: Values) -> str | None:
 
 def _steps(target: Target, cluster: Cluster) -> t.Iterator[str]:
     """Yield what happens to a host, in this order."""
-    if target.group == "worker" and target.answers:
+    if _is_drained(target, cluster):
         yield "drain it"
     if target.group == "etcd":
         yield "remove its member from etcd"
@@ -286,7 +311,7 @@ def _steps(target: Target, cluster: Cluster) -> t.Iterator[str]:
         yield "stop its API server when no request reaches it any more"
     if target.answers:
         yield "stop its services and delete their keys and data"
-    if target.group == "worker" and not target.answers:
+    if _is_dead(target, cluster):
         yield "mark its Node as out of service, so that its pods and volumes move"
     if target.group in ("worker", ""):
         yield f"delete Node {target.address}"

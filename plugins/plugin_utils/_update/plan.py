@@ -26,7 +26,7 @@ COMPONENTS = {
 _SHOWN = 5  # volumes
 # Hosts of these groups take over for each other only if one is down at a time.
 _ONE_AT_A_TIME = ("etcd", "master", "proxy")
-# In this order, no component is ever newer than the API server that it talks to. A roll-back goes the other way.
+# In this order, no component is ever newer than the API server that it talks to. A roll-back goes the other way, but with the masters first if none serves.
 PHASES = ("etcd", "emulation", "masters", "proxies", "workers")
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
@@ -51,6 +51,7 @@ class Host(t.NamedTuple):
     recorded: t.Mapping[str, str] | None = None  # the versions that it has by the record of such an update, if a killed run has changed them
     silence: str = "does not answer"  # without releases: the reason
     address: str = ""
+    kubelet: str = ""  # the version that the API tells of a Node that is ready, also if the host does not answer
 
 
 class Release(t.NamedTuple):
@@ -102,6 +103,11 @@ class Request:
         return self.rollback or self.begun
 
     @property
+    def begins_with_masters(self) -> bool:
+        """Whether a roll back brings the API back first: no worker can be drained without it, and nothing is too new for an API that does not serve."""
+        return self.rollback and bool(self.api_problem and (self.obstacles or {}).get("problem"))
+
+    @property
     def options(self) -> dict[str, t.Any]:
         """The variables that the plan was made with, apart from those that say what the update is. A run with others cannot follow the plan."""
         workers = self.policies.get("worker", Policy())
@@ -138,6 +144,8 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
         _step("worker", groups, request.to, request),
     ]
     steps = [step for step in (reversed(wanted) if request.rollback else wanted) if step["batches"]]
+    if request.begins_with_masters:
+        steps.sort(key=lambda step: step["group"] != "master")
     if len(steps) > SLOTS:
         expected = f"{SLOTS} at most, the plays of playbook update: update to a minor in between first"
         raise Refused(f"cluster_kubernetes_version: found {len(steps)} steps to {request.to.versions['kubernetes']}, expected {expected}")

@@ -41,7 +41,9 @@ def slots(record: Values, until: str = END) -> list[dict[str, t.Any]]:
 
 def _slot(record: Values, number: int, until: str) -> dict[str, t.Any]:
     step = record["steps"][number]
-    left = [] if until != END and _is_after(step["phase"], until, record["rollback"]) else _left(record, number)
+    # A step before the last phase runs, whatever its own phase: on the way back, masters may come first.
+    is_after = until != END and all(_is_after(its["phase"], until, record["rollback"]) for its in record["steps"][number:])
+    left = [] if is_after else _left(record, number)
     return {"hosts": ",".join(name for batch in left for name in batch) or NOBODY, "sizes": [len(batch) for batch in left] or [1]}
 
 

@@ -81,9 +81,15 @@ def _etcd(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
 
 
 def _kubelets(hosts: t.Mapping[str, Host], request: Request) -> t.Iterator[str]:
-    """Check that no kubelet falls too far behind the API servers, while the masters are updated."""
+    """Check that no kubelet falls too far behind the API servers while the masters are updated, and that none is newer when they have gone back."""
     after = numbers(request.to.minor)
+    masters_go_back = any(numbers((host.releases or {}).get("kube-apiserver", ""))[:2] > after for host in hosts.values())
     for name, host in hosts.items():
+        if host.releases is None and request.rollback and masters_go_back and numbers(host.kubelet)[:2] > after:
+            yield (
+                f"{name}: found kubelet {host.kubelet.lstrip('v')} on a worker that {host.silence}, expected it to go back before the masters: "
+                "bring it back, or remove it"
+            )
         found = (host.releases or {}).get("kubelet") if host.group == "worker" else None
         if found and after[1] - numbers(found)[1] > _KUBELET_MINORS:
             yield f"{name}: found kubelet {found}, expected at most {_KUBELET_MINORS} minors behind {request.to.minor}"

@@ -47,8 +47,10 @@ def title(step: Values) -> str:
 def progress(record: Values, number: int, batch: t.Sequence[str]) -> str:
     """Return the position of a batch: in its step, and of all hosts of all steps."""
     step = record["steps"][number]
-    total = sum(len(its) for its in step["batches"])
-    position = len(record["done"].get(str(number), [])) + 1
+    names = [name for its in step["batches"] for name in its]
+    total = len(names)
+    # Workers that pods block are behind as well, although they are not done.
+    position = len({*record["done"].get(str(number), []), *(name for name in record["blocked"] if name in names)}) + 1
     until = position + len(batch) - 1
     hosts = f"host {position}" if until == position else f"hosts {position} to {until}"
     return f"{', '.join(batch)}: {hosts} of {total}, step {number + 1} of {len(record['steps'])}, {title(step)}"

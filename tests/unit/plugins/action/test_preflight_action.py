@@ -191,7 +191,7 @@ def test_other_versions_stop_a_run_for_all_hosts(play, local, old_cluster):
 def test_a_run_that_keeps_the_recorded_versions_learns_these(play, local, old_cluster):
     play(local, tasks_from="hosts", cluster_store_directory=old_cluster, cluster_kubernetes_version="1.36", preflight_versions="recorded")
     (checked,) = play.tasks["Check the hosts"].values()
-    assert checked["versions"] == record(resolve("1.35"))
+    assert checked["versions"] == record(resolve("1.35")) and not checked["updating"]
 
 
 @pytest.mark.parametrize(("versions", "right"), [("same", False), ("recorded", True), ("planned", True)])
@@ -213,3 +213,4 @@ def test_hosts_keep_what_an_update_that_is_not_finished_has_given_them(play, loc
     play(local, tasks_from="hosts", cluster_store_directory=old_cluster, preflight_versions="recorded")
     (result,) = play.tasks["Check the hosts"].values()
     assert result["versions"] == old and result["kept"] == dict.fromkeys(("e0", "e1"), {"versions": new, "emulated": ""}), result
+    assert result["updating"]

@@ -50,6 +50,18 @@ def test_hosts_outside_the_update():
     assert made["steps"][-1]["batches"] == [["worker-0"]] and made["left_out"] == {"worker-1": "does not answer", "worker-2": "is in group ignored"}
 
 
+@pytest.mark.parametrize(("node", "goes"), [({"ready": True, "version": "v1.36.3"}, False), ({"ready": False, "version": "v1.36.3"}, True), (None, True)])
+def test_a_ready_kubelet_that_is_left_out_holds_the_masters_of_a_way_back(node, goes):
+    new = load("1.36")
+    hosts = {name: {**row(group), "releases": {its: new["components"][its]["version"] for its in COMPONENTS[group]}} for name, group in GROUPS.items()}
+    hosts["worker-1"] |= {"state": "ignored", "node": node}
+    if goes:
+        assert phases(planned("1.35", hosts=hosts, rollback=True)) == ["workers", "masters", "etcd"]
+        return
+    with pytest.raises(AnsibleFilterError, match="worker-1: found kubelet 1.36.3 on a worker that is in group ignored"):
+        planned("1.35", hosts=hosts, rollback=True)
+
+
 @pytest.mark.parametrize(("group", "reason"), [("etcd", "one more is stopped at a time"), ("master", "its API server may still serve another minor than 1.36")])
 def test_an_ignored_host_counts_for_the_rules(group, reason):
     """It may well run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import CatalogError, record, resolve
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.problems import Problem
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.versions import check_versions, versions_of_cluster
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.versions import check_versions, check_workers, versions_of_cluster
 
 OLD, NEW = resolve("1.35"), resolve("1.36")
 WORKER = {"kubelet": "1.35.4", "containerd": "2.3.7", "runc": "1.5.2", "cni-plugins": "1.9.1", "flannel": "0.28.10"}
@@ -55,6 +55,15 @@ def test_a_collection_with_other_versions_of_the_same_release_is_no_update():
     (problem,) = check_versions("1.36", {**NEW, "runc": "1.4.3"})
     assert problem.found == "1.36, which has runc 1.5.2"
     assert problem.expected == "the versions of the cluster, runc 1.4.3: playbook update changes them"
+
+
+def test_a_worker_that_missed_an_update_is_not_changed_below_its_pods():
+    """A new one, one with the versions and one with another patch are right."""
+    workers = {"w0": WORKER, "w1": {}, "w2": {"kubelet": "1.36.3", "containerd": "2.4.2"}, "w3": {"kubelet": "1.36.1", "containerd": "2.4.0"}}
+    assert list(check_workers(workers, NEW)) == [
+        Problem("w0", "kubelet 1.35.4", "1.36.3: playbook update drains the worker first"),
+        Problem("w0", "containerd 2.3.7", "2.4.2: playbook update drains the worker first"),
+    ]
 
 
 def test_a_cluster_of_a_minor_that_the_catalog_does_not_have_is_named():

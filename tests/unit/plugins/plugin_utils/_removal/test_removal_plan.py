@@ -35,7 +35,7 @@ class Made:
             for name, host in HOSTS.items()
         }
         self.members = members
-        self.nodes = {host["address"]: {} for host in HOSTS.values() if host["group"] == "worker"}
+        self.nodes = {host["address"]: {"ready": True} for host in HOSTS.values() if host["group"] == "worker"}
         self.lead("etcd-1")
         self.removals = {}
         self.provider = None
@@ -68,6 +68,19 @@ def test_a_worker_that_answers_is_drained_and_wiped_without_a_confirmation(made)
     assert found["acts"] and not found["risks"] and not found["refused"]
     assert (found["drain"], found["nodes"], found["leases"], found["wipe"]) == (["10.0.0.23"], ["10.0.0.23"], ["10.0.0.23"], ["worker-2"])
     assert found["lines"] == ["worker-2"] and not found["members"] and not found["dead_nodes"]
+
+
+def test_a_worker_whose_kubelet_is_dead_is_stopped_without_a_drain_and_its_node_marked(made):
+    """Its kubelet would not end the pods. One that has never had a Node is not drained either."""
+    made.nodes["10.0.0.23"] = {"ready": False}
+    found = made.plan("worker-1", "worker-2")
+    assert found["acts"] and found["drain"] == ["10.0.0.22"] and found["dead_nodes"] == ["10.0.0.23"] and found["wipe"] == ["worker-1", "worker-2"]
+    assert found["warnings"] == ["worker-2 is not drained, because its Node is not ready: its pods are killed, and start elsewhere"]
+    steps = found["steps"]["worker-2"]
+    assert steps[:2] == ["stop its services and delete their keys and data", "mark its Node as out of service, so that its pods and volumes move"]
+    del made.nodes["10.0.0.23"]
+    found = made.plan("worker-2")
+    assert not found["drain"] and not found["dead_nodes"] and found["steps"]["worker-2"][0].startswith("stop its services")
 
 
 def test_the_first_of_each_group_may_leave_at_once(made):
@@ -223,7 +236,7 @@ def test_a_finished_removal_has_nothing_to_do(made):
     found = made.plan("worker-2")
     assert not found["acts"] and found["done"] == ["worker-2"] and not found["hosts"]
     assert text(found) == "worker-2: was removed before"
-    made.nodes["10.0.0.23"] = {}  # its kubelet has registered again
+    made.nodes["10.0.0.23"] = {"ready": True}  # its kubelet has registered again
     assert made.plan("worker-2")["nodes"] == ["10.0.0.23"]
 
 
@@ -248,7 +261,7 @@ def test_hosts_that_were_removed_before_do_not_count(made):
 def test_strangers_are_removed_by_the_name_that_health_gives_them(made):
     for host in ("etcd-0", "etcd-1", "etcd-2"):
         made.rows[host]["etcd"]["members"] = [*made.members, {"id": "9", "name": "etcd-9", "peer_urls": ["https://10.0.0.69:2380"], "learner": False}]
-    made.nodes["10.0.0.29"] = {}
+    made.nodes["10.0.0.29"] = {"ready": False}
     made.rows["master-0"]["routes"]["overlay"] = ["10.0.0.39"]
     found = made.plan("etcd-9", "10.0.0.29", "10.0.0.39", confirmed=True)
     assert found["acts"] and found["members"] == ["etcd-9"]
@@ -271,3 +284,15 @@ def test_an_interrupted_removal_by_address_removes_the_member(made):
 def test_a_member_that_has_never_started_has_no_name(made, name):
     made.rows["etcd-0"]["etcd"]["members"] = [{"id": "9f", "name": "", "peer_urls": ["https://10.0.0.69:2380"], "learner": True}]
     assert made.plan(name, confirmed=True)["members"] == ["9f"]
+
+
+def test_a_host_whose_member_has_never_started_leaves_with_it(made):
+    """A run of site.yml that was killed has added it."""
+    made.rows["etcd-3"] = {"group": "etcd", "address": "10.0.0.64", "state": "degraded", "error": None, "etcd": None, "routes": {"overlay": [], "backends": []}}
+    for host in ("etcd-0", "etcd-1", "etcd-2"):
+        made.rows[host]["etcd"]["members"] = [*made.members, {"id": "9f", "name": "", "peer_urls": ["https://10.0.0.64:2380"], "learner": True}]
+    found = made.plan("etcd-3")
+    assert found["acts"] and found["members"] == ["9f"] and found["wipe"] == ["etcd-3"]
+    made.removals = {"etcd-3": {"group": "etcd", "address": "10.0.0.64", "state": "removed"}}
+    assert not made.plan("etcd-3")["done"], "a former run has not found the member by its name"
+    assert made.plan("etcd-2")["members"] == ["etcd-2"]

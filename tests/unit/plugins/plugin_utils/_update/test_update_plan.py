@@ -11,6 +11,7 @@ import json
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.filter.update_progress import update_progress
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._kubernetes.obstacles import nothing
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.plan import COMPONENTS, Host, Policy, Refused, Release, Request, plan
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._update.text import changes, text
 
@@ -115,6 +116,13 @@ def test_hosts_that_have_the_versions_fall_out():
     assert shown(made)[1] == ("emulation", "1.36.3", "1.35", [["master-1"]])
     assert shown(made)[2][3] == [["master-0"], ["master-1"]]
     assert shown(made)[-1][3] == [["worker-0"], ["worker-1"]]
+
+
+def test_a_worker_that_missed_an_update_is_drained_by_the_same_one():
+    made = planned(cluster(NEW, worker_1=OLD), NEW, NEW)
+    assert [(step["phase"], step["batches"], step["drain"]) for step in made["steps"]] == [
+        ("workers", [["worker-1"]], {"worker-1": "kubelet 1.35.4 to 1.36.3"}),
+    ]  # fmt: skip
 
 
 def test_nothing_to_do():
@@ -399,6 +407,27 @@ def test_refusals(hosts, options, found):
 def test_an_api_that_does_not_answer_prevents_neither_the_way_back_nor_the_end_of_an_update():
     assert planned(begun=True, api_problem="no answer")["steps"]
     assert planned(cluster(NEW), NEW, release("1.35.4", "3.6.16"), rollback=True, api_problem="no answer")["steps"]
+
+
+def test_a_way_back_begins_with_the_masters_if_no_api_server_serves():
+    """Workers cannot be drained without the API, and what is newer than an API server does not matter while none serves."""
+    options = {"rollback": True, "api_problem": "no answer"}
+    back = planned(cluster(NEWER), NEWER, OLD, obstacles={**nothing(), "problem": "no answer"}, **options)
+    assert [(step["phase"], step["versions"]["kubernetes"]) for step in back["steps"]] == [
+        ("masters", "1.36.3"), ("masters", "1.35.4"), ("workers", "1.35.4"), ("proxies", "1.35.4"), ("etcd", "1.35.4"),
+    ]  # fmt: skip
+    assert planned(cluster(NEWER), NEWER, OLD, obstacles=nothing(), **options)["steps"][0]["phase"] == "workers", "the API refuses the health user only"
+
+
+def test_masters_do_not_go_back_below_a_kubelet_that_the_update_does_not_reach():
+    """Its host does not answer, but the API tells that it is ready. A resumed plan would leave out the host as well."""
+    hosts = cluster(NEWER, worker_1=None)
+    hosts["worker-1"] = hosts["worker-1"]._replace(kubelet="v1.37.2")
+    with pytest.raises(Refused, match="worker-1: found kubelet 1.37.2 on a worker that does not answer, expected it to go back before the masters: bring it"):
+        planned(hosts, NEWER, NEW, rollback=True, begun=True)
+    assert planned({**hosts, "worker-1": hosts["worker-1"]._replace(kubelet="v1.36.0")}, NEWER, NEW, rollback=True)["left_out"]
+    back = {name: host for name, host in cluster(NEW).items() if host.group == "master"}
+    assert planned({**hosts, **back}, NEWER, NEW, rollback=True)["steps"], "the masters are back"
 
 
 def test_every_reason_is_named():

@@ -94,7 +94,9 @@ def test_hosts_that_are_still_to_be_recreated():
 
 def test_until_a_phase():
     assert slots(RECORD, until="etcd") == [("etcd-0", [1])]
-    assert slots({**RECORD, "rollback": True}, until="workers") == [("worker-0,worker-1,worker-2", [1, 2])]
+    assert slots({**RECORD, "rollback": True, "steps": RECORD["steps"][::-1]}, until="workers") == [("worker-0,worker-1,worker-2", [1, 2])]
+    first = {**RECORD, "rollback": True, "steps": [RECORD["steps"][1], RECORD["steps"][2], RECORD["steps"][0]]}
+    assert slots(first, until="workers") == [("master-0", [1]), ("worker-0,worker-1,worker-2", [1, 2])], "the masters bring the API back"
     with pytest.raises(AnsibleFilterError, match="update_until: found 'master', expected one of etcd, emulation"):
         progress(RECORD, until="master")
 
@@ -194,3 +196,5 @@ def test_line():
     assert progress({**WORKERS, "done": {**WORKERS["done"], "2": ["worker-0"]}}, step=2, batch=["worker-1", "worker-2"])["line"].startswith(
         "worker-1, worker-2: hosts 2 to 3 of 3, "
     )
+    blocked = {**WORKERS, "blocked": {"worker-0": "a pod blocks it"}}
+    assert progress(blocked, step=2, batch=["worker-1"])["line"].startswith("worker-1: host 2 of 3, ")
