@@ -25,7 +25,7 @@ from ..plugin_utils._controller.groups import staying
 from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.bundle import check_content, check_parts
 from ..plugin_utils._preflight.contract import Contract
-from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
+from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director, check_restore
 from ..plugin_utils._preflight.downloads import check_downloads
 from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living, unknown_routes
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
@@ -41,6 +41,7 @@ _OPTIONS = {
     "scope": {"type": "str", "choices": ["start", "inventory", "hosts"], "required": True},
     "whole": {"type": "bool", "default": True},
     "versions": {"type": "str", "choices": ["same", "recorded", "planned"], "default": "same"},
+    "restores": {"type": "bool", "default": False},
     "operating_systems": {"type": "dict", "default": {}},
     "memory_mib": {"type": "dict", "default": {}},
     "disk_mib": {"type": "dict", "default": {}},
@@ -141,8 +142,11 @@ class ActionModule(ControllerAction):
             problems = [*check_versions(version, versions)] if options["versions"] == "same" else []
         except CatalogError as error:
             raise AnsibleActionFail(str(error)) from error
+        # A run of site.yml by itself may start what a restore has stopped, if the operator wants that.
+        unfinished = [] if options["restores"] else list(check_restore(director))
         problems += [
             *check_director(director),
+            *(unfinished if options["versions"] != "same" else ()),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, _left_out(groups, names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
@@ -154,7 +158,10 @@ class ActionModule(ControllerAction):
             *check_downloads(shared, versions, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
-        warnings = list(unknown_routes(hosts, own)) if options["whole"] else []
+        warnings = [
+            *(unknown_routes(hosts, own) if options["whole"] else ()),
+            *(f"{problem.subject}: found {problem.found}, expected {problem.expected}" for problem in unfinished),
+        ]
         return problems, exists, {"warnings": warnings, "versions": record(versions), "reached": director.facts.get("reached", {})}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:

@@ -11,6 +11,7 @@ import platform
 import sys
 import typing as t
 
+from .._backup.progress import summary as restore_summary
 from .._pki.bundle import fingerprints
 from .._pki.x509 import CRYPTOGRAPHY_ERROR
 from .._store.options import find_store
@@ -32,4 +33,5 @@ def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "authorities": {name: fingerprints(get_authority(store, name).bundle()) for name in store.names("authorities")},
         "versions": recorded(store),
         "reached": reached(store.backend),
+        "restore": restore_summary(store.backend),
     }

@@ -37,6 +37,7 @@ class Made:
         self.members = members
         self.nodes = {host["address"]: {} for host in HOSTS.values() if host["group"] == "worker"}
         self.lead("etcd-1")
+        self.findings = []
         self.removals = {}
         self.provider = None
         self.volumes = {}
@@ -53,7 +54,7 @@ class Made:
 
     def plan(self, *names, confirmed=False):
         rows = {name: {**row, "state": "removed"} if name in self.removals else row for name, row in self.rows.items()}
-        report = {"hosts": rows, "cluster": {"nodes": self.nodes}}
+        report = {"hosts": rows, "cluster": {"nodes": self.nodes}, "findings": self.findings}
         cluster = Cluster(report, self.removals, self.topology, self.api_host, self.provider, self.volumes)
         return plan(cluster, names, confirmed)
 
@@ -68,6 +69,12 @@ def test_a_worker_that_answers_is_drained_and_wiped_without_a_confirmation(made)
     assert found["acts"] and not found["risks"] and not found["refused"]
     assert (found["drain"], found["nodes"], found["leases"], found["wipe"]) == (["10.0.0.23"], ["10.0.0.23"], ["10.0.0.23"], ["worker-2"])
     assert found["lines"] == ["worker-2"] and not found["members"] and not found["dead_nodes"]
+
+
+def test_no_host_leaves_while_a_restore_is_unfinished(made):
+    made.findings = [{"kind": "restore", "subject": "prod-20261129T010003Z.cfcr", "found": "phase begun", "expected": "a restore that has finished"}]
+    found = made.plan("etcd-0")
+    assert found["refused"] == ["restore prod-20261129T010003Z.cfcr: found phase begun, expected a restore that has finished"] and not found["acts"]
 
 
 def test_the_first_of_each_group_may_leave_at_once(made):
