@@ -24,7 +24,7 @@ from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
 from .merge import KEYS, LASTING, Parts, merged, taken_back
 from .retention import NAME, moment_of, newest_verified
-from .target import Target, backups
+from .target import Target, backups, check_clock
 from .targets import TARGETS, open_targets
 from .versions import oldest_versions
 from .work import read_piece
@@ -206,6 +206,7 @@ def _found(options: Options, before: Options) -> tuple[str, list[Target]]:
     silent = []
     for target in targets:
         try:
+            check_clock(target, cluster)
             newest[target] = newest_verified(backups(target, cluster, options["directory"])) or ""
         except HostError as error:
             silent.append(str(error))

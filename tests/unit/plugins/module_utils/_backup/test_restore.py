@@ -28,7 +28,7 @@ PASSPHRASE = "a long passphrase"
 CONTENT = b"snapshot" * 1000
 ABOUT = {"service_cidr": "10.100.200.0/24", "pod_cidr": "10.200.0.0/16", "domain": "cluster.local"}
 VERSIONS = {"kubernetes": "1.36.3", "etcd": "3.6.16"}
-OLD, NEW = "prod-20261128T010000Z.cfcr", "prod-20261129T010000Z.cfcr"
+OLD, NEW = "prod-20251128T010000Z.cfcr", "prod-20251129T010000Z.cfcr"
 
 
 @pytest.fixture(autouse=True)
@@ -189,7 +189,7 @@ def test_a_store_that_lives_gets_former_keys(director):
 
 def test_latest_goes_on_with_the_backup_whose_restore_was_interrupted(director):
     director.restore_store()
-    later = "prod-20261130T010000Z.cfcr"
+    later = "prod-20251130T010000Z.cfcr"
     assert director.run("prove")["id"] == NEW
     director.add(later)
     # It was left before it reached etcd, so the cluster may have gone on for weeks.
@@ -231,6 +231,13 @@ def test_latest_needs_an_answer_of_every_target(director):
         director.run("prove", targets=both)
 
 
+def test_latest_is_none_of_a_clock_that_was_ahead(director):
+    director.add("prod-20990601T010000Z.cfcr")
+    with pytest.raises(HostError, match="expected the name of a backup.*found prod-20990601T010000Z.cfcr, expected no backup from later than now"):
+        director.run("prove")
+    assert director.run("prove", restore=NEW)["id"] == NEW
+
+
 def test_a_damaged_copy_does_not_count_if_another_is_whole(director):
     other = director.top / "other"
     shutil.copytree(director.target, other)
@@ -247,7 +254,7 @@ def test_a_damaged_copy_does_not_count_if_another_is_whole(director):
     ("options", "message"),
     [
         ({"restore": "../x.cfcr"}, "No such file"),
-        ({"restore": "staging-20261129T010000Z.cfcr"}, "expected latest, a name such as prod-"),
+        ({"restore": "staging-20251129T010000Z.cfcr"}, "expected latest, a name such as prod-"),
         ({"restore": "prod-20200101T000000Z.cfcr"}, "found no prod-20200101T000000Z.cfcr"),
         ({"passphrase": "another passphrase"}, "not encrypted with this passphrase"),
         ({"cluster": "staging", "restore": "TARGET"}, "found a backup of cluster prod, expected one of staging"),
