@@ -38,7 +38,8 @@ options:
   restore:
     description:
       - Name of a backup, the path of a file on the director, or V(latest). That is the one whose restore was interrupted, or else the newest verified one.
-        All targets must answer then. It is refused if an interrupted restore has not reached etcd and there is a newer backup.
+        All targets must answer then. It is refused if an interrupted restore has not reached etcd and there is a newer backup. It is also refused if
+        the store has recorded a newer one, or if a target has one from later than now.
     type: str
     default: latest
   only:

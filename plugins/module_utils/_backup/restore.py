@@ -19,7 +19,7 @@ from .._store.encryption import check_passphrase
 from .._store.options import STORE
 from .._store.store import Conflict, Store
 from .._store.versions import RECORD
-from . import progress
+from . import progress, status
 from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
 from .merge import KEYS, LASTING, Parts, merged, taken_back
@@ -100,7 +100,7 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
     check_passphrase(options["passphrase"])
     before = progress.read(store.backend)
     _make(options["directory"])
-    manifest = _verified(options, before)
+    manifest = _verified(options, before, status.read(store.backend))
     progress.check(before, manifest["id"])
     records = _records(options["directory"])
     continued = progress.unfinished(before) and before["id"] == manifest["id"]
@@ -168,8 +168,11 @@ def _remove(directory: str) -> None:
         os.rmdir(directory)
 
 
-def _verified(options: Options, before: Options) -> dict[str, t.Any]:
-    """Find the backup, verify all of it, unpack it into the directory, and return its manifest. A copy that is damaged does not count if another is not."""
+def _verified(options: Options, before: Options, made: Options) -> dict[str, t.Any]:
+    """Find the backup, verify all of it, unpack it into the directory, and return its manifest.
+
+    A copy that is damaged, or that is another backup, does not count if another copy is right.
+    """
     wanted, directory = options["restore"], options["directory"]
     verify: t.Callable[..., dict[str, t.Any]] = functools.partial(
         read_artifact, passphrase=options["passphrase"], cluster=options["cluster"], directory=directory
@@ -177,12 +180,15 @@ def _verified(options: Options, before: Options) -> dict[str, t.Any]:
     if "/" in wanted:
         return verify(os.path.expanduser(wanted), where=wanted)
     reasons = []
-    name, targets = _found(options, before)
+    name, targets = _found(options, before, made)
     for target in targets:
         copy = os.path.join(directory, _COPY)
         try:
             target.get(name, copy)
-            return verify(copy, where=f"{target.name}, {name}")
+            manifest = verify(copy, where=f"{target.name}, {name}")
+            if manifest["id"] != name:
+                raise HostError(f"{target.name}, {name}: found the backup {manifest['id']} under this name; take another copy or backup")
+            return manifest
         except HostError as error:
             reasons.append(str(error))
         finally:
@@ -191,8 +197,8 @@ def _verified(options: Options, before: Options) -> dict[str, t.Any]:
     raise HostError("; ".join(reasons))
 
 
-def _found(options: Options, before: Options) -> tuple[str, list[Target]]:
-    """Return the name of the backup, and the targets that have it."""
+def _found(options: Options, before: Options, made: Options) -> tuple[str, list[Target]]:
+    """Return the name of the backup, and the targets that have it, given the records of the last restore and of the last backup."""
     wanted, cluster, latest = options["restore"], options["cluster"], options["restore"] == _LATEST
     if not latest and (not NAME.fullmatch(wanted) or not moment_of(wanted, cluster)):
         raise HostError(f"restore: found {wanted}, expected {_LATEST}, a name such as {cluster}-20261129T010003Z.cfcr, or the path of a file")
@@ -225,6 +231,12 @@ def _found(options: Options, before: Options) -> tuple[str, list[Target]]:
         )
     if not name:
         raise HostError(f"restore: found no backup: {'; '.join(f'{target.name}: found no verified backup' for target in targets)}")
+    known = made.get("newest", {}).get("id", "")
+    if name < known:
+        raise HostError(
+            f"restore: found {_LATEST}, and {name} as the newest backup at the targets, expected {known}, which the store has recorded. If it is lost, give the "
+            "name of a backup"
+        )
     return name, [target for target, its in newest.items() if its == name]
 
 

@@ -16,7 +16,7 @@ import zlib
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress, restore, sealed
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress, restore, sealed, status
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.artifact import write_artifact
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import encryption
@@ -229,6 +229,30 @@ def test_latest_needs_an_answer_of_every_target(director):
     both = [{"type": "directory", "path": "/nowhere"}, {"type": "directory", "path": str(director.target)}]
     with pytest.raises(HostError, match=f"expected the name of a backup.*at the others is {NEW}. directory /nowhere: found no such directory"):
         director.run("prove", targets=both)
+
+
+def test_an_old_backup_under_a_newer_name_does_not_count(director):
+    """A target, or somebody who copies files by hand, may confuse them. Each of them is authentic."""
+    other = director.top / "other"
+    shutil.copytree(director.target, other)
+    for suffix in ("", ".json"):
+        shutil.copy(director.target / f"{OLD}{suffix}", director.target / f"{NEW}{suffix}")
+    both = [{"type": "directory", "path": str(path)} for path in (director.target, other)]
+    for given in ("latest", NEW):
+        assert director.run("prove", targets=both, restore=given)["id"] == NEW
+        with pytest.raises(HostError, match=f"{director.target}, {NEW}: found the backup {OLD} under this name"):
+            director.run("prove", restore=given)
+    assert director.run("prove", restore=str(director.target / NEW))["id"] == OLD
+
+
+def test_latest_is_not_older_than_what_the_store_has_recorded(director):
+    later = "prod-20251130T010000Z.cfcr"
+    status.write(director.store.backend, "2025-11-30T01:00:58Z", "", {"id": later, "created_at": "2025-11-30T01:00:00Z"}, {})
+    with pytest.raises(HostError, match=f"found latest, and {NEW} as the newest backup at the targets, expected {later}"):
+        director.run("prove")
+    assert director.run("prove", restore=NEW)["id"] == NEW
+    director.add(later)
+    assert director.run("prove")["id"] == later
 
 
 def test_latest_is_none_of_a_clock_that_was_ahead(director):
