@@ -99,6 +99,12 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
     """Fetch the backup, verify all of it, and compare it with the cluster. Only the directory is written to."""
     check_passphrase(options["passphrase"])
     before = progress.read(store.backend)
+    if options["only"] == "store" and progress.unfinished(before) and before["phase"] != "importing":
+        # It would end the record of that restore, whose members may have different data.
+        raise HostError(
+            f"restore_only: found store, expected everything: the restore of {before['id']}, in phase {before['phase']} since {before['at']}, has not finished. "
+            f"Finish it first: run restore.yml with -e restore={before['id']}. Nothing was changed"
+        )
     _make(options["directory"])
     manifest = _verified(options, before, status.read(store.backend))
     progress.check(before, manifest["id"])
@@ -130,8 +136,9 @@ def _store(store: Store, options: Options) -> dict[str, t.Any]:
     manifest, path = options["manifest"], os.path.join(options["directory"], STORE_FILE)
     records = _records(options["directory"])
     only_store = options["only"] == "store"
-    found = progress.begin(store.backend, manifest["id"], manifest["etcd"]["revision"], not _is_there(store))
-    if found["phase"] == "importing" or only_store:
+    # A run for the store only has no other phase, so that it goes on if it is killed.
+    found = progress.begin(store.backend, manifest["id"], manifest["etcd"]["revision"], only_store or not _is_there(store))
+    if found["phase"] == "importing":
         import_records(store, import_plan(store, records, force=False, all_of_them=True))
         found = progress.note(store.backend, "finished" if only_store else "begun")
     if found["phase"] == "begun" and found["store"] == "imported":

@@ -212,6 +212,28 @@ def test_the_store_only(director):
         director.run("prove", only="store")
 
 
+def test_the_store_only_does_not_end_a_restore_of_everything(director):
+    """Health, repair and update would take the cluster for a whole one."""
+    director.restore_store()
+    for name in (NEW, OLD):
+        with pytest.raises(HostError, match=f"the restore of {NEW}, in phase begun since .*, has not finished. Finish it first"):
+            director.run("prove", only="store", restore=name)
+    assert progress.read(director.store.backend)["phase"] == "begun"
+    director.run("note", reached="finished")
+    assert director.run("prove", only="store")["id"] == NEW
+
+
+def test_the_store_only_goes_on_if_it_was_killed(director, monkeypatch):
+    fill(director.store, "then", 1)
+    proved = director.run("prove", only="store")
+    monkeypatch.setattr(restore, "import_records", lambda *_args: (nothing for nothing in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        director.run("store", only="store", manifest=proved["manifest"])
+    monkeypatch.undo()
+    monkeypatch.setattr(sealed, "BACKUP_COST", encryption.Cost(64, 1))
+    assert director.restore_store(only="store")["progress"]["phase"] == "finished"
+
+
 def test_a_file_of_the_director(director):
     assert director.run("prove", restore=str(director.target / OLD), targets=[])["id"] == OLD
     assert (director.target / OLD).exists()
