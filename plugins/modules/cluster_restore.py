@@ -63,6 +63,10 @@ options:
   manifest:
     description: RV(manifest) of O(phase=prove).
     type: dict
+  living:
+    description: The number of the revision of etcd now, V(0) if it does not answer. The restored revisions become higher than that.
+    type: int
+    default: 0
   offset:
     description: Byte of the snapshot at which the piece begins.
     type: int

@@ -42,6 +42,7 @@ SPEC: dict[str, t.Any] = {
     "targets": {**TARGETS, "default": []},
     "about": {"type": "dict", "default": {}},
     "manifest": {"type": "dict"},
+    "living": {"type": "int", "default": 0},
     "offset": {"type": "int", "default": 0},
     "reached": {"type": "str", "choices": ["restored", "finished"]},
 }
@@ -137,7 +138,8 @@ def _store(store: Store, options: Options) -> dict[str, t.Any]:
     records = _records(options["directory"])
     only_store = options["only"] == "store"
     # A run for the store only has no other phase, so that it goes on if it is killed.
-    found = progress.begin(store.backend, manifest["id"], manifest["etcd"]["revision"], only_store or not _is_there(store))
+    lost = only_store or not _is_there(store)
+    found = progress.begin(store.backend, manifest["id"], manifest["etcd"]["revision"], lost, options["living"])
     if found["phase"] == "importing":
         import_records(store, import_plan(store, records, force=False, all_of_them=True))
         found = progress.note(store.backend, "finished" if only_store else "begun")
