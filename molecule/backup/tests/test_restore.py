@@ -184,4 +184,5 @@ def test_all_is_lost(backups, then, figures):
     assert authenticated(then.token)
     assert not any(address in json.dumps(get("nodes")) for address in old)
     assert changes(backups.run("site.yml").text) == {}
+    backups.run("backup.yml")  # the new store knows of none, which is a finding
     backups.run("health.yml")
