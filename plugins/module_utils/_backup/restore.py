@@ -103,8 +103,8 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
     if options["only"] == "store" and progress.unfinished(before) and before["phase"] != "importing":
         # It would end the record of that restore, whose members may have different data.
         raise HostError(
-            f"restore_only: found store, expected everything: the restore of {before['id']}, in phase {before['phase']} since {before['at']}, has not finished. "
-            f"Finish it first: run restore.yml with -e restore={before['id']}. Nothing was changed"
+            f"restore_only: found store, expected everything: the restore of {before['id']}, in phase {before['phase']} since {before['at']}, has not "
+            f"finished. Finish it first: run restore.yml with -e restore={before['id']}. Nothing was changed"
         )
     _make(options["directory"])
     manifest = _verified(options, before, status.read(store.backend))
@@ -243,8 +243,8 @@ def _found(options: Options, before: Options, made: Options) -> tuple[str, list[
     known = made.get("newest", {}).get("id", "")
     if name < known:
         raise HostError(
-            f"restore: found {_LATEST}, and {name} as the newest backup at the targets, expected {known}, which the store has recorded. If it is lost, give the "
-            "name of a backup"
+            f"restore: found {_LATEST}, and {name} as the newest backup at the targets, expected {known}, which the store has recorded. If it is lost, give "
+            "the name of a backup"
         )
     return name, [target for target, its in newest.items() if its == name]
 

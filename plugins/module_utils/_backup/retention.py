@@ -14,7 +14,9 @@ import typing as t
 from .._errors import HostError
 from .._timestamp import from_timestamp, to_timestamp
 
-__all__ = ("KEEP", "MARK", "NAME", "PARTIAL", "Entry", "check_keep", "later_than", "left_behind", "moment_of", "name_of", "newest_verified", "ours", "to_remove")
+__all__ = (
+    "KEEP", "MARK", "NAME", "PARTIAL", "Entry", "check_keep", "later_than", "left_behind", "moment_of", "name_of", "newest_verified", "ours", "to_remove",
+)  # fmt: skip
 
 KEEP: dict[str, t.Any] = {
     "type": "dict",

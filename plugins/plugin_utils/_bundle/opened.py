@@ -12,7 +12,6 @@ import typing as t
 from pathlib import Path
 
 import ansible.constants as C
-from ansible.module_utils.common.yaml import yaml_load
 
 from ...module_utils._bundle.host import URL
 from ...module_utils._bundle.lock import LOCK, Lock, parse
@@ -26,9 +25,11 @@ __all__ = ("CODENAMES", "PACKAGES", "needed", "opened", "source_of")
 # By ID and VERSION_ID of os-release(5).
 CODENAMES = {("debian", "12"): "bookworm", ("debian", "13"): "trixie", ("ubuntu", "22.04"): "jammy", ("ubuntu", "24.04"): "noble"}
 
-# The packages that jobs install. Read when Ansible imports an action, before it forks a process for every task of every host.
-PACKAGES: list[str] = yaml_load((Path(__file__).parents[3] / "roles/bundle/vars/main.yml").read_text(encoding="utf-8"))["__bundle_packages"]
-
+# The packages that jobs install, as role bundle downloads them.
+PACKAGES = (
+    "conntrack", "ethtool", "haproxy", "iproute2", "iptables", "mount", "nftables", "pdns-backend-bind", "pdns-recursor", "pdns-server", "python3-venv",
+    "socat",
+)  # fmt: skip
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -93,7 +94,8 @@ def _check_packages(lock: Lock, files: t.Collection[str], where: str) -> None:
     names = {file.partition("_")[0] for file in files if file.endswith(".deb")}
     missing = [*(["Packages"] if "Packages" not in files else []), *(name for name in PACKAGES if name not in names)]
     if missing:
-        raise CatalogError(f"cluster_bundle: found {lock.name} without {', '.join(missing)} for {where}, expected apt's index and all packages that hosts install")
+        expected = "apt's index and all packages that hosts install"
+        raise CatalogError(f"cluster_bundle: found {lock.name} without {', '.join(missing)} for {where}, expected {expected}")
 
 
 def _check_wheels(lock: Lock, paths: t.Iterable[str], python: str, architecture: str) -> None:

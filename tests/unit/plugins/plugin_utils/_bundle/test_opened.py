@@ -137,7 +137,8 @@ def test_a_whole_bundle_has_no_problem(bundle, keys):
     its = values(bundle, keys)
     assert list(check_bundle(its)) == []
     assert check_content(str(bundle), its["cluster_bundle_signers"]) == []
-    assert check_parts({"w": (its, ["worker"], FACTS), "e": (its, ["etcd"], FACTS), "m": ({**its, "cluster_topology": "cf_routing"}, ["master"], FACTS)}, CATALOG["versions"]) == []
+    hosts = {"w": (its, ["worker"], FACTS), "e": (its, ["etcd"], FACTS), "m": ({**its, "cluster_topology": "cf_routing"}, ["master"], FACTS)}
+    assert check_parts(hosts, CATALOG["versions"]) == []
 
 
 def told(problems):
@@ -170,7 +171,8 @@ def test_a_delta_without_its_older_bundle_is_refused_in_a_few_lines(bundle, keys
     problems = told(check_content(str(bundle), [keys["ours"][1]]))
     assert len(problems) == 6
     assert "found no readable blob (No such file or directory)" in problems[0]
-    assert f"{len({*locks.parse((bundle / locks.LOCK).read_bytes()).files})} such files, expected none. Unpack the bundle again, and the older one first if it is a delta" in problems[-1]
+    files = len(locks.parse((bundle / locks.LOCK).read_bytes()).files)
+    assert f"{files} such files, expected none. Unpack the bundle again, and the older one first if it is a delta" in problems[-1]
 
 
 def test_no_bundle_is_refused(tmp_path, keys):
