@@ -43,6 +43,7 @@ _OPTIONS = {
     "read_store": {"type": "bool", "default": True},
     "etcd_percent": {"type": "int", "default": 80},
     "backup_hours": {"type": "int", "default": 26},
+    "backup_expected": {"type": "bool", "default": False},
 }
 
 

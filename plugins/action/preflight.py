@@ -25,7 +25,7 @@ from ..plugin_utils._controller.groups import staying
 from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.bundle import check_content, check_parts
 from ..plugin_utils._preflight.contract import Contract
-from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
+from ..plugin_utils._preflight.director import DirectorHost, check_authorities, check_director, check_restore
 from ..plugin_utils._preflight.downloads import check_downloads
 from ..plugin_utils._preflight.hosts import Host, Limits, check_clocks, check_controller, check_founding, check_hosts, check_limit, check_living, unknown_routes
 from ..plugin_utils._preflight.inventory import GROUPS, Inventory, check_inventory, check_names, check_values
@@ -42,6 +42,7 @@ _OPTIONS = {
     "scope": {"type": "str", "choices": ["start", "inventory", "hosts"], "required": True},
     "whole": {"type": "bool", "default": True},
     "versions": {"type": "str", "choices": ["same", "recorded", "planned"], "default": "same"},
+    "restores": {"type": "bool", "default": False},
     "operating_systems": {"type": "dict", "default": {}},
     "memory_mib": {"type": "dict", "default": {}},
     "disk_mib": {"type": "dict", "default": {}},
@@ -147,9 +148,12 @@ class ActionModule(ControllerAction):
             raise AnsibleActionFail(str(error)) from error
         # An update drains those that are behind, and completes those that it has begun with.
         workers = {name: found[name] for name in groups.get("worker", ()) if name in found and name not in kept and options["versions"] != "planned"}
+        # A run of site.yml by itself may start what a restore has stopped, if the operator wants that.
+        unfinished = [] if options["restores"] else list(check_restore(director))
         problems += [
             *check_director(director),
             *check_workers(workers, versions),
+            *(unfinished if options["versions"] != "same" else ()),
             *check_controller(_source_address(str(shared["cluster_host_address"])), shared),
             *check_limit(facts, _left_out(groups, names) if exists else [], shared),
             *check_hosts(hosts, limits, {entry["unit"] for entry in contract.ports}),
@@ -161,7 +165,10 @@ class ActionModule(ControllerAction):
             *check_downloads(shared, versions, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
-        warnings = list(unknown_routes(hosts, own)) if options["whole"] else []
+        warnings = [
+            *(unknown_routes(hosts, own) if options["whole"] else ()),
+            *(f"{problem.subject}: found {problem.found}, expected {problem.expected}" for problem in unfinished),
+        ]
         return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept, "updating": any(update)}
 
     def _gather_director_facts(self, values: t.Mapping[str, t.Any], variables: dict[str, t.Any]) -> DirectorHost:

@@ -30,7 +30,7 @@ options:
     elements: raw
     default: []
   wheels:
-    description: Whether the host needs wheels of Python.
+    description: Whether the host needs wheels for its Python.
     type: bool
     default: false
 seealso:
@@ -65,7 +65,7 @@ class LookupModule(CatalogLookup):
         """Return the files."""
         host, lock = self.get_option("host"), self.bundle()
         codename = CODENAMES.get((host["operating_system"], host["operating_system_version"]), "")
-        parts = (self.get_option("groups"), host["architecture"], codename, self.get_option("wheels"))
+        parts = (self.get_option("groups"), host["architecture"], codename, host["python_version"] if self.get_option("wheels") else "")
         found: dict[str, str] = {}
         for its in [load(release) for release in self.get_option("releases")] or [catalog]:
             found.update(needed(lock, its, *parts))

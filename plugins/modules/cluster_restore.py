@@ -38,7 +38,8 @@ options:
   restore:
     description:
       - Name of a backup, the path of a file on the director, or V(latest). That is the one whose restore was interrupted, or else the newest verified one.
-        All targets must answer then. It is refused if an interrupted restore has not reached etcd and there is a newer backup.
+        All targets must answer then. It is refused if an interrupted restore has not reached etcd and there is a newer backup. It is also refused if
+        the store has recorded a newer one, or if a target has one from later than now.
     type: str
     default: latest
   only:
@@ -66,6 +67,10 @@ options:
   manifest:
     description: RV(manifest) of O(phase=prove).
     type: dict
+  living:
+    description: The number of the revision of etcd now, V(0) if it does not answer. The restored revisions become higher than that.
+    type: int
+    default: 0
   offset:
     description: Byte of the snapshot at which the piece begins.
     type: int

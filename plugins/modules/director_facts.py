@@ -80,6 +80,11 @@ ansible_facts:
           returned: success
           type: dict
           sample: {worker-0: [{versions: {catalog: "1.36", kubernetes: 1.36.3, etcd: 3.6.16}, emulated: ""}]}
+        restore:
+          description: The backup, phase and time of a restore that has begun and not finished, else empty.
+          returned: success
+          type: dict
+          sample: {}
         time:
           description: The director's clock, in seconds since 1970 (UTC), while the module ran.
           returned: success

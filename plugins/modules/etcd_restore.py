@@ -32,12 +32,13 @@ attributes:
 options:
   phase:
     description:
+      - V(query) returns the revision that the member has now.
       - V(receive) brings the snapshot from O(source) on the director to the host. V(restore) puts the data in place and starts O(unit), without waiting
         for it. V(verify) runs on one host; it waits for all O(endpoints), and compares them with each other, and with O(keys) and O(objects).
         V(remove) removes the snapshot.
       - V(prepare) and V(append) are for the action.
     type: str
-    choices: [receive, prepare, append, restore, verify, remove]
+    choices: [query, receive, prepare, append, restore, verify, remove]
     required: true
   id:
     description: Name of the backup. It names a directory below O(directory).
@@ -100,6 +101,10 @@ options:
   revision:
     description: The number of the snapshot's revision, with O(bump).
     type: int
+  metrics:
+    description: Base URL of the member's metrics.
+    type: str
+    default: http://127.0.0.1:2381
   keys:
     description: Number of keys in the backup.
     type: int
@@ -130,6 +135,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+living:
+  description: The revision that the member has, V(0) if it does not answer.
+  returned: if O(phase=query)
+  type: int
 received:
   description: Whether the snapshot is on the host.
   returned: if O(phase=receive) or O(phase=prepare)
@@ -152,7 +161,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.client impor
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._etcd.restore import MemberRestore
 
 OPTIONS: dict[str, t.Any] = {
-    "phase": {"type": "str", "choices": ["receive", "prepare", "append", "restore", "verify", "remove"], "required": True},
+    "phase": {"type": "str", "choices": ["query", "receive", "prepare", "append", "restore", "verify", "remove"], "required": True},
     "id": {"type": "str", "required": True},
     "source": {"type": "path"},
     "directory": {"type": "path", "default": "/var/lib/cfcr-snapshots"},
@@ -170,6 +179,7 @@ OPTIONS: dict[str, t.Any] = {
     "account": {"type": "str", "default": "etcd"},
     "programs": {"type": "path", "default": "/opt/cfcr/bin"},
     "revision": {"type": "int"},
+    "metrics": {"type": "str", "default": "http://127.0.0.1:2381"},
     "keys": {"type": "int", "no_log": False},
     "objects": {"type": "dict", "default": {}},
     "wait_timeout": {"type": "float", "default": 120},
@@ -187,6 +197,8 @@ def operate(params: dict[str, t.Any]) -> dict[str, t.Any]:
     restore, phase = MemberRestore(params), params["phase"]
     if phase == "receive":
         raise HostError("phase: found receive without the action of this module, expected its task to run by Ansible")
+    if phase == "query":
+        return {"changed": False, "living": restore.living()}
     if phase == "prepare":
         return {"changed": False, "received": restore.prepare()}
     if phase == "append":

@@ -56,9 +56,15 @@ options:
     default: 80
     version_added: "0.10.0"
   backup_hours:
-    description: Report a newest verified backup that is older than this many hours, once a backup has been tried. V(0) reports nothing about backups.
+    description:
+      - Report a newest verified backup that is older than this many hours, once a backup has been tried or is expected. V(0) reports nothing about backups.
     type: int
     default: 26
+    version_added: "0.10.0"
+  backup_expected:
+    description: Whether to report that no backup was ever tried.
+    type: bool
+    default: false
     version_added: "0.10.0"
 seealso:
   - module: cfcr.kubernetes.host_health

@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  offline:
+    description: Whether packages come only from repositories on the host, such as that of a bundle, and from apt's cache.
+    type: bool
+    default: false
+    version_added: "0.10.0"
   kernel_modules:
     description: Kernel modules to load, now and at boot. In a container nothing is loaded, since the kernel belongs to the machine.
     type: list

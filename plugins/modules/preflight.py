@@ -44,6 +44,13 @@ options:
     choices: [same, recorded, planned]
     default: same
     version_added: "0.10.0"
+  restores:
+    description:
+      - Whether the run restores the cluster. With another O(versions) than V(same), other runs are refused while a restore has begun and not finished. With
+        V(same), they get a warning.
+    type: bool
+    default: false
+    version_added: "0.10.0"
   operating_systems:
     description: Supported versions (C(VERSION_ID) of C(/etc/os-release)), by operating system (C(ID)).
     type: dict

@@ -113,9 +113,9 @@ def test_only_old_backups_of_the_cluster_are_removed(target, file):
         target.put(str(file), other)
     target.put(str(file), f"{name(9)}.json")  # a mark without its backup
     sent(target, file, 3)
-    assert retain(target, KEEP, "prod", str(file.parent)) == ([name(1), name(2)], [])
+    assert retain(target, KEEP, "prod", str(file.parent), name(3)) == ([name(1), name(2)], [])
     assert set(target.sizes()) == {*others, name(3), f"{name(3)}.json"}
-    assert retain(target, KEEP, "prod", str(file.parent)) == ([], [])
+    assert retain(target, KEEP, "prod", str(file.parent), name(3)) == ([], [])
 
 
 def test_a_backup_that_is_damaged_on_its_way_gets_no_mark(target, file, monkeypatch):
@@ -187,9 +187,9 @@ def test_locked_backups_stay_until_their_lock_ends(bucket, file, moto):
     left = lock["ObjectLockRetainUntilDate"] - datetime.datetime.now(datetime.timezone.utc)
     assert lock["ObjectLockMode"] == "GOVERNANCE" and datetime.timedelta(days=2.9) < left < datetime.timedelta(days=3.1)
     client.put_object_legal_hold(Bucket=bucket["bucket"], Key=f"clusters/prod/{name(2)}", LegalHold={"Status": "ON"})
-    assert retain(target, KEEP, "prod", str(file.parent)) == ([], [name(1), name(2)])
+    assert retain(target, KEEP, "prod", str(file.parent), name(3)) == ([], [name(1), name(2)])
     assert [entry.verified for entry in backups(target, "prod", str(file.parent))] == [True, True, True]
     client.put_object_legal_hold(Bucket=bucket["bucket"], Key=f"clusters/prod/{name(2)}", LegalHold={"Status": "OFF"})
-    assert retain(target, KEEP, "prod", str(file.parent)) == ([name(2)], [name(1)])
+    assert retain(target, KEEP, "prod", str(file.parent), name(3)) == ([name(2)], [name(1)])
     versions = client.list_object_versions(Bucket=bucket["bucket"])
     assert "DeleteMarkers" not in versions and not [version for version in versions["Versions"] if name(2) in version["Key"]]

@@ -91,6 +91,17 @@ def test_members_report_their_role_and_problem(etcd_hosts, metrics):
     assert alone["problem"] in ("RAFT NO LEADER", "its health: no answer within 3 seconds")
 
 
+def test_a_restore_asks_for_the_revision_of_a_member(etcd_hosts, metrics):
+    """Without a password, since that may be lost with the store."""
+    host = etcd_hosts.hosts[0]
+    asked = {"phase": "query", "id": "prod-20261129T221500Z.cfcr", "endpoints": [], "password": None, "metrics": metrics[host.name].removesuffix("/readyz")}
+    before = host.run("etcd_restore", **asked)["living"]
+    written = host.run("etcd_key", key="/a", value="b", password=None)["revision"]
+    assert (before, host.run("etcd_restore", **asked)["living"]) == (written - 1, written)
+    host.systemctl("stop")
+    assert host.run("etcd_restore", **asked)["living"] == 0
+
+
 def test_nodes_are_read_through_the_endpoint_or_from_a_server_behind_it(apiserver, tmp_path):
     cluster = Kubernetes(apiserver.kubeconfig, 10)
     since = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=90)

@@ -11,7 +11,7 @@ import re
 
 import yaml
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._bundle.host import URL
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._bundle.opened import CODENAMES
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._bundle.opened import CODENAMES, PACKAGES
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ VARIABLES = load("roles/bundle/vars/main.yml")
 def test_packages_of_all_jobs_are_in_the_bundle():
     jobs = [job for path in ROOT.glob("roles/*/vars/main.yml") for name, job in (load(path) or {}).items() if name.endswith("_job")]
     packages = {package for job in jobs for package in job.get("packages", [])}
-    assert len(packages) > 8 and packages == set(VARIABLES["__bundle_packages"])
+    assert len(packages) > 8 and packages == set(VARIABLES["__bundle_packages"]) == set(PACKAGES)
 
 
 def test_releases_are_those_that_preflight_accepts():

@@ -33,13 +33,16 @@ PRESUPPOSED = {"iproute2", "mount"}
 OUTPUT, UNPACKED = DIRECTORY / "bundles", DIRECTORY / "unpacked"
 # Networks inside the gap: the hosts', the pods', the Services', loopback and multicast.
 GAP = [str(SUBNET), "10.200.0.0/16", "10.100.200.0/24", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255"]
-# iptables of this machine works in the hosts' networks. It sees packets of pods as well, and roles do not know this chain.
-RULES = f"""*mangle
-:airgap - [0:0]
--A POSTROUTING -j airgap
-{"".join(f"-A airgap -d {network} -j RETURN{chr(10)}" for network in GAP)}-A airgap -j DROP
-COMMIT
-"""
+# The networks of the link, which lead nowhere else.
+GAP_6 = ["::1", "fe80::/10", "ff00::/8"]
+# This machine, which has the way out and asks the hosts for results.
+GATEWAY = f"-d {SUBNET[1]} -m conntrack --ctstate NEW"
+
+
+def rules(*dropped: str, inside: list[str]) -> str:
+    """Return rules that drop and count packets out of the gap. They see packets of pods as well, and roles do not know this chain."""
+    lines = [*(f"{match} -j DROP" for match in dropped), *(f"-d {network} -j RETURN" for network in inside), "-j DROP"]
+    return "\n".join(["*mangle", ":airgap - [0:0]", "-A POSTROUTING -j airgap", *(f"-A airgap {line}" for line in lines), "COMMIT", ""])
 
 
 def make(*options: str) -> dict:
@@ -81,13 +84,20 @@ def close(name: str) -> None:
     installed = on(name, "dpkg-query", "--show", "--showformat=${Package}\n").split()
     on(name, "apt-get", "purge", "--yes", "--quiet", "--autoremove", *sorted(set(PACKAGES).intersection(installed) - PRESUPPOSED))
     on(name, "tee", "/etc/resolv.conf", input="")
-    in_network_of(name, "iptables-restore", "--noflush", input=RULES)
+    # The programs of this machine work in the hosts' networks.
+    in_network_of(name, "iptables-restore", "--noflush", input=rules(GATEWAY, inside=GAP))
+    in_network_of(name, "ip6tables-restore", "--noflush", input=rules(inside=GAP_6))
 
 
 def packets_to_elsewhere() -> dict[str, int]:
     """Return how many packets each host tried to send out of the gap."""
-    saved = {name: in_network_of(name, "iptables-save", "--counters", "--table", "mangle") for name in addresses()}
-    return {name: int(re.search(r"^\[(\d+):\d+\] -A airgap -j DROP$", text, re.MULTILINE)[1]) for name, text in saved.items()}
+    counted = {}
+    for name in addresses():
+        saved = [in_network_of(name, program, "--counters", "--table", "mangle") for program in ("iptables-save", "ip6tables-save")]
+        found = [re.findall(r"^\[(\d+):\d+\] -A airgap .*-j DROP$", text, re.MULTILINE) for text in saved]
+        assert [len(packets) for packets in found] == [2, 1], saved  # a host that was rebuilt has no rules
+        counted[name] = sum(int(packets) for family in found for packets in family)
+    return counted
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -25,9 +25,9 @@ from .._timestamp import to_timestamp
 from . import status
 from .artifact import read_artifact, write_artifact
 from .merge import LASTING
-from .retention import KEEP, check_keep, moment_of, name_of, newest_verified
+from .retention import KEEP, Entry, check_keep, moment_of, name_of
 from .secrets import check_samples
-from .target import Target, backups, retain, send
+from .target import Target, backups, check_clock, retain, send
 from .targets import TARGETS, open_targets
 from .versions import newest_versions
 from .work import Work, check_free
@@ -117,7 +117,7 @@ def _prepare(store: Store, options: Options, check_mode: bool) -> dict[str, t.An
     problems = {}
     for target in targets:
         try:
-            target.sizes()
+            check_clock(target, options["cluster"])
         except HostError as error:
             problems[target.name] = str(error)
     # Otherwise the others get the backup, and the run fails afterwards.
@@ -162,11 +162,12 @@ def _send(target: Target, path: str, mark: Options, options: Options, work: Work
     """Send the file to one target. Only if it is verified there, remove those that are no longer kept."""
     result: dict[str, t.Any] = {"newest": None, "removed": [], "locked": [], "problem": ""}
     try:
+        check_clock(target, options["cluster"])
         send(target, path, options["id"], mark, work.path)
+        result["removed"], result["locked"] = retain(target, options["keep"], options["cluster"], work.path, options["id"])
+        if Entry(options["id"], True) not in backups(target, options["cluster"], work.path):
+            raise HostError(f"{target.name}: found no verified {options['id']} after it was sent, expected it")
         result["newest"] = options["id"]
-        result["removed"], result["locked"] = retain(target, options["keep"], options["cluster"], work.path)
-        if newest_verified(backups(target, options["cluster"], work.path)) != options["id"]:
-            raise HostError(f"{target.name}: found no {options['id']} after it was sent, expected it to be the newest one")
     except HostError as error:
         result["problem"] = str(error)
     return result

@@ -52,16 +52,17 @@ def check(progress: Progress, name: str) -> None:
         raise HostError(f"restore: found {name}, expected {progress['id']}: its import into the store was interrupted, and is finished by the same backup only")
 
 
-def bump_for(revision: int, former: int) -> int:
-    """Return by how much revisions must become higher, given that of the backup and that with which the last restore began.
+def bump_for(revision: int, former: int, living: int = 0) -> int:
+    """Return by how much revisions must become higher, given that of the backup, that with which the last restore began, and that of etcd now.
 
-    Clients have seen less than that many revisions since then, so the restored ones are higher than all that they know.
+    Clients have seen less than that many revisions since the last restore, and less than half as many will follow until etcd stops. So the restored ones
+    are higher than all that they know. The last restore is unknown if the store was lost since, and etcd may not answer; then they are 0.
     """
-    missing = former + BUMP - revision
+    missing = max(former + BUMP, living + BUMP // 2) - revision
     return BUMP * max(1, -(-missing // BUMP))
 
 
-def begin(backend: Backend, name: str, revision: int, lost: bool) -> Progress:
+def begin(backend: Backend, name: str, revision: int, lost: bool, living: int = 0) -> Progress:
     """Return the record of a restore of this backup, a new one unless it goes on."""
 
     def change(content: Progress | None) -> tuple[Progress, Progress | None]:
@@ -69,7 +70,7 @@ def begin(backend: Backend, name: str, revision: int, lost: bool) -> Progress:
         if unfinished(before) and before["id"] == name:
             return before, None
         check(before, name)
-        bump = bump_for(revision, before.get("revision", 0))
+        bump = bump_for(revision, before.get("revision", 0), living)
         after = {
             "id": name,
             "phase": "importing" if lost else "begun",

@@ -20,12 +20,12 @@ from .._store.encryption import check_passphrase
 from .._store.options import STORE
 from .._store.store import Conflict, Store
 from .._store.versions import RECORD
-from . import progress
+from . import progress, status
 from .artifact import SNAPSHOT, read_artifact
 from .artifact import STORE as STORE_FILE
 from .merge import KEYS, LASTING, Parts, merged, taken_back
 from .retention import NAME, moment_of, newest_verified
-from .target import Target, backups
+from .target import Target, backups, check_clock
 from .targets import TARGETS, open_targets
 from .versions import oldest_versions
 from .work import read_piece
@@ -44,6 +44,7 @@ SPEC: dict[str, t.Any] = {
     "about": {"type": "dict", "default": {}},
     "hosts": {"type": "list", "elements": "str"},
     "manifest": {"type": "dict"},
+    "living": {"type": "int", "default": 0},
     "offset": {"type": "int", "default": 0},
     "reached": {"type": "str", "choices": ["restored", "finished"]},
 }
@@ -101,8 +102,14 @@ def _prove(store: Store, options: Options) -> dict[str, t.Any]:
     """Fetch the backup, verify all of it, and compare it with the cluster. Only the directory is written to."""
     check_passphrase(options["passphrase"])
     before = progress.read(store.backend)
+    if options["only"] == "store" and progress.unfinished(before) and before["phase"] != "importing":
+        # It would end the record of that restore, whose members may have different data.
+        raise HostError(
+            f"restore_only: found store, expected everything: the restore of {before['id']}, in phase {before['phase']} since {before['at']}, has not "
+            f"finished. Finish it first: run restore.yml with -e restore={before['id']}. Nothing was changed"
+        )
     _make(options["directory"])
-    manifest = _verified(options, before)
+    manifest = _verified(options, before, status.read(store.backend))
     progress.check(before, manifest["id"])
     records = _records(options["directory"])
     continued = progress.unfinished(before) and before["id"] == manifest["id"]
@@ -132,8 +139,10 @@ def _store(store: Store, options: Options) -> dict[str, t.Any]:
     manifest, path = options["manifest"], os.path.join(options["directory"], STORE_FILE)
     records = _records(options["directory"])
     only_store = options["only"] == "store"
-    found = progress.begin(store.backend, manifest["id"], manifest["etcd"]["revision"], not _is_there(store))
-    if found["phase"] == "importing" or only_store:
+    # A run for the store only has no other phase, so that it goes on if it is killed.
+    lost = only_store or not _is_there(store)
+    found = progress.begin(store.backend, manifest["id"], manifest["etcd"]["revision"], lost, options["living"])
+    if found["phase"] == "importing":
         import_records(store, import_plan(store, records, force=False, all_of_them=True))
         found = progress.note(store.backend, "finished" if only_store else "begun")
     if found["phase"] == "begun" and found["store"] == "imported":
@@ -192,8 +201,11 @@ def _remove(directory: str) -> None:
         os.rmdir(directory)
 
 
-def _verified(options: Options, before: Options) -> dict[str, t.Any]:
-    """Find the backup, verify all of it, unpack it into the directory, and return its manifest. A copy that is damaged does not count if another is not."""
+def _verified(options: Options, before: Options, made: Options) -> dict[str, t.Any]:
+    """Find the backup, verify all of it, unpack it into the directory, and return its manifest.
+
+    A copy that is damaged, or that is another backup, does not count if another copy is right.
+    """
     wanted, directory = options["restore"], options["directory"]
     verify: t.Callable[..., dict[str, t.Any]] = functools.partial(
         read_artifact, passphrase=options["passphrase"], cluster=options["cluster"], directory=directory
@@ -201,12 +213,15 @@ def _verified(options: Options, before: Options) -> dict[str, t.Any]:
     if "/" in wanted:
         return verify(os.path.expanduser(wanted), where=wanted)
     reasons = []
-    name, targets = _found(options, before)
+    name, targets = _found(options, before, made)
     for target in targets:
         copy = os.path.join(directory, _COPY)
         try:
             target.get(name, copy)
-            return verify(copy, where=f"{target.name}, {name}")
+            manifest = verify(copy, where=f"{target.name}, {name}")
+            if manifest["id"] != name:
+                raise HostError(f"{target.name}, {name}: found the backup {manifest['id']} under this name; take another copy or backup")
+            return manifest
         except HostError as error:
             reasons.append(str(error))
         finally:
@@ -215,8 +230,8 @@ def _verified(options: Options, before: Options) -> dict[str, t.Any]:
     raise HostError("; ".join(reasons))
 
 
-def _found(options: Options, before: Options) -> tuple[str, list[Target]]:
-    """Return the name of the backup, and the targets that have it."""
+def _found(options: Options, before: Options, made: Options) -> tuple[str, list[Target]]:
+    """Return the name of the backup, and the targets that have it, given the records of the last restore and of the last backup."""
     wanted, cluster, latest = options["restore"], options["cluster"], options["restore"] == _LATEST
     if not latest and (not NAME.fullmatch(wanted) or not moment_of(wanted, cluster)):
         raise HostError(f"restore: found {wanted}, expected {_LATEST}, a name such as {cluster}-20261129T010003Z.cfcr, or the path of a file")
@@ -230,6 +245,7 @@ def _found(options: Options, before: Options) -> tuple[str, list[Target]]:
     silent = []
     for target in targets:
         try:
+            check_clock(target, cluster)
             newest[target] = newest_verified(backups(target, cluster, options["directory"])) or ""
         except HostError as error:
             silent.append(str(error))
@@ -248,6 +264,12 @@ def _found(options: Options, before: Options) -> tuple[str, list[Target]]:
         )
     if not name:
         raise HostError(f"restore: found no backup: {'; '.join(f'{target.name}: found no verified backup' for target in targets)}")
+    known = made.get("newest", {}).get("id", "")
+    if name < known:
+        raise HostError(
+            f"restore: found {_LATEST}, and {name} as the newest backup at the targets, expected {known}, which the store has recorded. If it is lost, give "
+            "the name of a backup"
+        )
     return name, [target for target, its in newest.items() if its == name]
 
 

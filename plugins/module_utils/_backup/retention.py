@@ -14,7 +14,9 @@ import typing as t
 from .._errors import HostError
 from .._timestamp import from_timestamp, to_timestamp
 
-__all__ = ("KEEP", "MARK", "NAME", "PARTIAL", "Entry", "check_keep", "left_behind", "moment_of", "name_of", "newest_verified", "ours", "to_remove")
+__all__ = (
+    "KEEP", "MARK", "NAME", "PARTIAL", "Entry", "check_keep", "later_than", "left_behind", "moment_of", "name_of", "newest_verified", "ours", "to_remove",
+)  # fmt: skip
 
 KEEP: dict[str, t.Any] = {
     "type": "dict",
@@ -85,19 +87,24 @@ def check_keep(keep: t.Mapping[str, int]) -> None:
         raise HostError(f"keep.last: found {keep['last']}, expected 1 or more")
 
 
-def to_remove(entries: t.Sequence[Entry], keep: t.Mapping[str, int], cluster: str) -> list[str]:
-    """Return the names of the backups to remove, the oldest first, given the newest first.
+def later_than(names: t.Iterable[str], cluster: str, moment: str) -> list[str]:
+    """Return the backups of a cluster whose name has a later time, the oldest first."""
+    return sorted(name for name in names if (moment_of(name, cluster) or "") > moment)
+
+
+def to_remove(entries: t.Sequence[Entry], keep: t.Mapping[str, int], cluster: str, made: str, before: str) -> list[str]:
+    """Return the names of the backups to remove, the oldest first, given the newest first, and the one that was made now.
 
     The last ones are kept, and the newest of each of the last days and weeks (ISO 8601, UTC) with a backup. Only verified ones count. One that is
-    not verified is kept if it is newer than all that are: somebody may still be writing it.
+    not verified is removed only if it is from before a time: until then, another run may still be writing it.
     """
     verified = [entry.name for entry in entries if entry.verified]
     if not verified:
         return []
     by_day, by_week = (_newest_of(verified, cluster, period, keep[name]) for period, name in (("%Y-%m-%d", "daily"), ("%G-W%V", "weekly")))
-    kept = {*verified[: max(1, keep["last"])], *by_day, *by_week}
-    newer = {entry.name for entry in entries[: [entry.name for entry in entries].index(verified[0])]}
-    return [entry.name for entry in reversed(entries) if entry.name not in kept and entry.name not in newer]
+    kept = {*verified[: max(1, keep["last"])], *by_day, *by_week, made}
+    old = [entry for entry in reversed(entries) if entry.verified or (moment_of(entry.name, cluster) or "") < before]
+    return [entry.name for entry in old if entry.name not in kept]
 
 
 def left_behind(names: t.Collection[str], cluster: str, before: str) -> list[str]:

@@ -15,11 +15,12 @@ import typing as t
 from .._errors import HostError
 from .._timestamp import to_timestamp
 from .artifact import digest_of_file
-from .retention import MARK, Entry, left_behind, moment_of, ours, to_remove
+from .retention import MARK, Entry, later_than, left_behind, moment_of, ours, to_remove
 
-__all__ = ("Locked", "Target", "backups", "retain", "send")
+__all__ = ("Locked", "Target", "backups", "check_clock", "retain", "send")
 
 _MOST_MARK = 64 << 10
+_SKEW = datetime.timedelta(minutes=5)  # between directors
 
 
 class Locked(Exception):
@@ -42,6 +43,17 @@ class Target(t.Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file, or raise Locked."""
+
+
+def check_clock(target: Target, cluster: str) -> None:
+    """Refuse a target with a backup from later than now, which would count as the newest one until then. Times in names are those of directors."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    later = later_than(target.sizes(), cluster, to_timestamp(now + _SKEW))
+    if later:
+        raise HostError(
+            f"{target.name}: found {later[-1]}, expected no backup from later than now, {to_timestamp(now)} by the director's clock: it would count as the "
+            f"newest one. Set the clock right, or move this file and {later[-1]}{MARK} away"
+        )
 
 
 def backups(target: Target, cluster: str, work: str) -> list[Entry]:
@@ -73,14 +85,15 @@ def send(target: Target, path: str, name: str, mark: t.Mapping[str, t.Any], work
         _unlink(local)
 
 
-def retain(target: Target, keep: t.Mapping[str, int], cluster: str, work: str) -> tuple[list[str], list[str]]:
+def retain(target: Target, keep: t.Mapping[str, int], cluster: str, work: str, made: str) -> tuple[list[str], list[str]]:
     """Remove the backups that are no longer kept, and return their names, and the names of those that the target does not allow to remove yet.
 
-    What killed runs have left is removed as well, unless another run may still be writing it.
+    The one that was made now is always kept. What killed runs have left is removed as well, unless another run may still be writing it.
     """
     entries = backups(target, cluster, work)
     there, removed, locked = target.sizes(), [], []
-    for name in to_remove(entries, keep, cluster):
+    yesterday = to_timestamp(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1))
+    for name in to_remove(entries, keep, cluster, made, yesterday):
         try:
             target.remove(name)
             if f"{name}{MARK}" in there:
@@ -89,7 +102,6 @@ def retain(target: Target, keep: t.Mapping[str, int], cluster: str, work: str) -
             locked.append(name)
             continue
         removed.append(name)
-    yesterday = to_timestamp(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1))
     for name in left_behind(there, cluster, yesterday):
         with contextlib.suppress(Locked):
             target.remove(name)

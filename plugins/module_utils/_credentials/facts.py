@@ -11,6 +11,7 @@ import platform
 import sys
 import typing as t
 
+from .._backup.progress import summary as restore_summary
 from .._pki.bundle import fingerprints
 from .._pki.x509 import CRYPTOGRAPHY_ERROR
 from .._store.options import find_store
@@ -34,4 +35,5 @@ def director_facts(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "versions": recorded(store),
         "reached": reached_in(update),
         "following": following_in(update),
+        "restore": restore_summary(store.backend),
     }

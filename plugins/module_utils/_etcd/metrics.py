@@ -13,11 +13,12 @@ import socket
 import typing as t
 import urllib.parse
 
-__all__ = ("ask", "parse", "problem")
+__all__ = ("ask", "parse", "problem", "revision")
 
 _SECONDS = 3
 _SAMPLE = re.compile(r"^(etcd_[a-z_]+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'="([^"]*)"')
+_REVISION = re.compile(r"^etcd_debugging_mvcc_current_revision (\S+)$", re.MULTILINE)
 _RECEIVED = "etcd_network_peer_received_bytes_total"
 
 
@@ -30,6 +31,12 @@ def ask(url: str) -> dict[str, t.Any]:
     except OSError as error:  # it waits for a quorum
         told = f"its health: no answer within {_SECONDS} seconds" if isinstance(error, socket.timeout) else f"its health: {error}"
     return {**member, "problem": told}
+
+
+def revision(url: str) -> int:
+    """Return the revision that the member has, given the base URL of its metrics, 0 if it does not tell."""
+    found = _REVISION.search(_get(urllib.parse.urlsplit(url), "/metrics"))
+    return int(float(found[1])) if found else 0
 
 
 def parse(metrics: str) -> dict[str, t.Any]:

@@ -11,6 +11,7 @@ the others, and a host shows by its data whether it is restored. Former data is 
 from __future__ import annotations
 
 import collections
+import http.client
 import os
 import pwd
 import shutil
@@ -24,6 +25,7 @@ from .._command import run
 from .._errors import HostError
 from .._files import make_directory
 from .._job import systemd
+from . import metrics
 from .client import Etcd, EtcdError, explain, prefix_end, to_bytes
 from .identifiers import cluster_id
 from .join import is_active
@@ -44,6 +46,13 @@ class MemberRestore:
         self._parent: str = params["directory"]
         self._work = Work(self._parent, params["id"])
         self._data = Path(params["data_directory"])
+
+    def living(self) -> int:
+        """Return the revision of this member, 0 if it does not answer. It needs no password, which may be lost with the store."""
+        try:
+            return metrics.revision(self._params["metrics"])
+        except (OSError, http.client.HTTPException):
+            return 0
 
     def prepare(self) -> bool:
         """Return whether the snapshot is here. If it is not, make room for it."""

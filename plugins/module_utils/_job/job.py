@@ -36,6 +36,7 @@ SPEC = {
     "certificates": {**pki_files.CERTIFICATES, "default": []},
     "pki": {"type": "dict", "options": pki_files.SPEC},
     "packages": {"type": "list", "elements": "str", "default": []},
+    "offline": {"type": "bool", "default": False},
     "kernel_modules": {"type": "list", "elements": "str", "default": []},
     "sysctls": {"type": "dict", "default": {}},
     "directories": {**_LIST, "options": {**_ENTRY, "mode": {"type": "str", "default": "0755"}, "purge": {"type": "bool", "default": False}}},
@@ -210,7 +211,7 @@ class Job:
         """Apply the differences, in the order of the documentation."""
         options = self.options
         if "packages" in wanted:
-            system.install_packages(list(wanted["packages"]))
+            system.install_packages(list(wanted["packages"]), offline=options["offline"])
         if "kernel modules" in wanted:
             system.load_kernel_modules(list(wanted["kernel modules"]))
         system.apply_sysctls(wanted.get("sysctls", {}))

@@ -54,17 +54,22 @@ def installed_packages(names: list[str]) -> list[str]:
     return [name for name in names if name in there]
 
 
-def install_packages(names: list[str]) -> None:
+def install_packages(names: list[str], *, offline: bool = False) -> None:
     """Install Debian packages without starting their services, since jobs have their units. Existing configuration files stay.
 
-    Packages of a local repository or of apt's cache need no network, and no newer list of packages.
+    Packages of a local repository or of apt's cache need no network, and no newer list of packages. With offline, others are refused.
     """
     with _no_service_starts():
         try:
             _install(*_OFFLINE, *names)
         except _LockedError:
             raise
-        except HostError:
+        except HostError as error:
+            if offline:
+                raise HostError(
+                    f"packages: found no way to install {', '.join(names)} from the bundle, expected it to have them for the versions of packages that this "
+                    f"host has. Bring the host to the level of the bundle, or install them, and run again: {error}"
+                ) from error
             _install_from_network(names)
 
 

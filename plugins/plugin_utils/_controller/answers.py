@@ -242,6 +242,7 @@ def _etcd_snapshot(arguments: Values) -> Shape:
 def _etcd_restore(arguments: Values) -> Shape:
     received = Fields({"received": Flag})
     phases: dict[str, Shape] = {
+        "query": Fields({"living": Number(0, 1 << 62)}),
         "receive": received,
         "prepare": received,
         "append": Fields({"size": Number(1, 16 << 30)}),

@@ -39,6 +39,7 @@ class Limits:
     rotation_days: int
     etcd_percent: int = 80
     backup_hours: int = 26
+    backup_expected: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,9 +199,14 @@ def check_store(store: Values, rotations: t.Iterable[Values], limits: Limits) ->
 
 
 def check_backup(store: Values, limits: Limits) -> t.Iterator[Finding]:
-    """Check the newest backup and the targets, once a backup has been tried. They are warnings: the cluster itself works."""
+    """Check the newest backup and the targets, once a backup has been tried or is expected. They are warnings: the cluster itself works."""
     backup = store.get("backup")
-    if not backup or not limits.backup_hours:
+    if backup is None or not limits.backup_hours:
+        return
+    if not backup:
+        if limits.backup_expected:
+            expected = "one, because backup_targets is set: run backup.yml, and set up its schedule"
+            yield Finding(None, "backup", "newest", "no backup that was ever tried", expected, "warning")
         return
     newest, hours = backup["newest"], backup["age_hours"]
     if hours is None:

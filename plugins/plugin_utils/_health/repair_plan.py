@@ -89,10 +89,18 @@ def plan(
     record: Record = Record(),
     volumes: t.Mapping[str, t.Sequence[str]] | None = None,
 ) -> dict[str, t.Any]:
-    """Return the plan. In a meltdown it has no action. The volumes are those on the disks of nodes by address, None if the API did not tell."""
+    """Return the plan. In a meltdown, and while a restore is unfinished, it has no action.
+
+    The volumes are those on the disks of nodes by address, None if the API did not tell.
+    """
     made = _Plan()
     hosts = report["hosts"]
     made.waiting = {name: _LEFT_ALONE[host["state"]] for name, host in hosts.items() if host["state"] in _LEFT_ALONE}
+    restore = next((finding for finding in report["findings"] if finding["kind"] == "restore"), None)
+    if restore:
+        # Members that still have the former data would accept writes, which the restore discards when it goes on.
+        made.manual["the cluster"] = _details(restore)
+        return made.as_values()
     meltdown = _meltdown(hosts, policy)
     if meltdown:
         return made.as_values(meltdown)

@@ -68,7 +68,8 @@ def check_parts(hosts: t.Mapping[str, tuple[Values, t.Sequence[str], Values]], v
         try:
             lock = opened(values["cluster_bundle"], values["cluster_bundle_signers"])
             codename = CODENAMES.get((facts["operating_system"], facts["operating_system_version"]), "")
-            needed(lock, load(versions), groups, facts["architecture"], codename)
+            wheels = values["cluster_topology"] == "cf_routing" and "master" in groups
+            needed(lock, load(versions), groups, facts["architecture"], codename, facts["python_version"] if wheels else "")
         except CatalogError as error:
             problems[str(error)] = _problem(error)
     return list(problems.values())

@@ -12,7 +12,7 @@ import typing as t
 from .hosts import check_python
 from .problems import Problem
 
-__all__ = ("DirectorHost", "check_authorities", "check_director")
+__all__ = ("DirectorHost", "check_authorities", "check_director", "check_restore")
 
 Facts = t.Mapping[str, t.Any]
 
@@ -60,3 +60,11 @@ def check_authorities(director: DirectorHost, hosts: t.Mapping[str, Facts]) -> t
             store = f"the store {director.facts['store']} on {director.name}"
             missing = "does not have" if known else "does not have (it has none yet)"
             yield Problem(name, f"CAs in {', '.join(unknown)} that {store} {missing}", _WAYS_OUT)
+
+
+def check_restore(director: DirectorHost) -> t.Iterator[Problem]:
+    """Check that no restore is unfinished: members of etcd may have different data, and it discards what the cluster writes meanwhile."""
+    restore = director.facts.get("restore")
+    if restore:
+        expected = f"a restore that has finished: run restore.yml again with -e restore={restore['id']} (docs/backup.md, Restore)"
+        yield Problem(f"restore of {restore['id']}", f"phase {restore['phase']} since {restore['at']}", expected)

@@ -197,6 +197,9 @@ def _unknown(name: str, cluster: Cluster) -> str:
 
 def _refusals(leaving: t.Sequence[Target], stay: t.Mapping[str, Values], cluster: Cluster) -> t.Iterator[str]:
     """Yield why the hosts cannot be removed."""
+    for finding in cluster.report["findings"]:
+        if finding["kind"] == "restore":
+            yield f"restore {finding['subject']}: found {finding['found']}, expected {finding['expected']}"
     for target in leaving:
         if target.group == "director":
             yield f"{target.name} is the director and has the store: move the store to another one first (docs/secrets.md)"

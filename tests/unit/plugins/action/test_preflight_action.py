@@ -16,6 +16,7 @@ import pytest
 import yaml
 from _store import local_store
 from ansible_collections.cfcr.kubernetes.plugins.action.preflight import _left_out, _name_servers
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.progress import begin
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._credentials.authority_list import keep_authorities
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import updates
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog import record, resolve
@@ -192,6 +193,18 @@ def test_a_run_that_keeps_the_recorded_versions_learns_these(play, local, old_cl
     play(local, tasks_from="hosts", cluster_store_directory=old_cluster, cluster_kubernetes_version="1.36", preflight_versions="recorded")
     (checked,) = play.tasks["Check the hosts"].values()
     assert checked["versions"] == record(resolve("1.35")) and not checked["updating"]
+
+
+@pytest.mark.parametrize(
+    ("options", "stops"),
+    [({"preflight_versions": "recorded"}, True), ({"preflight_versions": "recorded", "preflight_restores": True}, False), ({}, False)],
+)
+def test_a_restore_that_is_unfinished_stops_other_playbooks(play, local, old_cluster, tmp_path, options, stops):
+    begin(local_store(tmp_path / "store").backend, "prod-20261129T010003Z.cfcr", 10, lost=False)
+    play(local, tasks_from="hosts", cluster_store_directory=old_cluster, cluster_kubernetes_version="1.35.4", **options)
+    (result,) = play.tasks["Check the hosts"].values()
+    assert result.get("failed", False) == stops
+    assert ("-e restore=prod-20261129T010003Z.cfcr" in result.get("msg", "")) == stops
 
 
 @pytest.mark.parametrize(("versions", "right"), [("same", False), ("recorded", True), ("planned", True)])

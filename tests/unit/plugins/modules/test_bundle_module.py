@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -117,6 +118,44 @@ def test_delta_names_its_older_bundle(make, tmp_path):
     blobs = {path.rpartition("/")[2] for path in unpacked if path.startswith(locks.BLOBS)}
     assert blobs == {new.files[path].sha256 for path in ("wheels/other", "bundle.spdx.json")}
     assert "mirror/runc/1.5.2/amd64/runc.amd64" in unpacked
+
+
+@pytest.fixture
+def documented(make, tmp_path):
+    """A function that verifies a bundle by the commands of docs/airgap.md, in parts of 300 bytes, and returns the exit code."""
+    page = (pathlib.Path(bundle.__file__).parents[2] / "docs/airgap.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"```sh\n(signers=.*?)```", page, re.DOTALL)
+    for before, after in (("/srv/bundle", str(tmp_path / "unpacked")), ("~", str(tmp_path)), ("cfcr-1.36.3", "x")):
+        commands = commands.replace(before, after)
+
+    def verified(before: str = ":", after_unpacking: str = ":") -> int:
+        unpacking, checks = commands.split("\ncmp ")
+        script = f"set -eo pipefail\n{before}\n{unpacking}\n{after_unpacking}\ncmp {checks}"
+        return subprocess.run(["bash", "-c", script], cwd=tmp_path / "out", capture_output=True, check=False).returncode
+
+    (tmp_path / "release.pub").write_text(make(part_size=300)["public_key"])
+    return verified
+
+
+def test_the_documented_commands_verify_a_bundle(documented, tmp_path):
+    assert documented() == 0
+    # Nothing of the bundle is run, whatever is in it.
+    trap = f"echo 'open(\"{tmp_path}/ran\", \"w\")' | tee json.py {tmp_path}/unpacked/json.py"
+    assert documented(after_unpacking=trap) == 0 and not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after_unpacking"),
+    [
+        ("echo ' ' >> x.json", ":"),  # not what was signed
+        ("rm x.json.sig; ssh-keygen -q -t ed25519 -N '' -f other; ssh-keygen -Y sign -q -f other -n cfcr-bundle x.json", ":"),  # by somebody else
+        (":", "echo ' ' >> TOP/bundle.json"),  # another one than was verified
+        (":", "echo x > TOP/mirror/runc/1.5.2/amd64/runc.amd64"),
+        (":", "rm TOP/mirror/runc/1.5.2/amd64/runc.amd64"),
+    ],
+)
+def test_the_documented_commands_refuse_another_bundle(documented, tmp_path, before, after_unpacking):
+    assert documented(before, after_unpacking.replace("TOP", str(tmp_path / "unpacked"))) != 0
 
 
 def test_missing_files_are_named(make):

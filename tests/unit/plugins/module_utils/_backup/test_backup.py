@@ -206,6 +206,27 @@ def test_old_backups_are_removed_after_a_new_one_and_nothing_else(run):
     assert names(run) == sorted([*others, old[2], f"{old[2]}.json", made["id"], f"{made['id']}.json"])
 
 
+def test_a_backup_from_a_clock_that_was_ahead_is_no_reason_to_remove_todays(run, tmp_path):
+    """It would count as the newest one, for retention and for a restore."""
+    (tmp_path / "other").mkdir()
+    both = [{"type": "directory", "path": str(path)} for path in (run.target, tmp_path / "other")]
+    (ahead,) = put_backups(run, "2099-06-01")
+    message = rf"directory {run.target}: found {ahead}, expected no backup from later than now, .* or move this file and {ahead}.json away"
+    with pytest.raises(HostError, match=message):
+        run("prepare")
+    with pytest.raises(HostError, match=rf"{message}.* is verified at the other targets"):
+        make(run, targets=both, keep={"last": 1, "daily": 1, "weekly": 1})
+    assert names(run) == [ahead, f"{ahead}.json"]
+    assert "newest" not in status.read(run.store.backend)["targets"][f"directory {run.target}"]
+
+
+def test_a_backup_that_is_gone_after_it_was_sent_does_not_count(run, monkeypatch):
+    monkeypatch.setattr(backup, "retain", lambda target, *_args: (target.remove(names(run)[0]), ([], []))[1])
+    with pytest.raises(HostError, match="found no verified prod-.* after it was sent"):
+        make(run)
+    assert status.read(run.store.backend)["newest"] == {}
+
+
 def test_nothing_is_removed_after_a_failure(run, monkeypatch):
     put_backups(run, "2026-01-01", "2026-01-02")
     before = names(run)

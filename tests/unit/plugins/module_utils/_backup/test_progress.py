@@ -36,6 +36,12 @@ def test_a_backup_from_before_a_restore_ends_above_what_clients_know(restores):
         former = now
 
 
+@given(st.integers(1, 10 * BUMP), st.integers(1, BUMP - 1), st.integers(0, BUMP // 2 - 1))
+def test_a_living_etcd_counts_if_the_store_of_the_last_restore_is_lost(living, revision, written):
+    assert revision + bump_for(revision, 0, living) > living + written
+    assert bump_for(living, 0, living) == BUMP
+
+
 def test_the_same_backup_goes_on_and_another_one_begins(backend):
     begun = progress.begin(backend, ID, 42, lost=True)
     assert (begun["phase"], begun["store"], begun["revision"]) == ("importing", "imported", BUMP + 42)

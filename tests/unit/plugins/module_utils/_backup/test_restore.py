@@ -17,7 +17,7 @@ import zlib
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress, restore, sealed
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup import progress, restore, sealed, status
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._backup.artifact import write_artifact
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._store import encryption
@@ -29,7 +29,7 @@ PASSPHRASE = "a long passphrase"
 CONTENT = b"snapshot" * 1000
 ABOUT = {"service_cidr": "10.100.200.0/24", "pod_cidr": "10.200.0.0/16", "domain": "cluster.local"}
 VERSIONS = {"kubernetes": "1.36.3", "etcd": "3.6.16"}
-OLD, NEW = "prod-20261128T010000Z.cfcr", "prod-20261129T010000Z.cfcr"
+OLD, NEW = "prod-20251128T010000Z.cfcr", "prod-20251129T010000Z.cfcr"
 
 
 @pytest.fixture(autouse=True)
@@ -190,7 +190,7 @@ def test_a_store_that_lives_gets_former_keys(director):
 
 def test_latest_goes_on_with_the_backup_whose_restore_was_interrupted(director):
     director.restore_store()
-    later = "prod-20261130T010000Z.cfcr"
+    later = "prod-20251130T010000Z.cfcr"
     assert director.run("prove")["id"] == NEW
     director.add(later)
     # It was left before it reached etcd, so the cluster may have gone on for weeks.
@@ -213,6 +213,28 @@ def test_the_store_only(director):
         director.run("prove", only="store")
 
 
+def test_the_store_only_does_not_end_a_restore_of_everything(director):
+    """Health, repair and update would take the cluster for a whole one."""
+    director.restore_store()
+    for name in (NEW, OLD):
+        with pytest.raises(HostError, match=f"the restore of {NEW}, in phase begun since .*, has not finished. Finish it first"):
+            director.run("prove", only="store", restore=name)
+    assert progress.read(director.store.backend)["phase"] == "begun"
+    director.run("note", reached="finished")
+    assert director.run("prove", only="store")["id"] == NEW
+
+
+def test_the_store_only_goes_on_if_it_was_killed(director, monkeypatch):
+    fill(director.store, "then", 1)
+    proved = director.run("prove", only="store")
+    monkeypatch.setattr(restore, "import_records", lambda *_args: (nothing for nothing in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        director.run("store", only="store", manifest=proved["manifest"])
+    monkeypatch.undo()
+    monkeypatch.setattr(sealed, "BACKUP_COST", encryption.Cost(64, 1))
+    assert director.restore_store(only="store")["progress"]["phase"] == "finished"
+
+
 def test_a_file_of_the_director(director):
     assert director.run("prove", restore=str(director.target / OLD), targets=[])["id"] == OLD
     assert (director.target / OLD).exists()
@@ -232,6 +254,37 @@ def test_latest_needs_an_answer_of_every_target(director):
         director.run("prove", targets=both)
 
 
+def test_an_old_backup_under_a_newer_name_does_not_count(director):
+    """A target, or somebody who copies files by hand, may confuse them. Each of them is authentic."""
+    other = director.top / "other"
+    shutil.copytree(director.target, other)
+    for suffix in ("", ".json"):
+        shutil.copy(director.target / f"{OLD}{suffix}", director.target / f"{NEW}{suffix}")
+    both = [{"type": "directory", "path": str(path)} for path in (director.target, other)]
+    for given in ("latest", NEW):
+        assert director.run("prove", targets=both, restore=given)["id"] == NEW
+        with pytest.raises(HostError, match=f"{director.target}, {NEW}: found the backup {OLD} under this name"):
+            director.run("prove", restore=given)
+    assert director.run("prove", restore=str(director.target / NEW))["id"] == OLD
+
+
+def test_latest_is_not_older_than_what_the_store_has_recorded(director):
+    later = "prod-20251130T010000Z.cfcr"
+    status.write(director.store.backend, "2025-11-30T01:00:58Z", "", {"id": later, "created_at": "2025-11-30T01:00:00Z"}, {})
+    with pytest.raises(HostError, match=f"found latest, and {NEW} as the newest backup at the targets, expected {later}"):
+        director.run("prove")
+    assert director.run("prove", restore=NEW)["id"] == NEW
+    director.add(later)
+    assert director.run("prove")["id"] == later
+
+
+def test_latest_is_none_of_a_clock_that_was_ahead(director):
+    director.add("prod-20990601T010000Z.cfcr")
+    with pytest.raises(HostError, match="expected the name of a backup.*found prod-20990601T010000Z.cfcr, expected no backup from later than now"):
+        director.run("prove")
+    assert director.run("prove", restore=NEW)["id"] == NEW
+
+
 def test_a_damaged_copy_does_not_count_if_another_is_whole(director):
     other = director.top / "other"
     shutil.copytree(director.target, other)
@@ -248,7 +301,7 @@ def test_a_damaged_copy_does_not_count_if_another_is_whole(director):
     ("options", "message"),
     [
         ({"restore": "../x.cfcr"}, "No such file"),
-        ({"restore": "staging-20261129T010000Z.cfcr"}, "expected latest, a name such as prod-"),
+        ({"restore": "staging-20251129T010000Z.cfcr"}, "expected latest, a name such as prod-"),
         ({"restore": "prod-20200101T000000Z.cfcr"}, "found no prod-20200101T000000Z.cfcr"),
         ({"passphrase": "another passphrase"}, "not encrypted with this passphrase"),
         ({"cluster": "staging", "restore": "TARGET"}, "found a backup of cluster prod, expected one of staging"),

@@ -110,6 +110,14 @@ def test_packages_of_the_cache_need_no_network(commands):
 
 
 @pytest.mark.usefixtures("host")
+def test_no_network_is_asked_for_what_a_bundle_does_not_have(commands):
+    system.install_packages(["cached"], offline=True)
+    with pytest.raises(HostError, match="found no way to install haproxy from the bundle, expected it to have them"):
+        system.install_packages(["haproxy"], offline=True)
+    assert all(command[1] == "install" and system._OFFLINE[-1] in command for command, _policy in commands)
+
+
+@pytest.mark.usefixtures("host")
 def test_an_error_names_the_packages_and_the_remedies(commands):
     with pytest.raises(HostError) as error:
         system.install_packages(["conntrack", "broken"])

@@ -18,8 +18,9 @@ from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._catalog.catalog i
 from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.bundle import check_bundle, check_content, check_parts
 
 CATALOG = load("1.36")
-PACKAGES = ("packages/bookworm/amd64/Packages", "packages/bookworm/amd64/haproxy_2.6_amd64.deb")
-FACTS = {"architecture": "amd64", "operating_system": "debian", "operating_system_version": "12"}
+PACKAGES = tuple(f"packages/bookworm/amd64/{name}" for name in ("Packages", *(f"{name}_2.6_amd64.deb" for name in module.PACKAGES), "libc6_2.36_amd64.deb"))
+WHEELS = ("wheels/index.html", "wheels/aiohttp-3.13.5-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", "wheels/idna-3.10-py3-none-any.whl")
+FACTS = {"python_version": "3.11.2", "architecture": "amd64", "operating_system": "debian", "operating_system_version": "12"}
 SIGNER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEq5i1jYZUJkT3GvIlNCsGLKbKbLUPqmm6gDCvLg6UQq"
 
 
@@ -40,7 +41,7 @@ def run(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def bundle(tmp_path, keys):
     """The directory of an unpacked bundle with all files of a release for amd64. The content of each file is its path."""
-    paths = [file["path"] for file in downloads(CATALOG, Source("upstream"), ["amd64"])] + [*PACKAGES, "wheels/index.html"]
+    paths = [file["path"] for file in downloads(CATALOG, Source("upstream"), ["amd64"])] + [*PACKAGES, *WHEELS]
     files = {path: locks.File(hashlib.sha256(path.encode()).hexdigest(), len(path), "", "Apache-2.0", "component") for path in paths}
     lock = locks.Lock("cfcr-1.36.3", "2026-11-30T02:00:00Z", "0.10.0", ["amd64"], ["bookworm"], ["1.36"], "", files)
     (tmp_path / locks.BLOBS).mkdir(parents=True)
@@ -59,7 +60,7 @@ def values(bundle, keys, **changes):
     """Return the variables of a host with this bundle."""
     return {
         "cluster_artifact_source": "bundle", "cluster_bundle": str(bundle), "cluster_bundle_signers": [keys["ours"][1]], "cluster_artifact_mirror": "",
-        "cluster_http_proxy": "", "cf_routing_wheels": "", "cluster_registries": [], **changes,
+        "cluster_http_proxy": "", "cf_routing_wheels": "", "cluster_registries": [], "cluster_topology": "proxy", **changes,
     }  # fmt: skip
 
 
@@ -108,14 +109,36 @@ def test_a_host_needs_what_its_groups_need(bundle, keys, groups, expected):
 
 
 def test_only_some_hosts_need_wheels(bundle, keys):
-    assert "wheels/index.html" in needed(opened(str(bundle), [keys["ours"][1]]), CATALOG, ["master"], "amd64", "bookworm", wheels=True)
+    lock = opened(str(bundle), [keys["ours"][1]])
+    assert not {*WHEELS} & needed(lock, CATALOG, ["master"], "amd64", "bookworm").keys()
+    assert needed(lock, CATALOG, ["master"], "amd64", "bookworm", "3.11.2").keys() >= {*WHEELS, *PACKAGES}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "facts", "message"),
+    [
+        (PACKAGES[0], {}, "without Packages for bookworm on amd64, expected apt's index and all packages that hosts install"),
+        ("packages/bookworm/amd64/socat_2.6_amd64.deb", {}, "without socat for bookworm on amd64, expected apt's index"),
+        ("packages/", {}, f"without Packages, {', '.join(module.PACKAGES)} for bookworm on amd64"),
+        (WHEELS[0], {}, "without wheels for Python 3.11 on amd64, expected them for cf_routing on masters"),
+        (WHEELS[1], {}, "without wheels for Python 3.11 on amd64"),
+        ("nothing", {"python_version": "3.13.5"}, "without wheels for Python 3.13 on amd64"),
+    ],
+)
+def test_a_bundle_without_packages_or_wheels_is_refused(bundle, keys, left_out, facts, message):
+    lock = opened(str(bundle), [keys["ours"][1]])
+    write(bundle, lock._replace(files={path: file for path, file in lock.files.items() if not path.startswith(left_out)}), keys)
+    its = values(bundle, keys, cluster_topology="cf_routing")
+    (problem,) = told(check_parts({"m": (its, ["master"], {**FACTS, **facts})}, CATALOG["versions"]))
+    assert problem.startswith(f"cluster_bundle: found cfcr-1.36.3 {message}")
 
 
 def test_a_whole_bundle_has_no_problem(bundle, keys):
     its = values(bundle, keys)
     assert list(check_bundle(its)) == []
     assert check_content(str(bundle), its["cluster_bundle_signers"]) == []
-    assert check_parts({"w": (its, ["worker"], FACTS), "e": (its, ["etcd"], FACTS)}, CATALOG["versions"]) == []
+    hosts = {"w": (its, ["worker"], FACTS), "e": (its, ["etcd"], FACTS), "m": ({**its, "cluster_topology": "cf_routing"}, ["master"], FACTS)}
+    assert check_parts(hosts, CATALOG["versions"]) == []
 
 
 def told(problems):
@@ -148,7 +171,8 @@ def test_a_delta_without_its_older_bundle_is_refused_in_a_few_lines(bundle, keys
     problems = told(check_content(str(bundle), [keys["ours"][1]]))
     assert len(problems) == 6
     assert "found no readable blob (No such file or directory)" in problems[0]
-    assert "18 such files, expected none. Unpack the bundle again, and the older one first if it is a delta" in problems[-1]
+    files = len(locks.parse((bundle / locks.LOCK).read_bytes()).files)
+    assert f"{files} such files, expected none. Unpack the bundle again, and the older one first if it is a delta" in problems[-1]
 
 
 def test_no_bundle_is_refused(tmp_path, keys):

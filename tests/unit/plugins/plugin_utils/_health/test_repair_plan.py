@@ -71,6 +71,17 @@ def test_a_healthy_cluster_needs_no_repair():
     assert text(plan(report(), POLICY)) == "Nothing to repair."
 
 
+def test_nothing_is_repaired_while_a_restore_is_unfinished():
+    """The members with former data are a quorum, and what they accept would be discarded."""
+    restore = finding(None, "restore", "prod-20261129T010003Z.cfcr", "phase begun since 2026-11-29", "warning")
+    units = [finding("etcd-0", "unit", "etcd"), finding("worker-0", "job"), finding("worker-2", "unreachable")]
+    found = report(restore, *units, etcd_0="failing", worker_2="unreachable")
+    made = planned(found)
+    assert not made["acts"]
+    assert made == {**NOTHING, "manual": {"the cluster": "restore prod-20261129T010003Z.cfcr: found phase begun since 2026-11-29, expected z"}}
+    assert planned(report(*units, etcd_0="failing", worker_2="unreachable"))["acts"]
+
+
 @pytest.mark.parametrize("name", ["etcd-0", "master-1", "worker-2", "proxy-0"])
 def test_an_unreachable_host_is_recreated(name):
     assert done(report(finding(name, "unreachable"), **{name.replace("-", "_"): "unreachable"})) == {"recreate": [name]}

@@ -391,3 +391,12 @@ def test_a_restore_that_was_interrupted():
 def test_a_cluster_that_never_tried_a_backup_has_no_finding_about_it(cluster):
     cluster.store["backup"] = {}
     assert list(check_backup(cluster.store, LIMITS)) == [] and list(check_backup({"failed": True, "msg": "x"}, LIMITS)) == []
+
+
+def test_targets_without_any_backup_are_a_finding(cluster):
+    expected = dataclasses.replace(LIMITS, backup_expected=True)
+    (finding,) = check_backup({**cluster.store, "backup": {}}, expected)
+    assert (finding.found, finding.severity) == ("no backup that was ever tried", "warning") and "backup_targets is set" in finding.expected
+    assert list(check_backup({**cluster.store, "backup": {}}, dataclasses.replace(expected, backup_hours=0))) == []
+    # The store was not read, or cannot be.
+    assert list(check_backup({}, expected)) == [] == list(check_backup({"failed": True, "msg": "x"}, expected))

@@ -11,7 +11,7 @@ import re
 
 import pytest
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._host.facts import BUNDLES
-from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.director import DirectorHost, check_authorities, check_director
+from ansible_collections.cfcr.kubernetes.plugins.plugin_utils._preflight.director import DirectorHost, check_authorities, check_director, check_restore
 
 ROLES = pathlib.Path(__file__).parents[5] / "roles"
 FACTS = {
@@ -87,3 +87,10 @@ def test_bundles_of_all_roles_are_looked_at():
     assert len(paths) >= 5
     for path in paths:
         assert pathlib.PurePath(path).match(BUNDLES), path
+
+
+def test_a_restore_that_is_unfinished():
+    restore = {"id": "prod-20261129T010003Z.cfcr", "phase": "begun", "at": "2026-11-29T08:00:00Z"}
+    (problem,) = check_restore(director(restore=restore))
+    assert problem.subject == f"restore of {restore['id']}" and f"-e restore={restore['id']}" in problem.expected
+    assert not list(check_restore(director(restore={}))) and not list(check_restore(DirectorHost("boss", {"error": "x"})))

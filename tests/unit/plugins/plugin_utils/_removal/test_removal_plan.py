@@ -37,6 +37,7 @@ class Made:
         self.members = members
         self.nodes = {host["address"]: {"ready": True} for host in HOSTS.values() if host["group"] == "worker"}
         self.lead("etcd-1")
+        self.findings = []
         self.removals = {}
         self.provider = None
         self.volumes = {}
@@ -53,7 +54,7 @@ class Made:
 
     def plan(self, *names, confirmed=False):
         rows = {name: {**row, "state": "removed"} if name in self.removals else row for name, row in self.rows.items()}
-        report = {"hosts": rows, "cluster": {"nodes": self.nodes}}
+        report = {"hosts": rows, "cluster": {"nodes": self.nodes}, "findings": self.findings}
         cluster = Cluster(report, self.removals, self.topology, self.api_host, self.provider, self.volumes)
         return plan(cluster, names, confirmed)
 
@@ -81,6 +82,12 @@ def test_a_worker_whose_kubelet_is_dead_is_stopped_without_a_drain_and_its_node_
     del made.nodes["10.0.0.23"]
     found = made.plan("worker-2")
     assert not found["drain"] and not found["dead_nodes"] and found["steps"]["worker-2"][0].startswith("stop its services")
+
+
+def test_no_host_leaves_while_a_restore_is_unfinished(made):
+    made.findings = [{"kind": "restore", "subject": "prod-20261129T010003Z.cfcr", "found": "phase begun", "expected": "a restore that has finished"}]
+    found = made.plan("etcd-0")
+    assert found["refused"] == ["restore prod-20261129T010003Z.cfcr: found phase begun, expected a restore that has finished"] and not found["acts"]
 
 
 def test_the_first_of_each_group_may_leave_at_once(made):
