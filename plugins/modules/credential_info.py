@@ -54,7 +54,7 @@ removals:
   type: dict
   returned: success
   sample: {worker-3: {group: worker, address: 10.0.0.24, state: removed, since: "2026-11-29T18:04:00Z"}}
-update:
+unfinished_update:
   description:
     - How far an update is that is not finished, else an empty mapping. C(phase) is that of the next host, C(done) the number of C(changes) that are done,
       C(waiting) has the hosts that are left.

@@ -97,7 +97,7 @@ snapshot:
     storage_version: {description: Version of its storage; an older etcd cannot read it., type: str, returned: always}
     cluster_id: {description: ID of the cluster in hexadecimal., type: str, returned: always}
     revision: {description: Revision of etcd., type: int, returned: always}
-    keys: {description: Number of keys., type: int, returned: always}
+    key_count: {description: Number of keys., type: int, returned: always}
     objects: {description: Number of objects of Kubernetes by resource., type: dict, returned: always}
     secrets: {description: Number of Secrets by encryption provider and key., type: dict, returned: always}
     samples: {description: One encrypted Secret of each provider and key., type: dict, returned: always}

@@ -55,7 +55,7 @@ class Restore:
         return [result(process) for process in [host.begin("etcd_restore", phase="restore", **self.of(host)) for host in hosts or self.cluster.hosts]]
 
     def verify(self, **changes) -> dict:
-        expected = {"revision": self.found["revision"] + BUMP, "keys": self.found["keys"], "objects": self.found["objects"], "wait_timeout": 40, **changes}
+        expected = {"revision": self.found["revision"] + BUMP, "keys": self.found["key_count"], "objects": self.found["objects"], "wait_timeout": 40, **changes}
         return self.cluster.hosts[0].run("etcd_restore", phase="verify", **self.of(self.cluster.hosts[0]), **expected)
 
     def everything(self) -> None:

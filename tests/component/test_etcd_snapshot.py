@@ -65,7 +65,7 @@ def test_a_snapshot_is_restored_and_counted(etcd_cluster, options, tmp_path):
     assert found["secrets"] == {"plain": 1, "secretbox:v1:key-2": 2}
     assert host.run("etcd_encryption_info")["encrypted"] == found["secrets"]
     assert found["samples"] == {"secretbox:v1:key-2": {"key": "/registry/secrets/default/x", "value": base64.b64encode(secret).decode()}}
-    assert found["authentication"] and found["keys"] == 7 and found["storage_version"].startswith("3.")
+    assert found["authentication"] and found["key_count"] == 7 and found["storage_version"].startswith("3.")
     assert found["cluster_id"] == etcd_cluster.info()["cluster_id"]
     status = json.loads(etcd_cluster.etcdctl("endpoint", "status", "--write-out=json").stdout)[0]["Status"]
     assert found["revision"] == status["header"]["revision"] and found["etcd_version"] == status["version"]
@@ -135,8 +135,8 @@ def test_a_snapshot_older_than_the_cluster_is_refused(etcd_cluster, snapshot, mo
 def test_members_that_differ_are_found(snapshot):
     found = snapshot.take()
     with pytest.raises(HostError, match="one of the members is damaged"):
-        snapshot._compare(found["revision"], found["keys"] + 1)
-    snapshot._compare(found["revision"] + 100, found["keys"] + 1)  # nobody can tell
+        snapshot._compare(found["revision"], found["key_count"] + 1)
+    snapshot._compare(found["revision"] + 100, found["key_count"] + 1)  # nobody can tell
     snapshot.remove()
 
 
@@ -177,7 +177,7 @@ def test_the_scratch_etcd_runs_as_the_account_of_etcd(etcd_cluster, options):
         finally:
             os.umask(before)
         assert not answer.get("failed"), answer["msg"]
-        assert answer["snapshot"]["keys"] and users == {"nobody"}, (answer, users)
+        assert answer["snapshot"]["key_count"] and users == {"nobody"}, (answer, users)
         assert os.stat(f"{top}/snapshots/{ID}/snapshot").st_mode & 0o777 == 0o640
 
 

@@ -318,7 +318,7 @@ def _text(manifest: Options, store: str, lost: bool, continued: bool, only: str,
     etcd, versions = manifest["etcd"], manifest["versions"]
     kept = "keeps its records" + (f", and gets former keys: {', '.join(adds)}" if adds else "")
     return [
-        f"{manifest['id']}: made {manifest['created_at']}, {etcd['keys']} keys, revision {etcd['revision']}, {sum(manifest['secrets'].values())} Secrets, "
+        f"{manifest['id']}: made {manifest['created_at']}, {etcd['key_count']} keys, revision {etcd['revision']}, {sum(manifest['secrets'].values())} Secrets, "
         f"Kubernetes {versions.get('kubernetes', 'unknown')}, etcd {etcd['etcd_version']}; verified",
         f"store {store}: {'is imported from the backup' if lost else 'gets what it does not have' if only == 'store' else kept}",
         *([f"rotations in phase trust that are taken back: {', '.join(back)}"] if back else []),

@@ -47,7 +47,7 @@ def store_info(store: Store, options: dict[str, t.Any]) -> dict[str, t.Any]:
         "hosts": hosts.public["hosts"] if hosts else {},
         "removals": read_removals(store.backend),
         "versions": recorded(store),
-        "update": summary(store.backend),
+        "unfinished_update": summary(store.backend),
         "backup": backup_summary(store.backend, moment),
         "restore": restore_summary(store.backend),
     }

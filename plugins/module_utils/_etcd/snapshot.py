@@ -78,7 +78,7 @@ class Snapshot:
             found = self._verify(status["header"]["cluster_id"])
             if found["revision"] != revision:
                 raise HostError(f"{self._path}: found revision {found['revision']} after its restore, expected {revision}")
-            self._compare(revision, found["keys"])
+            self._compare(revision, found["key_count"])
         except BaseException:
             self.remove()
             raise
@@ -197,6 +197,8 @@ class Snapshot:
         switches = ["--client-cert-auth", "--peer-client-cert-auth", "--unsafe-no-fsync"]
         command = [*self._as_account(), self._programs["etcd"], *member, *(f"--{name}={value}" for name, value in flags.items()), *switches]
         environment = {"PATH": search_path(os.environ.get("PATH", os.defpath))}
+        # run_command would wait for the end of the process.
+        # pylint: disable-next=ansible-bad-function
         with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment) as process:
             try:
                 scratch = Etcd({**self._params, "endpoints": [url], "timeout": max(30, self._params["timeout"])})
@@ -254,7 +256,7 @@ def _content(etcd: Etcd) -> dict[str, t.Any]:
     samples.pop("plain", None)
     return {
         "revision": int(answer["header"]["revision"]),
-        "keys": int(answer.get("count", 0)),
+        "key_count": int(answer.get("count", 0)),
         "objects": dict(sorted(objects.items())),
         "secrets": dict(sorted(secrets.items())),
         "samples": samples,

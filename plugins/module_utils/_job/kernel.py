@@ -69,11 +69,8 @@ def forget() -> None:
 @functools.lru_cache(maxsize=1)
 def _tables() -> set[str] | None:
     """Return the tables of nftables ("ip kube-proxy"), or None if they cannot be read."""
-    try:
-        done = subprocess.run([_NFT, "list", "tables"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return {" ".join(line.split()[1:3]) for line in done.stdout.splitlines()}
+    listed = _output(_NFT, "list", "tables")
+    return None if listed is None else {" ".join(line.split()[1:3]) for line in listed.splitlines()}
 
 
 def _flags(interface: str, root: Path) -> int | None:
@@ -86,11 +83,17 @@ def _flags(interface: str, root: Path) -> int | None:
 
 def _forwarded(vxlan: str) -> int:
     """Return the number of other hosts in a forwarding table, or 0 if it cannot be read."""
+    return len(re.findall(r" dst .* permanent", _output(_BRIDGE, "fdb", "show", "dev", vxlan) or ""))
+
+
+def _output(*command: str) -> str | None:
+    """Return what a program prints, or None if it fails."""
     try:
-        done = subprocess.run([_BRIDGE, "fdb", "show", "dev", vxlan], capture_output=True, text=True, check=True)
+        # cfcr-guard has no AnsibleModule, and so no run_command.
+        # pylint: disable-next=ansible-bad-function
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        return 0
-    return len(re.findall(r" dst .* permanent", done.stdout))
+        return None
 
 
 def _gateways(interface: str, root: Path) -> set[str]:

@@ -49,6 +49,8 @@ class Kubectl:
 
     def _start(self, *arguments: str) -> subprocess.Popen:
         try:
+            # run_command would wait for the end of the process.
+            # pylint: disable-next=ansible-bad-function
             return subprocess.Popen(
                 [*self._command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )

@@ -224,7 +224,7 @@ _SNAPSHOT = Fields(
         "storage_version": _IDENTIFIER,
         "cluster_id": _CLUSTER_ID,
         "revision": Number(1, (1 << 63) - 1),
-        "keys": Number(0, 1 << 40),
+        "key_count": Number(0, 1 << 40),
         "objects": _COUNTS,
         "secrets": _COUNTS,
         "samples": Named(_SHORT, Fields({"key": Line, "value": _BASE64}), most=100),

@@ -83,7 +83,7 @@ def report(
             "certificate": api.get("certificate"),
             "rotations": rotations,
             "versions": store.get("versions", {}),
-            "update": store.get("update", {}),
+            "update": store.get("unfinished_update", {}),
             "backup": store.get("backup", {}),
         },
         "findings": [dataclasses.asdict(finding) for finding in sorted(findings, key=lambda finding: finding.severity != "critical")],

@@ -29,7 +29,7 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._store.store impor
 PASSPHRASE = "a long passphrase"
 CONTENT = b"snapshot" * 1000
 FACTS = {
-    "size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "revision": 42, "etcd_version": "3.6.16", "keys": 7,
+    "size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "revision": 42, "etcd_version": "3.6.16", "key_count": 7,
     "objects": {"pods": 3}, "secrets": {"plain": 1}, "samples": {}, "seconds": 1.0,
 }  # fmt: skip
 

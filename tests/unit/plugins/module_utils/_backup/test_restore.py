@@ -51,7 +51,7 @@ def fill(store: Store, word: str, number: int) -> None:
 
 
 def manifest_of(name: str, **changes) -> dict:
-    etcd = {"size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "revision": 42, "keys": 7}
+    etcd = {"size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "revision": 42, "key_count": 7}
     etcd |= {"etcd_version": "3.6.16", "storage_version": "3.6.0"}
     return {
         "cluster": "prod", "id": name, "created_at": "2026-11-29T01:00:00Z", "etcd": etcd, "objects": {"pods": 3}, "secrets": {"secretbox:v1:key-1": 2},

@@ -94,7 +94,7 @@ HONEST = {
         {
             "snapshot": {
                 "size": 40992, "sha256": DIGEST, "member": "https://10.0.0.2:2379", "leader": False, "etcd_version": "3.6.16", "storage_version": "3.6.0",
-                "cluster_id": "cdf818194e3a8c32", "revision": 5012, "keys": 412, "objects": {"pods": 40, "services/specs": 3},
+                "cluster_id": "cdf818194e3a8c32", "revision": 5012, "key_count": 412, "objects": {"pods": 40, "services/specs": 3},
                 "secrets": {"secretbox:v1:key-1": 7}, "authentication": True, "seconds": 3.2,
                 "samples": {"secretbox:v1:key-1": {"key": "/registry/secrets/default/a", "value": "azhz"}},
             }
