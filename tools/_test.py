@@ -53,8 +53,8 @@ FREE_PERCENT = 18
 # Output of a failed step: its last lines, preceded by earlier lines that report a fault. Of these, the end of the run repeats the last ones.
 SHOWN_LINES = 60
 REPEATED_LINES, REPEATED_WIDTH = 3, 300
-# Warnings of Ansible, but for those of an inventory that the run itself creates.
-WARNING = re.compile(r"\[(WARNING|DEPRECATION WARNING)\]: (?!Unable to parse \S+/inventory\.yml |provided hosts list is empty)")
+# Warnings of Ansible, but for those of an inventory that the run itself creates, and of the lock of a run that the scenario has killed.
+WARNING = re.compile(r"\[(WARNING|DEPRECATION WARNING)\]: (?!Unable to parse \S+/inventory\.yml |provided hosts list is empty|Took over the lock )")
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
 
 
