@@ -102,7 +102,7 @@ def collections(tmp_path_factory):
     downgrade = {"name": "Downgrade", "cfcr.kubernetes.etcd_downgrade": options, "register": "etcd_downgrade", "run_once": True}
     tree(ours / "roles/etcd", {"tasks/downgrade.yml": [downgrade]})
     machines = {"name": "Machines", "cfcr.kubernetes.podman_hosts": {"unresponsive": "{{ iaas_unresponsive }}"}}
-    states = {"name": "States", "ansible.builtin.set_fact": {"iaas_states": "{{ machines }}"}}
+    states = {"name": "States", "ansible.builtin.set_fact": {"iaas_states": "{{ machines }}"}, "delegate_to": "localhost", "delegate_facts": True}
     tree(ours / "roles/iaas/tasks", {"repair.yml": [machines], "states.yml": [states]})
     site = {"hosts": "etcd:master:worker:!ignored", "gather_facts": False, "tasks": [{"name": "Site", "cfcr.kubernetes.preflight": {"name": "site"}}]}
     tree(ours / "playbooks", {"site.yml": [site]})

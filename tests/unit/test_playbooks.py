@@ -240,6 +240,21 @@ class Loader(yaml.SafeLoader):
 Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None)
 
 
+# When these run, each host has facts already.
+AFTER_FACTS = ["Use the versions of the cluster", "Reissue older certificates"]
+
+
+def test_facts_that_are_set_once_belong_to_localhost():
+    """As the first facts of the hosts of a play, they make ansible-core 2.21 give all of them the facts of one: github.com/ansible/ansible/issues/87415."""
+    tasks = [(path, task) for path in (ROOT / "roles").glob("*/tasks/**/*.yml") for task in _tasks(yaml.safe_load(path.read_text(encoding="utf-8")))]
+    included = [task["ansible.builtin.include_role"] for _path, task in tasks if "ansible.builtin.include_role" in task]
+    once = {ROOT / "roles" / its["name"].rpartition(".")[2] / "tasks" / its["tasks_from"] for its in included if its.get("apply", {}).get("run_once")}
+    assert once
+    setting = [(path, task) for path, task in tasks if "ansible.builtin.set_fact" in task and (task.get("run_once") or path in once)]
+    wrong = [task["name"] for _path, task in setting if not (task.get("delegate_to") == "localhost" and task.get("delegate_facts"))]
+    assert sorted(set(wrong)) == sorted(AFTER_FACTS)
+
+
 def test_a_restore_stops_the_cluster_right_before_etcd():
     """After the handlers of the play that prepares the hosts, which needs no data, and over the same hosts."""
     plays = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
