@@ -13,7 +13,7 @@ from scenario import DIRECTORY, addresses  # noqa: E402
 
 
 def written() -> dict[str, t.Any]:
-    """Return the files of the hosts, and those of this machine with their times. Units that a killed run has started go on by themselves."""
+    """Return the files of the hosts, and those of this machine with their times."""
     files = {str(path): path.stat().st_mtime for path in DIRECTORY.rglob("*") if path.is_file() and path.suffix != ".log"}
     return {**{name: look(name)["files"] for name in addresses()}, "this machine": files}
 
