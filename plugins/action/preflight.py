@@ -21,7 +21,7 @@ from ..plugin_utils._catalog.ports import HOST_GROUPS, ports_of
 from ..plugin_utils._controller.clock import offset
 from ..plugin_utils._controller.controller_action import ControllerAction
 from ..plugin_utils._controller.director import Director, validated
-from ..plugin_utils._controller.groups import staying
+from ..plugin_utils._controller.groups import REMOVED, staying
 from ..plugin_utils._controller.preload import preload
 from ..plugin_utils._preflight.bundle import check_content, check_parts
 from ..plugin_utils._preflight.contract import Contract
@@ -165,8 +165,10 @@ class ActionModule(ControllerAction):
             *check_downloads(shared, versions, {host["architecture"] for host in facts.values() if "error" not in host}),
         ]
         own = {address for group in HOST_GROUPS for address in contract.addresses(group, variables).values()}
+        # Playbook remove deletes their routes after it has run site.
+        leaving = {contract.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in groups.get(REMOVED, ())}
         warnings = [
-            *(unknown_routes(hosts, own) if options["whole"] else ()),
+            *(unknown_routes(hosts, own | leaving) if options["whole"] else ()),
             *(f"{problem.subject}: found {problem.found}, expected {problem.expected}" for problem in unfinished),
         ]
         return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept, "updating": any(update)}
