@@ -50,9 +50,9 @@ OF_DEFAULT_MINOR = ("-m", "not other_minor")
 INTERRUPTED = threading.Event()
 # Kubelets evict pods from a file system with less than 15 percent, and a scenario writes some.
 FREE_PERCENT = 18
-# Output of a failed step: its last lines, preceded by earlier lines that report a fault. Of these, the end of the run repeats the last ones.
+# Output of a failed step: its last lines, preceded by earlier lines that report a fault. The end of the run repeats the last fault of each step.
 SHOWN_LINES = 60
-REPEATED_LINES, REPEATED_WIDTH = 3, 300
+REPEATED_LINES, REPEATED_WIDTH = 6, 300
 # Warnings of Ansible, but for those of an inventory that the run itself creates, and of the lock of a run that the scenario has killed.
 WARNING = re.compile(r"\[(WARNING|DEPRECATION WARNING)\]: (?!Unable to parse \S+/inventory\.yml |provided hosts list is empty|Took over the lock )")
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
@@ -87,6 +87,14 @@ class Step:
 
     def lines(self) -> list[str]:
         return self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+
+    def last_fault(self) -> list[str]:
+        """Return the last lines that report a fault of the step itself, not of Molecule, which only says that there was one."""
+        lines = self.lines()
+        faults = [number for number, line in enumerate(lines) if FAULT.search(line) and not line.startswith("ERROR ")]
+        # The reason that the step itself has counted is its last line.
+        begin = faults[-1] if faults else len(lines) - REPEATED_LINES
+        return [line for line in dict.fromkeys([*lines[max(0, begin) :][:REPEATED_LINES], *lines[-1:]]) if line.strip()]
 
     def count(self, passed: bool, reason: str = "") -> bool:
         self.passed += passed
@@ -504,9 +512,7 @@ def main() -> int:
         return 130
     broken = [step for step in steps if step.failed]
     for step in broken:
-        faults = [line for line in step.lines() if FAULT.search(line)] or step.lines()
-        print(f"\nFailed: {step.name}")
-        print("\n".join(f"    {line[:REPEATED_WIDTH]}" for line in faults[-REPEATED_LINES:]))
+        print(f"\nFailed: {step.name}", *(f"    {line[:REPEATED_WIDTH]}" for line in step.last_fault()), sep="\n")
     minutes = (time.monotonic() - begin) / 60
     print(f"\n{len(steps)} steps in {minutes:.1f} minutes\n{sum(step.passed for step in steps)} passed, {sum(step.failed for step in steps)} failed")
     return 1 if broken else 0
