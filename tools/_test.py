@@ -53,8 +53,9 @@ FREE_PERCENT = 18
 # Output of a failed step: its last lines, preceded by earlier lines that report a fault. The end of the run repeats the last fault of each step.
 SHOWN_LINES = 60
 REPEATED_LINES, REPEATED_WIDTH = 6, 300
-# Warnings of Ansible, but for those of an inventory that the run itself creates, and of the lock of a run that the scenario has killed.
-WARNING = re.compile(r"\[(WARNING|DEPRECATION WARNING)\]: (?!Unable to parse \S+/inventory\.yml |provided hosts list is empty|Took over the lock )")
+# Warnings, but for those of an inventory that the run itself creates, the lock of a run that the scenario has killed, and a host that it has taken out.
+EXPECTED = r"Unable to parse \S+/inventory\.yml |provided hosts list is empty|Took over the lock |.*: found a route of the overlay network"
+WARNING = re.compile(rf"\[(WARNING|DEPRECATION WARNING)\]: (?!{EXPECTED})")
 FAULT = re.compile(r"^(fatal|failed|FAILED|ERROR|E  )")
 
 
