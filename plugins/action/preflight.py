@@ -64,7 +64,7 @@ class ActionModule(ControllerAction):
             # Nothing else works in an older Ansible.
             problems = list(check_ansible(ansible_version)) or list(self._start(variables))
             # Not an exception, which older versions of Ansible show with an empty traceback.
-            told = "; ".join(f"{problem.subject}: found {problem.found}, expected {problem.expected}" for problem in problems)
+            told = "; ".join(map(str, problems))
             return {"changed": False, **({"failed": True, "msg": told} if told else {"problems": {}})}
         contract = Contract(self._loader)
         if options["scope"] == "inventory":
@@ -169,7 +169,7 @@ class ActionModule(ControllerAction):
         leaving = {contract.of(variables["hostvars"].raw_get(name))["cluster_host_address"] for name in groups.get(REMOVED, ())}
         warnings = [
             *(unknown_routes(hosts, own | leaving) if options["whole"] else ()),
-            *(f"{problem.subject}: found {problem.found}, expected {problem.expected}" for problem in unfinished),
+            *map(str, unfinished),
         ]
         return problems, exists, {"warnings": warnings, "versions": record(versions), "kept": kept, "updating": any(update)}
 

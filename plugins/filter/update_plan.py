@@ -155,7 +155,7 @@ def update_plan(
         for name, its in report["hosts"].items()
         if its["group"] in GROUPS and its["state"] != "removed"
     }
-    unknown = [str(name) for name in skip_drain or [] if name not in found]
+    unknown = [name for name in skip_drain or [] if name not in found]
     if unknown:
         raise AnsibleFilterError(f"update_skip_drain: found {', '.join(unknown)}, expected hosts of the cluster")
     words = [ALL] if [word.lower() for word in recreate] in _TRUE else recreate

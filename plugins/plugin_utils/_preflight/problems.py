@@ -25,6 +25,10 @@ class Problem:
     found: str
     expected: str
 
+    def __str__(self) -> str:
+        """Return the problem in one line."""
+        return f"{self.subject}: found {self.found}, expected {self.expected}"
+
 
 def merge(problems: t.Mapping[str, t.Sequence[Problem]]) -> list[Problem]:
     """Return the problems of all hosts, each once. If only some hosts have a problem, its subject names them."""
