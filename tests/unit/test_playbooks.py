@@ -245,7 +245,10 @@ AFTER_FACTS = ["Use the versions of the cluster", "Reissue older certificates"]
 
 
 def test_facts_that_are_set_once_belong_to_localhost():
-    """As the first facts of the hosts of a play, they make ansible-core 2.21 give all of them the facts of one: github.com/ansible/ansible/issues/87415."""
+    """As the first facts of the hosts of a play, they make ansible-core 2.21 give all of them the facts of one: github.com/ansible/ansible/issues/87415.
+
+    Files of variables do that too, and they are for the hosts: each host loads its own.
+    """
     tasks = [(path, task) for path in (ROOT / "roles").glob("*/tasks/**/*.yml") for task in _tasks(yaml.safe_load(path.read_text(encoding="utf-8")))]
     included = [task["ansible.builtin.include_role"] for _path, task in tasks if "ansible.builtin.include_role" in task]
     once = {ROOT / "roles" / its["name"].rpartition(".")[2] / "tasks" / its["tasks_from"] for its in included if its.get("apply", {}).get("run_once")}
@@ -253,6 +256,9 @@ def test_facts_that_are_set_once_belong_to_localhost():
     setting = [(path, task) for path, task in tasks if "ansible.builtin.set_fact" in task and (task.get("run_once") or path in once)]
     wrong = [task["name"] for _path, task in setting if not (task.get("delegate_to") == "localhost" and task.get("delegate_facts"))]
     assert sorted(set(wrong)) == sorted(AFTER_FACTS)
+
+    loading = [(path, task) for path, task in tasks if "ansible.builtin.include_vars" in task]
+    assert [task["name"] for path, task in loading if task.get("run_once", path in once)] == []
 
 
 def test_a_restore_stops_the_cluster_right_before_etcd():
