@@ -12,7 +12,7 @@ import pytest
 
 
 def pytest_configure(config) -> None:
-    for marker in ("long: what only the steps with many objects run", "chain: updates over all minors, of step update-chain"):
+    for marker in ("long: what only the steps backup-N and bundle-update run", "chain: updates over all minors, of step update-chain"):
         config.addinivalue_line("markers", marker)
 
 

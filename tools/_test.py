@@ -345,8 +345,13 @@ def backup_of_many(step: Step) -> None:
     molecule(step, "backup", CFCR_OBJECTS=step.name.rpartition("-")[2])
 
 
+def bundle(step: Step) -> None:
+    """Run scenario bundle: install, replace a host, add a package."""
+    molecule(step, PYTEST_ADDOPTS="-m 'not long'")
+
+
 def bundle_update(step: Step) -> None:
-    """Run scenario bundle with a cluster of an older minor, and update it."""
+    """Run scenario bundle with a cluster of an older minor, update, repair and restore it, and compare it with one from a mirror."""
     molecule(step, "bundle", CFCR_UPDATE_FROM="1.35")
 
 
@@ -415,6 +420,7 @@ STEPS = {
     "awx": awx,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS},
     "molecule-backup": backup,
+    "molecule-bundle": bundle,
     "molecule-update": update,
     "update-chain": update_chain,
     "ansible-2.18": older_ansible,

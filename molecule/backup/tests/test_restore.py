@@ -16,7 +16,9 @@ from playbook import Run, changes
 from scenario import CLUSTER, DIRECTORY, ROOT, ContinuousRequests, addresses, api_answers, apply, ask, get, kubeconfig, kubectl, on, run, wait
 
 ETCD = [name for name in addresses() if name.startswith("etcd")]
-KEYS = "--extra-vars=rotate=encryption,service-account,passwords rotate_token_hours=0 rotate_trust_minutes=0"
+SOON = "rotate_token_hours=0 rotate_trust_minutes=0"
+KEYS = f"--extra-vars=rotate=encryption,service-account,passwords {SOON}"
+CAS = f"--extra-vars=rotate=kubernetes,etcd,front-proxy {SOON}"
 CONFIRMED = f"--extra-vars=restore=latest restore_confirm={CLUSTER}"
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 NEW_SUBNET = "10.30.45.0/24"
@@ -57,6 +59,12 @@ def objects() -> dict[str, tuple[str, str]]:
 def authenticated(token: str) -> bool:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
     return json.loads(kubectl("create", "--filename=-", "--output=json", input=json.dumps(review)))["status"].get("authenticated", False)
+
+
+def authorities() -> tuple[str, str]:
+    """Return the certificates of the CAs that pods and the aggregation layer trust."""
+    trusted = "extension-apiserver-authentication", "--namespace=kube-system", "--output=jsonpath={.data.requestheader-client-ca-file}"
+    return kubectl("get", "configmap", "kube-root-ca.crt", r"--output=jsonpath={.data.ca\.crt}"), kubectl("get", "configmap", *trusted)
 
 
 def change_much() -> str:
@@ -126,6 +134,19 @@ def test_former_keys_are_dropped_by_a_rotation(backups, then):
     backups.run("rotate.yml", KEYS)
     assert not authenticated(then.token)
     assert kubectl("get", "secret", "then", "--output=jsonpath={.data.word}") == "ZnJvbSB0aGVu"
+
+
+@pytest.mark.long
+def test_cas_that_were_rotated_after_the_backup_stay(backups, then):
+    """The data of then has the former ones, which nothing trusts any more."""
+    trusted = authorities()
+    backups.run("rotate.yml", CAS)
+    rotated = authorities()
+    assert not set(rotated).intersection(trusted)
+    backups.run("restore.yml", CONFIRMED)
+    check_then(then)
+    wait(lambda: authorities() == rotated, 60)
+    assert changes(backups.run("site.yml").text) == {}
 
 
 @pytest.mark.long

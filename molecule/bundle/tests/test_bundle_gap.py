@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An air gap: everything comes from the bundle, and no packet goes elsewhere."""
+"""An air gap: everything comes from the bundle, the controller too, and no packet goes elsewhere.
+
+With CFCR_UPDATE_FROM, an older minor, the cluster is also updated by a delta, repaired and restored, and compared with one from a mirror.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -26,11 +30,14 @@ SUBNET = ipaddress.ip_network(yaml.safe_load((ROOT / "molecule/bundle/cluster.ym
 CONTROLLER = SUBNET[200]
 # Of the cluster, before the update by a delta.
 MINOR = os.environ.get("CFCR_UPDATE_FROM", "1.36")
+WHOLE = MINOR != "1.36"
 RELEASE = os.environ.get("CFCR_DEBIAN") or "bookworm"
+MACHINE = platform.freedesktop_os_release()["VERSION_CODENAME"]
 PACKAGES = yaml.safe_load((ROOT / "roles/bundle/vars/main.yml").read_text(encoding="utf-8"))["__bundle_packages"]
 # The image of local hosts needs it to have an address.
 PRESUPPOSED = {"iproute2", "mount"}
-OUTPUT, UNPACKED = DIRECTORY / "bundles", DIRECTORY / "unpacked"
+OUTPUT, UNPACKED, HOME = DIRECTORY / "bundles", DIRECTORY / "unpacked", DIRECTORY / "controller"
+PASSPHRASE = "a passphrase of the tests"
 # Networks inside the gap: the hosts', the pods', the Services', loopback and multicast.
 GAP = [str(SUBNET), "10.200.0.0/16", "10.100.200.0/24", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255"]
 # The networks of the link, which lead nowhere else.
@@ -45,12 +52,22 @@ def rules(*dropped: str, inside: list[str]) -> str:
     return "\n".join(["*mangle", ":airgap - [0:0]", "-A POSTROUTING -j airgap", *(f"-A airgap {line}" for line in lines), "COMMIT", ""])
 
 
-def make(*options: str) -> dict:
-    """Make a bundle from what the director has compiled, as `make bundle` does. Return its lock."""
+def variables_file(variables: dict[str, object]) -> pathlib.Path:
+    """Write variables to a file that only its owner can read, since some are secret, and return it."""
+    file = DIRECTORY / "variables.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(variables), encoding="utf-8")
+    return file
+
+
+def make(**variables: object) -> dict:
+    """Make a bundle from what the director has compiled by `make bundle`. Return its name, size and time."""
     tree = pathlib.Path(inventory()["vars"]["iaas_artifact_directory"]).expanduser()
-    variables = {"bundle_directory": str(OUTPUT), "bundle_tree": str(tree), "bundle_distributions": [RELEASE], "cluster_artifact_source": "build"}
+    variables |= {"bundle_directory": str(OUTPUT), "bundle_tree": str(tree), "cluster_artifact_source": "build"}
+    # The controller has the Python of this machine.
+    variables["bundle_distributions"] = sorted({RELEASE, MACHINE})
     begin = time.monotonic()
-    printed = run("ansible-playbook", "--inventory=localhost,", f"--extra-vars={json.dumps(variables)}", *options, "playbooks/bundle.yml", cwd=ROOT)
+    printed = run("make", "bundle", f"BUNDLE=-e @{variables_file(variables)}", cwd=ROOT)
     name = re.search(r"([^/ ']+)\.tar\.gz", printed)[1]
     return {"name": name, "seconds": round(time.monotonic() - begin), "mb": round((OUTPUT / f"{name}.tar.gz").stat().st_size / 1e6)}
 
@@ -60,16 +77,40 @@ def unpack(name: str) -> None:
     run("tar", "--extract", "--gzip", "--file", OUTPUT / f"{name}.tar.gz", "--directory", UNPACKED)
 
 
-def play(playbook: str, *options: str, succeeds: bool = True) -> str:
-    """Run a playbook on the controller behind the gap, and return its output."""
-    variables = {
+def in_gap(*command: object) -> subprocess.CompletedProcess:
+    """Run a command on the controller behind the gap."""
+    words = ["ip", "netns", "exec", NAMESPACE, *map(str, command)]
+    # SSH connections of other runs are outside of the namespace.
+    environment = {
+        **os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(HOME / "collections"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(DIRECTORY / "cp"),
+    }  # fmt: skip
+    return subprocess.run(words, cwd=DIRECTORY, env=environment, capture_output=True, text=True, check=False)
+
+
+def install_controller() -> None:
+    """Install Ansible and the collection from the bundle, as docs/airgap.md says."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    mirror = UNPACKED / "mirror"
+    (collection,) = (mirror / "collections").iterdir()
+    wheels = ["--no-index", "--find-links", mirror / "wheels", "--require-hashes", "--requirement", mirror / "controller/requirements.txt"]
+    for command in (
+        ["/usr/bin/python3", "-I", "-m", "venv", HOME],
+        [HOME / "bin/python3", "-I", "-m", "pip", "install", "--quiet", *wheels],
+        [HOME / "bin/ansible-galaxy", "collection", "install", "--offline", "--collections-path", HOME / "collections", collection],
+    ):
+        done = in_gap(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def play(playbook: str, succeeds: bool = True, **variables: object) -> str:
+    """Run a playbook of the installed collection on the controller behind the gap, and return its output."""
+    variables |= {
         "cluster_artifact_source": "bundle", "cluster_artifact_mirror": "", "cluster_artifact_checksums": {}, "cluster_bundle": str(UNPACKED),
         "cluster_bundle_signers": [(OUTPUT / "signing_key.pub").read_text(encoding="utf-8").strip()],
     }  # fmt: skip
-    command = ["ip", "netns", "exec", NAMESPACE, "ansible-playbook", f"--inventory={DIRECTORY / 'inventory.yml'}", f"--extra-vars={json.dumps(variables)}"]
-    # SSH connections of other runs are outside of the namespace.
-    environment = {**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(DIRECTORY / "cp")}
-    done = subprocess.run([*command, *options, f"playbooks/{playbook}"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    options = [f"--inventory={DIRECTORY / 'inventory.yml'}", f"--extra-vars=@{variables_file(variables)}"]
+    done = in_gap(HOME / "bin/ansible-playbook", *options, f"cfcr.kubernetes.{playbook}")
     assert (done.returncode == 0) == succeeds, done.stdout + done.stderr
     return done.stdout
 
@@ -100,8 +141,39 @@ def packets_to_elsewhere() -> dict[str, int]:
     return counted
 
 
+def recreate(*names: str) -> None:
+    """Replace hosts by new ones, outside of the gap: the provider is this machine."""
+    for name in names:
+        run("podman", "rm", "--force", "--time=1", "--volumes", f"{CLUSTER}-{name}")
+    run("ansible-playbook", f"--inventory={DIRECTORY / 'inventory.yml'}", "playbooks/provision.yml", cwd=ROOT)
+
+
+def close_all() -> None:
+    run("podman", "stop", "--time=1", f"{CLUSTER}-mirror")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(close, addresses()))
+
+
+def all_ready() -> bool:
+    kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
+    return len(get("nodes")["items"]) == 3
+
+
+@pytest.fixture(scope="module")
+def mirror_seconds() -> int | None:
+    """Return how long the first run takes with a mirror, whose hosts have all packages, and begin again. Only if all tests run."""
+    if not WHOLE:
+        return None
+    begin = time.monotonic()
+    run("ansible-playbook", f"--inventory={DIRECTORY / 'inventory.yml'}", "playbooks/site.yml", cwd=ROOT)
+    seconds = round(time.monotonic() - begin)
+    shutil.rmtree(DIRECTORY / "store")
+    recreate(*addresses())
+    return seconds
+
+
 @pytest.fixture(scope="module", autouse=True)
-def gap():
+def gap(mirror_seconds):
     """Put the controller into a namespace on the hosts' network that has no route to elsewhere and no name server, and close the hosts."""
     bridge = json.loads(run("podman", "network", "inspect", CLUSTER))[0]["network_interface"]
     resolver = pathlib.Path("/etc/netns", NAMESPACE)
@@ -116,9 +188,7 @@ def gap():
         run("ip", "link", "set", NAMESPACE, "master", bridge, "up")
         for command in (["address", "add", f"{CONTROLLER}/{SUBNET.prefixlen}", "dev", "eth0"], ["link", "set", "eth0", "up"], ["link", "set", "lo", "up"]):
             run("ip", "-n", NAMESPACE, *command)
-        run("podman", "stop", "--time=1", f"{CLUSTER}-mirror")
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            list(pool.map(close, addresses()))
+        close_all()
         yield
     finally:
         run("ip", "netns", "delete", NAMESPACE)
@@ -129,15 +199,16 @@ def gap():
 @pytest.fixture(scope="module")
 def bundle(gap):
     shutil.rmtree(UNPACKED, ignore_errors=True)
-    made = make(f"--extra-vars={{bundle_versions: ['{MINOR}']}}")
+    made = make(bundle_versions=[MINOR])
     unpack(made["name"])
+    install_controller()
     return made
 
 
 @pytest.fixture(scope="module")
 def cluster(bundle):
     begin = time.monotonic()
-    play("site.yml")
+    play("site")
     return round(time.monotonic() - begin)
 
 
@@ -146,7 +217,7 @@ def test_a_damaged_bundle_is_refused_before_a_host_is_touched(bundle):
     content = path.read_bytes()
     path.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
     try:
-        printed = play("site.yml", succeeds=False)
+        printed = play("site", succeeds=False)
     finally:
         path.write_bytes(content)
     assert re.search(r"cluster_bundle, runc/\S+: found [0-9a-f]{64}, expected the content with SHA-256", printed)
@@ -160,7 +231,7 @@ def test_a_bundle_for_another_architecture_is_refused(bundle):
     signature.unlink()
     run("ssh-keygen", "-Y", "sign", "-q", "-f", OUTPUT / "signing_key", "-n", "cfcr-bundle", lock)
     try:
-        printed = play("site.yml", succeeds=False)
+        printed = play("site", succeeds=False)
     finally:
         lock.write_bytes(before[0])
         signature.write_bytes(before[1])
@@ -168,13 +239,12 @@ def test_a_bundle_for_another_architecture_is_refused(bundle):
     assert on("worker-0", "ls", "/var/cache").split().count("cfcr") == 0
 
 
-def test_a_cluster_from_the_bundle(cluster, bundle, figures):
-    assert len(get("nodes")["items"]) == 3
-    kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
+def test_a_cluster_from_the_bundle(cluster, bundle, mirror_seconds, figures):
+    assert all_ready()
     kubectl("rollout", "status", "--namespace=kube-system", "deployment/coredns", "--timeout=120s")
     for name in addresses():
         assert "[trusted=yes] file:/var/cache/cfcr/bundle" in on(name, "cat", "/etc/apt/sources.list.d/cfcr-bundle.list")
-    figures("bundle", **bundle, install_seconds=cluster)
+    figures("bundle", **bundle, install_seconds=cluster, mirror_seconds=mirror_seconds)
 
 
 def test_no_packet_goes_elsewhere(cluster):
@@ -182,32 +252,59 @@ def test_no_packet_goes_elsewhere(cluster):
 
 
 def test_a_second_run_changes_nothing(cluster):
-    assert changes(play("site.yml")) == {}
+    assert changes(play("site")) == {}
 
 
 def test_a_replaced_host_gets_everything_from_the_bundle(cluster, figures):
-    run("podman", "rm", "--force", "--volumes", f"{CLUSTER}-worker-1")
-    run("ansible-playbook", f"--inventory={DIRECTORY / 'inventory.yml'}", "playbooks/provision.yml", cwd=ROOT)
+    recreate("worker-1")
     run("podman", "stop", "--time=1", f"{CLUSTER}-mirror")
     close("worker-1")
     begin = time.monotonic()
-    play("site.yml")
+    play("site")
     figures("replaced host", seconds=round(time.monotonic() - begin))
-    kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
+    assert all_ready()
     assert set(packets_to_elsewhere().values()) == {0}
 
 
 def test_a_delta_has_only_what_is_new(cluster, bundle, figures):
     """A package, or with CFCR_UPDATE_FROM a minor, to which the cluster is updated."""
     versions = list(dict.fromkeys([MINOR, "1.36"]))
-    delta = make(f"--extra-vars={{bundle_versions: {versions}, bundle_packages: [tree]}}", f"--extra-vars=bundle_since={OUTPUT / bundle['name']}.json")
+    delta = make(bundle_versions=versions, bundle_packages=["tree"], bundle_since=f"{OUTPUT / bundle['name']}.json")
     unpack(delta["name"])
     begin = time.monotonic()
-    play("site.yml" if MINOR == "1.36" else "update.yml", "--extra-vars=cluster_kubernetes_version=1.36")
+    play("update" if WHOLE else "site", cluster_kubernetes_version="1.36")
     figures("delta", **delta, run_seconds=round(time.monotonic() - begin))
-    assert delta["mb"] < bundle["mb"] / (20 if MINOR == "1.36" else 1.5)
+    assert delta["mb"] < bundle["mb"] / (1.5 if WHOLE else 20)
     assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {"v1.36.3"}
     assert set(packets_to_elsewhere().values()) == {0}
     # Nothing is left of the former version.
     assert on("worker-0", "ls", "/var/cache/cfcr/bundle/kubelet").split() == ["1.36.3"]
     assert "/tree_" in on("worker-0", "find", "/var/cache/cfcr/bundle/packages")
+
+
+@pytest.mark.long
+def test_a_repair_gets_everything_from_the_bundle(cluster, figures):
+    on("worker-0", "sh", "-c", "systemctl stop kubelet; rm -r $(readlink -f /opt/cfcr/bin/kubelet) /var/cache/cfcr/bundle")
+    begin = time.monotonic()
+    play("repair", cluster_kubernetes_version="1.36")
+    figures("repair", seconds=round(time.monotonic() - begin))
+    assert on("worker-0", "systemctl", "is-active", "kubelet").strip() == "active"
+    assert set(packets_to_elsewhere().values()) == {0}
+
+
+@pytest.mark.long
+def test_everything_is_restored_from_the_bundle(cluster, figures, tmp_path):
+    """On new hosts by a director without a store, behind the gap."""
+    kubectl("create", "configmap", "then")
+    backup = {"backup_passphrase": PASSPHRASE, "backup_targets": [{"type": "directory", "path": str(tmp_path)}], "backup_directory": str(tmp_path / "work")}
+    options = {**backup, "restore_directory": str(tmp_path / "restore"), "cluster_kubernetes_version": "1.36"}
+    play("backup", **options)
+    shutil.rmtree(DIRECTORY / "store")
+    recreate(*addresses())
+    close_all()
+    begin = time.monotonic()
+    play("restore", **options, restore="latest", restore_confirm=CLUSTER)
+    figures("restore", seconds=round(time.monotonic() - begin))
+    assert all_ready()
+    assert kubectl("get", "configmap", "then", "--output=name")
+    assert set(packets_to_elsewhere().values()) == {0}
