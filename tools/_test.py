@@ -35,7 +35,7 @@ SCALE = "tests/cf_routing/test_scale.py"
 COPY = BUILD / "ansible_collections/cfcr/kubernetes"
 SCENARIOS = [
     "certificate", "etcd", "dns", "default", "iaas_lb", "cf_routing", "director", "rotate", "update", "replace", "bundle", "backup", "security",
-    "interruptions", "awx", "odd_hosts", "upstream",
+    "interruptions", "awx", "odd_hosts", "timers", "upstream",
 ]  # fmt: skip
 # Code that the Python of hosts runs.
 ON_HOSTS = ["plugins/modules", "plugins/module_utils", "roles/flannel/files/flannel-cni", "roles/firewall/files/guard"]
