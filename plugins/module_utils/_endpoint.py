@@ -10,11 +10,12 @@ import http.client
 import socket
 import ssl
 import typing as t
+import urllib.parse
 
 from ._errors import HostError
 from ._http import beginning
 
-__all__ = ("ask", "resolve")
+__all__ = ("ask", "check_servers", "resolve")
 
 REQUEST_SECONDS = 5
 
@@ -36,6 +37,34 @@ def ask(host: str, port: int, path: str, authority: str) -> str:
         return _request(where, tls, host, path)
     finally:
         stream.close()
+
+
+def check_servers(host: str, port: int, authority: str, servers: t.Sequence[str]) -> None:
+    """Raise the problem if the endpoint does not lead to one of these API servers, given as URLs. It presents the certificate of the server behind it.
+
+    The CA alone does not tell clusters apart: a cluster and its restored copy have the same one.
+    """
+    presented, known, problems = _presented(host, port, authority), [], []
+    for server in servers:
+        parts = urllib.parse.urlsplit(server)
+        try:
+            known.append(_presented(parts.hostname or "", parts.port or 443, authority))
+        except HostError as error:
+            problems.append(str(error))
+    if not known:
+        raise HostError("; ".join(problems))
+    if presented not in known:
+        raise HostError(
+            f"cluster_api_host: found {host}:{port} ({', '.join(resolve(host))}), which leads to another API server with a certificate of this CA, expected"
+            f" one of {', '.join(servers)}. Point the name or the load balancer to this cluster, or set its own address"
+        )
+
+
+def _presented(host: str, port: int, authority: str) -> bytes | None:
+    """Return the certificate that a server presents, after verifying it."""
+    where = f"{host}:{port} ({', '.join(resolve(host))})"
+    with _connect(where, host, port) as stream, _handshake(where, stream, host, authority) as tls:
+        return tls.getpeercert(binary_form=True)
 
 
 def _connect(where: str, host: str, port: int) -> socket.socket:

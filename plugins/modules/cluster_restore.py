@@ -57,7 +57,7 @@ options:
     description: The one with which the backup was encrypted.
     type: str
   about:
-    description: What the inventory says of the networks, as O(cfcr.kubernetes.cluster_backup#module:about).
+    description: What the inventory says of networks and hosts, as O(cfcr.kubernetes.cluster_backup#module:about), and the C(endpoint) of the API.
     type: dict
     default: {}
   hosts:

@@ -13,6 +13,8 @@ description:
   - Resolves the name, connects, verifies the TLS certificate and requests C(/readyz), until all of it works or the time is up. The failure names the
     first step that does not work, and its likely cause.
   - Without O(authority), it only resolves the name, which works before the API runs.
+  - With O(servers), it also verifies that the endpoint leads to one of them, and not to another cluster with the same CA, such as one of which this cluster
+    is a restored copy.
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:
@@ -27,6 +29,11 @@ options:
   authority:
     description: CA certificates, in PEM, that the certificate of the endpoint is verified against.
     type: str
+  servers:
+    description: URLs of API servers. They must have certificates of O(authority) for the addresses or names in these URLs.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds after which the module fails.
     type: int
@@ -68,9 +75,15 @@ from ansible_collections.cfcr.kubernetes.plugins.module_utils._result import fin
 READY_PATH = "/readyz"
 
 
-def verify(host: str, port: int, authority: str, timeout: int) -> None:
-    """Wait until the endpoint works, or raise the problem."""
-    (check,) = _checks.run({"endpoint": lambda: _endpoint.ask(host, port, READY_PATH, authority)}, timeout, HostError)
+def verify(host: str, port: int, authority: str, servers: list[str], timeout: int) -> None:
+    """Wait until the endpoint works and leads to one of the servers, if any are given, or raise the problem."""
+
+    def ask() -> str:
+        if servers:
+            _endpoint.check_servers(host, port, authority, servers)
+        return _endpoint.ask(host, port, READY_PATH, authority)
+
+    (check,) = _checks.run({"endpoint": ask}, timeout, HostError)
     if not check["ok"]:
         raise HostError(f"{check['detail']} (after {check['seconds']:g} seconds)")
 
@@ -82,15 +95,17 @@ def main() -> None:
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "required": True},
             "authority": {"type": "str"},
+            "servers": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 60},
         },
+        required_by={"servers": ["authority"]},
         supports_check_mode=True,
     )
-    host, port, authority, timeout = (module.params[name] for name in ("host", "port", "authority", "timeout"))
+    host, port, authority, servers, timeout = (module.params[name] for name in ("host", "port", "authority", "servers", "timeout"))
     begin = time.monotonic()
     try:
         if authority:
-            verify(host, port, authority, timeout)
+            verify(host, port, authority, servers, timeout)
         finish(module, {}, {}, lambda: None, addresses=_endpoint.resolve(host), seconds=round(time.monotonic() - begin, 1))
     except HostError as error:
         module.fail_json(msg=str(error))

@@ -89,6 +89,14 @@ def differences(manifest: Options, about: Options, versions: Options) -> list[st
         for name in _SAME
         if name in manifest["about"] and name in about and manifest["about"][name] != about[name]
     ]
+    # A host of then that is no host of today is lost, or belongs to another cluster.
+    names = {address: name for name, address in manifest["about"].get("addresses", {}).items()}
+    endpoint, today = about.get("endpoint"), about.get("addresses", {}).values()
+    if endpoint in names and endpoint not in today:
+        found.append(
+            f"cluster_api_host: found {endpoint}, the address that {names[endpoint]} had at the time of the backup and that no host of the inventory has, "
+            "expected the address or the name of the API of these hosts"
+        )
     then, now = (values.get("kubernetes") for values in (manifest["versions"], versions))
     if then and now and _minor(now) - _minor(then) not in (0, 1):
         found.append(f"versions: found a backup of Kubernetes {then}, expected one of the minor of {now}, or of the one before")

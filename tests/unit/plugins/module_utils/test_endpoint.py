@@ -14,7 +14,7 @@ import ssl
 import threading
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._endpoint import ask, resolve
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._endpoint import ask, check_servers, resolve
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,14 +24,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 def certificate(address):
     """Return a self-signed certificate for an address, and its key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    serial = x509.random_serial_number()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"test {serial}")])
     now = datetime.datetime.now(datetime.timezone.utc)
     built = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(1)
+        .serial_number(serial)
         .not_valid_before(now - datetime.timedelta(minutes=1))
         .not_valid_after(now + datetime.timedelta(minutes=5))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
@@ -115,6 +116,23 @@ def test_a_certificate_for_another_address_is_a_problem(api):
 def test_a_load_balancer_without_a_healthy_master_is_a_problem(without_backend):
     with pytest.raises(HostError, match="no healthy master behind it"):
         ask("127.0.0.1", without_backend, "/readyz", certificate("127.0.0.1")[0])
+
+
+def test_an_endpoint_leads_to_one_of_the_servers(api):
+    port, authority = api()
+    check_servers("127.0.0.1", port, authority, ["https://127.0.0.1:1", f"https://127.0.0.1:{port}"])
+
+
+def test_an_endpoint_that_leads_to_another_server_of_the_same_ca_is_a_problem(api):
+    (one, first), (other, second) = api(), api()
+    with pytest.raises(HostError, match=f"cluster_api_host: found 127.0.0.1:{one} .* expected one of https://127.0.0.1:{other}"):
+        check_servers("127.0.0.1", one, first + second, [f"https://127.0.0.1:{other}"])
+
+
+def test_servers_that_do_not_answer_are_a_problem(api):
+    port, authority = api()
+    with pytest.raises(HostError, match=r"127.0.0.1:1 .*: Connection refused"):
+        check_servers("127.0.0.1", port, authority, ["https://127.0.0.1:1"])
 
 
 def test_a_refused_connection_is_a_problem():

@@ -361,6 +361,16 @@ def test_pieces_of_the_snapshot(director):
     assert content == CONTENT[8:]
 
 
+def test_the_endpoint_is_no_address_of_a_host_that_is_gone():
+    """It may lead to the cluster that was backed up."""
+    then, now = {**ABOUT, "addresses": {"proxy-0": "10.0.0.9", "master-0": "10.0.0.1"}}, {**ABOUT, "addresses": {"proxy-0": "10.1.0.9"}}
+    (found,) = restore.differences(manifest_of(NEW, about=then), {**now, "endpoint": "10.0.0.9"}, VERSIONS)
+    assert found.startswith("cluster_api_host: found 10.0.0.9, the address that proxy-0 had at the time of the backup")
+    for endpoint in ("10.1.0.9", "api.example.org", "10.9.9.9"):
+        assert restore.differences(manifest_of(NEW, about=then), {**now, "endpoint": endpoint}, VERSIONS) == []
+    assert restore.differences(manifest_of(NEW, about=then), {**then, "endpoint": "10.0.0.9"}, VERSIONS) == []
+
+
 def test_what_a_backup_must_have_in_common_with_the_cluster():
     fits = restore.differences(manifest_of(NEW), ABOUT, VERSIONS)
     assert fits == [] == restore.differences(manifest_of(NEW), ABOUT, {}) == restore.differences(manifest_of(NEW, about={}, versions={}), ABOUT, VERSIONS)
