@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 import typing as t
@@ -64,8 +65,9 @@ ROWS = {
         "! readlink /proc/$(systemctl show --property MainPID --value pdns-recursor)/exe | grep deleted",
     ),
     "sysctl": Row(f"echo 0 >{FORWARD}", "net.ipv4.ip_forward: '0'", "sysctls net.ipv4.ip_forward", f"grep 1 {FORWARD}"),
+    # kube-proxy would write its tables again as soon as an endpoint changes.
     "nftables": Row(
-        "nft flush ruleset",
+        "systemctl kill --signal=STOP kube-proxy; nft flush ruleset",
         "table ip flannel-ipv4 of nftables is missing",
         "table ip flannel-ipv4 of nftables is missing",
         "nft list chain ip flannel-ipv4 postrtg | grep masquerade",
@@ -104,6 +106,11 @@ def holds(command: str) -> bool:
     return True
 
 
+def unfolded(diff: str) -> str:
+    """Return a diff whose long values are on one line."""
+    return re.sub(r"\n[-+ ] {12,}(?![\w.-]+:)", " ", diff)
+
+
 @pytest.fixture(scope="module")
 def runs():
     """Change everything while the guard is stopped, then check, ask for the health, and repair."""
@@ -122,7 +129,7 @@ def runs():
         shell("nft delete table ip filter")
         repair = Run("site.yml")
         code = repair.end()
-    yield {"health": health.text, "check": check.text, "repair": repair.text, "code": code}
+    yield {"health": health.text, "check": unfolded(check.text), "repair": repair.text, "code": code}
     shell(f"rm -r {DROP_INS} /srv/drift /etc/apt/sources.list.d/drift.list; systemctl daemon-reload; systemctl restart kube-proxy")
 
 
