@@ -17,7 +17,7 @@ from playbook import Run
 from scenario import addresses, agnhost, apply, get, kubectl, on, wait
 
 HOST = "worker-0"
-PROXY = "/etc/kubernetes/kube-proxy.yaml"
+KUBELET = "/etc/kubernetes/kubelet.yaml"  # kube-proxy would restart if its own changed
 CONTAINERD = "/etc/containerd/config.toml"
 PODS = "/etc/cfcr/pods-resolv.conf"
 KEY = "/etc/kubernetes/pki/kubelet.key"
@@ -37,7 +37,7 @@ class Row(t.NamedTuple):
 
 
 ROWS = {
-    "content": Row(f"echo '# mine' >>{PROXY}", "# mine", f"files {PROXY}", f"! grep mine {PROXY}"),
+    "content": Row(f"echo '# mine' >>{KUBELET}", "# mine", f"files {KUBELET}", f"! grep mine {KUBELET}"),
     "mode": Row("chmod 0666 /etc/crictl.yaml", "mode: '0666'", "files /etc/crictl.yaml", "[ $(stat -c %a /etc/crictl.yaml) = 644 ]"),
     "owner": Row(f"chown nobody {CONTAINERD}", "owner: nobody", f"files {CONTAINERD}", f"[ $(stat -c %U {CONTAINERD}) = root ]"),
     "link": Row(f"ln -sf /dev/null {PODS}", PODS, f"files {PODS}", f"[ ! -L {PODS} ]"),
@@ -65,9 +65,8 @@ ROWS = {
         "! readlink /proc/$(systemctl show --property MainPID --value pdns-recursor)/exe | grep deleted",
     ),
     "sysctl": Row(f"echo 0 >{FORWARD}", "net.ipv4.ip_forward: '0'", "sysctls net.ipv4.ip_forward", f"grep 1 {FORWARD}"),
-    # kube-proxy would write its tables again as soon as an endpoint changes.
     "nftables": Row(
-        "systemctl kill --signal=STOP kube-proxy; nft flush ruleset",
+        "nft flush ruleset",
         "table ip flannel-ipv4 of nftables is missing",
         "table ip flannel-ipv4 of nftables is missing",
         "nft list chain ip flannel-ipv4 postrtg | grep masquerade",
