@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import time
+import typing as t
 
 import pytest
 import yaml
@@ -120,10 +121,15 @@ def in_network_of(name: str, *command: str, **options: object) -> str:
     return run("nsenter", f"--target={pid}", "--net", *command, **options)
 
 
-def close(name: str) -> None:
-    """Take a host's packages, name servers and ways out."""
+def purge(name: str) -> None:
+    """Take a host's packages."""
     installed = on(name, "dpkg-query", "--show", "--showformat=${Package}\n").split()
     on(name, "apt-get", "purge", "--yes", "--quiet", "--autoremove", *sorted(set(PACKAGES).intersection(installed) - PRESUPPOSED))
+
+
+def close(name: str) -> None:
+    """Take a host's packages, name servers and ways out."""
+    purge(name)
     on(name, "tee", "/etc/resolv.conf", input="")
     # The programs of this machine work in the hosts' networks.
     in_network_of(name, "iptables-restore", "--noflush", input=rules(GATEWAY, inside=GAP))
@@ -148,10 +154,14 @@ def recreate(*names: str) -> None:
     run("ansible-playbook", f"--inventory={DIRECTORY / 'inventory.yml'}", "playbooks/provision.yml", cwd=ROOT)
 
 
+def on_all(prepare: t.Callable[[str], None]) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(prepare, addresses()))
+
+
 def close_all() -> None:
     run("podman", "stop", "--time=1", f"{CLUSTER}-mirror")
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        list(pool.map(close, addresses()))
+    on_all(close)
 
 
 def all_ready() -> bool:
@@ -160,10 +170,22 @@ def all_ready() -> bool:
 
 
 @pytest.fixture(scope="module")
-def mirror_seconds() -> int | None:
-    """Return how long the first run takes with a mirror, whose hosts have all packages, and begin again. Only if all tests run."""
+def made() -> dict:
+    return make(bundle_versions=[MINOR])
+
+
+@pytest.fixture(scope="module")
+def mirror_seconds(made) -> int | None:
+    """Return how long the first run takes with a mirror of the same files and packages, and begin again. Only if all tests run."""
     if not WHOLE:
         return None
+    source = f"deb [trusted=yes] {inventory()['vars']['cluster_artifact_mirror']}/packages/{RELEASE}/amd64 ./\n"
+
+    def prepare(name: str) -> None:
+        purge(name)
+        on(name, "tee", "/etc/apt/sources.list.d/mirror.list", input=source)
+
+    on_all(prepare)
     begin = time.monotonic()
     run("ansible-playbook", f"--inventory={DIRECTORY / 'inventory.yml'}", "playbooks/site.yml", cwd=ROOT)
     seconds = round(time.monotonic() - begin)
@@ -197,9 +219,8 @@ def gap(mirror_seconds):
 
 
 @pytest.fixture(scope="module")
-def bundle(gap):
+def bundle(made, gap):
     shutil.rmtree(UNPACKED, ignore_errors=True)
-    made = make(bundle_versions=[MINOR])
     unpack(made["name"])
     install_controller()
     return made
