@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -15,7 +16,7 @@ import urllib.parse
 from ._errors import HostError
 from ._http import beginning
 
-__all__ = ("ask", "check_servers", "resolve")
+__all__ = ("ask", "resolve")
 
 REQUEST_SECONDS = 5
 
@@ -28,43 +29,43 @@ def resolve(host: str) -> list[str]:
         raise HostError(f"{host}: found no address ({error}), expected a name in the DNS, or an address") from error
 
 
-def ask(host: str, port: int, path: str, authority: str) -> str:
-    """Return the answer of the API. Every host behind the endpoint must have a certificate of this CA for this name."""
-    where = f"{host}:{port} ({', '.join(resolve(host))})"
-    stream = _connect(where, host, port)
-    try:
-        tls = _handshake(where, stream, host, authority)
-        return _request(where, tls, host, path)
-    finally:
-        stream.close()
+def ask(host: str, port: int, path: str, authority: str, servers: t.Sequence[str] = ()) -> str:
+    """Return the answer of the API. Every host behind the endpoint must have a certificate of this CA for this name.
 
-
-def check_servers(host: str, port: int, authority: str, servers: t.Sequence[str]) -> None:
-    """Raise the problem if the endpoint does not lead to one of these API servers, given as URLs. It presents the certificate of the server behind it.
-
-    The CA alone does not tell clusters apart: a cluster and its restored copy have the same one.
+    With servers, URLs of API servers, one of them must have answered. The CA alone does not tell clusters apart: a cluster and its restored copy have the
+    same one.
     """
-    presented, known, problems = _presented(host, port, authority), [], []
+    with _opened(host, port, authority) as (where, tls):
+        if servers:
+            _check_server(where, tls, authority, servers)
+        return _request(where, tls, host, path)
+
+
+def _check_server(where: str, tls: ssl.SSLSocket, authority: str, servers: t.Sequence[str]) -> None:
+    """Raise the problem if a connection does not lead to one of the servers. It has the certificate of the server that is behind the endpoint."""
+    known, problems = [], []
     for server in servers:
         parts = urllib.parse.urlsplit(server)
         try:
-            known.append(_presented(parts.hostname or "", parts.port or 443, authority))
+            with _opened(parts.hostname or "", parts.port or 443, authority) as (_where, own):
+                known.append(own.getpeercert(binary_form=True))
         except HostError as error:
             problems.append(str(error))
     if not known:
         raise HostError("; ".join(problems))
-    if presented not in known:
+    if tls.getpeercert(binary_form=True) not in known:
         raise HostError(
-            f"cluster_api_host: found {host}:{port} ({', '.join(resolve(host))}), which leads to another API server with a certificate of this CA, expected"
-            f" one of {', '.join(servers)}. Point the name or the load balancer to this cluster, or set its own address"
+            f"cluster_api_host: found {where}, which leads to another API server with a certificate of this CA, expected one of {', '.join(servers)}. Point"
+            " the name or the load balancer to this cluster, or set its own address"
         )
 
 
-def _presented(host: str, port: int, authority: str) -> bytes | None:
-    """Return the certificate that a server presents, after verifying it."""
+@contextlib.contextmanager
+def _opened(host: str, port: int, authority: str) -> t.Iterator[tuple[str, ssl.SSLSocket]]:
+    """Connect, and yield what messages call the server, and the connection to it, with a verified certificate."""
     where = f"{host}:{port} ({', '.join(resolve(host))})"
     with _connect(where, host, port) as stream, _handshake(where, stream, host, authority) as tls:
-        return tls.getpeercert(binary_form=True)
+        yield where, tls
 
 
 def _connect(where: str, host: str, port: int) -> socket.socket:

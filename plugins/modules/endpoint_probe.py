@@ -77,13 +77,7 @@ READY_PATH = "/readyz"
 
 def verify(host: str, port: int, authority: str, servers: list[str], timeout: int) -> None:
     """Wait until the endpoint works and leads to one of the servers, if any are given, or raise the problem."""
-
-    def ask() -> str:
-        if servers:
-            _endpoint.check_servers(host, port, authority, servers)
-        return _endpoint.ask(host, port, READY_PATH, authority)
-
-    (check,) = _checks.run({"endpoint": ask}, timeout, HostError)
+    (check,) = _checks.run({"endpoint": lambda: _endpoint.ask(host, port, READY_PATH, authority, servers)}, timeout, HostError)
     if not check["ok"]:
         raise HostError(f"{check['detail']} (after {check['seconds']:g} seconds)")
 

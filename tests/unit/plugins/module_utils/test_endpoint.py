@@ -14,7 +14,7 @@ import ssl
 import threading
 
 import pytest
-from ansible_collections.cfcr.kubernetes.plugins.module_utils._endpoint import ask, check_servers, resolve
+from ansible_collections.cfcr.kubernetes.plugins.module_utils._endpoint import ask, resolve
 from ansible_collections.cfcr.kubernetes.plugins.module_utils._errors import HostError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -120,19 +120,19 @@ def test_a_load_balancer_without_a_healthy_master_is_a_problem(without_backend):
 
 def test_an_endpoint_leads_to_one_of_the_servers(api):
     port, authority = api()
-    check_servers("127.0.0.1", port, authority, ["https://127.0.0.1:1", f"https://127.0.0.1:{port}"])
+    assert ask("127.0.0.1", port, "/readyz", authority, ["https://127.0.0.1:1", f"https://127.0.0.1:{port}"]) == "ok"
 
 
 def test_an_endpoint_that_leads_to_another_server_of_the_same_ca_is_a_problem(api):
     (one, first), (other, second) = api(), api()
     with pytest.raises(HostError, match=f"cluster_api_host: found 127.0.0.1:{one} .* expected one of https://127.0.0.1:{other}"):
-        check_servers("127.0.0.1", one, first + second, [f"https://127.0.0.1:{other}"])
+        ask("127.0.0.1", one, "/readyz", first + second, [f"https://127.0.0.1:{other}"])
 
 
 def test_servers_that_do_not_answer_are_a_problem(api):
     port, authority = api()
     with pytest.raises(HostError, match=r"127.0.0.1:1 .*: Connection refused"):
-        check_servers("127.0.0.1", port, authority, ["https://127.0.0.1:1"])
+        ask("127.0.0.1", port, "/readyz", authority, ["https://127.0.0.1:1"])
 
 
 def test_a_refused_connection_is_a_problem():
