@@ -335,19 +335,14 @@ def update_chain(step: Step) -> None:
     molecule(step, "update", CFCR_UPDATE_CHAIN="1.37.1 1.37", PYTEST_ADDOPTS="-m chain")
 
 
-def backup(step: Step) -> None:
-    """Run scenario backup with 1,000 objects, and of the restores those of a living cluster and of a lost one."""
+def short(step: Step) -> None:
+    """Run a scenario without the tests that only its longer steps run."""
     molecule(step, PYTEST_ADDOPTS="-m 'not long'")
 
 
 def backup_of_many(step: Step) -> None:
     """Run scenario backup whole, with as many objects as the step's name has."""
     molecule(step, "backup", CFCR_OBJECTS=step.name.rpartition("-")[2])
-
-
-def bundle(step: Step) -> None:
-    """Run scenario bundle: install, replace a host, add a package."""
-    molecule(step, PYTEST_ADDOPTS="-m 'not long'")
 
 
 def bundle_update(step: Step) -> None:
@@ -419,8 +414,8 @@ STEPS = {
     "browser": browser,
     "awx": awx,
     **{f"molecule-{scenario}": molecule for scenario in SCENARIOS},
-    "molecule-backup": backup,
-    "molecule-bundle": bundle,
+    "molecule-backup": short,
+    "molecule-bundle": short,
     "molecule-update": update,
     "update-chain": update_chain,
     "ansible-2.18": older_ansible,
