@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proxy while its configuration and its CA bundle change."""
+"""The proxy while its configuration, its CA bundle and the masters change."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import pathlib
@@ -14,7 +15,7 @@ import typing as t
 import urllib.parse
 
 import pytest
-from scenario import DIRECTORY, ContinuousRequests, administrator, api_answers
+from scenario import DIRECTORY, ContinuousRequests, administrator, api_answers, on, wait
 
 PLAYBOOK = pathlib.Path(__file__).parents[1] / "proxy.yml"
 CA_BUNDLE = "/etc/kubernetes/pki/kubernetes-ca.crt"
@@ -36,21 +37,33 @@ def play(**variables) -> str:
 
 
 @pytest.fixture
-def status_on_open_connection():
-    """Return the HTTP status of the masters' health on one connection that stays open."""
+def connect():
+    """Return a function that opens a connection to the API, and returns one that asks for the HTTP status of a path on it."""
     server, context = administrator()
-    connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, context=context, timeout=5)
-    connection.connect()
-    connection.auto_open = 0
+    with contextlib.ExitStack() as opened:
 
-    def ask() -> int:
-        connection.request("GET", "/readyz")
-        with connection.getresponse() as answer:
-            answer.read()
-            return answer.status
+        def connect() -> t.Callable[[str], int]:
+            connection = http.client.HTTPSConnection(urllib.parse.urlsplit(server).netloc, context=context, timeout=5)
+            opened.callback(connection.close)
+            connection.connect()
+            connection.auto_open = 0
 
-    yield ask
-    connection.close()
+            def ask(path: str) -> int:
+                connection.request("GET", path)
+                with connection.getresponse() as answer:
+                    answer.read()
+                    return answer.status
+
+            return ask
+
+        yield connect
+
+
+@pytest.fixture
+def status_on_open_connection(connect):
+    """Return the HTTP status of the masters' health on one connection that stays open."""
+    ask = connect()
+    return lambda: ask("/readyz")
 
 
 @pytest.fixture
@@ -85,3 +98,13 @@ def test_a_reload_interrupts_no_request(host, status_on_open_connection, replace
     figures("While the proxy was reloaded twice", **requests.summary)
     assert requests.summary["failed"] == 0
     assert host.check_output(process) == before
+
+
+def test_a_master_that_stops_finishes_its_connections(host, connect):
+    """The API server serves for five more seconds. Before it does not listen any more, the proxy knows that it stops."""
+    opened = [connect() for _number in range(4)]  # two to each master
+    on("master-1", "systemctl", "restart", "--no-block", "kube-apiserver")
+    stopping = 'haproxy_server_status{proxy="masters",server="master-1",state="NOLB"} 1'
+    wait(lambda: stopping in host.check_output("curl --silent http://127.0.0.1:8404/metrics"), 10)
+    assert [ask("/version") for ask in opened] == [200] * 4
+    wait(lambda: 'server="master-1",state="UP"} 1' in host.check_output("curl --silent http://127.0.0.1:8404/metrics"), 60)
