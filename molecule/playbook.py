@@ -15,6 +15,7 @@ import threading
 import time
 import typing as t
 
+from moments import begun, chosen
 from scenario import DIRECTORY, ROOT
 
 
@@ -98,6 +99,23 @@ def changes(output: str) -> dict[str, int]:
     counts = re.findall(r"^(\S+) +: ok=\d+ +changed=(\d+)", hosts, re.MULTILINE)
     assert recap and counts, output
     return {host: int(number) for host, number in counts if number != "0"}
+
+
+def succeed(playbook: str, *options: str, seconds: float = 900, **words: t.Any) -> Run:
+    """Return a run that has ended well."""
+    run = Run(playbook, *options, **words)
+    assert run.end(seconds) == 0, run.text
+    return run
+
+
+def kill_updates(number: int, seed: str, *options: str, seconds: float = 900) -> list[tuple[str, str, float, str]]:
+    """Kill an update so many times at random moments, and return these with the task that was running."""
+    killed = []
+    for phase, host, wait in chosen(succeed("update.yml", *options, "--check").text, number, seed):
+        run = Run("update.yml", *options)
+        run.kill_when(lambda: begun(phase, host, run.text), f"began with {host}, {phase}", seconds, wait)
+        killed.append((phase, host, wait, run.task))
+    return killed
 
 
 def _process_tree(pid: int) -> list[int]:

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from order_of_points import in_order
-from playbook import Run
+from playbook import Run, succeed
 from scenario import DIRECTORY, ROOT, addresses, kubectl, on
 
 LOOK = pathlib.Path(__file__).with_name("state_of_host.py")
@@ -48,11 +48,6 @@ def interrupt(point: str, *options: str) -> None:
     reached.unlink(missing_ok=True)
     run = Run("site.yml", *options, environment=_plugin(CFCR_POINTS_HOLD=point, CFCR_POINTS_REACHED=str(reached)))
     run.kill_when(reached.exists, f"reached {point}")
-
-
-def succeed(playbook: str, *options: str, **words: t.Any) -> None:
-    run = Run(playbook, *options, **words)
-    assert run.end() == 0, run.text
 
 
 def state() -> dict[str, str]:

@@ -30,6 +30,9 @@ import yaml
 ROOT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 DIRECTORY = ROOT / ".local/molecule" / os.environ["MOLECULE_SCENARIO_NAME"]
 TIMEOUT_SECONDS = 5
+# The default of cluster_kubernetes_version, and the Kubernetes of its catalog.
+MINOR = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text(encoding="utf-8"))["cluster_kubernetes_version"]
+VERSION = yaml.safe_load((ROOT / f"catalog/{MINOR}.yml").read_text(encoding="utf-8"))["versions"]["kubernetes"]
 CLUSTER = f"molecule-{os.environ['MOLECULE_SCENARIO_NAME'].replace('_', '-')}"
 
 
@@ -44,6 +47,11 @@ def kubectl(*arguments: str, **options: t.Any) -> str:
 
 def get(*arguments: str) -> dict[str, t.Any]:
     return json.loads(kubectl("get", "--output=json", *arguments))
+
+
+def cordoned() -> list[str]:
+    """Return the nodes that are cordoned, or have the taint of workers that an update drains later."""
+    return [node["metadata"]["name"] for node in get("nodes")["items"] if node["spec"].get("unschedulable") or "drained-later" in json.dumps(node["spec"])]
 
 
 def apply(*objects: dict[str, t.Any]) -> None:
@@ -227,18 +235,21 @@ class ContinuousRequests(threading.Thread):
 
     @property
     def summary(self) -> dict[str, t.Any]:
-        """The number of requests and of failed ones, and the longest outage and the slowest answer in seconds."""
-        outage, longest = None, 0.0
+        """The number of requests and of failed ones, the longest outage and the slowest answer in seconds, and when requests failed."""
+        outage, longest, outages = None, 0.0, []
         for begin, _end, answered in self._requests:
-            if not answered:
-                outage = begin if outage is None else outage
-                longest = max(longest, begin - outage + self.PAUSE)
-            else:
+            if answered:
                 outage = None
+                continue
+            if outage is None:
+                outage = begin
+                outages.append(time.strftime("%H:%M:%S", time.localtime(time.time() - time.monotonic() + begin)))
+            longest = max(longest, begin - outage + self.PAUSE)
         times = [end - begin for begin, end, answered in self._requests if answered]
         return {
             "requests": len(self._requests),
             "failed": len(self._requests) - len(times),
             "longest_outage": round(longest, 1),
             "slowest_answer": round(max(times, default=0.0), 1),
+            "outages": outages,
         }

@@ -11,7 +11,7 @@ import pathlib
 import typing as t
 
 import pytest
-from playbook import Run
+from playbook import Run, succeed
 
 PASSPHRASE = "a passphrase of the tests"
 
@@ -30,8 +30,7 @@ class Backups(t.NamedTuple):
 
     def run(self, playbook: str, *options: str) -> Run:
         """Return a run that has ended well, and has not shown the passphrase."""
-        done = Run(playbook, *self.options, *options)
-        assert done.end(1800) == 0, done.text
+        done = succeed(playbook, *self.options, *options, seconds=1800)
         assert PASSPHRASE not in done.text
         return done
 

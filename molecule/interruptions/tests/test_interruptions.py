@@ -17,7 +17,7 @@ import random
 import expired
 import points
 from cryptography import x509
-from playbook import Run
+from playbook import succeed
 from scenario import CLUSTER, DIRECTORY, ROOT, addresses, api_answers, run
 
 testinfra_hosts = ["ansible://etcd-0?force_ansible=False"]
@@ -71,8 +71,8 @@ def try_point(number: int, point: str, expected: dict[str, str], show, *options:
     """Kill a run at a point, let the next one finish, and compare."""
     show(f"point {number}", of=COUNTED["points"], at=point)
     points.interrupt(point, *options)
-    points.succeed("site.yml", *options)
-    points.succeed("health.yml")
+    succeed("site.yml", *options)
+    succeed("health.yml")
     found = points.differences(expected, points.state())
     assert not found, f"after an interruption at point {number}, {point}:\n{found}"
 
@@ -99,10 +99,8 @@ def test_one_run_heals_expired_certificates(figures):
     """After a year in which nobody ran anything."""
     expired.expire_all()
     assert not api_answers()
-    healing = Run("site.yml")
-    assert healing.end() == 0, healing.text
-    figures("healed", seconds=healing.seconds)
-    points.succeed("health.yml")
+    figures("healed", seconds=succeed("site.yml").seconds)
+    succeed("health.yml")
 
 
 def test_changed_configuration(figures):
@@ -112,5 +110,5 @@ def test_changed_configuration(figures):
         found = points.record(*options)
         expected = points.state()
         for number, point in chosen(found, "configuration"):
-            points.succeed("site.yml", *others)
+            succeed("site.yml", *others)
             try_point(number, point, expected, figures, *options)

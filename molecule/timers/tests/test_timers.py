@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from playbook import Run, changes
+from playbook import changes, succeed
 from scenario import CLUSTER, DIRECTORY, ROOT, on, run, wait
 
 DIRECTOR = "director-0"
@@ -53,16 +53,14 @@ def write(path: str, content: str) -> None:
 
 def configure(playbook: str, variables: dict) -> dict:
     """Run the playbook of a timer, and return what it has changed."""
-    done = Run(playbook, f"--extra-vars={json.dumps(variables)}")
-    assert done.end() == 0, done.text
-    return changes(done.text)
+    return changes(succeed(playbook, f"--extra-vars={json.dumps(variables)}").text)
 
 
 def journal(unit: str) -> str:
     return on(DIRECTOR, "journalctl", f"--unit={unit}", "--output=cat")
 
 
-def recaps(unit: str) -> int:
+def finished_runs(unit: str) -> int:
     """Return how many runs of a unit's playbook have ended, none of which may have failed."""
     text = journal(unit)
     assert "Failed with result" not in text and "fatal:" not in text, text
@@ -76,7 +74,7 @@ def test_a_timer_makes_backups():
     unit = f"cfcr-backup-{CLUSTER}"
     assert configure("backup_timer.yml", BACKUP)
     assert configure("backup_timer.yml", BACKUP) == {}
-    wait(lambda: recaps(f"{unit}.service") > 0, 180)
+    wait(lambda: finished_runs(f"{unit}.service") > 0, 180)
     text = journal(f"{unit}.service")
     assert "verified at directory /var/backups/cfcr" in " ".join(text.split()) and passphrase not in text
     assert f"{CLUSTER}-" in on(DIRECTOR, "ls", "/var/backups/cfcr")
@@ -90,7 +88,7 @@ def test_a_timer_repairs():
     assert configure("repair_timer.yml", REPAIR) == {}
     on("worker-0", "systemctl", "stop", "kubelet")
     wait(lambda: on("worker-0", "sh", "-c", "systemctl is-active kubelet || true").strip() == "active", 180)
-    seen = recaps(f"{unit}.service")
-    wait(lambda: recaps(f"{unit}.service") > seen, 180)
+    seen = finished_runs(f"{unit}.service")
+    wait(lambda: finished_runs(f"{unit}.service") > seen, 180)
     assert configure("repair_timer.yml", REPAIR | {"director_repair_state": "absent"})
     assert unit not in on(DIRECTOR, "systemctl", "list-unit-files")
