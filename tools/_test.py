@@ -347,7 +347,7 @@ def backup_of_many(step: Step) -> None:
 
 def bundle_update(step: Step) -> None:
     """Run scenario bundle with a cluster of an older minor, update, repair and restore it, and compare it with one from a mirror."""
-    molecule(step, "bundle", CFCR_UPDATE_FROM="1.35")
+    molecule(step, "bundle", CFCR_UPDATE_FROM="1.36")
 
 
 def interruptions(step: Step) -> None:

@@ -124,7 +124,8 @@ def variables(clients, mirror, tmp_path_factory):
 
 def version() -> str:
     """Return the version of kubectl in the catalog."""
-    return yaml.safe_load((ROOT / "catalog/1.36.yml").read_text())["versions"]["kubernetes"]
+    minor = yaml.safe_load((ROOT / "roles/cluster/defaults/main.yml").read_text())["cluster_kubernetes_version"]
+    return yaml.safe_load((ROOT / f"catalog/{minor}.yml").read_text())["versions"]["kubernetes"]
 
 
 @pytest.fixture(scope="module")

@@ -24,14 +24,14 @@ import typing as t
 import pytest
 import yaml
 from playbook import changes
-from scenario import CLUSTER, DIRECTORY, ROOT, addresses, get, inventory, kubectl, on, run
+from scenario import CLUSTER, DIRECTORY, MINOR, ROOT, VERSION, addresses, get, inventory, kubectl, on, run
 
 NAMESPACE = "cfcr-bundle"  # of the controller, and the interface that leads to it
 SUBNET = ipaddress.ip_network(yaml.safe_load((ROOT / "molecule/bundle/cluster.yml").read_text(encoding="utf-8"))["iaas_subnet"])
 CONTROLLER = SUBNET[200]
 # Of the cluster, before the update by a delta.
-MINOR = os.environ.get("CFCR_UPDATE_FROM", "1.36")
-WHOLE = MINOR != "1.36"
+FIRST = os.environ.get("CFCR_UPDATE_FROM", MINOR)
+WHOLE = FIRST != MINOR
 RELEASE = os.environ.get("CFCR_DEBIAN") or "bookworm"
 MACHINE = platform.freedesktop_os_release()["VERSION_CODENAME"]
 PACKAGES = yaml.safe_load((ROOT / "roles/bundle/vars/main.yml").read_text(encoding="utf-8"))["__bundle_packages"]
@@ -171,7 +171,7 @@ def all_ready() -> bool:
 
 @pytest.fixture(scope="module")
 def made() -> dict:
-    return make(bundle_versions=[MINOR])
+    return make(bundle_versions=[FIRST])
 
 
 @pytest.fixture(scope="module")
@@ -289,17 +289,17 @@ def test_a_replaced_host_gets_everything_from_the_bundle(cluster, figures):
 
 def test_a_delta_has_only_what_is_new(cluster, bundle, figures):
     """A package, or with CFCR_UPDATE_FROM a minor, to which the cluster is updated."""
-    versions = list(dict.fromkeys([MINOR, "1.36"]))
+    versions = list(dict.fromkeys([FIRST, MINOR]))
     delta = make(bundle_versions=versions, bundle_packages=["tree"], bundle_since=f"{OUTPUT / bundle['name']}.json")
     unpack(delta["name"])
     begin = time.monotonic()
-    play("update" if WHOLE else "site", cluster_kubernetes_version="1.36")
+    play("update" if WHOLE else "site", cluster_kubernetes_version=MINOR)
     figures("delta", **delta, run_seconds=round(time.monotonic() - begin))
     assert delta["mb"] < bundle["mb"] / (1.5 if WHOLE else 20)
-    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {"v1.36.3"}
+    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in get("nodes")["items"]} == {f"v{VERSION}"}
     assert set(packets_to_elsewhere().values()) == {0}
     # Nothing is left of the former version.
-    assert on("worker-0", "ls", "/var/cache/cfcr/bundle/kubelet").split() == ["1.36.3"]
+    assert on("worker-0", "ls", "/var/cache/cfcr/bundle/kubelet").split() == [VERSION]
     assert "/tree_" in on("worker-0", "find", "/var/cache/cfcr/bundle/packages")
 
 
@@ -307,7 +307,7 @@ def test_a_delta_has_only_what_is_new(cluster, bundle, figures):
 def test_a_repair_gets_everything_from_the_bundle(cluster, figures):
     on("worker-0", "sh", "-c", "systemctl stop kubelet; rm -r $(readlink -f /opt/cfcr/bin/kubelet) /var/cache/cfcr/bundle")
     begin = time.monotonic()
-    play("repair", cluster_kubernetes_version="1.36")
+    play("repair", cluster_kubernetes_version=MINOR)
     figures("repair", seconds=round(time.monotonic() - begin))
     assert on("worker-0", "systemctl", "is-active", "kubelet").strip() == "active"
     assert set(packets_to_elsewhere().values()) == {0}
@@ -318,7 +318,7 @@ def test_everything_is_restored_from_the_bundle(cluster, figures, tmp_path):
     """On new hosts by a director without a store, behind the gap."""
     kubectl("create", "configmap", "then")
     backup = {"backup_passphrase": PASSPHRASE, "backup_targets": [{"type": "directory", "path": str(tmp_path)}], "backup_directory": str(tmp_path / "work")}
-    options = {**backup, "restore_directory": str(tmp_path / "restore"), "cluster_kubernetes_version": "1.36"}
+    options = {**backup, "restore_directory": str(tmp_path / "restore"), "cluster_kubernetes_version": MINOR}
     play("backup", **options)
     shutil.rmtree(DIRECTORY / "store")
     recreate(*addresses())

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from scenario import get
+from scenario import VERSION, get
 
 testinfra_hosts = ["ansible://proxy-0?force_ansible=False"]
 
@@ -25,7 +25,7 @@ def test_every_worker_is_ready_and_named_by_its_address():
     assert sorted(node["metadata"]["name"] for node in nodes) == ["10.30.1.21", "10.30.1.22", "10.30.1.23"]
     for node in nodes:
         assert {"type": "Ready", "status": "True"}.items() <= next(c for c in node["status"]["conditions"] if c["type"] == "Ready").items()
-        assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.36.3"
+        assert node["status"]["nodeInfo"]["kubeletVersion"] == f"v{VERSION}"
 
 
 @pytest.mark.parametrize("endpoint", ["https://10.30.1.91:8443", "https://10.30.1.11:8443", "https://10.30.1.12:8443", "https://master.cfcr.internal:8443"])
