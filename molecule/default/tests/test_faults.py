@@ -21,7 +21,10 @@ testinfra_hosts = ["ansible://worker-1?force_ansible=False"]
 
 SERVICES = json.dumps({"cluster_service_cidr": "10.101.200.0/24", "cluster_dns_address": "10.101.200.10"})
 OTHER_VERSION = "--extra-vars=cluster_kubernetes_version=1.35"
-OTHER_VERSIONS = rf"cluster_kubernetes_version: +found 1\.35, which has kubernetes 1\.35\.4, etcd .*, expected the versions of the cluster, kubernetes {VERSION},"
+OTHER_VERSIONS = (
+    r"cluster_kubernetes_version: +found 1\.35, which has kubernetes 1\.35\.4, etcd .*, "
+    rf"expected the versions of the cluster, kubernetes {VERSION},"
+)
 OTHER_ADDRESS = {"all": {"hosts": {"worker-1": {"cluster_host_address": "203.0.113.21"}}}}
 
 

@@ -15,7 +15,24 @@ import overlay
 import pytest
 from load import Load
 from playbook import Run, changes, kill_updates, succeed
-from scenario import CLUSTER, Connection, ContinuousRequests, addresses, agnhost, answers, apply, ask, cordoned, get, host, kubeconfig, kubectl, on, stream, wait
+from scenario import (
+    CLUSTER,
+    Connection,
+    ContinuousRequests,
+    addresses,
+    agnhost,
+    answers,
+    apply,
+    ask,
+    cordoned,
+    get,
+    host,
+    kubeconfig,
+    kubectl,
+    on,
+    stream,
+    wait,
+)
 from skew import Skew
 
 OLD, NEW = "1.35.4", "1.36.3"

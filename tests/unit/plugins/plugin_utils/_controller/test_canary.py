@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 
@@ -19,19 +20,18 @@ def work(host, problems, failures, journal, runs, all_run):
     """Do what a worker does on a host, once all workers run: a problem is told, an exception leaves no verdict."""
     runs.set()
     try:
-        with canary("task", host, failures) as tell:
+        with contextlib.suppress(OSError), canary("task", host, failures) as tell:
             all_run.wait()
             journal.append(("begin", host))
             time.sleep(0.3)
             problem = problems.get(host)
             if isinstance(problem, Exception):
+                journal.append(("lost", host))
                 raise problem
             journal.append(("end", host))
             tell(problem)
     except AnsibleActionFail as error:
         journal.append(("refused", host, str(error)))
-    except OSError:
-        journal.append(("lost", host))
 
 
 @pytest.fixture
