@@ -14,7 +14,7 @@ import typing as t
 
 from . import obstacles, rules
 
-__all__ = ("ALL", "COMPONENTS", "PHASES", "SLOTS", "Host", "Policy", "Release", "Request", "Refused", "plan")
+__all__ = ("ALL", "COMPONENTS", "PHASES", "PHASES_BACK", "SLOTS", "Host", "Policy", "Release", "Request", "Refused", "plan")
 
 # The components of each group's hosts.
 COMPONENTS = {
@@ -26,8 +26,10 @@ COMPONENTS = {
 _SHOWN = 5  # volumes
 # Hosts of these groups take over for each other only if one is down at a time.
 _ONE_AT_A_TIME = ("etcd", "master", "proxy")
-# In this order, no component is ever newer than the API server that it talks to. A roll-back goes the other way, but with the masters first if none serves.
-PHASES = ("etcd", "emulation", "masters", "proxies", "workers")
+# In these orders, no component is ever newer than the API server that it talks to, and no pod moves after the restart of kube-proxy on a proxy, which has
+# the rules of before for half a minute.
+PHASES = ("etcd", "emulation", "masters", "workers", "proxies")
+PHASES_BACK = ("workers", "proxies", "masters", "emulation", "etcd")
 # Plays of playbook update, each for one step. Two hops of the masters with emulation are seven steps.
 SLOTS = 8
 _PHASE_OF = {"etcd": "etcd", "master": "masters", "proxy": "proxies", "worker": "workers"}
@@ -137,13 +139,10 @@ def plan(hosts: t.Mapping[str, Host], request: Request) -> dict[str, t.Any]:
     if problems:
         raise Refused("\n".join(problems))
     groups = {group: {name: host for name, host in hosts.items() if host.group == group and host.releases is not None} for group in COMPONENTS}
-    wanted = [
-        _step("etcd", groups, request.to, request),
-        *_masters(groups, request),
-        _step("proxy", groups, request.to, request),
-        _step("worker", groups, request.to, request),
-    ]
-    steps = [step for step in (reversed(wanted) if request.rollback else wanted) if step["batches"]]
+    etcd, masters = [_step("etcd", groups, request.to, request)], _masters(groups, request)
+    nodes = [_step("worker", groups, request.to, request), _step("proxy", groups, request.to, request)]
+    wanted = [*nodes, *masters, *etcd] if request.rollback else [*etcd, *masters, *nodes]
+    steps = [step for step in wanted if step["batches"]]
     if request.begins_with_masters:
         steps.sort(key=lambda step: step["group"] != "master")
     if len(steps) > SLOTS:
@@ -188,7 +187,7 @@ def _losses(hosts: t.Mapping[str, Host], steps: t.Iterable[t.Mapping[str, t.Any]
 
 
 def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> list[dict[str, t.Any]]:
-    """Return the steps of the masters: one per minor, since API servers must be within one minor of each other. The last one is first for a roll-back."""
+    """Return the steps of the masters: one per minor, since API servers must be within one minor of each other."""
     steps = []
     reached = groups["master"]
     for release in (path := hops(reached.values(), request)):
@@ -202,7 +201,7 @@ def _masters(groups: t.Mapping[str, t.Mapping[str, Host]], request: Request) -> 
             step = {**step, "batches": [[name] for name in _ordered(going)]}
         steps.append(step)
         reached = {**reached, **{name: host._replace(releases={**host.releases, **_of("master", release)}) for name, host in going.items()}}
-    return list(reversed(steps)) if request.rollback else steps
+    return steps
 
 
 def hops(masters: t.Iterable[Host], request: Request) -> list[Release]:

@@ -10,7 +10,7 @@ import datetime
 import typing as t
 
 from ...module_utils._timestamp import from_timestamp, to_timestamp
-from .plan import COMPONENTS, PHASES, SLOTS
+from .plan import COMPONENTS, PHASES, PHASES_BACK, SLOTS
 
 __all__ = ("END", "NOBODY", "among", "downloads", "drained", "is_complete", "recreates", "slots", "soak", "stop")
 
@@ -48,7 +48,7 @@ def _slot(record: Values, number: int, until: str) -> dict[str, t.Any]:
 
 
 def _is_after(phase: str, until: str, rollback: bool) -> bool:
-    order = PHASES[::-1] if rollback else PHASES
+    order = PHASES_BACK if rollback else PHASES
     return order.index(phase) > order.index(until)
 
 

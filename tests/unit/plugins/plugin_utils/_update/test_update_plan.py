@@ -47,23 +47,29 @@ def shown(made):
     return [(step["phase"], step["versions"]["kubernetes"], step["emulated"], step["batches"]) for step in made["steps"]]
 
 
+def of_workers(made):
+    """Return the step of the workers."""
+    (step,) = [step for step in made["steps"] if step["phase"] == "workers"]
+    return step
+
+
 def test_a_minor():
     made = planned()
     assert shown(made) == [
         ("etcd", "1.36.3", "", [["etcd-1"], ["etcd-2"], ["etcd-0"]]),
         ("emulation", "1.36.3", "1.35", [["master-0"], ["master-1"]]),
         ("masters", "1.36.3", "", [["master-0"], ["master-1"]]),
-        ("proxies", "1.36.3", "", [["proxy-0"]]),
         ("workers", "1.36.3", "", [["worker-0"], ["worker-1"], ["worker-2"]]),
+        ("proxies", "1.36.3", "", [["proxy-0"]]),
     ]
-    assert made["steps"][-1]["drain"]["worker-0"] == "kubelet 1.35.4 to 1.36.3"
+    assert of_workers(made)["drain"]["worker-0"] == "kubelet 1.35.4 to 1.36.3"
     json.dumps(made)
 
 
 def test_a_patch_touches_only_what_differs_and_drains_nobody():
     made = planned(cluster(NEW), NEW, release("1.36.4"))
-    assert [step["phase"] for step in made["steps"]] == ["masters", "proxies", "workers"]
-    assert made["steps"][-1]["drain"] == {}
+    assert [step["phase"] for step in made["steps"]] == ["masters", "workers", "proxies"]
+    assert of_workers(made)["drain"] == {}
 
 
 def test_etcd_alone():
@@ -92,13 +98,13 @@ def test_two_minors_are_two_hops_of_the_masters_and_one_drain_of_each_worker():
         ("masters", "1.36.3", ""),
         ("emulation", "1.37.2", "1.36"),
         ("masters", "1.37.2", ""),
-        ("proxies", "1.37.2", ""),
         ("workers", "1.37.2", ""),
+        ("proxies", "1.37.2", ""),
     ]
 
 
 def test_without_emulation():
-    assert [step["phase"] for step in planned(emulate=False)["steps"]] == ["etcd", "masters", "proxies", "workers"]
+    assert [step["phase"] for step in planned(emulate=False)["steps"]] == ["etcd", "masters", "workers", "proxies"]
 
 
 def test_a_new_master_emulates_like_the_others():
@@ -115,7 +121,7 @@ def test_hosts_that_have_the_versions_fall_out():
     assert shown(made)[0][3] == [["etcd-2"], ["etcd-0"]]
     assert shown(made)[1] == ("emulation", "1.36.3", "1.35", [["master-1"]])
     assert shown(made)[2][3] == [["master-0"], ["master-1"]]
-    assert shown(made)[-1][3] == [["worker-0"], ["worker-1"]]
+    assert of_workers(made)["batches"] == [["worker-0"], ["worker-1"]]
 
 
 def test_a_worker_that_missed_an_update_is_drained_by_the_same_one():
@@ -133,7 +139,7 @@ def test_nothing_to_do():
 def test_configuration_reaches_every_host_without_a_drain():
     made = planned(cluster(NEW), NEW, NEW, configuration=True)
     assert [(step["phase"], sum(map(len, step["batches"])), step["drain"]) for step in made["steps"]] == [
-        ("etcd", 3, {}), ("masters", 2, {}), ("proxies", 1, {}), ("workers", 3, {}),
+        ("etcd", 3, {}), ("masters", 2, {}), ("workers", 3, {}), ("proxies", 1, {}),
     ]  # fmt: skip
 
 
@@ -195,19 +201,19 @@ MACHINES = dict.fromkeys(cluster(), "running")
 def test_hosts_are_recreated_with_a_drain_and_without_packages():
     made = planned(cluster(NEW), NEW, NEW, recreate=["etcd-1", "worker"], machines=MACHINES, packages={"worker-0": KERNEL, "proxy-0": OPENSSL})
     assert shown(made) == [
-        ("etcd", "1.36.3", "", [["etcd-1"]]), ("proxies", "1.36.3", "", [["proxy-0"]]), ("workers", "1.36.3", "", [["worker-0"], ["worker-1"], ["worker-2"]]),
+        ("etcd", "1.36.3", "", [["etcd-1"]]), ("workers", "1.36.3", "", [["worker-0"], ["worker-1"], ["worker-2"]]), ("proxies", "1.36.3", "", [["proxy-0"]]),
     ]  # fmt: skip
-    assert [step["recreate"] for step in made["steps"]] == [["etcd-1"], [], ["worker-0", "worker-1", "worker-2"]]
-    assert made["steps"][-1]["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "recreation") and list(upgrades(made)) == ["proxy-0"]
+    assert [step["recreate"] for step in made["steps"]] == [["etcd-1"], ["worker-0", "worker-1", "worker-2"], []]
+    assert of_workers(made)["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "recreation") and list(upgrades(made)) == ["proxy-0"]
     assert text(made)[0] == "Update: the same versions, packages of the OS, recreated hosts"
-    assert text(made)[2] == "   - etcd-1 (recreated)" and text(made)[-1] == "   - worker-2 (drained: recreation; recreated)"
+    assert text(made)[2] == "   - etcd-1 (recreated)" and "   - worker-2 (drained: recreation; recreated)" in text(made)
 
 
 def test_all_hosts_are_recreated_once():
     """The leader of etcd is last, and masters are recreated in their last step."""
     made = planned(recreate=["all"], machines=MACHINES)
     assert [(step["phase"], len(step["recreate"])) for step in made["steps"]] == [
-        ("etcd", 3), ("emulation", 0), ("masters", 2), ("proxies", 1), ("workers", 3),
+        ("etcd", 3), ("emulation", 0), ("masters", 2), ("workers", 3), ("proxies", 1),
     ]  # fmt: skip
     assert made["steps"][0]["batches"] == [["etcd-1"], ["etcd-2"], ["etcd-0"]]
 
@@ -265,12 +271,12 @@ def test_masters_get_their_packages_in_their_last_step():
 )
 def test_canaries_and_batches(policy, sizes):
     made = planned(cluster(workers=20), policies={"worker": policy})
-    assert list(map(len, made["steps"][-1]["batches"])) == sizes
-    assert len({name for batch in made["steps"][-1]["batches"] for name in batch}) == 20
+    assert list(map(len, of_workers(made)["batches"])) == sizes
+    assert len({name for batch in of_workers(made)["batches"] for name in batch}) == 20
 
 
 def test_a_batch_is_within_one_zone_and_canaries_are_of_the_first():
-    batches = planned(cluster(workers=7, zones=3), policies={"worker": Policy("2", "2")})["steps"][-1]["batches"]
+    batches = of_workers(planned(cluster(workers=7, zones=3), policies={"worker": Policy("2", "2")}))["batches"]
     assert batches == [["worker-0", "worker-3"], ["worker-6"], ["worker-1", "worker-4"], ["worker-2", "worker-5"]]
 
 
@@ -280,7 +286,7 @@ def test_batches_of_several_workers_never_span_zones(zones, canaries, most, limi
     """The canaries are of the first zone, and a zone is complete before the next one begins."""
     hosts = cluster(workers=20, zones=zones)
     made = planned(hosts, policies={"worker": Policy(canaries, most)})
-    batches = made["steps"][-1]["batches"]
+    batches = of_workers(made)["batches"]
     places = [{hosts[name].zone for name in batch} for batch in batches]
     assert all(len(its) == 1 for its in places)
     order = [its.pop() for its in places]
@@ -288,7 +294,8 @@ def test_batches_of_several_workers_never_span_zones(zones, canaries, most, limi
     assert sorted(name for batch in batches for name in batch) == sorted(name for name in hosts if hosts[name].group == "worker")
     assert all(len(batch) <= limit for batch in batches[1:]) and max(map(len, batches)) > 1
     # The plays get the same batches.
-    slot = update_progress({**made, "done": {}, "done_at": {}, "failed": {}, "blocked": {}, "paused": False}, hosts)["slots"][len(made["steps"]) - 1]
+    record = {**made, "done": {}, "done_at": {}, "failed": {}, "blocked": {}, "paused": False}
+    slot = update_progress(record, hosts)["slots"][made["steps"].index(of_workers(made))]
     names, sizes = slot["hosts"].split(","), iter(slot["sizes"])
     assert [[names.pop(0) for _each in range(size)] for size in sizes] == batches
 
@@ -299,10 +306,10 @@ def test_masters_members_of_etcd_and_proxies_are_always_alone():
 
 
 def test_drains_as_the_operator_wants():
-    assert planned(drain="never")["steps"][-1]["drain"] == {}
-    assert set(planned(skip_drain=["worker-1"])["steps"][-1]["drain"]) == {"worker-0", "worker-2"}
+    assert of_workers(planned(drain="never"))["drain"] == {}
+    assert set(of_workers(planned(skip_drain=["worker-1"]))["drain"]) == {"worker-0", "worker-2"}
     made = planned(cluster(NEW), NEW, release("1.36.4"), drain="always")
-    assert made["steps"][-1]["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "update_drain is always")
+    assert of_workers(made)["drain"] == dict.fromkeys(("worker-0", "worker-1", "worker-2"), "update_drain is always")
 
 
 def test_options_are_part_of_the_plan():
@@ -313,7 +320,8 @@ def test_options_are_part_of_the_plan():
     }  # fmt: skip
 
 
-def test_rollback_goes_the_other_way():
+def test_rollback_goes_the_other_way_but_for_the_proxies():
+    """They follow the workers: their rules are those of before for half a minute, and must not lead to pods that a drain moves."""
     before = release("1.35.4", "3.6.16")
     made = planned(cluster(NEW), NEW, before, rollback=True)
     assert shown(made) == [
@@ -354,7 +362,7 @@ def test_a_master_that_has_gone_further_does_not_go_back_for_another_one():
 
 def test_a_host_that_does_not_answer_is_left_out_and_named():
     made = planned(cluster(worker_1=None))
-    assert shown(made)[-1][3] == [["worker-0"], ["worker-2"]]
+    assert of_workers(made)["batches"] == [["worker-0"], ["worker-2"]]
     assert made["left_out"] == {"worker-1": "does not answer"}
     assert text(made)[-1] == "Left out: worker-1 does not answer"
 
@@ -449,10 +457,10 @@ def test_text():
         "3. masters: kubernetes 1.36.3, flannel 0.28.10",
         "   - master-0",
         "   - master-1",
-        "4. proxies: kubernetes 1.36.3, flannel 0.28.10",
-        "   - proxy-0",
-        "5. workers: kubernetes 1.36.3, containerd 2.4.2, runc 1.5.2, cni-plugins 1.9.1, flannel 0.28.10",
+        "4. workers: kubernetes 1.36.3, containerd 2.4.2, runc 1.5.2, cni-plugins 1.9.1, flannel 0.28.10",
         *(f"   - worker-{n} (drained: kubelet 1.35.4 to 1.36.3)" for n in range(3)),
+        "5. proxies: kubernetes 1.36.3, flannel 0.28.10",
+        "   - proxy-0",
     ]
 
 

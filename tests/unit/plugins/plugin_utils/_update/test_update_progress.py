@@ -97,6 +97,8 @@ def test_until_a_phase():
     assert slots({**RECORD, "rollback": True, "steps": RECORD["steps"][::-1]}, until="workers") == [("worker-0,worker-1,worker-2", [1, 2])]
     first = {**RECORD, "rollback": True, "steps": [RECORD["steps"][1], RECORD["steps"][2], RECORD["steps"][0]]}
     assert slots(first, until="workers") == [("master-0", [1]), ("worker-0,worker-1,worker-2", [1, 2])], "the masters bring the API back"
+    back = {**RECORD, "rollback": True, "steps": [RECORD["steps"][2], step("proxies", "proxy", ["proxy-0"]), RECORD["steps"][1]]}
+    assert slots(back, hosts=(*HOSTS, "proxy-0"), until="proxies") == [("worker-0,worker-1,worker-2", [1, 2]), ("proxy-0", [1])]
     with pytest.raises(AnsibleFilterError, match="update_until: found 'master', expected one of etcd, emulation"):
         progress(RECORD, until="master")
 
