@@ -15,10 +15,11 @@ import typing as t
 import urllib.parse
 
 import pytest
-from scenario import DIRECTORY, ContinuousRequests, administrator, api_answers, on, wait
+from scenario import DIRECTORY, ContinuousRequests, addresses, administrator, answers, api_answers, apply, kubectl, on, wait, web
 
 PLAYBOOK = pathlib.Path(__file__).parents[1] / "proxy.yml"
 CA_BUNDLE = "/etc/kubernetes/pki/kubernetes-ca.crt"
+ADDRESSES = addresses()
 LISTENER = {"name": "another", "port": 8099, "node_port": 30099}
 
 testinfra_hosts = ["ansible://proxy-0?force_ansible=False"]
@@ -36,6 +37,18 @@ def play(**variables) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
+def status(connection: http.client.HTTPConnection, path: str) -> int:
+    """Return the HTTP status of a path."""
+    connection.request("GET", path)
+    with connection.getresponse() as answer:
+        answer.read()
+        return answer.status
+
+
+def metrics(host) -> str:
+    return host.check_output("curl --silent http://127.0.0.1:8404/metrics")
+
+
 @pytest.fixture
 def connect():
     """Return a function that opens a connection to the API, and returns one that asks for the HTTP status of a path on it."""
@@ -48,13 +61,7 @@ def connect():
             connection.connect()
             connection.auto_open = 0
 
-            def ask(path: str) -> int:
-                connection.request("GET", path)
-                with connection.getresponse() as answer:
-                    answer.read()
-                    return answer.status
-
-            return ask
+            return lambda path: status(connection, path)
 
         yield connect
 
@@ -104,11 +111,44 @@ def test_a_master_that_stops_finishes_its_connections(host, connect):
     """The API server serves for five more seconds. Before it does not listen any more, the proxy knows that it stops."""
 
     def is_in(state: str) -> bool:
-        metrics = host.check_output("curl --silent http://127.0.0.1:8404/metrics")
-        return f'haproxy_server_status{{proxy="masters",server="master-1",state="{state}"}} 1' in metrics
+        return f'haproxy_server_status{{proxy="masters",server="master-1",state="{state}"}} 1' in metrics(host)
 
     opened = [connect() for _number in range(4)]  # two to each master
     on("master-1", "systemctl", "restart", "--no-block", "kube-apiserver")
     wait(lambda: is_in("NOLB"), 10)
     assert [ask("/version") for ask in opened] == [200] * 4
     wait(lambda: is_in("UP"), 60)
+
+
+@pytest.fixture
+def workload(host):
+    """Run web servers behind a listener of the proxy until the test ends."""
+    apply(*web("restarts", [LISTENER["node_port"]], {}))
+    kubectl("rollout", "status", "daemonset/restarts", "--timeout=120s")
+    listeners = host.backend.ansible_runner.get_variables("proxy-0")["proxy_listeners"]
+    assert "haproxy: reloaded" in play(proxy_listeners=[*listeners, LISTENER])
+    yield
+    kubectl("delete", "daemonset,service", "restarts", "--wait=false")
+    play()
+
+
+def test_a_restart_of_kube_proxy_cuts_no_connection(workload, host, figures):
+    """The kernel goes on forwarding."""
+
+    def failures() -> int:
+        name = f'haproxy_server_check_failures_total{{proxy="{LISTENER["name"]}",server="worker-1"}}'
+        return next(int(line.split()[-1]) for line in metrics(host).splitlines() if line.startswith(name))
+
+    url = f"{ADDRESSES['proxy-0']}:{LISTENER['port']}"
+    wait(lambda: answers(f"http://{url}/"), 60)
+    opened = [http.client.HTTPConnection(url, timeout=5) for _number in range(6)]  # two by each worker
+    for connection in opened:
+        connection.connect()
+        connection.auto_open = 0
+        assert status(connection, "/") == 200
+    on("worker-1", "systemctl", "stop", "kube-proxy")
+    wait(lambda: failures() >= 2, 10)
+    on("worker-1", "systemctl", "start", "kube-proxy")
+    seconds = wait(lambda: answers(f"http://{ADDRESSES['worker-1']}:10256/healthz"), 60)
+    figures("Restart of kube-proxy", seconds_until_healthy=seconds, failed_checks=failures())
+    assert [status(connection, "/") for connection in opened] == [200] * 6
