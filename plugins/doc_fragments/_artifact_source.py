@@ -48,7 +48,7 @@ options:
     default: ""
     vars:
       - name: cluster_bundle
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   signers:
     description: Public SSH keys, one of which must have signed the bundle.
     type: list
@@ -56,5 +56,5 @@ options:
     default: []
     vars:
       - name: cluster_bundle_signers
-    version_added: "0.10.0"
+    version_added: "1.0.0"
 """

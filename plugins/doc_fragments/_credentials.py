@@ -51,10 +51,10 @@ options:
           - V(value) is O(credentials[].value), kept in plain text; V(password) consists of letters and digits, V(key) of random bytes in
             base64; V(rsa) is a key pair in PEM, V(ssh) one in OpenSSH's formats; V(certificate) is a private key with a certificate that
             a CA of the store signs.
-          - V(token), since version 0.10.0, is a random name of O(credentials[].bytes) bytes in hexadecimal digits, which is no secret.
-          - V(hosts), since version 0.10.0, are the hosts of O(credentials[].groups) with their indices. A host keeps its index. A new one gets the
+          - V(token), since version 1.0.0, is a random name of O(credentials[].bytes) bytes in hexadecimal digits, which is no secret.
+          - V(hosts), since version 1.0.0, are the hosts of O(credentials[].groups) with their indices. A host keeps its index. A new one gets the
             lowest that is free in its group, so the first hosts get their positions.
-          - V(versions), since version 0.10.0, are the versions of the cluster's components, and those before the last update. They change only with
+          - V(versions), since version 1.0.0, are the versions of the cluster's components, and those before the last update. They change only with
             O(credentials[].replace).
         type: str
         required: true
@@ -78,7 +78,7 @@ options:
       adopt:
         description: The value of a credential that a store from before this credential gets instead of a generated one.
         type: dict
-        version_added: "0.10.0"
+        version_added: "1.0.0"
         suboptions:
           credential:
             description: The credential that such a store has.
@@ -91,23 +91,23 @@ options:
       groups:
         description: For V(hosts), the names of all hosts by group. A host is in one group. Required for V(hosts).
         type: dict
-        version_added: "0.10.0"
+        version_added: "1.0.0"
       complete:
         description:
           - Whether O(credentials[].groups) are the whole cluster. Hosts that they do not have then lose their indices. Otherwise these are kept. A
             store without indices first needs the whole cluster.
         type: bool
         default: true
-        version_added: "0.10.0"
+        version_added: "1.0.0"
       versions:
         description: For V(versions), the versions by project, as the lookup P(cfcr.kubernetes.versions#lookup) returns them. Required for V(versions).
         type: dict
-        version_added: "0.10.0"
+        version_added: "1.0.0"
       replace:
         description: Whether O(credentials[].versions) replaces other versions of the store, which it then keeps as the former ones.
         type: bool
         default: false
-        version_added: "0.10.0"
+        version_added: "1.0.0"
       length:
         description: Number of characters of a password, 12 or more.
         type: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: awx_plan
 short_description: Compare lists of objects with those of AWX
-version_added: "0.10.0"
+version_added: "1.0.0"
 description:
   - Returns which objects of the lists are created or updated, which are removed, and which are not ours. Part of role P(cfcr.kubernetes.awx#role).
   - An object of ours has a description that ends with C((cfcr.kubernetes)). Others with a name from the lists are neither changed nor removed.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: backup_member
 short_description: Choose the member of etcd whose snapshot becomes a backup
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Takes what hosts say about their cluster, results of M(cfcr.kubernetes.etcd_cluster_info) by host, and returns a healthy follower whose host

@@ -33,7 +33,7 @@ options:
     description: The hosts of the store, each with the C(index) that its name has. A host without one gets the lowest that is free in its group.
     type: dict
     default: {}
-    version_added: "0.10.0"
+    version_added: "1.0.0"
 """
 
 EXAMPLES = r"""

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: health_metrics
 short_description: The health report as metrics for Prometheus
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns the report of M(cfcr.kubernetes.health_report) in the text format of Prometheus, for the textfile collector of node_exporter.

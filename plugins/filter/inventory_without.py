@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: inventory_without
 short_description: Take hosts out of an inventory that role iaas has written
-version_added: "0.10.0"
+version_added: "1.0.0"
 description:
   - Returns the inventory without these hosts, and with C(iaas_groups) that no longer has their numbers, so that no later run creates them again.
 author:

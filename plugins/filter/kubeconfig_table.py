@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: kubeconfig_table
 short_description: Show the kubeconfigs that were issued to users
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns the list of module M(cfcr.kubernetes.kubeconfig_info) as a table for a terminal.

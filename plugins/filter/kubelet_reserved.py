@@ -11,7 +11,7 @@ import typing as t
 DOCUMENTATION = r"""
 name: kubelet_reserved
 short_description: Return the resources that a kubelet keeps free of pods
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns the fields C(kubeReserved) and C(systemReserved) of a KubeletConfiguration for a host of a given size, so that pods cannot take what the

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: names
 short_description: List the names in a variable of an operator
-version_added: "0.10.0"
+version_added: "1.0.0"
 description:
   - The command line and surveys of AWX give a variable as one text, for example C(-e remove=worker-0,worker-1). Inventories give a list.
   - Names are stripped of white space, and each is listed once.

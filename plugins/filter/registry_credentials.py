@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: registry_credentials
 short_description: Return the credentials of registries for the store
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns an entry for each registry with a user name, as M(cfcr.kubernetes.credential) expects it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: registry_hosts
 short_description: Return containerd's files about registries
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns C(hosts.toml) and the CA of each registry as files for M(cfcr.kubernetes.job).

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: removal_plan
 short_description: Plan the removal of hosts
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Takes a report of M(cfcr.kubernetes.health_report), and returns the steps that playbook P(cfcr.kubernetes.remove#playbook) takes, or why it

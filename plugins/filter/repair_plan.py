@@ -43,23 +43,23 @@ options:
         M(cfcr.kubernetes.kubernetes_cluster_info) with probes of masters and proxies, and with volumes.
     type: dict
     default: {}
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   record:
     description: The result of M(cfcr.kubernetes.host_recreations). Without it, no host has been recreated in the last hour.
     type: dict
     default: {}
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   recreations_per_hour:
     description: Recreate at most this many hosts per hour.
     type: int
     default: 2
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   recreate:
     description: Hosts that an operator wants recreated. Each one is recreated if it is unreachable or its answer is invalid.
     type: list
     elements: str
     default: []
-    version_added: "0.10.0"
+    version_added: "1.0.0"
 """
 
 EXAMPLES = r"""

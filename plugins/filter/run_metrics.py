@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: run_metrics
 short_description: The time of a run as a metric for Prometheus
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns the current time as that of a successful run, in the text format of Prometheus, for the textfile collector of node_exporter.

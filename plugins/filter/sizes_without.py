@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: sizes_without
 short_description: Take hosts out of the sizes of groups
-version_added: "0.10.0"
+version_added: "1.0.0"
 description:
   - Returns C(iaas_groups) without these hosts, for role P(cfcr.kubernetes.iaas#role).
 author:

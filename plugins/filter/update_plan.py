@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: update_plan
 short_description: Plan the update of a cluster
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Takes a report of M(cfcr.kubernetes.health_report), and returns the plan of playbook C(update). It contacts no host and changes nothing.

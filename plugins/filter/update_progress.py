@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: update_progress
 short_description: Return what is left of an update
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Takes a record of M(cfcr.kubernetes.update_record), and returns what is left for the plays of playbook C(update).

@@ -32,7 +32,7 @@ options:
     type: list
     elements: raw
     default: []
-    version_added: "0.10.0"
+    version_added: "1.0.0"
 seealso:
   - module: cfcr.kubernetes.artifact_build
 """

@@ -9,7 +9,7 @@ name: bundle
 short_description: Return the files of a bundle that a host needs
 description:
   - Verifies the signature of an unpacked bundle, and returns the files that a host of some groups needs.
-version_added: "0.10.0"
+version_added: "1.0.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:

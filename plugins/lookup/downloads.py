@@ -10,7 +10,7 @@ short_description: Return the files of a mirror
 description:
   - Returns all release files and image archives of releases, for option C(files) of M(cfcr.kubernetes.artifact_download) and
     M(cfcr.kubernetes.bundle).
-version_added: "0.10.0"
+version_added: "1.0.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 extends_documentation_fragment:

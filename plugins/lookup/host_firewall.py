@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: host_firewall
 short_description: Return the nftables table that closes the ports of a host
-version_added: "0.10.0"
+version_added: "1.0.0"
 description:
   - Returns a file for C(nft), which replaces table C(inet cfcr) of the current host in one transaction. It closes the ports of C(catalog/ports.yml)
     whose clients are only hosts and pods to all others, and SSH and the ports that only hosts use to pods.

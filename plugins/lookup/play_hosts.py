@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: play_hosts
 short_description: Return the pattern of hosts of a play, if the run has such hosts
-version_added: "0.10.0"
+version_added: "1.0.0"
 description:
   - Ansible skips a play without hosts and ends successfully, also if C(--limit) leaves none. This lookup is for C(hosts) of a play, and fails there.
 author:

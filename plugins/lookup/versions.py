@@ -9,7 +9,7 @@ name: versions
 short_description: Return the versions of a release
 description:
   - Returns the version of each project that a release of Kubernetes is installed with, from its catalog.
-version_added: "0.10.0"
+version_added: "1.0.0"
 author:
   - The cfcr.kubernetes maintainers (@cfcr)
 options:

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: artifact_download
 short_description: Download release files and images into the directory of a mirror
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Downloads the files that are missing, verifies them, and puts them where hosts look for them in a mirror.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bundle
 short_description: Make the file of a bundle
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Packs files of a mirror into one compressed tar, with a signed lock (C(bundle.json)) that has the checksum, origin, licence and purpose of each, and
@@ -80,7 +80,7 @@ EXAMPLES = r"""
     directory: /srv/bundles
     name: cfcr-1.36.3
     key: /srv/bundles/signing_key
-    collection: 0.10.0
+    collection: 1.0.0
     kubernetes: ["1.36.3"]
     architectures: [amd64]
     distributions: [bookworm]

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: bundle_files
 short_description: Copy files of a bundle to a host
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Copies those files that the host does not have yet from the controller to C(/var/cache/cfcr/bundle), over the connection of Ansible, and removes

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_backup
 short_description: Make one encrypted file of a snapshot of etcd and of the store, and bring it to targets
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - The part of a backup that the director does, step by step. Role P(cfcr.kubernetes.backup#role) runs the steps.

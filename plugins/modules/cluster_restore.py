@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: cluster_restore
 short_description: Prove a backup, and restore the store from it
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - The part of a restore that the director does, step by step. Role P(cfcr.kubernetes.restore#role) runs the steps.

@@ -20,7 +20,7 @@ description:
 extends_documentation_fragment: [cfcr.kubernetes._attributes, cfcr.kubernetes._administrator, cfcr.kubernetes._store]
 options:
   store:
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   kubernetes:
     description: CA bundle for API servers, kubelets and users, in PEM.
     type: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_defragment
 short_description: Return the free space of etcd's databases to the file system
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Defragments the members of etcd one after the other, the leader last, after it has handed over leadership. It waits until all members are healthy

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_downgrade
 short_description: Prepare etcd for binaries of the minor version before, or cancel that
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Validates and enables a downgrade, and waits until every member stores its data in the format of the older minor. Then the members may get older

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_restore
 short_description: Restore a member of etcd from a snapshot
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Restores one member of a cluster from the snapshot of a backup, which all members get, and compares the members afterwards. Role

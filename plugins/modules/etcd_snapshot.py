@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: etcd_snapshot
 short_description: Take a snapshot of etcd that was verified by a restore
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Saves a snapshot of one member, restores it on the same host into a scratch etcd on loopback with another cluster ID, and returns what that

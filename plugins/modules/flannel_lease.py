@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: flannel_lease
 short_description: Delete leases of hosts that have left the overlay network, and give hosts the lease of their pods
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Deletes the leases of flannel that hosts with these addresses have in etcd. The other hosts then remove their routes to them. Without this, flannel

@@ -49,23 +49,23 @@ options:
     description: Whether to read the credential store, for rotations that were left unfinished.
     type: bool
     default: true
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   etcd_percent:
     description: Report members of etcd whose database has more than this percentage of its quota.
     type: int
     default: 80
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   backup_hours:
     description:
       - Report a newest verified backup that is older than this many hours, once a backup has been tried or is expected. V(0) reports nothing about backups.
     type: int
     default: 26
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   backup_expected:
     description: Whether to report that no backup was ever tried.
     type: bool
     default: false
-    version_added: "0.10.0"
+    version_added: "1.0.0"
 seealso:
   - module: cfcr.kubernetes.host_health
   - module: cfcr.kubernetes.kubernetes_cluster_info

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_packages
 short_description: Upgrade the packages of a host's distribution
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Reads the lists of packages from the repositories of the host, and upgrades all packages that can be upgraded without removing others. New packages that

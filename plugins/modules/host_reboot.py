@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_reboot
 short_description: Reboot a host and wait until it is back
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Reboots a host by systemd, and waits until the host answers from another boot. A container that is a host counts as well, if something starts it again.

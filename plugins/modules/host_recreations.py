@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_recreations
 short_description: Record which hosts repair recreates
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Keeps the record by which playbook C(repair) limits how often it recreates hosts. The record is a document in the

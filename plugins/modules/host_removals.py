@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_removals
 short_description: Record which hosts leave the cluster
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Keeps the record of playbook C(remove). The record is a document in the credential store, so it outlasts runs and

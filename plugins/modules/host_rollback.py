@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_rollback
 short_description: Save the state of a host's jobs before a change, and go back to it
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Saves the files of all jobs of M(cfcr.kubernetes.job) and the releases that their programs come from, in C(/var/lib/cfcr/rollback.json) of the host,

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: host_watch
 short_description: Wait until the units of a host have been healthy for a while
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Runs the health checks that M(cfcr.kubernetes.job) has left on the host, until all units are healthy and have been so for O(low) seconds without an

@@ -50,7 +50,7 @@ options:
     description: Whether packages come only from repositories on the host, such as that of a bundle, and from apt's cache.
     type: bool
     default: false
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   kernel_modules:
     description: Kernel modules to load, now and at boot. In a container nothing is loaded, since the kernel belongs to the machine.
     type: list
@@ -82,7 +82,7 @@ options:
         description: Whether to remove files below the directory that O(files) does not have.
         type: bool
         default: false
-        version_added: "0.10.0"
+        version_added: "1.0.0"
   artifacts:
     description: Release files, as the lookup P(cfcr.kubernetes.artifacts#lookup) returns them.
     type: list
@@ -184,7 +184,7 @@ options:
         description: Permissions of the unit file, in octal.
         type: str
         default: "0644"
-        version_added: "0.10.0"
+        version_added: "1.0.0"
       sandbox:
         description:
           - Whether systemd confines the service. It then has no capabilities, no devices, read-only directories except those in C(ReadWritePaths=),
@@ -192,7 +192,7 @@ options:
           - Switch it off for services that start containers, because these inherit most of it.
         type: bool
         default: true
-        version_added: "0.10.0"
+        version_added: "1.0.0"
       settings:
         description: Sections of the unit with their settings, merged over the defaults and the sandbox.
         type: dict
@@ -233,7 +233,7 @@ options:
             reloaded if it has O(units[].reload). Service cfcr-guard of role firewall does so within half a minute.
           - Nothing counts as removed in the first 40 seconds of the service.
         type: dict
-        version_added: "0.10.0"
+        version_added: "1.0.0"
         suboptions:
           tables:
             description: Tables of nftables, as family and name.
@@ -320,7 +320,7 @@ options:
     description:
       - The HTTP proxy of all downloads. Default is C(cluster_http_proxy) with its exceptions, if set; otherwise the proxy of the login's environment.
     type: dict
-    version_added: "0.10.0"
+    version_added: "1.0.0"
     suboptions:
       url:
         description: URL of the proxy.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: job_removal
 short_description: Remove all jobs of a host
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Stops every service that M(cfcr.kubernetes.job) has installed, ends the pods, and deletes keys, certificates, configuration and units of the jobs,

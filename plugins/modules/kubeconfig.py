@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubeconfig
 short_description: Issue the kubeconfig of a user
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Writes a kubeconfig with a new private key and a client certificate that the CA C(kubernetes) of the store signs. Runs on the director.

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubeconfig_info
 short_description: List the kubeconfigs that were issued to users
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns every certificate that M(cfcr.kubernetes.kubeconfig) has issued from this store, also those that have expired or whose file is gone.

@@ -34,12 +34,12 @@ options:
       - URLs of API servers, or of proxies before them, by name. Each one is asked for C(/readyz). It need not be ready, it must only answer.
     type: dict
     default: {}
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   volumes:
     description: Whether to list the PersistentVolumes that are on the disk of one node.
     type: bool
     default: false
-    version_added: "0.10.0"
+    version_added: "1.0.0"
 extends_documentation_fragment:
   - cfcr.kubernetes._attributes.info
   - cfcr.kubernetes._attributes.action

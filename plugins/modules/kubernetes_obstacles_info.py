@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: kubernetes_obstacles_info
 short_description: Return what an update of Kubernetes may break, and what may block it
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Returns deprecated APIs that clients have requested since the API servers started, webhooks that fail closed on nodes or pods, and

@@ -24,7 +24,7 @@ options:
       - A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
       - It may be JSON, or YAML, which requires PyYAML.
   store:
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   name:
     description: Name of the set, and of the ConfigMap that owns it.
     type: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_drain
 short_description: Drain a node, or make it schedulable again
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Cordons a node, evicts its pods, and waits until they are gone. Pods of DaemonSets, pods of the kubelet itself and finished pods stay.
@@ -30,7 +30,7 @@ options:
     description:
       - A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
   store:
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   name:
     description: Name of the node. With O(state=schedulable) it may be empty, for all nodes that O(owner) has cordoned.
     type: str

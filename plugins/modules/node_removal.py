@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: node_removal
 short_description: Delete the Nodes of workers that have left
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Deletes Nodes. Of a worker that is dead, it first marks the Node by the taint C(node.kubernetes.io/out-of-service), so that the cluster deletes its
@@ -21,7 +21,7 @@ options:
     description:
       - A kubeconfig file whose current context embeds the CA of the server, the client certificate and its key.
   store:
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   names:
     description: Names of the Nodes. Either this or O(keep) is required.
     type: list

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: overlay_neighbours
 short_description: Delete routes to hosts that have left the overlay network
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Deletes the routes, neighbours and entries of the forwarding table that flanneld has added for hosts other than O(keep). A flanneld that did not run

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: package_mirror
 short_description: Mirror Debian packages with everything that they depend on
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Downloads packages and all their dependencies, for releases of Debian or Ubuntu and architectures, and writes an index, so that apt can install them

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: pod_security_info
 short_description: Return the running pods that a Pod Security level would refuse
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Lists the pods that would be refused if they were created again under a stricter default level of Pod Security. The API server finds them itself, in a

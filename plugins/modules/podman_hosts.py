@@ -47,7 +47,7 @@ options:
         description: Image of the host, if it is not O(image).
         type: str
         default: ""
-        version_added: "0.10.0"
+        version_added: "1.0.0"
       command:
         description: Command to run instead of the image's command.
         type: list

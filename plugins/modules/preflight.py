@@ -43,14 +43,14 @@ options:
     type: str
     choices: [same, recorded, planned]
     default: same
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   restores:
     description:
       - Whether the run restores the cluster. With another O(versions) than V(same), other runs are refused while a restore has begun and not finished. With
         V(same), they get a warning.
     type: bool
     default: false
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   operating_systems:
     description: Supported versions (C(VERSION_ID) of C(/etc/os-release)), by operating system (C(ID)).
     type: dict
@@ -67,7 +67,7 @@ options:
     description: Minimum free space in C(/var/lib) of a worker that does not run yet, as percentage of its file system.
     type: int
     default: 15
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   clock_skew:
     description: Maximum difference of a clock from the others, in seconds.
     type: float

@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: release_download
 short_description: Download release files before a job needs them
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Downloads, verifies and unpacks release files to C(/opt/cfcr/releases), and switches nothing. M(cfcr.kubernetes.job) finds them there.

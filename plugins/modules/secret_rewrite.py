@@ -26,7 +26,7 @@ attributes:
     details: The API does not show with which key a Secret is encrypted.
 options:
   store:
-    version_added: "0.10.0"
+    version_added: "1.0.0"
   page:
     description: Number of Secrets in one request.
     type: int

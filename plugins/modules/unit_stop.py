@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: unit_stop
 short_description: Stop units of systemd, as far as they run
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Stops units and waits for that. A unit that the host does not have counts as stopped. They stay enabled, so M(cfcr.kubernetes.job) starts them again.

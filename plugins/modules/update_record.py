@@ -10,7 +10,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: update_record
 short_description: Record the plan and the progress of an update
-version_added: "0.10.0"
+version_added: "1.0.0"
 author: The cfcr.kubernetes maintainers (@cfcr)
 description:
   - Keeps the plan of an update and the hosts that are done, as a document in the credential store. So another run resumes an update that was killed,
