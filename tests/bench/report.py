@@ -20,9 +20,10 @@ five times a second, watch them, and send two requests a second to a NodePort of
 
 | | time | API requests that failed | acknowledged writes lost | HTTP requests that failed |
 |---|---:|---:|---:|---:|
-| 1.35.4 to 1.36.3, killed twice and resumed | 309 s | 0 of 2723 | 0 of 1349 | 0 of 619 |
-| the way back to 1.35.4 | 210 s | 0 of 2009 | 0 of 995 | 0 of 444 |
-| a canary that fails and goes back | 85 s | | | |
+| 1.35.4 to 1.36.3, without clients | 232 s | | | |
+| the same with clients, killed twice and resumed, while other tests ran | 340 s | 0 of 2857 | 0 of 1411 | 0 of 680 |
+| the way back to 1.35.4 | 193 s | 0 of 1850 | 0 of 916 | 0 of 412 |
+| a canary that fails and goes back, on an earlier tree | 85 s | | | |
 | 1.35.4 to 1.36.3, to 1.37.1 and to 1.37.2, killed 20 times, while other tests ran | 40 min | 0 of 17,162 | 0 of 8,427 | 0 of 4,577 |
 | one worker of a patch, not drained | 21 s | | | |
 
