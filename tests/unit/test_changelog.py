@@ -18,8 +18,7 @@ DOCUMENTED = sorted(path for kind in ("modules", "lookup", "filter") for path in
 RELEASES = yaml.safe_load((ROOT / "changelogs/changelog.yaml").read_text())["releases"]
 FRAGMENTS = [yaml.safe_load(path.read_text()) for path in (ROOT / "changelogs/fragments").glob("*.yml")]
 COMING = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
-# Nothing was released as 0.10.0, so a plugin of that version would be new in no release. Version 1.0.0 is the next one.
-VERSIONS = {*RELEASES, "1.0.0" if COMING == "0.10.0" else COMING}
+VERSIONS = {*RELEASES, COMING}
 
 
 def listed(kind: str) -> set[str]:
