@@ -33,7 +33,6 @@ options:
     description: URLs of API servers. They must have certificates of O(authority) for the addresses or names in these URLs.
     type: list
     elements: str
-    default: []
   timeout:
     description: Seconds after which the module fails.
     type: int
@@ -89,7 +88,7 @@ def main() -> None:
             "host": {"type": "str", "required": True},
             "port": {"type": "int", "required": True},
             "authority": {"type": "str"},
-            "servers": {"type": "list", "elements": "str", "default": []},
+            "servers": {"type": "list", "elements": "str"},
             "timeout": {"type": "int", "default": 60},
         },
         required_by={"servers": ["authority"]},
@@ -99,7 +98,7 @@ def main() -> None:
     begin = time.monotonic()
     try:
         if authority:
-            verify(host, port, authority, servers, timeout)
+            verify(host, port, authority, servers or [], timeout)
         finish(module, {}, {}, lambda: None, addresses=_endpoint.resolve(host), seconds=round(time.monotonic() - begin, 1))
     except HostError as error:
         module.fail_json(msg=str(error))
